@@ -1,0 +1,215 @@
+"""The queue in earnest: Amazon SQS through boto3."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from penstock.queue.interface import Depth, QueueError, Refusal
+from penstock.queue.message import BATCH_LIMIT, Attribute, Outgoing, Received, chunks
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import (
+        MessageAttributeValueOutputTypeDef,
+        MessageAttributeValueTypeDef,
+        MessageTypeDef,
+        SendMessageBatchRequestEntryTypeDef,
+    )
+
+T = TypeVar("T")
+
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+def sqs_client(session: boto3.Session | None = None, endpoint_url: str | None = None) -> "SQSClient":
+    """Make an SQS client that gives up within seconds: a caller is waiting for the answer.
+
+    Receiving waits up to 20 s by itself; its read timeout must be longer than that.
+    """
+    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    return (session or boto3.Session()).client("sqs", config=config, endpoint_url=endpoint_url)
+
+
+class SqsQueue:
+    """One SQS queue; see `penstock.queue.interface.Queue` for what its methods promise."""
+
+    def __init__(self, url: str, client: "SQSClient | None" = None, *, patience_seconds: float = 5.0) -> None:
+        """Take the queue's URL.
+
+        Args:
+            url: the queue's URL.
+            client: a boto3 SQS client; by default one of `sqs_client`.
+            patience_seconds: how long refused entries of a batch are tried again.
+        """
+        self.url = url
+        self._client = client or sqs_client()
+        self._patience = patience_seconds
+
+    def send(self, messages: Sequence[Outgoing]) -> dict[int, Refusal]:
+        """Send in as few calls as the limits allow; only refused entries are sent again."""
+        refused: dict[int, Refusal] = {}
+        deadline = time.monotonic() + self._patience
+        for chunk in chunks(enumerate(messages)):
+            refused |= _persistently(self._send_chunk, chunk, deadline)
+        return refused
+
+    def delete(self, receipt_handles: Sequence[str]) -> dict[int, Refusal]:
+        """Delete in batches of ten; only refused entries are tried again."""
+        return self._in_tens(self._delete_chunk, receipt_handles)
+
+    def change_visibility(self, leases: Sequence[tuple[str, int]]) -> dict[int, Refusal]:
+        """Change in batches of ten; only refused entries are tried again."""
+        return self._in_tens(self._change_chunk, leases)
+
+    def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
+        """Lease up to `limit` messages in one call (SQS: ReceiveMessage)."""
+        try:
+            answer = self._client.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=min(limit, BATCH_LIMIT),
+                WaitTimeSeconds=wait_seconds,
+                VisibilityTimeout=visibility_seconds,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._unreadable(error) from error
+        return [_received(message) for message in answer.get("Messages", [])]
+
+    def depth(self) -> Depth:
+        """Ask for the three approximate counts (SQS: GetQueueAttributes)."""
+        try:
+            found = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._unreadable(error) from error
+        return Depth(
+            visible=int(found["ApproximateNumberOfMessages"]),
+            in_flight=int(found["ApproximateNumberOfMessagesNotVisible"]),
+            delayed=int(found["ApproximateNumberOfMessagesDelayed"]),
+        )
+
+    def _unreadable(self, error: ClientError | BotoCoreError) -> QueueError:
+        return QueueError(f"the queue {self.url} cannot be read: {refusal(error).code}")
+
+    def _in_tens(
+        self, call: "Callable[[list[tuple[int, T]]], dict[int, Refusal]]", things: Sequence[T]
+    ) -> dict[int, Refusal]:
+        refused: dict[int, Refusal] = {}
+        numbered = list(enumerate(things))
+        deadline = time.monotonic() + self._patience
+        for start in range(0, len(numbered), BATCH_LIMIT):
+            refused |= _persistently(call, numbered[start : start + BATCH_LIMIT], deadline)
+        return refused
+
+    def _send_chunk(self, chunk: list[tuple[int, Outgoing]]) -> dict[int, Refusal]:
+        entries = [_entry(index, message) for index, message in chunk]
+        return _failures(self._client.send_message_batch(QueueUrl=self.url, Entries=entries))
+
+    def _delete_chunk(self, chunk: list[tuple[int, str]]) -> dict[int, Refusal]:
+        return _failures(
+            self._client.delete_message_batch(
+                QueueUrl=self.url,
+                Entries=[{"Id": str(index), "ReceiptHandle": handle} for index, handle in chunk],
+            )
+        )
+
+    def _change_chunk(self, chunk: list[tuple[int, tuple[str, int]]]) -> dict[int, Refusal]:
+        return _failures(
+            self._client.change_message_visibility_batch(
+                QueueUrl=self.url,
+                Entries=[
+                    {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+                    for index, (handle, seconds) in chunk
+                ],
+            )
+        )
+
+
+def _persistently(
+    call: Callable[[list[tuple[int, T]]], dict[int, Refusal]], chunk: list[tuple[int, T]], deadline: float
+) -> dict[int, Refusal]:
+    """Call for a chunk, then for its retryable refusals alone, with full jitter, until the deadline."""
+    refused = _attempt(call, chunk)
+    pause = _FIRST_PAUSE_SECONDS
+    while _again(refused) and time.monotonic() + pause < deadline:
+        time.sleep(random.uniform(0, pause))  # noqa: S311 (jitter is no secret)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        again = _again(refused)
+        refused = {i: r for i, r in refused.items() if i not in again}
+        refused |= _attempt(call, [(i, thing) for i, thing in chunk if i in again])
+    return refused
+
+
+def _again(refused: dict[int, Refusal]) -> set[int]:
+    return {index for index, refusal in refused.items() if refusal.retryable}
+
+
+def _attempt(
+    call: Callable[[list[tuple[int, T]]], dict[int, Refusal]], chunk: list[tuple[int, T]]
+) -> dict[int, Refusal]:
+    try:
+        return call(chunk)
+    except (ClientError, BotoCoreError) as error:
+        return {index: refusal(error) for index, _ in chunk}
+
+
+def refusal(error: ClientError | BotoCoreError) -> Refusal:
+    """Say why a whole call failed: SQS's error code, or the name of botocore's error."""
+    if not isinstance(error, ClientError):
+        # botocore has already tried again; what is wrong between here and SQS outlasts our patience.
+        return Refusal(type(error).__name__, retryable=False)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = error.response.get("Error", {}).get("Code", "Unknown")
+    return Refusal(code, retryable=status >= _SERVER_ERROR or "Throttl" in code)
+
+
+_SERVER_ERROR = 500
+
+
+def _failures(answer: Any) -> dict[int, Refusal]:
+    """Read the entries of a batch that failed although the call answered 200."""
+    failed = answer.get("Failed", [])
+    return {int(entry["Id"]): Refusal(entry["Code"], retryable=not entry["SenderFault"]) for entry in failed}
+
+
+def _entry(index: int, message: Outgoing) -> "SendMessageBatchRequestEntryTypeDef":
+    entry: SendMessageBatchRequestEntryTypeDef = {"Id": str(index), "MessageBody": message.body}
+    if message.attributes:
+        entry["MessageAttributes"] = {name: _to_sqs(value) for name, value in message.attributes.items()}
+    if message.group is not None:
+        entry["MessageGroupId"] = message.group
+    if message.deduplication_id is not None:
+        entry["MessageDeduplicationId"] = message.deduplication_id
+    return entry
+
+
+def _received(message: "MessageTypeDef") -> Received:
+    system = message.get("Attributes", {})
+    return Received(
+        message_id=message["MessageId"],
+        receipt_handle=message["ReceiptHandle"],
+        body=message["Body"],
+        attributes={name: _from_sqs(value) for name, value in message.get("MessageAttributes", {}).items()},
+        receive_count=int(system.get("ApproximateReceiveCount", 1)),
+        first_received_at=int(system.get("ApproximateFirstReceiveTimestamp", 0)) / 1000,
+        sent_at=int(system.get("SentTimestamp", 0)) / 1000,
+        group=system.get("MessageGroupId"),
+    )
+
+
+def _to_sqs(attribute: Attribute) -> "MessageAttributeValueTypeDef":
+    if isinstance(attribute.value, bytes):
+        return {"DataType": attribute.type, "BinaryValue": attribute.value}
+    return {"DataType": attribute.type, "StringValue": attribute.value}
+
+
+def _from_sqs(value: "MessageAttributeValueOutputTypeDef") -> Attribute:
+    return Attribute(
+        value["BinaryValue"] if "BinaryValue" in value else value["StringValue"], value["DataType"]
+    )
