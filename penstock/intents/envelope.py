@@ -1,0 +1,167 @@
+"""The envelope: an intent on the wire, one CloudEvents 1.0 event in structured JSON mode per message.
+
+A `Contract` reads envelopes of the kinds that it knows. Each kind's whole envelope is one Pydantic model, told
+apart by `type`, so that a message is parsed and validated in one pass over its text.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+
+from penstock.intents.intent import WriteIntent, kind_of
+from penstock.intents.storable import json_of, refuse_unstorable, suspect
+
+D = TypeVar("D")
+
+_CONFIG = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Envelope(BaseModel, Generic[D]):
+    """One CloudEvent carrying one intent (CloudEvents 1.0.2, JSON event format 1.0.2).
+
+    Attributes:
+        id: the intent's id.
+        source: who emitted it, a URI reference.
+        type: its kind.
+        time: when it was stated.
+        dataversion: which version of the kind `data` is of.
+        traceparent: the W3C trace context that it was emitted in.
+        data: the intent.
+    """
+
+    model_config = _CONFIG
+
+    specversion: Literal["1.0"]
+    id: UUID
+    source: Annotated[str, Field(min_length=1, max_length=1000)]
+    type: str
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataversion: int = 1
+    traceparent: str | None = None
+    subject: str | None = None
+    dataschema: str | None = None
+    data: D
+
+
+def seal(intent: WriteIntent, *, id: UUID, source: str) -> str:  # noqa: A002
+    """Write an intent as the text of an envelope, validated as the consumer will validate it.
+
+    Args:
+        intent: what to write.
+        id: the id that it takes effect under, once.
+        source: who emits it, a URI reference.
+
+    Raises:
+        pydantic.ValidationError: a field's value is wrong or cannot be stored; no value is in its text.
+        TypeError: the intent's class has no kind.
+    """
+    data = json_of(intent)
+    type(intent).model_validate_json(data)
+    head = {
+        "specversion": "1.0",
+        "id": str(id),
+        "source": source,
+        "type": kind_of(intent),
+        "time": intent.intent_time.isoformat(),
+        "datacontenttype": "application/json",
+        "dataversion": 1,
+    }
+    return f'{json.dumps(head)[:-1]}, "data": {data}}}'
+
+
+class EnvelopeError(Exception):
+    """A text is no envelope that the contract can take; no value of it is in the message.
+
+    Attributes:
+        reason: `not-json`, `not-an-envelope`, `unknown-kind` or `invalid-data`.
+        fields: the wrong fields as dotted paths, each with the validator's word for what is wrong.
+        head: the envelope with its data unread, where that much of it is right.
+    """
+
+    def __init__(self, reason: str, fields: tuple[str, ...] = (), head: Envelope[Any] | None = None) -> None:
+        super().__init__(reason, *fields)
+        self.reason = reason
+        self.fields = fields
+        self.head = head
+
+
+class Contract:
+    """The kinds that one side reads."""
+
+    def __init__(self, intents: Iterable[type[WriteIntent]]) -> None:
+        """Take the classes of intents.
+
+        Raises:
+            TypeError: one has no kind, or two share one.
+        """
+        self._kinds: dict[str, type[WriteIntent]] = {}
+        for intent in intents:
+            other = self._kinds.setdefault(kind_of(intent), intent)
+            if other is not intent:
+                raise TypeError(f"{other.__name__} and {intent.__name__} share the kind {kind_of(intent)!r}")
+        self._adapter = _adapter([_envelope_of(intent) for intent in self._kinds.values()])
+
+    def decode(self, text: str) -> Envelope[WriteIntent]:
+        """Parse and validate the text of one envelope.
+
+        Raises:
+            EnvelopeError: it is not JSON, not an envelope, of an unknown kind, or has invalid data.
+        """
+        try:
+            envelope = self._adapter.validate_json(text)
+            if suspect(text):
+                refuse_unstorable(envelope)
+        except ValidationError as error:
+            raise self._diagnose(text, error) from None
+        return envelope
+
+    def _diagnose(self, text: str, error: ValidationError) -> EnvelopeError:
+        """Say what is wrong, from the outside in."""
+        try:
+            head = _HEAD.validate_json(text)
+        except ValidationError as outer:
+            is_json = outer.errors()[0]["type"] != "json_invalid"
+            return EnvelopeError("not-an-envelope", _named(outer)) if is_json else EnvelopeError("not-json")
+        if head.type not in self._kinds:
+            return EnvelopeError("unknown-kind", head=head)
+        # The union puts the kind before the path; the reader knows it already.
+        return EnvelopeError("invalid-data", _named(error, skip=head.type), head)
+
+
+_HEAD: TypeAdapter[Envelope[Any]] = TypeAdapter(Envelope[Any])
+
+
+def _envelope_of(intent: type[WriteIntent]) -> type[Envelope[Any]]:
+    kind = kind_of(intent)
+    return create_model(f"{intent.__name__}Envelope", __base__=Envelope[intent], type=(Literal[kind], ...))  # type: ignore[arg-type, valid-type]
+
+
+def _adapter(envelopes: list[type[Envelope[Any]]]) -> TypeAdapter[Envelope[Any]]:
+    union: Any = envelopes[0]
+    for envelope in envelopes[1:]:
+        union |= envelope
+    if len(envelopes) > 1:
+        union = Annotated[union, Field(discriminator="type")]
+    return TypeAdapter(union)
+
+
+_FIELD_LIMIT = 10
+_PART_LIMIT = 64
+
+
+def _named(error: ValidationError, skip: str = "") -> tuple[str, ...]:
+    """Name the wrong fields; a name that a sender made up is cut down to harmless characters."""
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False)[:_FIELD_LIMIT]:
+        parts = fault["loc"][1:] if fault["loc"][:1] == (skip,) else fault["loc"]
+        path = ".".join(_harmless(str(part)) for part in parts)
+        faults.append(f"{path} {fault['type']}".strip())
+    return tuple(faults)
+
+
+def _harmless(part: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-()") else "?" for c in part[:_PART_LIMIT])

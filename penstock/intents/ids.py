@@ -1,0 +1,20 @@
+"""Ids of intents: UUIDs, new ones that sort by time, and ones derived from a caller's key."""
+
+import json
+import os
+import time
+from uuid import UUID, uuid5
+
+_NAMESPACE = UUID("6e1a4a57-6e0f-5d0e-9c5f-0f4c2ad1b7c3")
+
+
+def new_id() -> UUID:
+    """Make a version 7 UUID: milliseconds since the epoch, then 74 random bits (RFC 9562, section 5.7)."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    return UUID(int=milliseconds << 80 | 7 << 76 | (random >> 68) << 64 | 2 << 62 | random & (1 << 62) - 1)
+
+
+def derive_id(*, source: str, kind: str, tenant: str | None, key: str) -> UUID:
+    """Derive an id from a caller's idempotency key: the same four always give the same version 5 UUID."""
+    return uuid5(_NAMESPACE, json.dumps([source, kind, tenant, key]))

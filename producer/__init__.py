@@ -1,0 +1,1 @@
+"""The shop's producer functions: handlers that emit, and answer 202."""

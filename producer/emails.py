@@ -1,0 +1,18 @@
+"""E-mails."""
+
+from typing import Any
+
+from penstock import accepted, emit
+from penstock.producer.api import HttpApi
+from shared.intents import EmailRequested
+
+api = HttpApi()
+
+
+@api.post("/emails")
+def request_email() -> dict[str, Any]:
+    """Ask for an e-mail to be sent."""
+    return accepted(emit(api.intent(EmailRequested), idempotency_key=api.idempotency_key))
+
+
+handler = api.resolve

@@ -1,0 +1,54 @@
+"""The shop's write intents."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from penstock import WriteIntent
+
+Sku = Annotated[str, Field(min_length=1, max_length=64)]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class PageViewed(WriteIntent, kind="page.viewed"):
+    """Somebody looked at a page."""
+
+    path: Text
+    visitor: UUID
+    referrer: Text | None = None
+    viewed_at: AwareDatetime
+    duration_ms: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
+class OrderPlaced(WriteIntent, kind="order.placed"):
+    """A customer placed an order."""
+
+    order_id: UUID
+    customer: Text
+    total: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
+    placed_at: AwareDatetime
+
+
+class OrderStatusChanged(WriteIntent, kind="order.status_changed"):
+    """An order moved on."""
+
+    order_id: UUID
+    status: Literal["paid", "packed", "shipped", "delivered", "cancelled"]
+    changed_at: AwareDatetime
+
+
+class StockAdjusted(WriteIntent, kind="stock.adjusted"):
+    """Some stock came or went."""
+
+    sku: Sku
+    delta: Annotated[int, Field(ge=-(2**31), lt=2**31)]
+
+
+class EmailRequested(WriteIntent, kind="email.requested"):
+    """An e-mail is to be sent."""
+
+    to: Annotated[str, Field(min_length=3, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")]
+    subject: Annotated[str, Field(max_length=200)]
+    body: Annotated[str, Field(max_length=100_000)]

@@ -1,0 +1,1 @@
+"""The tests of Penstock and of the shop."""

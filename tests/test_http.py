@@ -1,0 +1,177 @@
+"""The shop's handlers, called as API Gateway calls them."""
+
+import base64
+import importlib
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from penstock.intents import verify
+from penstock.producer import Producer, emitter
+from penstock.producer.emitter import INTENT_LIMIT_BYTES
+from penstock.settings import Settings
+from penstock.testing import LambdaContext, MemoryQueue
+
+ROUTES = {
+    "page_views": ("POST", "/page-views"),
+    "orders": ("POST", "/orders"),
+    "stock": ("POST", "/stock/A1/adjustments"),
+    "emails": ("POST", "/emails"),
+}
+VIEW = {"path": "/", "visitor": str(uuid4()), "viewed_at": "2026-11-20T10:00:00Z"}
+GOOD = {
+    "page_views": VIEW,
+    "orders": {"order_id": str(uuid4()), "customer": "c", "total": "19.99", "placed_at": "2026-11-20T10:00:00Z"},
+    "stock": {"delta": -2},
+    "emails": {"to": "a@example.org", "subject": "s", "body": "b"},
+}
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> MemoryQueue:
+    """The queue in memory that the handlers emit to."""
+    queue = MemoryQueue()
+    producer = Producer(Settings(receipt_key="key", source="/shop"), queue)
+    monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
+    return queue
+
+
+def call(
+    function: str,
+    body: Any,
+    *,
+    route: tuple[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    **event: Any,
+) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """Call a function as an HTTP API does; return status, headers and body."""
+    method, path = route or ROUTES[function]
+    event = {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json", **(headers or {})},
+        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
+        "body": body if isinstance(body, str) else json.dumps(body),
+        "isBase64Encoded": False,
+        **event,
+    }
+    answer = importlib.import_module(f"producer.{function}").handler(event, LambdaContext())
+    assert answer["isBase64Encoded"] is False
+    return answer["statusCode"], answer["headers"], json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("function", ROUTES)
+def test_every_route_answers_202_with_a_receipt(queue: MemoryQueue, function: str) -> None:
+    """A good request is on the queue and answered with 202, where to look, and when."""
+    status, headers, body = call(function, GOOD[function])
+    assert status == 202
+    assert body["status"] == "pending"
+    assert headers["Location"] == body["links"]["self"]
+    assert int(headers["Retry-After"]) > 0
+    assert str(verify(headers["Location"].removeprefix("/writes/"), "key").id) == body["id"]
+    assert [message["id"] for message in queue.bodies] == [body["id"]]
+
+
+def test_parameters_of_the_path_are_fields(queue: MemoryQueue) -> None:
+    """The order and the article that a path names are in the intent."""
+    order_id = str(uuid4())
+    changed = {"status": "paid", "changed_at": "2026-11-20T10:00:00Z"}
+    assert call("orders", changed, route=("PUT", f"/orders/{order_id}/status"))[0] == 202
+    assert call("stock", {"delta": 1})[0] == 202
+    assert [body["data"].get("order_id", body["data"].get("sku")) for body in queue.bodies] == [order_id, "A1"]
+
+
+def test_a_field_is_not_given_twice(queue: MemoryQueue) -> None:
+    """A body that gives what the path gives already is refused."""
+    status, _, body = call("stock", {"delta": 1, "sku": "B2"})
+    assert (status, [error["field"] for error in body["errors"]]) == (422, ["sku"])
+    assert queue.messages == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ("", 400, None),
+        ("{", 400, None),
+        ("[]", 400, None),
+        ('"text"', 400, None),
+        ("null", 400, None),
+        ("[" * 100_000, 400, None),
+        ({}, 422, "path"),
+        (VIEW | {"unknown": 1}, 422, "unknown"),
+        (VIEW | {"path": 7}, 422, "path"),
+        (VIEW | {"duration_ms": "7"}, 422, "duration_ms"),
+        (VIEW | {"duration_ms": float("nan")}, 422, "duration_ms"),
+        (VIEW | {"duration_ms": float("inf")}, 422, "duration_ms"),
+        (VIEW | {"path": "a\x00b"}, 422, "path"),
+        (VIEW | {"path": "\ud800"}, 422, "path"),
+        (VIEW | {"visitor": "nobody"}, 422, "visitor"),
+        (VIEW | {"viewed_at": "2026-11-20T10:00:00"}, 422, "viewed_at"),
+        (VIEW | {"path": "x" * INTENT_LIMIT_BYTES}, 413, None),
+    ],
+)
+def test_a_bad_request_is_answered_with_its_problem(
+    queue: MemoryQueue, body: Any, status: int, field: str | None
+) -> None:
+    """A bad body is answered with a problem document that names the field, and nothing is sent."""
+    answered, headers, problem = call("page_views", body)
+    assert answered == status == problem["status"]
+    assert headers["Content-Type"] == "application/problem+json"
+    assert problem["type"].startswith("urn:penstock:problem:")
+    assert problem["title"]
+    assert problem["detail"]
+    assert field is None or field in [error["field"] for error in problem["errors"]]
+    assert queue.messages == []
+
+
+def test_a_body_may_come_in_base64(queue: MemoryQueue) -> None:
+    """API Gateway encodes what it takes for binary; what is no UTF-8 inside is refused."""
+    good = base64.b64encode(json.dumps(VIEW).encode()).decode()
+    bad = base64.b64encode(b'{"path": "\xff"}').decode()
+    assert call("page_views", good, isBase64Encoded=True)[0] == 202
+    assert call("page_views", bad, isBase64Encoded=True)[0] == 400
+    assert call("page_views", "no base64!", isBase64Encoded=True)[0] == 400
+
+
+def test_no_202_unless_the_queue_acknowledged(queue: MemoryQueue) -> None:
+    """Where SQS does not acknowledge, the answer is 503 with Retry-After."""
+    queue.refuse("ThrottlingException", calls=None)
+    status, headers, problem = call("page_views", VIEW)
+    assert status == problem["status"] == 503
+    assert int(headers["Retry-After"]) > 0
+
+
+def test_the_same_key_gets_the_same_answer(queue: MemoryQueue) -> None:
+    """A repeated Idempotency-Key, quoted or bare, is the same write."""
+    answers = [call("page_views", VIEW, headers={"idempotency-key": key}) for key in ("k1", '"k1"', "k2")]
+    assert answers[0] == answers[1] != answers[2]
+
+
+@pytest.mark.parametrize("key", ["", '""', "k" * 256])
+def test_a_bad_idempotency_key_is_refused(queue: MemoryQueue, key: str) -> None:
+    """A key that is empty or too long is answered with 400."""
+    assert call("page_views", VIEW, headers={"idempotency-key": key})[0] == 400
+    assert queue.messages == []
+
+
+def test_other_paths_are_not_found(queue: MemoryQueue) -> None:
+    """A path without a route is a problem document too."""
+    assert call("page_views", {}, route=("GET", "/elsewhere"))[2]["type"] == "urn:penstock:problem:not-found"
+
+
+def test_an_unexpected_error_tells_nothing(
+    queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug is answered with 500, and neither the answer nor the log holds a value of the request."""
+
+    def broken(*_args: Any) -> Any:
+        raise RuntimeError(f"cannot send {VIEW['visitor']}")
+
+    monkeypatch.setattr(queue, "send", broken)
+    status, _, problem = call("page_views", VIEW)
+    assert status == 500
+    assert VIEW["visitor"] not in json.dumps(problem) + caplog.text
