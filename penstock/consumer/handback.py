@@ -1,0 +1,32 @@
+"""Handing back: what has not landed returns to the queue, later and later, spread by full jitter."""
+
+import logging
+import random
+from collections.abc import Iterable
+
+from penstock.consumer.batch import Item
+from penstock.consumer.faults import NotYetFault
+from penstock.queue import Queue
+
+_FIRST_DELAY_SECONDS = 5
+_LONGEST_DELAY_SECONDS = 900
+_NOT_YET_SECONDS = 15
+
+_logger = logging.getLogger(__name__)
+
+
+def delay(items: Iterable[Item], queue: Queue) -> None:
+    """Set when each item comes back. If that fails it comes back when its visibility timeout runs out."""
+    refused = queue.change_visibility([(item.record["receiptHandle"], _seconds(item)) for item in items])
+    if refused:
+        codes = sorted({refusal.code for refusal in refused.values()})
+        _logger.warning("visibility unchanged: %s", ", ".join(codes), extra={"action": "delay_refused"})
+
+
+def _seconds(item: Item) -> int:
+    """Wait a while for what cannot land yet; spread out what an outage holds up (full jitter)."""
+    factor = 1 << min(item.receive_count - 1, 10)
+    if isinstance(item.fault, NotYetFault):
+        return min(_LONGEST_DELAY_SECONDS, _NOT_YET_SECONDS * factor)
+    longest = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * factor)
+    return random.randint(1, longest)  # noqa: S311 (jitter is no secret)

@@ -1,0 +1,60 @@
+"""Outcomes: what the ledger says of an intent, for whoever holds its receipt."""
+
+import logging
+from functools import cached_property
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from penstock.consumer.sqlstates import fault_of
+from penstock.database import ledger, reader_engine
+from penstock.intents import Outcome, OutcomeUnavailable, verify
+from penstock.settings import Settings, resolve_secret
+
+_logger = logging.getLogger(__name__)
+
+
+class Outcomes:
+    """Looks outcomes up in the ledger, through the reader."""
+
+    def __init__(self, settings: Settings | None = None, *, engine: Engine | None = None) -> None:
+        """Make it; settings are read from the environment at the first question unless given here.
+
+        Args:
+            settings: in place of the environment's.
+            engine: in place of the one that the settings name.
+        """
+        self._given_settings = settings
+        self._given_engine = engine
+
+    def find(self, receipt: str) -> Outcome:
+        """Say what has become of the intent that `receipt` is for.
+
+        Raises:
+            penstock.intents.ForgedReceipt: it is no receipt of this service; the database was not asked.
+            penstock.intents.OutcomeUnavailable: the database did not answer.
+            penstock.settings.SettingsError: a setting is missing or bad.
+        """
+        id_ = verify(receipt, self._key).id
+        statement = select(ledger.c.outcome, ledger.c.settled_at, ledger.c.fault).where(ledger.c.id == id_)
+        try:
+            with self._engine.connect() as connection:
+                row = connection.execute(statement).one_or_none()
+        except SQLAlchemyError as error:
+            _logger.error("outcome: %s", fault_of(error), extra={"action": "outcome_unavailable"})
+            raise OutcomeUnavailable("the database did not answer") from error
+        if row is None:
+            return Outcome(id_, "pending")
+        return Outcome(id_, row.outcome, row.settled_at, row.fault and row.fault.get("reason"))
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return (self._given_settings or Settings.from_environment()).require("receipt_key")
+
+    @property
+    def _key(self) -> str:
+        return resolve_secret(self._settings.receipt_key)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self._given_engine or reader_engine(self._settings)

@@ -1,0 +1,59 @@
+"""The step `dead-letter`: hopeless items go to the dead-letter queue, with their faults, after the commit."""
+
+import base64
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from penstock.consumer.batch import Batch, Item
+from penstock.consumer.letter import DeadLetter
+from penstock.queue import Attribute, Outgoing, Queue
+
+_logger = logging.getLogger(__name__)
+
+
+def set_aside(batch: Batch, dead_letters: Queue) -> None:
+    """Send every hopeless item to the dead-letter queue; what cannot be sent goes back to the queue."""
+    hopeless = [item for item in batch.items if item.hopeless_with(item.fault)]
+    letters = [_letter(item, batch.function_version) for item in hopeless]
+    messages = [_message(item, letter) for item, letter in zip(hopeless, letters, strict=True)]
+    refused = dead_letters.send(messages)
+    for index, letter in enumerate(letters):
+        if index in refused:
+            _logger.error("dead-letter queue: %s", refused[index].code, extra={"action": "dead_letter_refused"})
+        else:
+            named = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
+            _logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})
+    batch.hand_back([hopeless[index] for index in refused])
+
+
+def _letter(item: Item, function_version: str) -> DeadLetter:
+    assert item.fault is not None  # noqa: S101 (a hopeless item has a fault)
+    first = item.record.get("attributes", {}).get("ApproximateFirstReceiveTimestamp")
+    return DeadLetter.of(
+        item.fault,
+        kind=item.envelope.type if item.envelope else None,
+        id=str(item.envelope.id) if item.envelope else None,
+        receive_count=item.receive_count,
+        first_seen=datetime.fromtimestamp(int(first) / 1000, UTC).isoformat() if first else None,
+        function_version=function_version,
+    )
+
+
+def _message(item: Item, letter: DeadLetter) -> Outgoing:
+    """Keep the message as it came, in every part that can be sent again."""
+    attributes = {name: _attribute(value) for name, value in item.record.get("messageAttributes", {}).items()}
+    system = item.record.get("attributes", {})
+    return Outgoing(
+        item.record["body"],
+        letter.stamp(attributes),
+        group=system.get("MessageGroupId"),
+        deduplication_id=system.get("MessageDeduplicationId"),
+    )
+
+
+def _attribute(value: Mapping[str, Any]) -> Attribute:
+    if value.get("binaryValue") is not None:
+        return Attribute(base64.b64decode(value["binaryValue"]), value["dataType"])
+    return Attribute(value.get("stringValue", ""), value["dataType"])

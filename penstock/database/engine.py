@@ -1,0 +1,95 @@
+"""The engine: SQLAlchemy's pool, bounded exactly, with every wait on a dead server limited.
+
+The figures follow from how Lambda treats connections: a frozen function's sockets die unnoticed (pre-ping), idle
+flows are cut at about 350 s on the way (recycle), and a server that vanished says nothing (keepalives and
+`tcp_user_timeout`; PostgreSQL documentation, "Connection Parameter Key Words").
+"""
+
+import os
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from penstock.settings import Settings, SettingsError, resolve_secret
+
+_CONNECT_SECONDS = 5
+_POOL_WAIT_SECONDS = 5
+_RECYCLE_SECONDS = 240
+_KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
+def make_engine(url: str, *, pool_size: int = 1) -> Engine:
+    """Make an engine that never holds more than `pool_size` connections; it connects at first use.
+
+    Args:
+        url: a `postgresql://` URL.
+        pool_size: connections that it may hold at once.
+
+    Raises:
+        penstock.settings.SettingsError: the URL is not one of Postgres; it is not shown, it may hold a password.
+    """
+    return create_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_SECONDS,
+        pool_recycle=_RECYCLE_SECONDS,
+        pool_pre_ping=True,
+        # Values are other people's: they stay out of errors and logs.
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": _CONNECT_SECONDS,
+            "application_name": application_name(),
+            **_KEEPALIVE,
+        },
+    )
+
+
+def writer_engine(settings: Settings) -> Engine:
+    """Make the engine that the drain writes through.
+
+    Raises:
+        penstock.settings.SettingsError: the database is not named, or not by a Postgres URL.
+    """
+    return make_engine(resolve_secret(settings.require("database_url").database_url), pool_size=settings.pool_size)
+
+
+def reader_engine(settings: Settings) -> Engine:
+    """Make the engine that outcomes are read through.
+
+    Raises:
+        penstock.settings.SettingsError: the database is not named, or not by a Postgres URL.
+    """
+    url = resolve_secret(settings.require("database_reader_url").database_reader_url)
+    return make_engine(url, pool_size=settings.pool_size)
+
+
+def driver_url(url: str) -> URL:
+    """Read a Postgres URL and have SQLAlchemy use psycopg 3 for it.
+
+    Raises:
+        penstock.settings.SettingsError: it is not one.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise SettingsError(
+            "the database URL is not of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        ) from None
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def application_name() -> str:
+    """Name this function to Postgres as `<service>:<function>:<version>`, for whoever reads pg_stat_activity."""
+    service = os.environ.get("POWERTOOLS_SERVICE_NAME", "penstock")
+    function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "process")
+    version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "0")
+    return f"{service}:{function}:{version}"

@@ -1,0 +1,29 @@
+"""The ledger."""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Make the ledger."""
+    op.execute("CREATE SCHEMA IF NOT EXISTS penstock")
+    op.execute(
+        """
+        CREATE TABLE penstock.ledger (
+            id uuid PRIMARY KEY,
+            kind text NOT NULL,
+            outcome text NOT NULL CONSTRAINT outcome CHECK (outcome IN ('applied', 'stale', 'dead')),
+            fault json,
+            stated_at timestamptz NOT NULL,
+            settled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            CONSTRAINT fault_when_dead CHECK ((outcome = 'dead') = (fault IS NOT NULL))
+        )
+        """
+    )
+
+
+def downgrade() -> None:
+    """Drop the ledger; with it goes the knowledge of what has been applied."""
+    op.execute("DROP TABLE penstock.ledger")

@@ -1,0 +1,69 @@
+"""Shared fixtures: one embedded Postgres per test process, one database cloned from a template per test."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import settings as hypothesis_settings
+from sqlalchemy import Engine
+
+from penstock.database import make_engine
+from penstock.database.migrate import upgrade
+from penstock.local.postgres import Postgres
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = "template_shop"
+
+# Nothing of the caller's AWS reaches a test.
+for name in [name for name in os.environ if name.startswith(("AWS_", "PENSTOCK_", "POWERTOOLS_"))]:
+    del os.environ[name]
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+hypothesis_settings.register_profile("default", deadline=None, max_examples=50)
+hypothesis_settings.load_profile("default")
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A Postgres server for this test process, with a template database that has every migration."""
+    folder = Path(tempfile.mkdtemp(prefix="penstock-test-"))
+    server = Postgres(folder, settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"})
+    server.start()
+    try:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        upgrade(server.url(TEMPLATE), ROOT / "infra" / "migrations")
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """The URL of a fresh database with the framework's and the shop's tables."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+        yield postgres.url(name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A bounded engine on the fresh database."""
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
