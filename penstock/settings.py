@@ -36,9 +36,7 @@ class Settings:
     receipt_key: str = _setting(
         "PENSTOCK_RECEIPT_KEY", "the key that signs receipts, or the ARN of a secret holding it"
     )
-    source: str = _setting(
-        "PENSTOCK_SOURCE", "the name of the emitting service, a URI reference such as /shop"
-    )
+    source: str = _setting("PENSTOCK_SOURCE", "the name of the emitting service, a URI reference such as /shop")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -63,9 +61,7 @@ class Settings:
         """
         missing = [f.metadata for f in fields(self) if f.name in names and not getattr(self, f.name)]
         if missing:
-            raise SettingsError(
-                "; ".join(f"{m['variable']} is not set: it is {m['meaning']}" for m in missing)
-            )
+            raise SettingsError("; ".join(f"{m['variable']} is not set: it is {m['meaning']}" for m in missing))
         return self
 
 

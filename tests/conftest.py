@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import boto3
 import psycopg
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -14,10 +15,12 @@ from sqlalchemy import Engine
 
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
+from penstock.local.aws import LocalAws
 from penstock.local.postgres import Postgres
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "template_shop"
+SESSION = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
 
 # Nothing of the caller's AWS reaches a test.
 for name in [name for name in os.environ if name.startswith(("AWS_", "PENSTOCK_", "POWERTOOLS_"))]:
@@ -33,6 +36,15 @@ hypothesis_settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("default")
 
 _numbers = count()
+
+
+@pytest.fixture(scope="session")
+def local_aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A local AWS for this test process; all of them share one installation of it."""
+    aws = LocalAws(tmp_path_factory.mktemp("aws"), environment=ROOT / ".penstock" / "aws-environment")
+    aws.start()
+    yield aws.endpoint_url
+    aws.stop()
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ _LONGEST_PAUSE_SECONDS = 1.0
 def sqs_client(session: boto3.Session | None = None, endpoint_url: str | None = None) -> "SQSClient":
     """Make an SQS client that gives up within seconds: a caller is waiting for the answer.
 
-    Receiving waits up to 20 s by itself; its read timeout must be longer than that.
+    A receive may wait for less than its read timeout of 5 s only.
     """
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
     return (session or boto3.Session()).client("sqs", config=config, endpoint_url=endpoint_url)
@@ -53,9 +53,9 @@ class SqsQueue:
 
     def send(self, messages: Sequence[Outgoing]) -> dict[int, Refusal]:
         """Send in as few calls as the limits allow; only refused entries are sent again."""
-        refused: dict[int, Refusal] = {}
+        refused = {i: _NO_TEXT for i, message in enumerate(messages) if not _is_text(message.body)}
         deadline = time.monotonic() + self._patience
-        for chunk in chunks(enumerate(messages)):
+        for chunk in chunks((i, message) for i, message in enumerate(messages) if i not in refused):
             refused |= _persistently(self._send_chunk, chunk, deadline)
         return refused
 
@@ -170,6 +170,16 @@ def refusal(error: ClientError | BotoCoreError) -> Refusal:
 
 
 _SERVER_ERROR = 500
+_NO_TEXT = Refusal("InvalidMessageContents", retryable=False)
+
+
+def _is_text(body: str) -> bool:
+    """Tell whether a body can be written in UTF-8: a lone surrogate cannot, and would take its chunk along."""
+    try:
+        body.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _failures(answer: Any) -> dict[int, Refusal]:
@@ -210,6 +220,4 @@ def _to_sqs(attribute: Attribute) -> "MessageAttributeValueTypeDef":
 
 
 def _from_sqs(value: "MessageAttributeValueOutputTypeDef") -> Attribute:
-    return Attribute(
-        value["BinaryValue"] if "BinaryValue" in value else value["StringValue"], value["DataType"]
-    )
+    return Attribute(value["BinaryValue"] if "BinaryValue" in value else value["StringValue"], value["DataType"])

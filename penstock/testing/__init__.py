@@ -1,0 +1,8 @@
+"""What users of the framework test with: events, a context, a queue in memory, a clock of their own."""
+
+from penstock.testing.clock import ManualClock
+from penstock.testing.context import LambdaContext
+from penstock.testing.events import received, sqs_event
+from penstock.testing.queue import MemoryQueue
+
+__all__ = ["LambdaContext", "ManualClock", "MemoryQueue", "received", "sqs_event"]

@@ -1,0 +1,126 @@
+"""What every queue promises: the one in memory must not be kinder than the real one."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from uuid import uuid4
+
+import pytest
+
+from penstock.queue import Attribute, Outgoing, Queue, Received, SqsQueue, sqs_client
+from penstock.testing.queue import MemoryQueue
+from tests.conftest import SESSION
+
+
+@pytest.fixture(params=["memory", "sqs"])
+def queue(request: pytest.FixtureRequest) -> Iterator[Queue]:
+    """Give an empty queue: the fake, then SQS as a local AWS has it."""
+    if request.param == "memory":
+        yield MemoryQueue()
+        return
+    with closing(sqs_client(SESSION, request.getfixturevalue("local_aws_endpoint"))) as client:
+        url = client.create_queue(QueueName=f"queue-{uuid4()}")["QueueUrl"]
+        yield SqsQueue(url, client)
+        client.delete_queue(QueueUrl=url)
+
+
+def only(queue: Queue) -> Received:
+    """Receive the one message that is there."""
+    (message,) = queue.receive(10)
+    return message
+
+
+def test_a_message_comes_back_as_it_was_sent(queue: Queue) -> None:
+    """Body, attributes of each type and the group are what they were."""
+    attributes = {
+        "type": Attribute("stock.adjusted"),
+        "weight": Attribute("1.5", "Number.float"),
+        "raw": Attribute(b"\x00\xff", "Binary"),
+    }
+    assert queue.send([Outgoing('{"a": "\u00e9\U0001f600\\u0000"}', attributes, group="tenant")]) == {}
+    message = only(queue)
+    assert message.body == '{"a": "\u00e9\U0001f600\\u0000"}'
+    assert message.attributes == attributes
+    assert message.group == "tenant"
+    assert message.receive_count == 1
+
+
+def test_many_are_sent_in_one_call(queue: Queue) -> None:
+    """More than a batch holds is sent all the same, and ten at most are received at once."""
+    assert queue.send([Outgoing(str(number)) for number in range(23)]) == {}
+    pages = [queue.receive(10) for _ in range(4)]
+    assert [len(page) for page in pages] == [10, 10, 3, 0]
+    assert sorted(int(m.body) for page in pages for m in page) == list(range(23))
+
+
+def test_what_is_no_text_is_refused_alone(queue: Queue) -> None:
+    """A body with a lone surrogate is refused for good, and its neighbours are sent."""
+    refused = queue.send([Outgoing("1"), Outgoing("\ud800"), Outgoing("3")])
+    assert {index: refusal.retryable for index, refusal in refused.items()} == {1: False}
+    assert sorted(message.body for message in queue.receive(10)) == ["1", "3"]
+
+
+def test_nothing_to_do_is_no_mistake(queue: Queue) -> None:
+    """Empty lists are done at once."""
+    assert (queue.send([]), queue.delete([]), queue.change_visibility([])) == ({}, {}, {})
+
+
+def test_a_leased_message_is_hidden(queue: Queue) -> None:
+    """What one receiver holds, no other sees; the depth tells it apart."""
+    queue.send([Outgoing("1"), Outgoing("2")])
+    queue.receive(1)
+    assert len(queue.receive(10)) == 1
+    depth = queue.depth()
+    assert (depth.visible, depth.in_flight, depth.total) == (0, 2, 2)
+
+
+def test_a_released_message_is_there_again(queue: Queue) -> None:
+    """A lease ended with visibility 0 gives the message back under a new handle, counted once more."""
+    queue.send([Outgoing("1")])
+    first = only(queue)
+    assert queue.change_visibility([(first.receipt_handle, 0)]) == {}
+    second = only(queue)
+    assert (second.message_id, second.receive_count) == (first.message_id, 2)
+    assert second.receipt_handle != first.receipt_handle
+    assert second.first_received_at == first.first_received_at
+
+
+def test_a_deleted_message_is_gone(queue: Queue) -> None:
+    """What was deleted is never delivered again."""
+    queue.send([Outgoing("1")])
+    assert queue.delete([only(queue).receipt_handle]) == {}
+    assert queue.depth().total == 0
+
+
+def test_an_unknown_handle_is_refused_alone(queue: Queue) -> None:
+    """One wrong handle is refused by position, for good; its neighbours are deleted."""
+    queue.send([Outgoing("1")])
+    refused = queue.delete(["no-such-handle", only(queue).receipt_handle])
+    assert list(refused) == [0]
+    assert not refused[0].retryable
+    assert queue.depth().total == 0
+    assert list(queue.change_visibility([("no-such-handle", 5)])) == [0]
+
+
+@pytest.mark.parametrize("character", ["\ufffe", "\uffff", "\x0b"])
+def test_a_character_that_sqs_refuses_is_refused_alone(queue: Queue, character: str) -> None:
+    """SQS refuses what XML 1.0 cannot hold; the neighbours are kept."""
+    refused = queue.send([Outgoing("before"), Outgoing(f"x{character}"), Outgoing("after")])
+    assert list(refused) == [1]
+    assert not refused[1].retryable
+    assert queue.depth().total == 2
+
+
+def test_a_message_of_just_one_mebibyte_is_kept(queue: Queue) -> None:
+    """The limit itself is allowed, one byte more is refused alone."""
+    size = 1_048_576
+    refused = queue.send([Outgoing("a"), Outgoing("x" * size), Outgoing("x" * (size + 1)), Outgoing("b")])
+    assert list(refused) == [2]
+    assert not refused[2].retryable
+    assert queue.depth().total == 3
+
+
+def test_ten_attributes_go(queue: Queue) -> None:
+    """A message may carry as many attributes as SQS allows."""
+    ten = {f"a{number}": Attribute("x") for number in range(10)}
+    assert queue.send([Outgoing("1", ten)]) == {}
+    assert only(queue).attributes == ten

@@ -1,0 +1,204 @@
+"""SQS through boto3: what fails is told by position, only that is sent again, and nothing escapes."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from penstock.queue import Attribute, Outgoing, QueueError, Refusal, SqsQueue, chunks, sqs_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/writes"
+SESSION = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="eu-west-1")
+
+
+@pytest.fixture
+def stub() -> Iterator[Stubber]:
+    """Give a stubbed client that has to be asked for exactly what was prepared."""
+    with closing(sqs_client(SESSION)) as client, Stubber(client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def queue_of(stub: Stubber, patience_seconds: float = 5) -> SqsQueue:
+    """Make a queue whose pauses are short."""
+    return SqsQueue(URL, cast("SQSClient", stub.client), patience_seconds=patience_seconds)
+
+
+def expect_send(stub: Stubber, ids: list[str], failed: dict[str, tuple[str, bool]] | None = None) -> None:
+    """Prepare one batch call with the bodies b0, b1 and so on, some of which fail."""
+    failed = failed or {}
+    stub.add_response(
+        "send_message_batch",
+        {
+            "Successful": [
+                {"Id": i, "MessageId": f"m{i}", "MD5OfMessageBody": "0"} for i in ids if i not in failed
+            ],
+            "Failed": [{"Id": i, "Code": code, "SenderFault": sender} for i, (code, sender) in failed.items()],
+        },
+        {"QueueUrl": URL, "Entries": [{"Id": i, "MessageBody": f"b{i}"} for i in ids]},
+    )
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the pauses between attempts out."""
+    monkeypatch.setattr("penstock.queue.sqs.time.sleep", lambda _: None)
+
+
+def bodies(count: int) -> list[Outgoing]:
+    """Make messages b0, b1 and so on."""
+    return [Outgoing(f"b{number}") for number in range(count)]
+
+
+def test_only_failed_entries_are_sent_again(stub: Stubber) -> None:
+    """A call that answers 200 with failed entries is repeated for those alone."""
+    expect_send(stub, ["0", "1", "2"], {"1": ("InternalError", False)})
+    expect_send(stub, ["1"])
+    assert queue_of(stub).send(bodies(3)) == {}
+
+
+def test_a_senders_fault_is_not_tried_again(stub: Stubber) -> None:
+    """What SQS blames on the sender is refused at once, and for good, while the rest is tried again."""
+    expect_send(stub, ["0", "1"], {"0": ("InvalidMessageContents", True), "1": ("InternalError", False)})
+    expect_send(stub, ["1"])
+    assert queue_of(stub).send(bodies(2)) == {0: Refusal("InvalidMessageContents", retryable=False)}
+
+
+def test_patience_ends(stub: Stubber) -> None:
+    """With no patience a refused entry is refused after one attempt and may be tried later."""
+    expect_send(stub, ["0"], {"0": ("InternalError", False)})
+    assert queue_of(stub, 0).send(bodies(1)) == {0: Refusal("InternalError", retryable=True)}
+
+
+def test_a_throttled_call_is_tried_again(stub: Stubber) -> None:
+    """Throttling refuses a whole call, which goes through a moment later."""
+    stub.add_client_error("send_message_batch", "ThrottlingException", http_status_code=400)
+    expect_send(stub, ["0", "1"])
+    assert queue_of(stub).send(bodies(2)) == {}
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AWS.SimpleQueueService.NonExistentQueue"])
+def test_a_hopeless_call_is_refused_at_once(stub: Stubber, code: str) -> None:
+    """What no repetition can mend is said of every position, without another try."""
+    stub.add_client_error("send_message_batch", code, http_status_code=403)
+    assert queue_of(stub).send(bodies(2)) == {n: Refusal(code, retryable=False) for n in range(2)}
+
+
+def test_deletes_are_repeated_alone(stub: Stubber) -> None:
+    """Deleting and changing visibility look at failed entries as sending does."""
+    entry: dict[str, Any] = {"Id": "1", "ReceiptHandle": "h1"}
+    for entries, failed in (([{"Id": "0", "ReceiptHandle": "h0"}, entry], ["1"]), ([entry], [])):
+        stub.add_response(
+            "delete_message_batch",
+            {
+                "Successful": [],
+                "Failed": [{"Id": i, "Code": "InternalError", "SenderFault": False} for i in failed],
+            },
+            {"QueueUrl": URL, "Entries": entries},
+        )
+    stub.add_response(
+        "change_message_visibility_batch",
+        {"Successful": [], "Failed": [{"Id": "0", "Code": "ReceiptHandleIsInvalid", "SenderFault": True}]},
+        {"QueueUrl": URL, "Entries": [{**entry, "Id": "0", "VisibilityTimeout": 7}]},
+    )
+    queue = queue_of(stub)
+    assert queue.delete(["h0", "h1"]) == {}
+    assert queue.change_visibility([("h1", 7)]) == {0: Refusal("ReceiptHandleIsInvalid", retryable=False)}
+
+
+def test_an_unreachable_queue_refuses_every_position() -> None:
+    """Nobody listening is a refusal of all that was given, and an error only where something is read."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with closing(sqs_client(SESSION, f"http://127.0.0.1:{unused.getsockname()[1]}")) as client:
+            queue = SqsQueue(URL, client, patience_seconds=0)
+            assert list(queue.send(bodies(12))) == list(range(12))
+            assert list(queue.delete(["h0", "h1"])) == [0, 1]
+            assert list(queue.change_visibility([("h0", 0)])) == [0]
+            with pytest.raises(QueueError, match="cannot be read: EndpointConnectionError"):
+                queue.receive(1)
+            with pytest.raises(QueueError, match="cannot be read"):
+                queue.depth()
+
+
+def test_attributes_group_and_deduplication_are_sent(stub: Stubber) -> None:
+    """All that a message has reaches SQS in SQS's own form."""
+    stub.add_response(
+        "send_message_batch",
+        {"Successful": [], "Failed": []},
+        {
+            "QueueUrl": URL,
+            "Entries": [
+                {
+                    "Id": "0",
+                    "MessageBody": "b",
+                    "MessageAttributes": {
+                        "raw": {"DataType": "Binary", "BinaryValue": b"\x00"},
+                        "type": {"DataType": "String", "StringValue": "k"},
+                    },
+                    "MessageGroupId": "g",
+                    "MessageDeduplicationId": "d",
+                }
+            ],
+        },
+    )
+    attributes = {"raw": Attribute(b"\x00", "Binary"), "type": Attribute("k")}
+    assert queue_of(stub).send([Outgoing("b", attributes, "g", "d")]) == {}
+
+
+def packed(messages: list[Outgoing]) -> list[list[int]]:
+    """Say which messages share a batch."""
+    return [[number for number, _ in chunk] for chunk in chunks(enumerate(messages))]
+
+
+def test_batches_hold_ten() -> None:
+    """The eleventh message begins another batch."""
+    assert [len(chunk) for chunk in packed(bodies(21))] == [10, 10, 1]
+
+
+def test_batches_hold_one_mebibyte_of_utf8() -> None:
+    """Bytes are counted, not characters, attributes included; a batch may be exactly full."""
+    half = Outgoing("\u00e9" * 262_144)
+    rest = Outgoing("x" * (524_288 - 7), {"a": Attribute("", "String")})
+    assert (half.size, rest.size) == (524_288, 524_288)
+    assert packed([half, rest, Outgoing("x")]) == [[0, 1], [2]]
+
+
+def test_a_message_too_large_travels_alone() -> None:
+    """What SQS will refuse takes no neighbour along."""
+    assert packed([Outgoing("a"), Outgoing("x" * 1_048_577), Outgoing("b")]) == [[0], [1], [2]]
+
+
+def test_a_received_message_is_read_in_full(stub: Stubber) -> None:
+    """Times come in seconds, counts as numbers; what an emulator leaves out has a plain default."""
+    stub.add_response(
+        "receive_message",
+        {
+            "Messages": [
+                {
+                    "MessageId": "m",
+                    "ReceiptHandle": "h",
+                    "Body": json.dumps({"a": 1}),
+                    "Attributes": {
+                        "ApproximateReceiveCount": "3",
+                        "ApproximateFirstReceiveTimestamp": "1700000001500",
+                        "SentTimestamp": "1700000000500",
+                        "MessageGroupId": "g",
+                    },
+                },
+                {"MessageId": "n", "ReceiptHandle": "i", "Body": "x"},
+            ]
+        },
+    )
+    full, bare = queue_of(stub).receive(10)
+    assert (full.receive_count, full.sent_at, full.first_received_at) == (3, 1_700_000_000.5, 1_700_000_001.5)
+    assert (full.group, full.attributes) == ("g", {})
+    assert (bare.receive_count, bare.group) == (1, None)
