@@ -5,7 +5,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+
+from pydantic import TypeAdapter, ValidationError
 
 from penstock.consumer.faults import Fault
 from penstock.queue import ATTRIBUTE_LIMIT, Attribute
@@ -94,11 +96,12 @@ class DeadLetter:
         """Read a letter back from a message's attributes; None where there is none or it is not one of ours."""
         stamped = attributes.get(LETTER_ATTRIBUTE)
         try:
-            whole = json.loads(stamped.value) if stamped else {}
-            known = {f.name for f in fields(cls)}
-            return cls(**{name: value for name, value in whole.items() if name in known})
-        except (AttributeError, TypeError, ValueError):
+            return _LETTER.validate_json(stamped.value) if stamped else None
+        except ValidationError:
             return None
+
+
+_LETTER = TypeAdapter(DeadLetter)
 
 
 def unstamp(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
