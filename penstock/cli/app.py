@@ -1,0 +1,43 @@
+"""The tree of commands: a noun, then a verb."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from penstock.cli import db, dlq, local
+
+app = typer.Typer(
+    name="penstock",
+    help="Look after a Penstock service: its dead letters, its database, its local stack.",
+    epilog=(
+        "Examples: penstock dlq list · penstock dlq replay --all --stage dev · penstock db upgrade. "
+        "Exit codes: 0 done, 1 something failed, 2 usage, 3 confirmation needed, 4 credentials, 5 conflict, "
+        "130 interrupted."
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(db.app, name="db")
+app.add_typer(local.app, name="local")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"penstock {version('penstock')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+    _debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error came from; may stand anywhere.")
+    ] = False,
+) -> None:
+    """Look after a Penstock service: its dead letters, its database, its local stack."""

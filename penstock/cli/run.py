@@ -1,0 +1,98 @@
+"""From arguments to an exit code: what went wrong is told in a line or two, with the way out.
+
+Exit codes: 0 all done; 1 something failed; 2 wrong usage; 3 a confirmation is needed; 4 no or wrong credentials;
+5 somebody else is at it; 130 interrupted.
+"""
+
+import re
+import sys
+import traceback
+from typing import NoReturn
+
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+)
+
+from penstock.cli.app import app
+from penstock.cli.failure import CREDENTIALS, FAILED, USAGE, Failure
+from penstock.settings import SettingsError
+
+_DEBUG = "--debug"
+_CREDENTIAL_CODES = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError)
+_PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*):\S*@")
+_PASSWORD_NAMED = re.compile(r"(password\s*=\s*)('[^']*'|[^\s&]+)", re.IGNORECASE)
+
+
+def run(arguments: list[str]) -> NoReturn:
+    """Run the command and exit; `--debug` may stand anywhere among the arguments."""
+    debug = _DEBUG in arguments
+    words = [word for word in arguments if word != _DEBUG]
+    try:
+        app(words, prog_name="penstock")
+    except Exception as error:  # noqa: BLE001 (here ends what nobody else could handle)
+        if debug:
+            sys.stderr.write(redact("".join(traceback.format_exception(error))))
+        text, code = explain(error)
+        sys.stderr.write(f"penstock: {redact(text)}\n")
+        sys.exit(code)
+    sys.exit(0)
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """Return what to say about an error and the exit code."""
+    if isinstance(error, Failure):
+        return str(error), error.code
+    if isinstance(error, SettingsError):
+        return str(error), USAGE
+    chain = _chain(error)
+    for cause in chain:
+        if isinstance(cause, EndpointConnectionError):
+            return f"{cause}\nIs it there? The local stack is started with `penstock local up`", FAILED
+        if isinstance(cause, NoRegionError):
+            return "no AWS region: give --region, or set AWS_REGION", USAGE
+        if isinstance(cause, _NO_CREDENTIALS) or _code(cause) in _CREDENTIAL_CODES:
+            return f"{_line(cause)}\nCheck the AWS credentials: --profile, or AWS_PROFILE", CREDENTIALS
+    lines = list(dict.fromkeys(_line(cause) for cause in chain))
+    return "\n  because ".join(lines[:2]) + "\n(--debug shows where)", FAILED
+
+
+def redact(text: str) -> str:
+    """Strike out the passwords of URLs and connection strings."""
+    return _PASSWORD_NAMED.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1:***@", text))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Follow an error to its causes, the outermost first."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
+def _line(error: BaseException) -> str:
+    """Write an error as one line; a name such as KeyError's says more than its text."""
+    text = str(error).strip()
+    first = text.splitlines()[0] if text else ""
+    own = type(error).__module__.startswith("penstock.")
+    return first if own and first else f"{type(error).__name__}: {first}".rstrip(": ")
+
+
+def _code(error: BaseException) -> str:
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""

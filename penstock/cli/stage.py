@@ -1,0 +1,145 @@
+"""One deployed stage of the service: its queues and secrets, found from the stack's outputs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import typer
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from penstock.cli.failure import USAGE, Failure
+from penstock.cli.project import Project
+from penstock.local import state
+from penstock.queue import SqsQueue, sqs_client
+
+LOCAL = "local"
+_LOCAL_KEY = "test"  # The emulator takes any word.
+_PATIENCE = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
+
+StageOption = Annotated[
+    str | None,
+    typer.Option("--stage", help="The deployed stage. By default `local`, if a local stack is recorded here."),
+]
+ServiceOption = Annotated[
+    str | None, typer.Option("--service", help="The service's name. By default the one in serverless.yml.")
+]
+RegionOption = Annotated[str | None, typer.Option("--region", help="The AWS region.")]
+ProfileOption = Annotated[str | None, typer.Option("--profile", help="The profile of the AWS configuration.")]
+EndpointOption = Annotated[
+    str | None, typer.Option("--endpoint-url", help="Talk to this address in place of AWS's.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """The two queues of a stage.
+
+    Attributes:
+        main: what the drain reads.
+        dead: the dead-letter queue.
+        retention_seconds: how long the dead-letter queue keeps a message after SQS first took it.
+    """
+
+    main: SqsQueue
+    dead: SqsQueue
+    retention_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage and the way to it.
+
+    Attributes:
+        name: `local`, `dev` and so on.
+        project: the service's folder.
+        service: the service's name, where one was given.
+        session: boto3's, with region and credentials.
+        endpoint_url: in place of AWS's own.
+    """
+
+    name: str
+    project: Project
+    service: str | None
+    session: boto3.Session
+    endpoint_url: str | None
+
+    def queues(self) -> Queues:
+        """Find the queues.
+
+        Raises:
+            Failure: there is no such stack, or it is not of a Penstock service.
+        """
+        outputs = self._outputs()
+        missing = {"QueueUrl", "DeadLetterQueueUrl"} - outputs.keys()
+        if missing:
+            raise Failure(f"the stack {self._stack} has no output {' and no '.join(sorted(missing))}")
+        client = sqs_client(self.session, self.endpoint_url)
+        dead = outputs["DeadLetterQueueUrl"]
+        found = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["MessageRetentionPeriod"])
+        retention = int(found["Attributes"]["MessageRetentionPeriod"])
+        return Queues(SqsQueue(outputs["QueueUrl"], client), SqsQueue(dead, client), retention)
+
+    def secret(self, name: str) -> str:
+        """Read a secret: `name` is its name or its ARN.
+
+        Raises:
+            Failure: there is none.
+        """
+        client = self.session.client("secretsmanager", config=_PATIENCE, endpoint_url=self.endpoint_url)
+        try:
+            return client.get_secret_value(SecretId=name)["SecretString"]
+        except client.exceptions.ResourceNotFoundException:
+            raise Failure(f"there is no secret {name}") from None
+
+    @property
+    def service_name(self) -> str:
+        """The service's name.
+
+        Raises:
+            Failure: it is not known.
+        """
+        return self.project.name(self.service)
+
+    @property
+    def _stack(self) -> str:
+        return f"{self.service_name}-{self.name}"
+
+    def _outputs(self) -> dict[str, str]:
+        client = self.session.client("cloudformation", config=_PATIENCE, endpoint_url=self.endpoint_url)
+        try:
+            stack = client.describe_stacks(StackName=self._stack)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            where = f"in {self.session.region_name}"
+            raise Failure(
+                f"there is no stack {self._stack} {where}: check --stage, --service, --region and --profile"
+            ) from None
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def open_stage(
+    stage: str | None, service: str | None, region: str | None, profile: str | None, endpoint_url: str | None
+) -> Stage:
+    """Turn the options into a stage; for `local`, the way to it is the one that is recorded here.
+
+    Raises:
+        Failure: no stage was given and none is recorded, or the local one is not there.
+    """
+    project = Project.find(Path.cwd())
+    if stage is not None and stage != LOCAL:
+        session = boto3.Session(region_name=region, profile_name=profile)
+        return Stage(stage, project, service, session, endpoint_url)
+    stack = state.load(project.folder)
+    if stack is None and stage is None:
+        raise Failure("which stage? Give --stage; no local stack is recorded here", USAGE)
+    if stack is None:
+        raise Failure("no local stack is recorded here: start one with `penstock local up`")
+    if profile:
+        raise Failure("--profile is for AWS, not for the local stage", USAGE)
+    session = boto3.Session(
+        aws_access_key_id=_LOCAL_KEY, aws_secret_access_key=_LOCAL_KEY, region_name=region or stack.region
+    )
+    return Stage(LOCAL, project, service, session, endpoint_url or stack.endpoint_url)
