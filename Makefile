@@ -1,0 +1,74 @@
+# Every target sets up what it needs, inside this folder.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+UV := .tools/bin/uv
+RUN := .venv/bin/
+
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+.PHONY: demo
+demo: install ## Run the main job: a burst of requests through a real deployment on this machine, with an account
+	$(RUN)python -m demo
+
+.PHONY: test
+test: install ## Run all tests and checks
+	$(MAKE) --no-print-directory check
+	$(RUN)pytest -n 2
+
+.PHONY: campaign
+campaign: install ## Run the long tests: storms, outages, kill loops
+	$(RUN)pytest -m campaign
+
+.PHONY: check
+check: install ## Check style, types and import rules
+	$(RUN)ruff format --check .
+	$(RUN)ruff check .
+	$(RUN)mypy
+	$(RUN)lint-imports --no-logo
+
+.PHONY: package
+package: install ## Build and package for AWS, stage dev: build/dev/*.zip and .serverless/
+	$(RUN)python infra/build.py --stage dev
+	npx osls package --stage dev
+
+.PHONY: wheel
+wheel: install ## Build the wheel of the framework: dist/
+	$(UV) build --wheel
+
+.PHONY: install
+install: .venv/.installed node_modules/.installed ## Install everything that is needed, inside this folder
+
+.venv/.installed: pyproject.toml uv.lock | .tools/uv-$(UV_VERSION)
+	$(UV) sync --locked --all-extras --quiet --python "$$(command -v $(PYTHON))"
+	@touch $@
+
+.tools/uv-$(UV_VERSION): | tools
+	$(PYTHON) -m venv --clear .tools/environment
+	.tools/environment/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	mkdir -p .tools/bin && ln -sf ../environment/bin/uv $(UV)
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json | tools
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: tools
+tools:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Python 3.11 or newer is needed: '$(PYTHON)' is missing or older. Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+		|| { echo "Python's venv module is needed; Debian and Ubuntu have it in the package python3-venv." >&2; exit 1; }
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null \
+		|| { echo "Node.js 20.19 or newer is needed: 'node' is missing or older. It packages and deploys (osls)." >&2; exit 1; }
+	@command -v npm >/dev/null \
+		|| { echo "npm is needed: it comes with Node.js." >&2; exit 1; }
