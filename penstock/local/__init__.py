@@ -1,0 +1,1 @@
+"""A whole Postgres and a local AWS on one machine, for development, demos and tests."""

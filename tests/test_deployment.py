@@ -1,0 +1,318 @@
+"""What would be deployed: the packaged template and the artifacts, made with no account and no credentials."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.local.errors import ToolError
+from penstock.local.node import check_node, install_osls
+
+ROOT = Path(__file__).parent.parent
+STAGE = "dev"
+BUILD = ROOT / "build" / STAGE
+PRODUCERS = {"page-views", "orders", "stock", "emails"}
+CONSUMERS = {"writes", "drain"}
+
+pytestmark = pytest.mark.xdist_group("deployment")
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """An environment that has what finds programs and nothing else."""
+    return {"PATH": os.environ["PATH"], "HOME": str(home)}
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The artifacts for AWS."""
+    subprocess.run([sys.executable, "infra/build.py", "--stage", STAGE], cwd=ROOT, check=True)
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def template(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The CloudFormation template that osls makes of serverless.yml."""
+    need_node()
+    package = tmp_path_factory.mktemp("package")
+    done = package_with_osls(ROOT, package)
+    assert done.returncode == 0, done.stdout
+    content: dict[str, Any] = json.loads((package / "cloudformation-template-update-stack.json").read_text())
+    return content
+
+
+def need_node() -> None:
+    try:
+        check_node()
+        install_osls(ROOT)
+    except ToolError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+def package_with_osls(project: Path, package: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "node_modules/.bin/osls"), "package", "--stage", STAGE, "--package", str(package)],
+        cwd=project,
+        env=bare_environment(package),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def resources(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    found = template["Resources"].items()
+    return {name: content["Properties"] for name, content in found if content["Type"] == kind}
+
+
+def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = resources(template, "AWS::Lambda::Function").values()
+    return {function["FunctionName"].removeprefix(f"shop-{STAGE}-"): function for function in found}
+
+
+def mapping(template: dict[str, Any]) -> dict[str, Any]:
+    (found,) = resources(template, "AWS::Lambda::EventSourceMapping").values()
+    return found
+
+
+def statements(template: dict[str, Any], role: str) -> Iterator[dict[str, Any]]:
+    policies = template["Resources"][role]["Properties"]["Policies"]
+    return chain.from_iterable(policy["PolicyDocument"]["Statement"] for policy in policies)
+
+
+def actions(template: dict[str, Any], role: str) -> dict[str, set[str]]:
+    """What a role may do, by the resource that it may do it to (without the log groups)."""
+    allowed: dict[str, set[str]] = {}
+    for statement in statements(template, role):
+        given = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        allowed.setdefault(json.dumps(statement["Resource"]), set()).update(given)
+    return {resource: given for resource, given in allowed.items() if ":log-group:" not in resource}
+
+
+def contents(name: str) -> set[str]:
+    with zipfile.ZipFile(BUILD / f"{name}.zip") as archive:
+        return set(archive.namelist())
+
+
+def test_functions(template: dict[str, Any]) -> None:
+    """There is one function per kind of request, and the two of the consumer's side."""
+    assert functions(template).keys() == PRODUCERS | CONSUMERS
+
+
+def test_routes(template: dict[str, Any]) -> None:
+    """The API's routes are those of the service."""
+    routes = {route["RouteKey"] for route in resources(template, "AWS::ApiGatewayV2::Route").values()}
+    assert routes == {
+        "POST /page-views",
+        "POST /orders",
+        "PUT /orders/{order_id}/status",
+        "POST /stock/{sku}/adjustments",
+        "POST /emails",
+        "GET /writes/{receipt}",
+    }
+
+
+def test_visibility_timeout(template: dict[str, Any]) -> None:
+    """No message comes back while its batch is still being drained: 6 x the timeout, and the window."""
+    drain = functions(template)["drain"]
+    queue = template["Resources"]["Queue"]["Properties"]
+    least = 6 * drain["Timeout"] + mapping(template)["MaximumBatchingWindowInSeconds"]
+    assert queue["VisibilityTimeout"] >= least
+
+
+def test_reserved_concurrency(template: dict[str, Any]) -> None:
+    """The queue never invokes more drains at once than are reserved, so that none is throttled."""
+    most = mapping(template)["ScalingConfig"]["MaximumConcurrency"]
+    assert most >= 2
+    assert functions(template)["drain"]["ReservedConcurrentExecutions"] >= most
+
+
+def test_budget(template: dict[str, Any]) -> None:
+    """The connection budget that the stack tells is what its functions can hold at once, exactly."""
+    connected = {name: function for name, function in functions(template).items() if name in CONSUMERS}
+    held = [
+        function["ReservedConcurrentExecutions"] * int(function["Environment"]["Variables"]["PENSTOCK_POOL_SIZE"])
+        for function in connected.values()
+    ]
+    assert len(held) == 2
+    assert int(template["Outputs"]["ConnectionBudget"]["Value"]) == sum(held)
+
+
+def test_batches(template: dict[str, Any]) -> None:
+    """The drain gets full batches and answers for each message by itself; nothing is filtered away."""
+    found = mapping(template)
+    assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert 10 < found["BatchSize"] <= 10_000
+    assert found["MaximumBatchingWindowInSeconds"] >= 1
+    assert "FilterCriteria" not in found
+
+
+def test_retention(template: dict[str, Any]) -> None:
+    """A dead letter keeps the age of its message, so that both queues keep for 14 days, the most there is."""
+    queues = resources(template, "AWS::SQS::Queue")
+    assert {queue["MessageRetentionPeriod"] for queue in queues.values()} == {14 * 24 * 3600}
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in queues.values())
+
+
+def test_redrive_is_a_backstop(template: dict[str, Any]) -> None:
+    """An outage that sends messages back every 15 minutes does not dead-letter them within a day."""
+    redrive = template["Resources"]["Queue"]["Properties"]["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    assert redrive["maxReceiveCount"] >= 24 * 4
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCERS))
+def test_producers_know_no_database(template: dict[str, Any], name: str) -> None:
+    """A producer function is told nothing about the database, and has the producers' role."""
+    function = functions(template)[name]
+    assert function["Role"] == {"Fn::GetAtt": ["ProducerRole", "Arn"]}
+    assert function["Environment"]["Variables"].keys() == {
+        "PENSTOCK_QUEUE_URL",
+        "PENSTOCK_RECEIPT_KEY",
+        "PENSTOCK_SOURCE",
+        "POWERTOOLS_SERVICE_NAME",
+    }
+    assert "database" not in json.dumps(function).lower()
+
+
+def test_producer_permissions(template: dict[str, Any]) -> None:
+    """A producer may send to the queue and read the receipt key, and nothing else."""
+    assert actions(template, "ProducerRole") == {
+        '{"Fn::GetAtt": ["Queue", "Arn"]}': {"sqs:SendMessage*"},
+        '{"Fn::GetAtt": ["ReceiptKey", "Id"]}': {"secretsmanager:GetSecretValue"},
+    }
+
+
+def test_drain_permissions(template: dict[str, Any]) -> None:
+    """The drain may take from the queue, send to the dead-letter queue and read the database's URL."""
+    found = actions(template, "DrainRole")
+    secrets = [resource for resource in found if "database-url" in resource]
+    assert len(secrets) == 1
+    assert found.pop(secrets[0]) == {"secretsmanager:GetSecretValue"}
+    assert found == {
+        '{"Fn::GetAtt": ["Queue", "Arn"]}': {
+            "sqs:ChangeMessageVisibility*",
+            "sqs:DeleteMessage*",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        },
+        '{"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}': {"sqs:SendMessage*"},
+    }
+
+
+def test_writes_permissions(template: dict[str, Any]) -> None:
+    """What answers for outcomes may read two secrets and touches no queue."""
+    found = actions(template, "WritesRole")
+    assert set().union(*found.values()) == {"secretsmanager:GetSecretValue"}
+    assert len(found) == 2
+
+
+def test_no_wildcard_resources(template: dict[str, Any]) -> None:
+    """No role may do anything to everything; logs go to this service's groups alone."""
+    for role in ("ProducerRole", "WritesRole", "DrainRole"):
+        for statement in statements(template, role):
+            assert statement["Resource"] != "*"
+            if "Fn::Sub" in statement["Resource"]:
+                assert f"shop-{STAGE}-" in json.dumps(statement) or f"/{STAGE}/" in json.dumps(statement)
+
+
+def test_roles(template: dict[str, Any]) -> None:
+    """There are three roles, and no shared default one."""
+    assert resources(template, "AWS::IAM::Role").keys() == {"ProducerRole", "WritesRole", "DrainRole"}
+
+
+def test_only_tls(template: dict[str, Any]) -> None:
+    """On a stage in AWS, both queues refuse plain HTTP; the local AWS has nothing else."""
+    policies = resources(template, "AWS::SQS::QueuePolicy")
+    assert len(policies) == 2
+    assert template["Conditions"]["IsRemote"] == {"Fn::Not": [{"Fn::Equals": [STAGE, "local"]}]}
+    for name, policy in policies.items():
+        assert template["Resources"][name]["Condition"] == "IsRemote"
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert statement["Effect"] == "Deny"
+        assert {"Ref": statement["Resource"]["Fn::GetAtt"][0]} in policy["Queues"]
+
+
+def test_runtime(template: dict[str, Any]) -> None:
+    """All functions run on arm64 and one Python, and their logs are not kept for ever."""
+    found = functions(template).values()
+    assert {tuple(function["Architectures"]) for function in found} == {("arm64",)}
+    assert len({function["Runtime"] for function in found}) == 1
+    assert all(group["RetentionInDays"] for group in resources(template, "AWS::Logs::LogGroup").values())
+
+
+def test_outputs(template: dict[str, Any]) -> None:
+    """The stack tells what the command line finds a service by."""
+    expected = {"ApiUrl", "QueueUrl", "DeadLetterQueueUrl", "ConnectionBudget", "EventSourceMapping", "HttpApiId"}
+    assert expected <= template["Outputs"].keys()
+
+
+def test_missing_artifacts(built: Path, tmp_path: Path) -> None:
+    """Packaging without the artifacts fails, and names the one that is missing."""
+    need_node()
+    shutil.copytree(ROOT / "infra", tmp_path / "infra")
+    shutil.copy(ROOT / "serverless.yml", tmp_path)
+    done = package_with_osls(tmp_path, tmp_path / "out")
+    assert done.returncode != 0
+    assert f"build/{STAGE}/page-views.zip" in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCERS))
+def test_producer_artifact(built: Path, name: str) -> None:
+    """A producer's artifact carries neither a database library nor the parts of Penstock that use one."""
+    files = contents(name)
+    tops = {file.split("/")[0] for file in files}
+    assert {"penstock", "producer", "shared", "pydantic", "aws_lambda_powertools"} <= tops
+    assert not tops & {"sqlalchemy", "psycopg", "psycopg_binary", "alembic", "consumer", "boto3", "botocore"}
+    rooms = {file.split("/")[1] for file in files if file.startswith("penstock/") and file.count("/") > 1}
+    assert rooms == {"intents", "producer", "queue"}
+
+
+@pytest.mark.parametrize("name", sorted(CONSUMERS))
+def test_consumer_artifact(built: Path, name: str) -> None:
+    """An artifact of the consumer's side carries the database libraries and no tool, test or producer."""
+    files = contents(name)
+    tops = {file.split("/")[0] for file in files}
+    assert {"penstock", "consumer", "shared", "sqlalchemy", "psycopg", "psycopg_binary"} <= tops
+    assert not tops & {"alembic", "typer", "rich", "boto3", "botocore", "producer"}
+    rooms = {file.split("/")[1] for file in files if file.startswith("penstock/") and file.count("/") > 1}
+    assert rooms == {"consumer", "database", "intents", "producer", "queue"}
+
+
+def test_handlers_are_in_the_artifacts(built: Path, template: dict[str, Any]) -> None:
+    """Each function's artifact has the module that its handler names."""
+    for name, function in functions(template).items():
+        module, _, _ = function["Handler"].rpartition(".")
+        assert f"{module}.py" in contents(name)
+
+
+def test_artifacts_are_lean(built: Path) -> None:
+    """No artifact carries compiled files, tests or programs, and each is far below what Lambda takes."""
+    for name in PRODUCERS | CONSUMERS:
+        assert not [file for file in contents(name) if file.endswith(".pyc") or "/tests/" in file]
+        assert (BUILD / f"{name}.zip").stat().st_size < 20e6
+
+
+def test_artifacts_are_for_the_target(built: Path) -> None:
+    """Compiled modules are those of the function's Python and processor, not of this machine."""
+    compiled = [file for file in contents("drain") if file.endswith(".so") and "cpython" in file]
+    assert compiled
+    assert all("cpython-314-aarch64" in file for file in compiled)
+
+
+def test_same_input_same_bytes(built: Path) -> None:
+    """An artifact that is built again from the same input has the same bytes."""
+    before = (built / "stock.zip").read_bytes()
+    (built / "stock.sha256").unlink()
+    subprocess.run([sys.executable, "infra/build.py", "--stage", STAGE], cwd=ROOT, check=True)
+    assert (built / "stock.zip").read_bytes() == before

@@ -1,0 +1,252 @@
+"""The service as `penstock local up` deploys it: real HTTP in, rows in Postgres out."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import psycopg
+import pytest
+from botocore.exceptions import ClientError
+
+from penstock.local import state
+from penstock.local.aws import ACCESS_KEY
+from penstock.local.errors import LocalError, ToolError
+from penstock.local.node import check_node
+from penstock.local.processes import family, recall, send, wait_until
+from penstock.local.stack import LocalStack
+from penstock.local.state import LocalState
+
+ROOT = Path(__file__).parent.parent
+SECONDS = 30
+
+pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The service, deployed to a local stack of its own."""
+    try:
+        check_node()
+    except ToolError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    stack = LocalStack(ROOT, tmp_path_factory.mktemp("stack"))
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.reset()
+
+
+@pytest.fixture
+def live(stack: LocalStack) -> LocalState:
+    """The way to the stack, as it is recorded."""
+    live = state.read(stack.folder)
+    assert live is not None
+    return live
+
+
+@pytest.fixture
+def api(live: LocalState) -> Iterator[httpx.Client]:
+    """An HTTP client of the service's API."""
+    with httpx.Client(base_url=live.api_url, headers=live.api_headers, timeout=30, trust_env=False) as client:
+        yield client
+
+
+def page_view(**changes: Any) -> dict[str, Any]:
+    return {
+        "path": f"/{uuid.uuid4()}",
+        "visitor": str(uuid.uuid4()),
+        "viewed_at": "2026-11-20T10:00:00Z",
+    } | changes
+
+
+def rows(live: LocalState, path: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(live.database_url) as connection:
+        query = "SELECT path, visitor, viewed_at, duration_ms FROM page_views WHERE path = %s"
+        return connection.execute(query, [path]).fetchall()
+
+
+def eventually(condition: Callable[[], Any]) -> bool:
+    return wait_until(lambda: bool(condition()), SECONDS)
+
+
+def aws(live: LocalState, service: str, **credentials: str) -> Any:
+    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": ACCESS_KEY} | credentials
+    return boto3.client(service, endpoint_url=live.endpoint_url, region_name=live.region, **keys)  # type: ignore[call-overload]
+
+
+def envelope(data: dict[str, Any]) -> str:
+    head = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": "/shop", "type": "page.viewed"}
+    return json.dumps(head | {"time": "2026-11-20T10:00:00Z", "data": data})
+
+
+def test_request_to_row(live: LocalState, api: httpx.Client) -> None:
+    """A request is answered 202, its row is there within seconds, and the receipt tells so."""
+    body = page_view(duration_ms=1200)
+    answer = api.post("/page-views", json=body)
+    assert answer.status_code == 202
+    assert eventually(lambda: rows(live, body["path"]))
+    ((path, visitor, viewed_at, duration),) = rows(live, body["path"])
+    assert (path, str(visitor), duration) == (body["path"], body["visitor"], 1200)
+    assert viewed_at.isoformat() == "2026-11-20T10:00:00+00:00"
+    assert eventually(lambda: api.get(answer.headers["Location"]).json()["status"] == "applied")
+
+
+def test_example(live: LocalState) -> None:
+    """The curl line that `up` prints works."""
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl here")
+    done = subprocess.run(["sh", "-c", live.curl], capture_output=True, text=True, check=True)
+    assert " 202 " in done.stdout.splitlines()[0]
+
+
+def test_idempotency_key(live: LocalState, api: httpx.Client) -> None:
+    """A request sent twice with one idempotency key gets one receipt and leaves one row."""
+    body, headers = page_view(), {"Idempotency-Key": f'"{uuid.uuid4()}"'}
+    answers = [api.post("/page-views", json=body, headers=headers) for _ in range(2)]
+    marker = page_view()
+    api.post("/page-views", json=marker)
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].headers["Location"] == answers[1].headers["Location"]
+    assert eventually(lambda: rows(live, body["path"]) and rows(live, marker["path"]))
+    assert len(rows(live, body["path"])) == 1
+
+
+def test_bad_request(api: httpx.Client) -> None:
+    """A request with an unknown field is refused by name, as problem+json."""
+    answer = api.post("/page-views", json=page_view(colour="blue"))
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "colour" in answer.text
+
+
+def test_dead_letter(live: LocalState) -> None:
+    """A message that the database refuses is set aside with its reason, and its neighbours land."""
+    good, bad = page_view(), page_view(duration_ms=2_000_000_000)
+    sqs = aws(live, "sqs")
+    entries = [{"Id": str(n), "MessageBody": envelope(data)} for n, data in enumerate([good, bad, page_view()])]
+    assert not sqs.send_message_batch(QueueUrl=live.queue_url, Entries=entries).get("Failed")
+    letters: list[dict[str, Any]] = []
+
+    def found() -> bool:
+        answer = sqs.receive_message(
+            QueueUrl=live.dead_letter_queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        letters.extend(message for message in answer.get("Messages", []) if bad["path"] in message["Body"])
+        return bool(letters)
+
+    assert eventually(found)
+    reason = json.dumps(letters[0]["MessageAttributes"])
+    assert "23514" in reason
+    assert "duration_within_a_day" in reason
+    assert eventually(lambda: rows(live, good["path"]))
+    assert rows(live, bad["path"]) == []
+
+
+def test_burst_within_budget(live: LocalState, api: httpx.Client) -> None:
+    """While many requests are drained, the service holds no more connections than its budget."""
+    stacks = aws(live, "cloudformation").describe_stacks(StackName="shop-local")["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
+    body = page_view()
+    held: list[int] = []
+    with psycopg.connect(live.database_url, autocommit=True) as watcher, ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(api.post, "/page-views", json=body) for _ in range(200)]
+
+        def all_landed() -> bool:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> %s"
+            held.extend(row[0] for row in watcher.execute(query, [watcher.info.backend_pid]))
+            landed = watcher.execute("SELECT count(*) FROM page_views WHERE path = %s", [body["path"]])
+            return landed.fetchone() == (200,)
+
+        assert eventually(all_landed)
+        assert {answer.result().status_code for answer in answers} == {202}
+    assert 0 < max(held) <= int(outputs["ConnectionBudget"])
+
+
+def test_producers_have_no_database_url(live: LocalState) -> None:
+    """What runs as a producer has no variable that leads to the database."""
+    functions = aws(live, "lambda")
+    for name in ("page-views", "orders", "stock", "emails"):
+        found = functions.get_function_configuration(FunctionName=f"shop-local-{name}")
+        assert not [key for key in found["Environment"]["Variables"] if "DATABASE" in key]
+
+
+def test_producers_may_not_read_the_database_url(live: LocalState) -> None:
+    """The producers' role is refused the secret with the database's URL, and the drain's role is given it."""
+    secret = "penstock/shop/local/database-url"
+    assert as_role(live, "drain").get_secret_value(SecretId=secret)["SecretString"] == live.database_url
+    with pytest.raises(ClientError, match="AccessDenied"):
+        as_role(live, "page-views").get_secret_value(SecretId=secret)
+
+
+def as_role(live: LocalState, function: str) -> Any:
+    """A Secrets Manager client with the permissions of a function."""
+    role = aws(live, "lambda").get_function_configuration(FunctionName=f"shop-local-{function}")["Role"]
+    taken = aws(live, "sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    keys = {"aws_access_key_id": taken["AccessKeyId"], "aws_secret_access_key": taken["SecretAccessKey"]}
+    return aws(live, "secretsmanager", **keys, aws_session_token=taken["SessionToken"])
+
+
+def test_up_again(stack: LocalStack, live: LocalState) -> None:
+    """A second `up` finds everything current and deploys nothing."""
+    steps: list[str] = []
+    assert stack.up(steps.append) == live
+    assert not [step for step in steps if "deploying" in step]
+
+
+def test_crash(stack: LocalStack, live: LocalState, api: httpx.Client) -> None:
+    """After everything was killed, `up` brings the stack back with its data."""
+    body = page_view()
+    api.post("/page-views", json=body)
+    assert eventually(lambda: rows(live, body["path"]))
+    process = recall(stack.aws.folder / "process.json")
+    assert process is not None
+    send(signal.SIGKILL, family(process))
+    stack.postgres.kill()
+    assert stack.status()["deployed"] is False
+    again = stack.up()
+    assert len(rows(again, body["path"])) == 1
+    more = page_view()
+    with httpx.Client(base_url=again.api_url, headers=again.api_headers, timeout=30, trust_env=False) as client:
+        assert client.post("/page-views", json=more).status_code == 202
+    assert eventually(lambda: rows(again, more["path"]))
+
+
+def test_state_is_private(stack: LocalStack, live: LocalState) -> None:
+    """What is recorded has a password in it: nobody else reads it, and it does not show in a repr."""
+    assert (stack.folder / "state.json").stat().st_mode & 0o077 == 0
+    assert live.database_url not in repr(live)
+
+
+def test_status(stack: LocalStack, live: LocalState) -> None:
+    """The status of a running stack has everything that leads to it."""
+    status = stack.status()
+    assert all(status[name] is True for name in ("postgres", "aws", "deployed"))
+    assert status["queue_url"] == live.queue_url
+
+
+def test_no_project(tmp_path: Path) -> None:
+    """In a folder without serverless.yml nothing is started and nothing is left."""
+    with pytest.raises(LocalError, match=r"has no serverless\.yml"):
+        LocalStack(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_recorded(tmp_path: Path) -> None:
+    """Where nothing was started, nothing is recorded, and a broken record counts as none."""
+    assert state.load(tmp_path) is None
+    (tmp_path / ".penstock").mkdir()
+    for text in ("", "{}", "[]", '{"service": 1}'):
+        (tmp_path / ".penstock" / "state.json").write_text(text)
+        assert state.load(tmp_path) is None
