@@ -23,7 +23,7 @@ demo: install ## Run the main job: a burst of requests through a real deployment
 .PHONY: test
 test: install ## Run all tests and checks
 	$(MAKE) --no-print-directory check
-	$(RUN)pytest -n 2
+	$(RUN)pytest -n 2 --dist loadgroup -m 'not campaign'
 
 .PHONY: campaign
 campaign: install ## Run the long tests: storms, outages, kill loops

@@ -1,0 +1,125 @@
+"""`make demo`: bring a stack up, send a burst, wait until it is drained, show the account, take the stack down."""
+
+import sys
+import time
+from pathlib import Path
+from statistics import median, quantiles
+
+import boto3
+from rich.console import Console
+from rich.progress import Progress, track
+from rich.table import Table
+
+from demo.account import Account, take_account
+from demo.connections import ConnectionWatch
+from demo.requests import CONCURRENCY, Answer, make_burst, send
+from penstock.local.aws import ACCESS_KEY
+from penstock.local.errors import LocalError
+from penstock.local.stack import LocalStack
+from penstock.local.state import LocalState
+from penstock.queue import Queue, QueueError, SqsQueue, sqs_client
+
+PROJECT = Path(__file__).parent.parent
+REQUESTS = 3000
+REPEATED = 150
+DRAIN_LIMIT_SECONDS = 60
+
+_talk = Console(stderr=True)
+_data = Console()
+
+
+def main() -> int:
+    """Run the demo; return the exit code."""
+    # A stack of its own: one that somebody works with is left alone.
+    stack = LocalStack(PROJECT, PROJECT / ".penstock" / "demo")
+    try:
+        stack.reset()
+        local = stack.up(lambda step: _talk.print(f"[dim]{step}[/dim]"))
+        return _run(local)
+    except (LocalError, QueueError) as error:
+        _talk.print(f"[red]The demo cannot run:[/red] {error}")
+        return 1
+    finally:
+        _talk.print("[dim]stopping everything[/dim]")
+        stack.reset()
+
+
+def _run(local: LocalState) -> int:
+    session = boto3.Session(ACCESS_KEY, ACCESS_KEY, region_name=local.region)
+    client = sqs_client(session, local.endpoint_url)
+    queue = SqsQueue(local.queue_url, client)
+    with ConnectionWatch(local.database_url, local.service) as connections:
+        started = time.monotonic()
+        answers = _send(local)
+        seconds = time.monotonic() - started
+        _wait_until_drained(queue)
+    account = take_account(answers, local.database_url, SqsQueue(local.dead_letter_queue_url, client))
+    budget = _budget(session, local)
+    _show(account, seconds, connections.most, budget)
+    return _verdict(account, connections.most, budget)
+
+
+def _send(local: LocalState) -> list[Answer]:
+    burst = make_burst(REQUESTS, REPEATED)
+    answers = send(burst, local.api_url, dict(local.api_headers))
+    label = f"sending {len(burst):,} requests, {CONCURRENCY} at a time"
+    return list(track(answers, label, total=len(burst), console=_talk))
+
+
+def _wait_until_drained(queue: Queue) -> None:
+    deadline = time.monotonic() + DRAIN_LIMIT_SECONDS
+    with Progress(console=_talk) as progress:
+        depth = queue.depth().total
+        task = progress.add_task("draining the queue", total=depth)
+        while depth and time.monotonic() < deadline:
+            progress.update(task, completed=max(0, (progress.tasks[0].total or 0) - depth))
+            time.sleep(0.1)
+            depth = queue.depth().total
+        progress.update(task, completed=progress.tasks[0].total)
+
+
+def _budget(session: boto3.Session, local: LocalState) -> int:
+    stacks = session.client("cloudformation", endpoint_url=local.endpoint_url)
+    outputs = stacks.describe_stacks(StackName=f"{local.service}-local")["Stacks"][0]["Outputs"]
+    return int(next(o["OutputValue"] for o in outputs if o["OutputKey"] == "ConnectionBudget"))
+
+
+def _show(account: Account, seconds: float, most_connections: int, budget: int) -> None:
+    table = Table(title="The account of the burst", show_header=False, min_width=60)
+    rows: dict[str, str] = {
+        "requests sent": f"{account.sent:,} in {seconds:.1f} s",
+        "accepted (202)": f"{account.accepted:,}",
+        "  of them repeated": f"{account.duplicates:,}",
+        "intents emitted": f"{len(account.emitted):,}",
+        "  applied": f"{account.count('applied'):,}",
+        "  stale": f"{account.count('stale'):,}",
+        "  dead": f"{account.count('dead'):,}",
+        "  pending": f"{account.count('pending'):,}",
+        "from 202 to the row": _spread(account.from_202),
+        "from emit to the row": _spread(account.from_emit),
+        "most connections at once": f"{most_connections} of a budget of {budget}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    for letter in account.letters.values():
+        table.add_row("dead letter", f"{letter.kind} {letter.detail}")
+    _data.print(table)
+
+
+def _spread(seconds: list[float]) -> str:
+    return f"median {median(seconds):.2f} s, p99 {quantiles(seconds, n=100)[98]:.2f} s"
+
+
+def _verdict(account: Account, most_connections: int, budget: int) -> int:
+    errors = account.errors()
+    if not 0 < most_connections <= budget:
+        errors.append(f"the connections stay within the budget: {most_connections} of {budget}")
+    for error in errors:
+        _data.print(f"[bold red]does not hold:[/bold red] {error}")
+    if not errors:
+        _data.print("[bold green]The account adds up:[/bold green] emitted = applied + stale + dead + pending.")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

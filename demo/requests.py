@@ -1,0 +1,123 @@
+"""The burst: which requests are sent, and how."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+CONCURRENCY = 8
+_ATTEMPTS = 5
+_TIMEOUT_SECONDS = 30
+_EMAIL = {"to": "a@example.org", "subject": "Thanks", "body": "Thank you."}
+_A_DAY_TOO_LONG_MS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+    key: str = field(default_factory=lambda: uuid4().hex)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: the HTTP status.
+        id: the intent's id, when it was accepted.
+        at: when the answer was there, in seconds since the epoch.
+    """
+
+    status: int
+    id: UUID | None
+    at: float
+
+
+def make_burst(count: int, repeated: int) -> list[Request]:
+    """Make `count` requests of all kinds, one that the database cannot take, and repeat some of them."""
+    chance = random.Random(count)  # noqa: S311 (the same burst each time)
+    burst = [_any_request(chance) for _ in range(count - repeated - 1)]
+    burst += chance.sample(burst, repeated)
+    burst.append(Request("POST", "/page-views", _view(chance) | {"duration_ms": _A_DAY_TOO_LONG_MS}))
+    chance.shuffle(burst)
+    return burst
+
+
+def _any_request(chance: random.Random) -> Request:
+    order = f"/orders/{uuid4()}/status"
+    stock = f"/stock/article-{chance.randrange(50)}/adjustments"
+    makers: list[tuple[int, Callable[[], Request]]] = [
+        (80, lambda: Request("POST", "/page-views", _view(chance))),
+        (5, lambda: Request("POST", "/orders", _order(chance))),
+        (5, lambda: Request("PUT", order, {"status": "paid", "changed_at": _now()})),
+        (5, lambda: Request("POST", stock, {"delta": chance.randint(-5, 5)})),
+        (
+            5,
+            lambda: Request("POST", "/emails", _EMAIL),
+        ),
+    ]
+    return chance.choices([make for _, make in makers], [weight for weight, _ in makers])[0]()
+
+
+def _view(chance: random.Random) -> dict[str, Any]:
+    return {
+        "path": f"/articles/{chance.randrange(1000)}",
+        "visitor": str(uuid4()),
+        "viewed_at": _now(),
+        "duration_ms": chance.randrange(60_000),
+    }
+
+
+def _order(chance: random.Random) -> dict[str, Any]:
+    total = f"{chance.randrange(100_000) / 100:.2f}"
+    return {"order_id": str(uuid4()), "customer": "somebody", "total": total, "placed_at": _now()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def send(burst: list[Request], api_url: str, headers: dict[str, str]) -> Iterator[Answer]:
+    """Send all requests, several at a time, and give their answers as they come in."""
+    local = threading.local()
+    clients: list[httpx.Client] = []
+
+    def send_one(request: Request) -> Answer:
+        if not hasattr(local, "client"):
+            # trust_env: no proxy stands between here and this machine.
+            local.client = httpx.Client(
+                base_url=api_url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
+            )
+            clients.append(local.client)
+        return _persistently(local.client, request)
+
+    try:
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            yield from pool.map(send_one, burst)
+    finally:
+        for client in clients:
+            client.close()
+
+
+def _persistently(client: httpx.Client, request: Request) -> Answer:
+    """Do as a good client does: on 503 send the same request with the same key again, when it is told to."""
+    for _ in range(_ATTEMPTS):
+        response = client.request(
+            request.method, request.path, json=request.body, headers={"Idempotency-Key": request.key}
+        )
+        if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(float(response.headers.get("Retry-After", 1)))
+    accepted = response.status_code == httpx.codes.ACCEPTED
+    return Answer(response.status_code, UUID(response.json()["id"]) if accepted else None, time.time())
