@@ -277,6 +277,21 @@ def test_a_permission_that_is_missing_is_no_fault_of_the_data(bench: Bench) -> N
             connection.execute(text(f"SET ROLE NONE; DROP OWNED BY {role}; DROP ROLE {role}"))
 
 
+def test_no_value_reaches_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever goes wrong with an intent, what it says is in no log line and in no reason."""
+    secret = "hunter2"
+    caplog.set_level("DEBUG")
+    bench([ThingMade(name=secret)])
+    bad = [ThingMade(name=secret), ThingMade(name="x", parent=secret), ThingMade(name=secret, size=2**40)]
+    bench([*bad, _broken(size=secret), secret], receive_count=PATIENCE)
+    with bench.engine.begin() as connection:
+        connection.execute(text("DROP TABLE things"))
+    bench([ThingMade(name=secret)])
+    assert len(bench.letters) == 5
+    assert not [r for r in caplog.records if secret in r.getMessage() + str(vars(r))]
+    assert secret not in "".join(str(letter) for letter in bench.letters)
+
+
 def test_an_event_that_is_not_of_sqs_is_refused(bench: Bench) -> None:
     """Whatever is not an SQS event raises before anything is done."""
     events: list[dict[str, Any]] = [{}, {"Records": [{"Sns": {}}]}]

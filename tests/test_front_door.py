@@ -1,0 +1,90 @@
+"""What users import, and what comes with it."""
+
+import importlib
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+EXPORTS = {
+    "penstock": {
+        "EmitError",
+        "IntentTooLarge",
+        "NotKept",
+        "Receipt",
+        "WriteIntent",
+        "accepted",
+        "emit",
+        "emit_many",
+    },
+    "penstock.consumer": {
+        "Append",
+        "BindingError",
+        "Cause",
+        "ConflictFault",
+        "DataFault",
+        "DeploymentFault",
+        "Drain",
+        "EnvironmentFault",
+        "Fault",
+        "NotYetFault",
+        "Outcomes",
+    },
+    "penstock.testing": {"LambdaContext", "ManualClock", "MemoryQueue", "received", "sqs_event"},
+}
+
+
+@pytest.mark.parametrize("module", EXPORTS)
+def test_the_front_doors_are_what_they_say(module: str) -> None:
+    """Each door exports just these names, and every one of them is there."""
+    door = importlib.import_module(module)
+    assert set(door.__all__) == EXPORTS[module]
+    assert all(hasattr(door, name) for name in door.__all__)
+
+
+@pytest.mark.parametrize("module", ["producer.page_views", "producer.orders", "producer.stock", "producer.emails"])
+def test_a_producer_loads_no_database(module: str) -> None:
+    """Importing a producer function loads neither SQLAlchemy nor psycopg."""
+    code = f"import sys, {module}; print([m for m in sys.modules if m.split('.')[0] in ('sqlalchemy', 'psycopg')])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_import_rules_hold() -> None:
+    """One way only through the house, and no database on the producer's side."""
+    tool = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([tool, "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_wheel_alone_emits_without_sqlalchemy(tmp_path: Path) -> None:
+    """The wheel holds the framework alone, and without its extras it gives the front door and no database."""
+    uv = _uv()
+    subprocess.run([uv, "build", "--wheel", "--quiet", "--out-dir", tmp_path, ROOT], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names} == {"penstock", "penstock-0.1.0.dist-info"}
+    assert "penstock/py.typed" in names
+    environment = tmp_path / "empty"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    python = environment / "bin" / "python"
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, wheel], check=True)
+    code = "from penstock import WriteIntent, emit, accepted; import importlib.util as u"
+    door = _run([python, "-c", f"{code}; print(u.find_spec('sqlalchemy'))"], tmp_path)
+    assert (door.returncode, door.stdout.strip()) == (0, "None")
+    command = _run([environment / "bin" / "penstock"], tmp_path)
+    assert command.returncode == 1
+    assert "pip install 'penstock[cli]'" in command.stderr
+
+
+def _run(command: list[str | Path], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def _uv() -> str:
+    mine = ROOT / ".tools" / "bin" / "uv"
+    return str(mine) if mine.exists() else "uv"
