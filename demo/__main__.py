@@ -7,12 +7,12 @@ from statistics import median, quantiles
 
 import boto3
 from rich.console import Console
-from rich.progress import Progress, track
+from rich.progress import track
 from rich.table import Table
 
 from demo.account import Account, take_account
 from demo.connections import ConnectionWatch
-from demo.requests import CONCURRENCY, Answer, make_burst, send
+from demo.requests import CONCURRENCY, Answer, Request, make_burst, one_of_each, send
 from penstock.local.aws import ACCESS_KEY
 from penstock.local.errors import LocalError
 from penstock.local.stack import LocalStack
@@ -49,8 +49,10 @@ def _run(local: LocalState) -> int:
     client = sqs_client(session, local.endpoint_url)
     queue = SqsQueue(local.queue_url, client)
     with ConnectionWatch(local.database_url, local.service) as connections:
+        answers = _send(local, one_of_each(), "waking every function up")
+        _wait_until_drained(queue)
         started = time.monotonic()
-        answers = _send(local)
+        answers += _send(local, make_burst(REQUESTS, REPEATED), f"sending, {CONCURRENCY} at a time")
         seconds = time.monotonic() - started
         _wait_until_drained(queue)
     account = take_account(answers, local.database_url, SqsQueue(local.dead_letter_queue_url, client))
@@ -59,23 +61,17 @@ def _run(local: LocalState) -> int:
     return _verdict(account, connections.most, budget)
 
 
-def _send(local: LocalState) -> list[Answer]:
-    burst = make_burst(REQUESTS, REPEATED)
-    answers = send(burst, local.api_url, dict(local.api_headers))
-    label = f"sending {len(burst):,} requests, {CONCURRENCY} at a time"
-    return list(track(answers, label, total=len(burst), console=_talk))
+def _send(local: LocalState, requests: list[Request], label: str) -> list[Answer]:
+    answers = send(requests, local.api_url, dict(local.api_headers))
+    return list(track(answers, label, total=len(requests), console=_talk))
 
 
 def _wait_until_drained(queue: Queue) -> None:
     deadline = time.monotonic() + DRAIN_LIMIT_SECONDS
-    with Progress(console=_talk) as progress:
-        depth = queue.depth().total
-        task = progress.add_task("draining the queue", total=depth)
-        while depth and time.monotonic() < deadline:
-            progress.update(task, completed=max(0, (progress.tasks[0].total or 0) - depth))
+    with _talk.status("draining the queue") as status:
+        while (depth := queue.depth().total) and time.monotonic() < deadline:
+            status.update(f"draining the queue: {depth:,} left")
             time.sleep(0.1)
-            depth = queue.depth().total
-        progress.update(task, completed=progress.tasks[0].total)
 
 
 def _budget(session: boto3.Session, local: LocalState) -> int:

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,6 @@ import httpx
 CONCURRENCY = 8
 _ATTEMPTS = 5
 _TIMEOUT_SECONDS = 30
-_EMAIL = {"to": "a@example.org", "subject": "Thanks", "body": "Thank you."}
 _A_DAY_TOO_LONG_MS = 2_000_000_000
 
 
@@ -44,30 +43,25 @@ class Answer:
     at: float
 
 
+def one_of_each() -> list[Request]:
+    """Make one request for each route: a first one, which finds every function cold."""
+    chance = random.Random(0)  # noqa: S311 (the same requests each time)
+    return [make(chance) for make in _ROUTES]
+
+
 def make_burst(count: int, repeated: int) -> list[Request]:
     """Make `count` requests of all kinds, one that the database cannot take, and repeat some of them."""
     chance = random.Random(count)  # noqa: S311 (the same burst each time)
-    burst = [_any_request(chance) for _ in range(count - repeated - 1)]
+    makers = chance.choices(list(_ROUTES), list(_ROUTES.values()), k=count - repeated - 1)
+    burst = [make(chance) for make in makers]
     burst += chance.sample(burst, repeated)
     burst.append(Request("POST", "/page-views", _view(chance) | {"duration_ms": _A_DAY_TOO_LONG_MS}))
     chance.shuffle(burst)
     return burst
 
 
-def _any_request(chance: random.Random) -> Request:
-    order = f"/orders/{uuid4()}/status"
-    stock = f"/stock/article-{chance.randrange(50)}/adjustments"
-    makers: list[tuple[int, Callable[[], Request]]] = [
-        (80, lambda: Request("POST", "/page-views", _view(chance))),
-        (5, lambda: Request("POST", "/orders", _order(chance))),
-        (5, lambda: Request("PUT", order, {"status": "paid", "changed_at": _now()})),
-        (5, lambda: Request("POST", stock, {"delta": chance.randint(-5, 5)})),
-        (
-            5,
-            lambda: Request("POST", "/emails", _EMAIL),
-        ),
-    ]
-    return chance.choices([make for _, make in makers], [weight for weight, _ in makers])[0]()
+def _page_view(chance: random.Random) -> Request:
+    return Request("POST", "/page-views", _view(chance))
 
 
 def _view(chance: random.Random) -> dict[str, Any]:
@@ -79,9 +73,26 @@ def _view(chance: random.Random) -> dict[str, Any]:
     }
 
 
-def _order(chance: random.Random) -> dict[str, Any]:
+def _order(chance: random.Random) -> Request:
     total = f"{chance.randrange(100_000) / 100:.2f}"
-    return {"order_id": str(uuid4()), "customer": "somebody", "total": total, "placed_at": _now()}
+    order = {"order_id": str(uuid4()), "customer": "somebody", "total": total, "placed_at": _now()}
+    return Request("POST", "/orders", order)
+
+
+def _status(_chance: random.Random) -> Request:
+    return Request("PUT", f"/orders/{uuid4()}/status", {"status": "paid", "changed_at": _now()})
+
+
+def _adjustment(chance: random.Random) -> Request:
+    return Request("POST", f"/stock/article-{chance.randrange(50)}/adjustments", {"delta": chance.randint(-5, 5)})
+
+
+def _email(_chance: random.Random) -> Request:
+    return Request("POST", "/emails", {"to": "a@example.org", "subject": "Thanks", "body": "Thank you."})
+
+
+_ROUTES = {_page_view: 80, _order: 5, _status: 5, _adjustment: 5, _email: 5}
+"""What makes a request for each route, with how often it is made."""
 
 
 def _now() -> str:

@@ -197,7 +197,7 @@ def _find_uv() -> list[str]:
         return [on_path]
     if find_spec("uv"):
         return [sys.executable, "-m", "uv"]
-    message = "uv is needed (https://docs.astral.sh/uv/): put it on the PATH, or `make setup`"
+    message = "uv is needed (https://docs.astral.sh/uv/): put it on the PATH, or `make install`"
     raise BuildError(message)
 
 
