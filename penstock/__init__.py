@@ -4,13 +4,22 @@ What a producer needs is here. The consumer's side is `penstock.consumer`, which
 """
 
 from penstock.intents import Receipt, WriteIntent
-from penstock.producer import EmitError, IntentTooLarge, NotKept, accepted, emit, emit_many
+from penstock.producer import (
+    EmitError,
+    IntentTooLarge,
+    NotKept,
+    ReceiptKeyUnavailable,
+    accepted,
+    emit,
+    emit_many,
+)
 
 __all__ = [
     "EmitError",
     "IntentTooLarge",
     "NotKept",
     "Receipt",
+    "ReceiptKeyUnavailable",
     "WriteIntent",
     "accepted",
     "emit",

@@ -4,14 +4,26 @@ Two settings may be given as the ARN of a Secrets Manager secret in place of the
 the database URLs and the receipt key. `resolve_secret` turns such an ARN into its value.
 """
 
+import logging
 import os
+import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
+
+_logger = logging.getLogger(__name__)
+
+_FRESH_SECONDS = 300
+_STALE_SECONDS = 30
 
 
 class SettingsError(Exception):
     """A setting is missing or has a value that cannot be used; the message names its variable."""
+
+
+class SecretUnavailable(Exception):
+    """A secret that a setting names cannot be read at the moment; the message says which and why."""
 
 
 def _setting(variable: str, meaning: str, default: Any = "") -> Any:
@@ -37,6 +49,10 @@ class Settings:
         "PENSTOCK_RECEIPT_KEY", "the key that signs receipts, or the ARN of a secret holding it"
     )
     source: str = _setting("PENSTOCK_SOURCE", "the name of the emitting service, a URI reference such as /shop")
+    event_source_mapping: str = _setting(
+        "PENSTOCK_EVENT_SOURCE_MAPPING",
+        "the event source mapping that the breaker turns off: its UUID, or the name of the drain's function",
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -76,14 +92,52 @@ def _positive(text: str, metadata: Mapping[str, str]) -> int:
 def resolve_secret(value: str) -> str:
     """Return `value`, or the secret that it names where it is the ARN of a Secrets Manager secret.
 
+    A secret is read again every five minutes. Where that fails, the one that is known stays good, and Secrets
+    Manager is left alone for half a minute.
+
     Raises:
-        aws_lambda_powertools.utilities.parameters.exceptions.GetParameterError: the secret cannot be read.
+        SecretUnavailable: the secret cannot be read, and no earlier value of it is known.
     """
     if not value.startswith("arn:"):
         return value
-    from aws_lambda_powertools.utilities import parameters  # noqa: PLC0415 (costly, and only here)
+    known = _secrets.get(value)
+    if known is None or time.monotonic() >= known.until:
+        _secrets[value] = known = _renewed(value, known)
+    return known.text
 
-    return str(parameters.get_secret(value, max_age=_SECRET_SECONDS))
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """A secret as it was last read, and until when it need not be read again."""
+
+    text: str = field(repr=False)
+    until: float
 
 
-_SECRET_SECONDS = 300
+_secrets: dict[str, _Secret] = {}
+
+
+def _renewed(arn: str, known: _Secret | None) -> _Secret:
+    try:
+        return _Secret(_read(arn), time.monotonic() + _FRESH_SECONDS)
+    except SecretUnavailable as error:
+        if known is None:
+            raise
+        _logger.warning("%s; the known value is kept", error, extra={"action": "secret_stale"})
+        return _Secret(known.text, time.monotonic() + _STALE_SECONDS)
+
+
+def _read(arn: str) -> str:
+    """Read a secret from Secrets Manager, giving up within seconds: a caller is waiting for an answer."""
+    import boto3  # noqa: PLC0415 (costly, and only here)
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    patience = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+    try:
+        with closing(boto3.client("secretsmanager", config=patience)) as client:
+            return client.get_secret_value(SecretId=arn)["SecretString"]
+    except ClientError as error:
+        raise SecretUnavailable(f"the secret {arn} cannot be read: {error.response['Error']['Code']}") from error
+    except (BotoCoreError, KeyError) as error:
+        raise SecretUnavailable(f"the secret {arn} cannot be read: {type(error).__name__}") from error

@@ -4,9 +4,10 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from penstock import WriteIntent
+from shared.instant import Instant
 
 Sku = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -18,7 +19,7 @@ class PageViewed(WriteIntent, kind="page.viewed"):
     path: Text
     visitor: UUID
     referrer: Text | None = None
-    viewed_at: AwareDatetime
+    viewed_at: Instant
     duration_ms: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
@@ -28,7 +29,7 @@ class OrderPlaced(WriteIntent, kind="order.placed"):
     order_id: UUID
     customer: Text
     total: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
-    placed_at: AwareDatetime
+    placed_at: Instant
 
 
 class OrderStatusChanged(WriteIntent, kind="order.status_changed"):
@@ -36,7 +37,7 @@ class OrderStatusChanged(WriteIntent, kind="order.status_changed"):
 
     order_id: UUID
     status: Literal["paid", "packed", "shipped", "delivered", "cancelled"]
-    changed_at: AwareDatetime
+    changed_at: Instant
 
 
 class StockAdjusted(WriteIntent, kind="stock.adjusted"):

@@ -17,6 +17,7 @@ from penstock.database import make_engine
 from penstock.database.migrate import upgrade
 from penstock.local.aws import LocalAws
 from penstock.local.postgres import Postgres
+from tests.secrets import Secrets
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "template_shop"
@@ -45,6 +46,12 @@ def local_aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     aws.start()
     yield aws.endpoint_url
     aws.stop()
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
+    """Secrets Manager with one secret, which can be made to fail."""
+    return Secrets(monkeypatch)
 
 
 @pytest.fixture(scope="session")

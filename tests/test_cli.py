@@ -127,7 +127,7 @@ def letter(number: int) -> Outgoing:
         first_seen=None,
         function_version=None,
     )
-    return Outgoing(json.dumps(body), dead.stamp({"type": Attribute("email.requested")}))
+    return dead.stamp(Outgoing(json.dumps(body), {"type": Attribute("email.requested")}))
 
 
 # Looking
@@ -217,6 +217,7 @@ def test_an_id_that_is_not_there_fails(stack: Stack, run: Run) -> None:
     ended = run("dlq", "replay", "--id", id_of(9))
     assert (ended.code, ended.out) == (1, "")
     assert f"no dead letter has the id {id_of(9)}" in ended.err
+    assert "There are no dead letters" not in ended.err
     assert stack.main.depth().total == 0
 
 
@@ -449,6 +450,25 @@ def test_a_password_is_never_printed(folder: Path, run: Run, url: str, debug: tu
     assert "hunter2" not in ended.out + ended.err
 
 
+@pytest.mark.parametrize(
+    ("url", "way_out"),
+    [
+        ("postgresql://u:hunter2@h:abc/x", "postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after USER"),
+        ("mysql://u:hunter2@h/x", "postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after USER"),
+        ("postgresql://u:p@hunter2@127.0.0.1:1/x", "write one in a password as %40"),
+        ("postgresql://u:p@hun/ter2@127.0.0.1:1/x", "write one in a password as %40"),
+    ],
+)
+def test_a_database_url_that_cannot_be_meant_is_wrong_usage(
+    folder: Path, run: Run, url: str, way_out: str
+) -> None:
+    """A bad port, another database or an @ too many ends with 2 and the way out, and no part is printed."""
+    ended = run("db", "upgrade", "--database-url", url)
+    assert (ended.code, ended.out) == (2, "")
+    assert way_out in ended.err
+    assert "ter2" not in ended.err
+
+
 def test_passwords_are_struck_out() -> None:
     """URLs and connection strings keep all but their passwords."""
     assert redact("at postgresql://u:p@ss/w@h:1/x!") == "at postgresql://u:***@h:1/x!"
@@ -465,9 +485,18 @@ def penstock(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 def test_the_program_runs() -> None:
     """The installed command tells its version, and wrong usage on stderr with exit code 2."""
-    assert penstock("--version").stdout.startswith("penstock ")
+    assert penstock("--version").stdout == penstock("--version", "--debug").stdout == "penstock 0.1.0\n"
     wrong = penstock("dlq", "nosuch")
     assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def test_the_version_is_told_at_once() -> None:
+    """Nothing that only commands need is loaded for --version."""
+    code = "import atexit, sys; from penstock.cli import main; atexit.register(lambda: print(*sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; main(['--version'])"], capture_output=True, text=True, check=True
+    )
+    assert not {"typer", "sqlalchemy", "alembic"} & set(done.stdout.split())
 
 
 def test_without_the_extra_the_way_out_is_told() -> None:

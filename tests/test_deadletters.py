@@ -56,7 +56,7 @@ def letter(number: int, **more: Any) -> Outgoing:
         first_seen=None,
         function_version=None,
     )
-    return Outgoing(envelope(number, **more), dead.stamp(SENDERS), group="tenant")
+    return dead.stamp(Outgoing(envelope(number, **more), SENDERS, group="tenant"))
 
 
 class Stage:
@@ -162,7 +162,7 @@ def test_another_programs_message_is_foreign(body: str) -> None:
 def test_a_letter_of_an_unreadable_body_is_ours() -> None:
     """A body that was not JSON got a letter from the drain, without an id."""
     dead = DeadLetter(fault="DataFault", reason="not-json", detail="not-json")
-    one = found(Outgoing("{", dead.stamp({})))
+    one = found(dead.stamp(Outgoing("{")))
     assert (one.is_foreign, one.id) == (False, None)
 
 
@@ -173,7 +173,7 @@ def test_a_replay_moves_all_as_they_were_sent() -> None:
     """Every dead letter is on the main queue, with its sender's attributes and group and without the letter."""
     stage = Stage(*(letter(number) for number in range(25)))
     summary = stage.replay(Everything())
-    assert summary == Summary({Outcome.REPLAYED: 25}, frozenset(), None)
+    assert summary == Summary(25, {Outcome.REPLAYED: 25}, frozenset(), None)
     assert stage.dead.messages == []
     expected = [Outgoing(envelope(number), SENDERS, "tenant") for number in range(25)]
     assert stage.main.messages == expected
@@ -201,7 +201,7 @@ def test_a_selector_without_a_match_does_nothing() -> None:
     """An id that is not there is named, and no message moves."""
     stage = Stage(letter(1))
     summary = stage.replay(Ids.of(["nobody"]))
-    assert summary == Summary({}, frozenset({"nobody"}), None)
+    assert summary == Summary(1, {}, frozenset({"nobody"}), None)
     assert (len(stage.dead.messages), stage.main.messages) == (1, [])
 
 
@@ -261,25 +261,29 @@ class Meddled:
     def __init__(self, queue: MemoryQueue, before: Callable[[str], None]) -> None:
         self._queue, self._before = queue, before
 
-    def send(self, messages: Sequence[Outgoing]) -> dict[int, Refusal]:
+    def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
         """Send."""
         self._before("send")
-        return self._queue.send(messages)
+        return self._queue.send(messages, patience_seconds=patience_seconds)
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
         """Receive."""
         self._before("receive")
         return self._queue.receive(limit, wait_seconds=wait_seconds, visibility_seconds=visibility_seconds)
 
-    def delete(self, receipt_handles: Sequence[str]) -> dict[int, Refusal]:
+    def delete(
+        self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Delete."""
         self._before("delete")
-        return self._queue.delete(receipt_handles)
+        return self._queue.delete(receipt_handles, patience_seconds=patience_seconds)
 
-    def change_visibility(self, leases: Sequence[tuple[str, int]]) -> dict[int, Refusal]:
+    def change_visibility(
+        self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Change."""
         self._before("change_visibility")
-        return self._queue.change_visibility(leases)
+        return self._queue.change_visibility(leases, patience_seconds=patience_seconds)
 
     def depth(self) -> Depth:
         """Count."""
@@ -362,17 +366,25 @@ class Endangered(Meddled):
         super().__init__(queue, lambda _call: None)
         self._perils = perils
 
-    def send(self, messages: Sequence[Outgoing]) -> dict[int, Refusal]:
+    def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
         """Send in peril."""
-        return self._endangered("send", lambda: self._queue.send(messages))
+        return self._endangered("send", lambda: self._queue.send(messages, patience_seconds=patience_seconds))
 
-    def delete(self, receipt_handles: Sequence[str]) -> dict[int, Refusal]:
+    def delete(
+        self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Delete in peril."""
-        return self._endangered("delete", lambda: self._queue.delete(receipt_handles))
+        return self._endangered(
+            "delete", lambda: self._queue.delete(receipt_handles, patience_seconds=patience_seconds)
+        )
 
-    def change_visibility(self, leases: Sequence[tuple[str, int]]) -> dict[int, Refusal]:
+    def change_visibility(
+        self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Change in peril."""
-        return self._endangered("change_visibility", lambda: self._queue.change_visibility(leases))
+        return self._endangered(
+            "change_visibility", lambda: self._queue.change_visibility(leases, patience_seconds=patience_seconds)
+        )
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
         """Receive in peril."""

@@ -16,6 +16,7 @@ EXPORTS = {
         "IntentTooLarge",
         "NotKept",
         "Receipt",
+        "ReceiptKeyUnavailable",
         "WriteIntent",
         "accepted",
         "emit",
@@ -33,6 +34,7 @@ EXPORTS = {
         "Fault",
         "NotYetFault",
         "Outcomes",
+        "Probe",
     },
     "penstock.testing": {"LambdaContext", "ManualClock", "MemoryQueue", "received", "sqs_event"},
 }

@@ -3,23 +3,28 @@
 import base64
 import importlib
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from penstock.intents import verify
 from penstock.producer import Producer, emitter
 from penstock.producer.emitter import INTENT_LIMIT_BYTES
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue
+from tests.conftest import ROOT
+from tests.secrets import Secrets
 
 ROUTES = {
-    "page_views": ("POST", "/page-views"),
-    "orders": ("POST", "/orders"),
-    "stock": ("POST", "/stock/A1/adjustments"),
-    "emails": ("POST", "/emails"),
+    "page_views": "POST /page-views",
+    "orders": "POST /orders",
+    "stock": "POST /stock/{sku}/adjustments",
+    "emails": "POST /emails",
 }
+VALUES = {"stock": {"sku": "A1"}}
 VIEW = {"path": "/", "visitor": str(uuid4()), "viewed_at": "2026-11-20T10:00:00Z"}
 GOOD = {
     "page_views": VIEW,
@@ -42,16 +47,20 @@ def call(
     function: str,
     body: Any,
     *,
-    route: tuple[str, str] | None = None,
+    route: str | None = None,
+    values: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
     **event: Any,
 ) -> tuple[int, dict[str, str], dict[str, Any]]:
-    """Call a function as an HTTP API does; return status, headers and body."""
-    method, path = route or ROUTES[function]
+    """Call a function as an HTTP API does, with the values of a path decoded; return status, headers and body."""
+    route = route or ROUTES[function]
+    values = values or VALUES.get(function, {})
+    method, path = route.format_map(values).split(" ", 1)
     event = {
         "version": "2.0",
-        "routeKey": f"{method} {path}",
+        "routeKey": route,
         "rawPath": path,
+        "pathParameters": values,
         "rawQueryString": "",
         "headers": {"content-type": "application/json", **(headers or {})},
         "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
@@ -76,13 +85,61 @@ def test_every_route_answers_202_with_a_receipt(queue: MemoryQueue, function: st
     assert [message["id"] for message in queue.bodies] == [body["id"]]
 
 
+def test_every_deployed_route_has_its_handler(queue: MemoryQueue) -> None:
+    """Each route of a producer in serverless.yml is one that its handler knows by that very name."""
+    functions = yaml.safe_load((ROOT / "serverless.yml").read_text())["functions"]
+    routes = [
+        (function["handler"].removeprefix("producer/").removesuffix(".handler"), event["httpApi"])
+        for function in functions.values()
+        for event in function["events"]
+        if function["handler"].startswith("producer/")
+    ]
+    assert len(routes) == 5
+    for name, route in routes:
+        values = dict.fromkeys(re.findall(r"{(\w+)}", route), "x")
+        assert call(name, "", route=route, values=values, rawPath="/")[0] == 400
+
+
 def test_parameters_of_the_path_are_fields(queue: MemoryQueue) -> None:
     """The order and the article that a path names are in the intent."""
     order_id = str(uuid4())
     changed = {"status": "paid", "changed_at": "2026-11-20T10:00:00Z"}
-    assert call("orders", changed, route=("PUT", f"/orders/{order_id}/status"))[0] == 202
+    values = {"order_id": order_id}
+    assert call("orders", changed, route="PUT /orders/{order_id}/status", values=values)[0] == 202
     assert call("stock", {"delta": 1})[0] == 202
     assert [body["data"].get("order_id", body["data"].get("sku")) for body in queue.bodies] == [order_id, "A1"]
+
+
+@pytest.mark.parametrize(
+    "sku", ["\u20ac", "\U0001f600", 'a"b', "a b", "a+b", "a%41", "\u00e9", "a/b", "a\nb", "`|^"]
+)
+def test_a_path_may_hold_any_text(queue: MemoryQueue, sku: str) -> None:
+    """What API Gateway has read from the path is the field, letter by letter."""
+    assert call("stock", {"delta": 1}, values={"sku": sku})[0] == 202
+    assert [body["data"]["sku"] for body in queue.bodies] == [sku]
+
+
+def test_an_escaped_percent_sign_is_one(queue: MemoryQueue) -> None:
+    """The one escape that a platform may leave in a value is decoded, once."""
+    assert call("stock", {"delta": 1}, values={"sku": "50%25 %2541"})[0] == 202
+    assert [body["data"]["sku"] for body in queue.bodies] == ["50% %41"]
+
+
+def test_an_encoded_path_is_decoded_once(queue: MemoryQueue) -> None:
+    """Where the event names no route (`$default`, a function URL) the path is matched, then decoded."""
+    event: dict[str, Any] = {"routeKey": "$default", "pathParameters": None}
+    assert call("stock", {"delta": 1}, rawPath="/stock/%E2%82%AC%2541/adjustments", **event)[0] == 202
+    assert [body["data"]["sku"] for body in queue.bodies] == ["\u20ac%41"]
+    status, _, body = call("stock", {"delta": 1}, rawPath="/stock/%FF/adjustments", **event)
+    assert (status, [error["field"] for error in body["errors"]]) == (422, ["sku"])
+
+
+@pytest.mark.parametrize("sku", ["a\x00b", "", "x" * 65, "\ud800"])
+def test_a_bad_value_in_a_path_is_a_wrong_field(queue: MemoryQueue, sku: str) -> None:
+    """What a field cannot hold is refused by its name, from the path as from the body."""
+    status, _, body = call("stock", {"delta": 1}, values={"sku": sku})
+    assert (status, [error["field"] for error in body["errors"]]) == (422, ["sku"])
+    assert queue.messages == []
 
 
 def test_a_field_is_not_given_twice(queue: MemoryQueue) -> None:
@@ -101,6 +158,10 @@ def test_a_field_is_not_given_twice(queue: MemoryQueue) -> None:
         ('"text"', 400, None),
         ("null", 400, None),
         ("[" * 100_000, 400, None),
+        ('{"path": ' + "[" * 400 + "]" * 400 + "}", 400, None),
+        ('{"path": ' + "[" * 900 + "]" * 900 + "}", 400, None),
+        ('{"path": "/a", "path": "/b"}', 422, "path"),
+        ('{"path": {"deep": 1, "deep": 1}}', 422, "deep"),
         ({}, 422, "path"),
         (VIEW | {"unknown": 1}, 422, "unknown"),
         (VIEW | {"path": 7}, 422, "path"),
@@ -111,6 +172,10 @@ def test_a_field_is_not_given_twice(queue: MemoryQueue) -> None:
         (VIEW | {"path": "\ud800"}, 422, "path"),
         (VIEW | {"visitor": "nobody"}, 422, "visitor"),
         (VIEW | {"viewed_at": "2026-11-20T10:00:00"}, 422, "viewed_at"),
+        (VIEW | {"viewed_at": "1700000000"}, 422, "viewed_at"),
+        (VIEW | {"viewed_at": 1_700_000_000}, 422, "viewed_at"),
+        (VIEW | {"viewed_at": "0001-01-01T00:00:00+10:00"}, 422, "viewed_at"),
+        (VIEW | {"viewed_at": "9999-12-31T23:59:59-10:00"}, 422, "viewed_at"),
         (VIEW | {"path": "x" * INTENT_LIMIT_BYTES}, 413, None),
     ],
 )
@@ -145,6 +210,33 @@ def test_no_202_unless_the_queue_acknowledged(queue: MemoryQueue) -> None:
     assert int(headers["Retry-After"]) > 0
 
 
+def test_no_500_while_the_receipts_key_is_away(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no receipt can be signed nothing is sent, and the answer is 503 with Retry-After."""
+    queue = MemoryQueue()
+    producer = Producer(Settings(receipt_key=secrets.arn, source="/shop"), queue)
+    monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
+    secrets.fail()
+    status, headers, problem = call("page_views", VIEW)
+    assert (status, problem["type"]) == (503, "urn:penstock:problem:not-ready")
+    assert int(headers["Retry-After"]) > 0
+    assert queue.messages == []
+
+
+def test_an_answer_is_small_whatever_was_sent(queue: MemoryQueue) -> None:
+    """Of many wrong fields the first are listed, with names cut short, and all are counted."""
+    many = {f"{number:05}{'x' * 1000}": 1 for number in range(900)}
+    status, _, body = call("page_views", VIEW | many)
+    assert (status, len(body["errors"])) == (422, 20)
+    assert body["detail"] == "900 fields are wrong; the first 20 are listed."
+    assert len(json.dumps(body)) < 10_000
+
+
+def test_a_time_is_kept_in_utc(queue: MemoryQueue) -> None:
+    """An offset that Postgres would refuse is no reason to: the instant is the same."""
+    assert call("page_views", VIEW | {"viewed_at": "2026-11-20T10:00:00+23:00"})[0] == 202
+    assert [body["data"]["viewed_at"] for body in queue.bodies] == ["2026-11-19T11:00:00Z"]
+
+
 def test_the_same_key_gets_the_same_answer(queue: MemoryQueue) -> None:
     """A repeated Idempotency-Key, quoted or bare, is the same write."""
     answers = [call("page_views", VIEW, headers={"idempotency-key": key}) for key in ("k1", '"k1"', "k2")]
@@ -160,7 +252,7 @@ def test_a_bad_idempotency_key_is_refused(queue: MemoryQueue, key: str) -> None:
 
 def test_other_paths_are_not_found(queue: MemoryQueue) -> None:
     """A path without a route is a problem document too."""
-    assert call("page_views", {}, route=("GET", "/elsewhere"))[2]["type"] == "urn:penstock:problem:not-found"
+    assert call("page_views", {}, route="GET /elsewhere")[2]["type"] == "urn:penstock:problem:not-found"
 
 
 def test_an_unexpected_error_tells_nothing(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import httpx
@@ -129,6 +130,27 @@ def test_bad_request(api: httpx.Client) -> None:
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "colour" in answer.text
+
+
+@pytest.mark.parametrize("sku", ["\u20ac", "\U0001f600", 'a"b', "50%", "%41", "a b+c", "`|^\\"])
+def test_path_value(live: LocalState, api: httpx.Client, sku: str) -> None:
+    """Whatever text a path holds, percent-encoded, is the text in the row."""
+    sku = f"{sku}{uuid.uuid4()}"
+    assert api.post(f"/stock/{quote(sku, safe='')}/adjustments", json={"delta": 1}).status_code == 202
+
+    def landed() -> bool:
+        with psycopg.connect(live.database_url) as connection:
+            query = "SELECT count(*) FROM stock_adjustments WHERE sku = %s"
+            return connection.execute(query, [sku]).fetchone() == (1,)
+
+    assert eventually(landed)
+
+
+def test_path_value_that_cannot_be(api: httpx.Client) -> None:
+    """A value of a path that Postgres cannot hold is a wrong field."""
+    answer = api.post("/stock/a%00b/adjustments", json={"delta": 1})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["sku"]
 
 
 def test_dead_letter(live: LocalState) -> None:

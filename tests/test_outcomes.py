@@ -26,6 +26,7 @@ def ask(receipt: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> tu
         "version": "2.0",
         "routeKey": "GET /writes/{receipt}",
         "rawPath": path,
+        "pathParameters": {"receipt": receipt},
         "headers": {},
         "requestContext": {"http": {"method": "GET", "path": path}, "stage": "$default"},
     }

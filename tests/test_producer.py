@@ -5,12 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from penstock import IntentTooLarge, NotKept, WriteIntent
+from penstock import IntentTooLarge, NotKept, ReceiptKeyUnavailable, WriteIntent
 from penstock.intents import verify
 from penstock.producer import Producer
 from penstock.producer.emitter import INTENT_LIMIT_BYTES
 from penstock.settings import Settings, SettingsError
 from penstock.testing import MemoryQueue
+from tests.secrets import Secrets
 
 
 class Noted(WriteIntent, kind="note.taken"):
@@ -44,6 +45,35 @@ def test_no_receipt_without_an_acknowledgement() -> None:
         producer.emit(intent)
     assert queue.messages == []
     assert producer.emit(intent).id == intent.intent_id
+
+
+def test_nothing_is_sent_without_the_receipts_key(secrets: Secrets) -> None:
+    """While the key cannot be read nothing is sent, since nobody could get a receipt for it."""
+    queue = MemoryQueue()
+    producer = Producer(Settings(receipt_key=secrets.arn, source="/test"), queue)
+    secrets.fail()
+    with pytest.raises(ReceiptKeyUnavailable, match=r"arn:.* cannot be read: AccessDeniedException"):
+        producer.emit(Noted(text="a"))
+    with pytest.raises(ReceiptKeyUnavailable):
+        producer.emit_many([Noted(text="a")])
+    assert queue.messages == []
+
+
+def test_a_known_key_stays_good(secrets: Secrets, caplog: pytest.LogCaptureFixture) -> None:
+    """A key is read again after five minutes; if that fails the known one signs, and the next try waits."""
+    queue = MemoryQueue()
+    producer = Producer(Settings(receipt_key=secrets.arn, source="/test"), queue)
+    tokens = [producer.emit(Noted(text="a"))]
+    secrets.fail()
+    for seconds in (299, 2, 29):
+        secrets.clock.advance(seconds)
+        tokens.append(producer.emit(Noted(text="a")))
+    assert all(verify(str(token), "one") for token in tokens)
+    assert (secrets.calls, len(queue.messages)) == (2, 4)
+    assert "the known value is kept" in caplog.text
+    secrets.text = "two"
+    secrets.clock.advance(2)
+    assert verify(str(producer.emit(Noted(text="a"))), "two")
 
 
 def test_the_same_idempotency_key_is_the_same_intent() -> None:

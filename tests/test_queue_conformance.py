@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from penstock.queue import Attribute, Outgoing, Queue, Received, SqsQueue, sqs_client
+from penstock.queue import DEADLINE_EXCEEDED, Attribute, Outgoing, Queue, Received, SqsQueue, sqs_client
 from penstock.testing.queue import MemoryQueue
 from tests.conftest import SESSION
 
@@ -62,6 +62,17 @@ def test_what_is_no_text_is_refused_alone(queue: Queue) -> None:
 def test_nothing_to_do_is_no_mistake(queue: Queue) -> None:
     """Empty lists are done at once."""
     assert (queue.send([]), queue.delete([]), queue.change_visibility([])) == ({}, {}, {})
+
+
+def test_without_time_nothing_is_done(queue: Queue) -> None:
+    """Where no time is left every position is refused as late, and what was asked has not happened."""
+    assert queue.send([Outgoing("1")], patience_seconds=30) == {}
+    message = only(queue)
+    late = {0: DEADLINE_EXCEEDED}
+    assert queue.send([Outgoing("2")], patience_seconds=0) == late
+    assert queue.delete([message.receipt_handle], patience_seconds=-1) == late
+    assert queue.change_visibility([(message.receipt_handle, 0)], patience_seconds=0) == late
+    assert (queue.depth().visible, queue.depth().in_flight) == (0, 1)
 
 
 def test_a_leased_message_is_hidden(queue: Queue) -> None:

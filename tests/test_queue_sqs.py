@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
+from botocore.exceptions import ParamValidationError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from penstock.queue import Attribute, Outgoing, QueueError, Refusal, SqsQueue, chunks, sqs_client
+from penstock.queue import (
+    DEADLINE_EXCEEDED,
+    Attribute,
+    Outgoing,
+    QueueError,
+    Refusal,
+    SqsQueue,
+    chunks,
+    sqs_client,
+)
+from penstock.testing import ManualClock
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -73,9 +84,9 @@ def test_a_senders_fault_is_not_tried_again(stub: Stubber) -> None:
 
 
 def test_patience_ends(stub: Stubber) -> None:
-    """With no patience a refused entry is refused after one attempt and may be tried later."""
+    """With little patience a refused entry is refused after one attempt and may be tried later."""
     expect_send(stub, ["0"], {"0": ("InternalError", False)})
-    assert queue_of(stub, 0).send(bodies(1)) == {0: Refusal("InternalError", retryable=True)}
+    assert queue_of(stub, 0.01).send(bodies(1)) == {0: Refusal("InternalError", retryable=True)}
 
 
 def test_a_throttled_call_is_tried_again(stub: Stubber) -> None:
@@ -119,7 +130,7 @@ def test_an_unreachable_queue_refuses_every_position() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with closing(sqs_client(SESSION, f"http://127.0.0.1:{unused.getsockname()[1]}")) as client:
-            queue = SqsQueue(URL, client, patience_seconds=0)
+            queue = SqsQueue(URL, client)
             assert list(queue.send(bodies(12))) == list(range(12))
             assert list(queue.delete(["h0", "h1"])) == [0, 1]
             assert list(queue.change_visibility([("h0", 0)])) == [0]
@@ -127,6 +138,62 @@ def test_an_unreachable_queue_refuses_every_position() -> None:
                 queue.receive(1)
             with pytest.raises(QueueError, match="cannot be read"):
                 queue.depth()
+
+
+class Slow:
+    """A client whose every call takes four seconds, and then fails or refuses nothing."""
+
+    def __init__(self, clock: ManualClock, error: Exception | None = None) -> None:
+        self.calls = 0
+        self._clock, self._error = clock, error
+
+    def send_message_batch(self, **_words: Any) -> dict[str, Any]:
+        """Take the time, then answer."""
+        self.calls += 1
+        self._clock.advance(4)
+        if self._error:
+            raise self._error
+        return {}
+
+    delete_message_batch = change_message_visibility_batch = send_message_batch
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    """Give the clock that patience runs by."""
+    clock = ManualClock()
+    monkeypatch.setattr("penstock.queue.sqs.time.monotonic", clock)
+    return clock
+
+
+def test_a_silent_queue_is_asked_once(clock: ManualClock) -> None:
+    """Once nobody answers, the other batches are refused for the same reason without waiting again."""
+    client = Slow(clock, ReadTimeoutError(endpoint_url=URL))
+    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=60)
+    silence = Refusal("ReadTimeoutError", retryable=False)
+    assert queue.send(bodies(30)) == dict.fromkeys(range(30), silence)
+    assert queue.delete(["h"] * 30) == dict.fromkeys(range(30), silence)
+    assert queue.change_visibility([("h", 0)] * 30) == dict.fromkeys(range(30), silence)
+    assert client.calls == 3
+
+
+def test_no_batch_is_begun_after_the_deadline(clock: ManualClock) -> None:
+    """What the time does not suffice for is refused and may be tried later; the caller's patience goes first."""
+    client = Slow(clock)
+    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=5)
+    late = dict.fromkeys(range(20, 30), DEADLINE_EXCEEDED)
+    assert queue.send(bodies(30)) == late
+    assert queue.delete(["h"] * 30, patience_seconds=8) == late
+    assert queue.change_visibility([("h", 0)] * 30, patience_seconds=9) == {}
+    assert client.calls == 2 + 2 + 3
+
+
+def test_a_batch_that_cannot_be_asked_silences_nobody(clock: ManualClock) -> None:
+    """What boto3 itself refuses is refused batch by batch: the next one may be as it should."""
+    client = Slow(clock, ParamValidationError(report="no text"))
+    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=60)
+    assert {refusal.code for refusal in queue.send(bodies(30)).values()} == {"ParamValidationError"}
+    assert client.calls == 3
 
 
 def test_attributes_group_and_deduplication_are_sent(stub: Stubber) -> None:

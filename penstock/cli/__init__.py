@@ -2,7 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from importlib.util import find_spec
+
+
+def version_line() -> str:
+    """Name the installed version."""
+    return f"penstock {version('penstock')}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -14,6 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     missing = [name for name in ("typer", "rich", "yaml", "sqlalchemy", "alembic") if find_spec(name) is None]
     if missing:
         sys.exit("penstock: the command line is not installed: pip install 'penstock[cli]'")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words == ["--version"]:  # Told without what the commands need, which takes most of a second to load.
+        sys.stdout.write(f"{version_line()}\n")
+        sys.exit(0)
     from penstock.cli.run import run  # noqa: PLC0415 (only now is it known to be there)
 
-    run(list(sys.argv[1:] if arguments is None else arguments))
+    run(words)

@@ -1,11 +1,10 @@
 """The tree of commands: a noun, then a verb."""
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from penstock.cli import db, dlq, local
+from penstock.cli import db, dlq, local, version_line
 
 app = typer.Typer(
     name="penstock",
@@ -27,7 +26,7 @@ app.add_typer(local.app, name="local")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"penstock {version('penstock')}")
+        typer.echo(version_line())
         raise typer.Exit
 
 

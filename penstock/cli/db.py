@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
-from penstock.cli.failure import Failure
+from penstock.cli.failure import USAGE, Failure
 from penstock.cli.project import Project
 from penstock.cli.render import harmless, print_line
 from penstock.cli.stage import (
@@ -23,6 +24,7 @@ from penstock.cli.stage import (
 from penstock.database.engine import driver_url
 from penstock.database.migrate import upgrade
 from penstock.local import state
+from penstock.settings import SettingsError
 
 app = typer.Typer(
     help="Look after the database's tables.",
@@ -92,7 +94,7 @@ def _upgrade(url: str) -> list[str]:
     Raises:
         Failure: it cannot be reached, or refuses us.
     """
-    parsed = driver_url(url)
+    parsed = _parsed(url)
     typer.echo(f"database {parsed.database} at {parsed.host}:{parsed.port or 5432}", err=True)
     migrations = Project.find(Path.cwd()).folder / _MIGRATIONS
     try:
@@ -100,3 +102,21 @@ def _upgrade(url: str) -> list[str]:
     except OperationalError as error:
         # The driver's words name host and user, never the password.
         raise Failure(harmless(str(error.orig).strip().splitlines()[0])) from error
+
+
+def _parsed(url: str) -> URL:
+    """Read the URL of a database.
+
+    Raises:
+        Failure: it is none, or a part of its password would be taken for the host or the database.
+    """
+    try:
+        parsed = driver_url(url)
+    except SettingsError:
+        parsed = None
+    if parsed is None:
+        form = "postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after USER"
+        raise Failure(f"the database URL is not of the form {form}", USAGE) from None
+    if "@" in f"{parsed.host}{parsed.database}":
+        raise Failure("the database URL has more than one @: write one in a password as %40", USAGE)
+    return parsed

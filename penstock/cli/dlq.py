@@ -137,7 +137,7 @@ def _tell_listed(count: int, limit: int, hidden: int) -> None:
         _tell(f"{count} dead letters. This look counted as one receive of each.")
     if count >= limit:
         _tell("There may be more: --limit shows more.")
-    _tell_hidden(hidden, found=count)
+    _tell_hidden(hidden, seen=count)
 
 
 def _tell_replayed(summary: Summary, hidden: int) -> None:
@@ -155,16 +155,16 @@ def _tell_replayed(summary: Summary, hidden: int) -> None:
         _tell(f"no dead letter has the id {missing}")
     if summary.stopped:
         _tell(f"given up: the queue refuses everything ({summary.stopped}). Run it again later.")
-    _tell_hidden(hidden, found=sum(summary.counts.values()))
+    _tell_hidden(hidden, seen=summary.seen)
     if summary.failed or summary.missing:
         raise typer.Exit(FAILED)
 
 
-def _tell_hidden(hidden: int, found: int) -> None:
+def _tell_hidden(hidden: int, seen: int) -> None:
     """Say what this run could not see: others' leases, counted before it had any itself."""
     if hidden:
         _tell(f"About {hidden} are leased by another run or one that was cut off: they come back by themselves.")
-    elif not found:
+    elif not seen:
         _tell("There are no dead letters.")
 
 

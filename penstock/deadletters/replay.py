@@ -59,11 +59,13 @@ class Summary:
     """What a run did.
 
     Attributes:
+        seen: how many dead letters were looked at, selected or not.
         counts: how many dead letters had each outcome.
         missing: the ids asked for that were not found.
         stopped: SQS's code, where the run was given up because the main queue takes nothing any more.
     """
 
+    seen: int
     counts: Mapping[Outcome, int]
     missing: frozenset[str]
     stopped: str | None
@@ -119,6 +121,7 @@ class _Run:
     main: Queue
     selector: Selector
     on_result: Callable[[Replayed], None]
+    seen: int = 0
     counts: Counter[Outcome] = field(default_factory=Counter)
     named: set[str] = field(default_factory=set)
     begun: set[bytes] = field(default_factory=set)
@@ -127,6 +130,7 @@ class _Run:
 
     def take(self, page: list[Received], leases: Leases) -> None:
         """Replay what is selected of a page."""
+        self.seen += len(page)
         fresh: list[Found] = []
         for found in map(Found.of, page):
             if not self.selector.takes(found):
@@ -142,7 +146,7 @@ class _Run:
     def summary(self) -> Summary:
         """Sum up."""
         stopped = self.last_code if self.refused_in_a_row >= _HOPELESS else None
-        return Summary(dict(self.counts), self.selector.asked - self.named, stopped)
+        return Summary(self.seen, dict(self.counts), self.selector.asked - self.named, stopped)
 
     def _send(self, chosen: list[Found]) -> list[Found]:
         """Send, and return those that SQS acknowledged."""

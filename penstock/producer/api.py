@@ -9,13 +9,18 @@
     handler = api.resolve
 
 Every error is answered as a problem document (RFC 9457).
+
+A request goes to the handler of the route that API Gateway has chosen, `POST /stock/{sku}/adjustments` here, with
+the values that API Gateway has read from the path.
 """
 
 import base64
 import binascii
 import logging
+import re
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -23,8 +28,9 @@ from pydantic import ValidationError
 
 from penstock.intents import ForgedReceipt, OutcomeUnavailable, WriteIntent
 from penstock.producer.answers import RETRY_AFTER_SECONDS, problem
-from penstock.producer.errors import IntentTooLarge, NotKept
-from penstock.producer.requests import BadRequest, field_errors, read_idempotency_key, read_intent
+from penstock.producer.errors import IntentTooLarge, NotKept, ReceiptKeyUnavailable
+from penstock.producer.requests import BadRequest, field_errors, invalid, read_idempotency_key, read_intent
+from penstock.settings import SecretUnavailable
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 
@@ -41,6 +47,8 @@ class HttpApi(APIGatewayHttpResolver):
             ValidationError: _invalid,
             IntentTooLarge: _too_large,
             NotKept: _not_kept,
+            ReceiptKeyUnavailable: _not_ready,
+            SecretUnavailable: _not_ready,
             NotFoundError: _not_found,
             ForgedReceipt: _not_found,
             OutcomeUnavailable: _unavailable,
@@ -72,6 +80,23 @@ class HttpApi(APIGatewayHttpResolver):
         """
         return read_idempotency_key(self.current_event.headers.get("idempotency-key"))
 
+    def _resolve(self) -> Any:
+        """Go by the route that API Gateway names, or by the path where it names none of ours (`$default`).
+
+        Powertools alone goes by the path, in which API Gateway has decoded characters that it does not expect.
+        """
+        event = self.current_event
+        for route in self._static_routes + self._dynamic_routes:
+            if event.get("routeKey") == f"{route.method} {route.openapi_path}":
+                self.context.update(_route=route, _path=event.raw_path)
+                values = {name: _percent(value) for name, value in event.path_parameters.items()}
+                return self._call_route(route, values)
+        return super()._resolve()
+
+    def _convert_matches_into_route_keys(self, match: re.Match[str]) -> dict[str, str]:
+        """Decode what was found in a path; what is no UTF-8 becomes a lone surrogate, which is refused."""
+        return {name: unquote(text, errors="surrogateescape") for name, text in match.groupdict().items()}
+
     def _to_response(self, result: Any) -> Any:
         """Take an answer of this framework as it is, beside what Powertools itself takes."""
         return (
@@ -79,6 +104,11 @@ class HttpApi(APIGatewayHttpResolver):
             if isinstance(result, dict) and "statusCode" in result
             else super()._to_response(result)
         )
+
+
+def _percent(value: str) -> str:
+    """Finish the decoding of a path's value: some platforms leave the escape `%25` as it is, that one alone."""
+    return value.replace("%25", "%")
 
 
 def _response(answer: dict[str, Any]) -> Response[str]:
@@ -95,12 +125,20 @@ def _bad_request(error: BadRequest) -> dict[str, Any]:
 
 
 def _invalid(error: ValidationError) -> dict[str, Any]:
-    errors = field_errors(error)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-fields", "Some fields are wrong.", errors=errors)
+    return _bad_request(invalid(field_errors(error)))
 
 
 def _too_large(error: IntentTooLarge) -> dict[str, Any]:
     return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"{error}.")
+
+
+def _not_ready(error: ReceiptKeyUnavailable | SecretUnavailable) -> dict[str, Any]:
+    _logger.error("not ready: %s", error, extra={"action": "request_not_ready"})
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    detail = (
+        "The service cannot read a secret of its own at the moment. Nothing was written; send the request again."
+    )
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", detail, headers=retry)
 
 
 def _not_kept(error: NotKept) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from functools import cache
 from uuid import UUID
 
 from penstock.intents import Receipt, WriteIntent, derive_id, kind_of, seal, sign
-from penstock.producer.errors import IntentTooLarge, NotKept
+from penstock.producer.errors import IntentTooLarge, NotKept, ReceiptKeyUnavailable
 from penstock.queue import MESSAGE_LIMIT_BYTES, Attribute, Outgoing, Queue, SqsQueue
-from penstock.settings import Settings, resolve_secret
+from penstock.settings import SecretUnavailable, Settings, resolve_secret
 
 LETTER_BYTES = 16_384
 """Kept free in every message, so that a dead letter has room for its reason."""
@@ -32,10 +32,12 @@ class Producer:
     def emit(self, intent: WriteIntent, *, idempotency_key: str | None = None) -> Receipt:
         """Emit one intent; see `penstock.producer.emit`."""
         id_ = self._id(intent, idempotency_key)
-        refused = self._queue.send([self._message(intent, id_)])
+        message = self._message(intent, id_)
+        receipt = sign(id_, self._key())
+        refused = self._queue.send([message])
         if refused:
             raise NotKept({}, refused)
-        return self._receipt(id_)
+        return receipt
 
     def emit_many(self, intents: Iterable[WriteIntent]) -> list[Receipt]:
         """Emit several intents; see `penstock.producer.emit_many`."""
@@ -43,8 +45,9 @@ class Producer:
         for intent in intents:
             ids.append(intent.intent_id)
             messages.append(self._message(intent, intent.intent_id))
+        key = self._key()
         refused = self._queue.send(messages)
-        kept = {index: self._receipt(id_) for index, id_ in enumerate(ids) if index not in refused}
+        kept = {index: sign(id_, key) for index, id_ in enumerate(ids) if index not in refused}
         if refused:
             raise NotKept(kept, refused)
         return list(kept.values())
@@ -61,8 +64,12 @@ class Producer:
             raise IntentTooLarge(message.size, INTENT_LIMIT_BYTES)
         return message
 
-    def _receipt(self, id_: UUID) -> Receipt:
-        return sign(id_, resolve_secret(self._settings.receipt_key))
+    def _key(self) -> str:
+        """Return the receipts' key; asked for before anything is sent, so that what is kept gets its receipt."""
+        try:
+            return resolve_secret(self._settings.receipt_key)
+        except SecretUnavailable as error:
+            raise ReceiptKeyUnavailable(str(error)) from error
 
 
 @cache
@@ -90,6 +97,7 @@ def emit(intent: WriteIntent, *, idempotency_key: str | None = None) -> Receipt:
         pydantic.ValidationError: a value cannot be stored (U+0000, a lone surrogate, NaN, infinity), or the
             intent was made without validation.
         IntentTooLarge: it does not fit in a message.
+        ReceiptKeyUnavailable: the key that signs receipts cannot be read; nothing was sent.
         NotKept: SQS did not acknowledge it; it may be emitted again.
         penstock.settings.SettingsError: a setting is missing.
     """
@@ -108,6 +116,7 @@ def emit_many(intents: Iterable[WriteIntent]) -> list[Receipt]:
     Raises:
         pydantic.ValidationError: a value of one cannot be stored; nothing was sent.
         IntentTooLarge: one does not fit in a message; nothing was sent.
+        ReceiptKeyUnavailable: the key that signs receipts cannot be read; nothing was sent.
         NotKept: SQS did not acknowledge all of them; it says which were kept.
         penstock.settings.SettingsError: a setting is missing.
     """

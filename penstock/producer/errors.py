@@ -1,8 +1,9 @@
 """What emitting can raise, split by what the caller must do.
 
     EmitError
-    ├── IntentTooLarge   it never fits in a message: tell whoever sent it (413)
-    └── NotKept          SQS did not acknowledge all of them: have the caller try again later (503)
+    ├── IntentTooLarge          it never fits in a message: tell whoever sent it (413)
+    ├── ReceiptKeyUnavailable   no receipt could be signed: nothing was sent, try again later (503)
+    └── NotKept                 SQS did not acknowledge all of them: have the caller try again later (503)
 
 An intent whose values cannot be stored raises `pydantic.ValidationError`, as making it does (422).
 """
@@ -29,6 +30,10 @@ class IntentTooLarge(EmitError):
         super().__init__(f"the intent takes {size:,} bytes as a message; {limit:,} are allowed")
         self.size = size
         self.limit = limit
+
+
+class ReceiptKeyUnavailable(EmitError):
+    """The key that signs receipts cannot be read at the moment. Nothing was sent."""
 
 
 class NotKept(EmitError):

@@ -1,12 +1,12 @@
 """From a request's body to an intent, or to the problem that says why not."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from penstock.intents import WriteIntent
 from penstock.intents.storable import Path, unstorable
@@ -15,6 +15,10 @@ from penstock.producer.emitter import INTENT_LIMIT_BYTES
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 
 KEY_LIMIT = 255
+ERROR_LIMIT = 20
+"""The most wrong fields that an answer names."""
+
+_TEXT_LIMIT = 200
 
 
 class BadRequest(Exception):
@@ -51,35 +55,46 @@ def read_intent(intent: type[I], body: bytes, path: Mapping[str, str]) -> I:
         raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
     fields = _object(body)
     twice = [_error(name, "given_twice", "The path gives this field already") for name in path if name in fields]
-    if twice:
-        raise _invalid(twice)
+    if errors := twice + _unstorable(dict(path)):
+        raise invalid(errors)
     try:
         # In JSON mode, as the consumer reads it: a date is a string there.
         return intent.model_validate_json(json.dumps({**fields, **path}) if path else body)
     except ValidationError as error:
-        raise _invalid(field_errors(error)) from None
+        wrong = field_errors(error)
+        # Not JSON after all: nested deeper than Pydantic goes.
+        raise (_not_json() if wrong[0]["code"] == "json_invalid" else invalid(wrong)) from None
 
 
 def _object(body: bytes) -> dict[str, Any]:
+    """Parse a body, and name what the parser that validates would lose: a repeated key, a lone surrogate."""
+    repeated: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            repeated.extend(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        return found
+
     try:
-        value = from_json(body)
-    except ValueError:
-        value = _lenient(body)
+        value = json.loads(body.decode(), object_pairs_hook=unique)
+        errors = _unstorable(value)
+    except (ValueError, RecursionError):
+        raise _not_json() from None
+    errors += [_error(name, "given_twice", "An object has this key twice") for name in repeated]
+    if errors:
+        raise invalid(errors)
     if not isinstance(value, dict):
         raise BadRequest(HTTPStatus.BAD_REQUEST, "not-an-object", "The body must be a JSON object.")
     return value
 
 
-def _lenient(body: bytes) -> Any:
-    """Look again at what is no JSON to the strict parser: a lone surrogate has a field to name."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
-    errors = [_error(_dotted(path), word, message) for path, word, message in unstorable(value)]
-    if errors:
-        raise _invalid(errors)
-    raise BadRequest(HTTPStatus.BAD_REQUEST, "not-json", "The body must be JSON, in UTF-8.")
+def _unstorable(value: Any) -> list[dict[str, str]]:
+    return [_error(_dotted(path), word, message) for path, word, message in unstorable(value)]
+
+
+def _not_json() -> BadRequest:
+    return BadRequest(HTTPStatus.BAD_REQUEST, "not-json", "The body must be JSON, in UTF-8.")
 
 
 def read_idempotency_key(header: str | None) -> str | None:
@@ -104,9 +119,11 @@ def field_errors(error: ValidationError) -> list[dict[str, str]]:
     return [_error(_dotted(fault["loc"]), fault["type"], fault["msg"]) for fault in found]
 
 
-def _invalid(errors: list[dict[str, str]]) -> BadRequest:
-    detail = f"{len(errors)} field{'s are' if len(errors) > 1 else ' is'} wrong."
-    return BadRequest(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-fields", detail, errors)
+def invalid(errors: list[dict[str, str]]) -> BadRequest:
+    """Say which fields are wrong; of many only the first, so that the answer stays small whatever was sent."""
+    wrong = f"{len(errors):,} fields are wrong" if len(errors) > 1 else "1 field is wrong"
+    listed = f"; the first {ERROR_LIMIT} are listed" if len(errors) > ERROR_LIMIT else ""
+    return BadRequest(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-fields", f"{wrong}{listed}.", errors[:ERROR_LIMIT])
 
 
 def _dotted(path: Path) -> str:
@@ -114,4 +131,9 @@ def _dotted(path: Path) -> str:
 
 
 def _error(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}
+    return {"field": _short(field), "code": code, "message": _short(message)}
+
+
+def _short(text: str) -> str:
+    """Cut what a sender may have made up: the name of an unknown field, or a value that a message quotes."""
+    return text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT]}…"

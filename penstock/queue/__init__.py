@@ -1,6 +1,6 @@
 """The queue between the two sides: its interface, its limits, and Amazon SQS behind it."""
 
-from penstock.queue.interface import Depth, Queue, QueueError, Refusal
+from penstock.queue.interface import DEADLINE_EXCEEDED, Depth, Queue, QueueError, Refusal
 from penstock.queue.message import (
     ATTRIBUTE_LIMIT,
     BATCH_LIMIT,
@@ -15,6 +15,7 @@ from penstock.queue.sqs import SqsQueue, sqs_client
 __all__ = [
     "ATTRIBUTE_LIMIT",
     "BATCH_LIMIT",
+    "DEADLINE_EXCEEDED",
     "MESSAGE_LIMIT_BYTES",
     "Attribute",
     "Depth",

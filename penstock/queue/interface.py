@@ -20,6 +20,10 @@ class Refusal:
     retryable: bool
 
 
+DEADLINE_EXCEEDED = Refusal("DeadlineExceeded", retryable=True)
+"""There was no time left to ask the queue."""
+
+
 @dataclass(frozen=True, slots=True)
 class Depth:
     """Roughly how many messages a queue holds (SQS: approximate counts)."""
@@ -39,9 +43,13 @@ class Queue(Protocol):
 
     Where a method returns refusals, they are by position in what was given: a position that is not there
     was done and acknowledged. An unreachable queue is a refusal of every position, not an exception.
+
+    Such a method takes `patience_seconds`: after that time no call to the queue is begun any more, and what is
+    left is refused as `DeadlineExceeded`; 0 or less begins none. A call that is under way may still take seconds.
+    None is the queue's own patience.
     """
 
-    def send(self, messages: Sequence[Outgoing]) -> dict[int, Refusal]:
+    def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
         """Send the messages; the positions returned were not acknowledged."""
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
@@ -51,10 +59,14 @@ class Queue(Protocol):
             QueueError: the queue cannot be read.
         """
 
-    def delete(self, receipt_handles: Sequence[str]) -> dict[int, Refusal]:
+    def delete(
+        self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Delete leased messages for good."""
 
-    def change_visibility(self, leases: Sequence[tuple[str, int]]) -> dict[int, Refusal]:
+    def change_visibility(
+        self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Set for each receipt handle in how many seconds from now its message comes back."""
 
     def depth(self) -> Depth:

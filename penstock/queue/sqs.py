@@ -2,14 +2,15 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from penstock.queue.interface import Depth, QueueError, Refusal
+from penstock.queue.interface import DEADLINE_EXCEEDED, Depth, QueueError, Refusal
 from penstock.queue.message import BATCH_LIMIT, Attribute, Outgoing, Received, chunks
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ _LONGEST_PAUSE_SECONDS = 1.0
 def sqs_client(session: boto3.Session | None = None, endpoint_url: str | None = None) -> "SQSClient":
     """Make an SQS client that gives up within seconds: a caller is waiting for the answer.
 
-    A receive may wait for less than its read timeout of 5 s only.
+    A call to a server that says nothing takes about 7 s, which a function of 10 s can still tell of. A receive may
+    wait for less than the read timeout of 3 s only.
     """
-    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
     return (session or boto3.Session()).client("sqs", config=config, endpoint_url=endpoint_url)
 
 
@@ -45,27 +47,29 @@ class SqsQueue:
         Args:
             url: the queue's URL.
             client: a boto3 SQS client; by default one of `sqs_client`.
-            patience_seconds: how long refused entries of a batch are tried again.
+            patience_seconds: for how long further calls are begun, be it for more entries or for refused ones.
         """
         self.url = url
         self._client = client or sqs_client()
         self._patience = patience_seconds
 
-    def send(self, messages: Sequence[Outgoing]) -> dict[int, Refusal]:
+    def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
         """Send in as few calls as the limits allow; only refused entries are sent again."""
         refused = {i: _NO_TEXT for i, message in enumerate(messages) if not _is_text(message.body)}
-        deadline = time.monotonic() + self._patience
-        for chunk in chunks((i, message) for i, message in enumerate(messages) if i not in refused):
-            refused |= _persistently(self._send_chunk, chunk, deadline)
-        return refused
+        sendable = ((i, message) for i, message in enumerate(messages) if i not in refused)
+        return refused | self._in_chunks(self._send_chunk, chunks(sendable), patience_seconds)
 
-    def delete(self, receipt_handles: Sequence[str]) -> dict[int, Refusal]:
+    def delete(
+        self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Delete in batches of ten; only refused entries are tried again."""
-        return self._in_tens(self._delete_chunk, receipt_handles)
+        return self._in_chunks(self._delete_chunk, _tens(receipt_handles), patience_seconds)
 
-    def change_visibility(self, leases: Sequence[tuple[str, int]]) -> dict[int, Refusal]:
+    def change_visibility(
+        self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Change in batches of ten; only refused entries are tried again."""
-        return self._in_tens(self._change_chunk, leases)
+        return self._in_chunks(self._change_chunk, _tens(leases), patience_seconds)
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
         """Lease up to `limit` messages in one call (SQS: ReceiveMessage)."""
@@ -97,14 +101,18 @@ class SqsQueue:
     def _unreadable(self, error: ClientError | BotoCoreError) -> QueueError:
         return QueueError(f"the queue {self.url} cannot be read: {refusal(error).code}")
 
-    def _in_tens(
-        self, call: "Callable[[list[tuple[int, T]]], dict[int, Refusal]]", things: Sequence[T]
+    def _in_chunks(
+        self,
+        call: "Callable[[list[tuple[int, T]]], dict[int, Refusal]]",
+        numbered_chunks: Iterable[list[tuple[int, T]]],
+        patience_seconds: float | None,
     ) -> dict[int, Refusal]:
+        """Call for chunk after chunk, as long as there is time and somebody answers."""
         refused: dict[int, Refusal] = {}
-        numbered = list(enumerate(things))
-        deadline = time.monotonic() + self._patience
-        for start in range(0, len(numbered), BATCH_LIMIT):
-            refused |= _persistently(call, numbered[start : start + BATCH_LIMIT], deadline)
+        patience = _Patience(time.monotonic() + (self._patience if patience_seconds is None else patience_seconds))
+        for chunk in numbered_chunks:
+            ended = patience.ended()
+            refused |= {i: ended for i, _ in chunk} if ended else _persistently(call, chunk, patience)
         return refused
 
     def _send_chunk(self, chunk: list[tuple[int, Outgoing]]) -> dict[int, Refusal]:
@@ -131,18 +139,42 @@ class SqsQueue:
         )
 
 
+@dataclass(slots=True)
+class _Patience:
+    """How long one request may go on.
+
+    Attributes:
+        deadline: when no call is begun any more, by the monotonic clock.
+        silence: how the queue failed to answer at all; then no call is begun any more either.
+    """
+
+    deadline: float
+    silence: Refusal | None = None
+
+    def ended(self, pause: float = 0) -> Refusal | None:
+        """Return why no call may be begun after a pause, in seconds; None if one may."""
+        late = time.monotonic() + pause >= self.deadline
+        return self.silence or (DEADLINE_EXCEEDED if late else None)
+
+
+def _tens(things: Sequence[T]) -> Iterable[list[tuple[int, T]]]:
+    """Number things and cut them into batches of ten."""
+    numbered = list(enumerate(things))
+    return (numbered[start : start + BATCH_LIMIT] for start in range(0, len(numbered), BATCH_LIMIT))
+
+
 def _persistently(
-    call: Callable[[list[tuple[int, T]]], dict[int, Refusal]], chunk: list[tuple[int, T]], deadline: float
+    call: Callable[[list[tuple[int, T]]], dict[int, Refusal]], chunk: list[tuple[int, T]], patience: _Patience
 ) -> dict[int, Refusal]:
-    """Call for a chunk, then for its retryable refusals alone, with full jitter, until the deadline."""
-    refused = _attempt(call, chunk)
+    """Call for a chunk, then for its retryable refusals alone, with full jitter, until patience ends."""
+    refused = _attempt(call, chunk, patience)
     pause = _FIRST_PAUSE_SECONDS
-    while _again(refused) and time.monotonic() + pause < deadline:
+    while _again(refused) and not patience.ended(pause):
         time.sleep(random.uniform(0, pause))  # noqa: S311 (jitter is no secret)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         again = _again(refused)
         refused = {i: r for i, r in refused.items() if i not in again}
-        refused |= _attempt(call, [(i, thing) for i, thing in chunk if i in again])
+        refused |= _attempt(call, [(i, thing) for i, thing in chunk if i in again], patience)
     return refused
 
 
@@ -151,12 +183,16 @@ def _again(refused: dict[int, Refusal]) -> set[int]:
 
 
 def _attempt(
-    call: Callable[[list[tuple[int, T]]], dict[int, Refusal]], chunk: list[tuple[int, T]]
+    call: Callable[[list[tuple[int, T]]], dict[int, Refusal]], chunk: list[tuple[int, T]], patience: _Patience
 ) -> dict[int, Refusal]:
     try:
         return call(chunk)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, ParamValidationError) as error:
         return {index: refusal(error) for index, _ in chunk}
+    except BotoCoreError as error:
+        # Nobody answers, or nobody lets us ask. The next chunk would wait as long for the same.
+        patience.silence = refusal(error)
+        return {index: patience.silence for index, _ in chunk}
 
 
 def refusal(error: ClientError | BotoCoreError) -> Refusal:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from penstock.queue import (
     ATTRIBUTE_LIMIT,
     BATCH_LIMIT,
+    DEADLINE_EXCEEDED,
     MESSAGE_LIMIT_BYTES,
     Depth,
     Outgoing,
@@ -110,9 +111,9 @@ class MemoryQueue:
         """Refuse nothing any more but what SQS itself would."""
         self._faults.clear()
 
-    def send(self, messages: Sequence[Outgoing]) -> dict[int, Refusal]:
+    def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
         """Keep the messages that SQS would take."""
-        refused = self._injected("send", len(messages))
+        refused = self._injected("send", len(messages), patience_seconds)
         for index, message in enumerate(messages):
             if index in refused:
                 continue
@@ -138,9 +139,11 @@ class MemoryQueue:
         visible = [kept for kept in self._kept if kept.visible_at <= self.clock()]
         return [self._lease(kept, visibility_seconds) for kept in visible[:limit]]
 
-    def delete(self, receipt_handles: Sequence[str]) -> dict[int, Refusal]:
+    def delete(
+        self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Delete; a message that is gone already counts as deleted."""
-        refused = self._injected("delete", len(receipt_handles))
+        refused = self._injected("delete", len(receipt_handles), patience_seconds)
         for index, handle in enumerate(receipt_handles):
             if index in refused:
                 continue
@@ -150,9 +153,11 @@ class MemoryQueue:
                 refused[index] = Refusal("ReceiptHandleIsInvalid", retryable=False)
         return refused
 
-    def change_visibility(self, leases: Sequence[tuple[str, int]]) -> dict[int, Refusal]:
+    def change_visibility(
+        self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
+    ) -> dict[int, Refusal]:
         """Set the time that a running lease has left; one that has run out cannot be prolonged."""
-        refused = self._injected("change_visibility", len(leases))
+        refused = self._injected("change_visibility", len(leases), patience_seconds)
         for index, (handle, seconds) in enumerate(leases):
             _in_range("visibility", seconds, 0, _LONGEST_VISIBILITY_SECONDS)
             if index in refused:
@@ -193,7 +198,9 @@ class MemoryQueue:
     def _find(self, handle: str) -> _Kept | None:
         return next((kept for kept in self._kept if kept.receipt_handle == handle != ""), None)
 
-    def _injected(self, call: Call, count: int) -> dict[int, Refusal]:
+    def _injected(self, call: Call, count: int, patience_seconds: float | None = None) -> dict[int, Refusal]:
+        if patience_seconds is not None and patience_seconds <= 0:
+            return dict.fromkeys(range(count), DEADLINE_EXCEEDED)
         fault = self._faults.get(call)
         if fault is None:
             return {}
