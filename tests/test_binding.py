@@ -1,22 +1,54 @@
 """Bindings are checked when they are made."""
 
-from datetime import datetime
+import enum
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NewType
+from uuid import UUID
 
 import pytest
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Base64Bytes,
+    BaseModel,
+    Field,
+    NaiveDatetime,
+    PlainSerializer,
+    SecretBytes,
+    SecretStr,
+    create_model,
+)
 from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Boolean,
     Column,
     Computed,
+    Date,
     DateTime,
     Engine,
+    Enum,
+    Float,
     Identity,
     Integer,
+    Interval,
+    LargeBinary,
     MetaData,
+    Numeric,
+    SmallInteger,
+    String,
     Table,
     Text,
+    Time,
+    TypeDecorator,
     Uuid,
     func,
     select,
 )
+from sqlalchemy.dialects.postgresql import INET, INTERVAL, JSONB, TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
 
 from penstock import WriteIntent
 from penstock.consumer import Append, BindingError, Drain
@@ -60,6 +92,214 @@ def test_a_binding_that_cannot_work_is_refused(table: Table, columns: dict[str, 
     with pytest.raises(BindingError, match=fault) as caught:
         Drain().write(Made, Append(table, columns))
     assert str(caught.value).startswith("made (Made) to made_things: ")
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    GREEN = "green"
+
+
+class Size(enum.IntEnum):
+    SMALL = 1
+
+
+class Inner(BaseModel):
+    x: int
+
+
+class Point(UserDefinedType[Any]):
+    def get_col_spec(self, **_: Any) -> str:
+        return "POINT"
+
+
+class Encrypted(TypeDecorator[str]):
+    impl = LargeBinary
+
+
+Aware = Annotated[datetime, AfterValidator(lambda value: value.astimezone())]
+Cents = NewType("Cents", int)
+
+
+def _bind(annotation: Any, type_: Any, **options: Any) -> None:
+    intent = create_model(
+        "Fitted", __base__=WriteIntent, __cls_kwargs__={"kind": "fitted"}, value=(annotation, ...)
+    )
+    Append(_table(Column("value", type_, **options))).bind(intent)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "type_", "fault"),
+    [
+        (str, Integer, "str does not go into Integer"),
+        (float, SmallInteger, "float does not go into SmallInteger"),
+        (bool, Integer, "bool does not go into Integer"),
+        (Literal[1, True], Integer, "bool does not go into"),
+        (int | str, Integer, "str does not go into Integer"),
+        (Annotated[str, Field(min_length=1)] | None, Integer, "str does not go into Integer"),
+        (int, Boolean, "int does not go into Boolean"),
+        (str, Numeric, "str does not go into Numeric"),
+        (str, Float, "str does not go into Float"),
+        (Colour, Integer, "str does not go into Integer"),
+        (str, LargeBinary, "str does not go into LargeBinary"),
+        (Base64Bytes, LargeBinary, "bytea takes plain bytes"),
+        (bytes, Text, "bytes does not go into Text"),
+        (int, Uuid, "int does not go into Uuid"),
+        (datetime, Date, "datetime does not go into Date"),
+        (str, Date, "str does not go into Date"),
+        (datetime, Time, "datetime does not go into Time"),
+        (float, Interval, "float does not go into Interval"),
+        (int, INTERVAL, "int does not go into INTERVAL"),
+        (int, INET, "int does not go into INET"),
+        (AwareDatetime, DateTime, "aware datetime does not go into DateTime"),
+        (NaiveDatetime, DateTime(timezone=True), "naive datetime does not go into DateTime"),
+        (datetime, DateTime(timezone=True), "declare it as pydantic.AwareDatetime"),
+        (datetime, DateTime, "declare it as pydantic.NaiveDatetime"),
+        (date, DateTime(timezone=True), "date does not go into DateTime"),
+        (list[datetime], ARRAY(DateTime), "declare it as pydantic.NaiveDatetime"),
+        (str, ARRAY(Text), "str does not go into ARRAY"),
+        (list[str], ARRAY(Integer), "str does not go into Integer"),
+        (list[list[str]], ARRAY(Integer, dimensions=2), "str does not go into Integer"),
+        (list[list[bytes]], ARRAY(LargeBinary, dimensions=2), "lists of lists are not taken apart"),
+        (list[int], Integer, "list does not go into Integer"),
+        (dict[str, int], Integer, "object does not go into Integer"),
+        (Inner, Uuid, "object does not go into Uuid"),
+        (Literal["red", "blue"], Enum("red", "green", name="colour"), "has no label 'blue'"),
+        (Colour, Enum("red", "blue", name="colour"), "has no label 'green', 'red'"),
+        (list[Literal["blue"]], ARRAY(Enum("red", name="colour")), "has no label 'blue'"),
+        (SecretStr, Text, "a secret is written as asterisks"),
+        (SecretBytes, JSON, "a secret is written as asterisks"),
+        (Annotated[str, Field(exclude=True)], Text, "field 'value' is excluded from what is written"),
+    ],
+)
+def test_a_field_that_does_not_fit_its_column_is_refused(annotation: Any, type_: Any, fault: str) -> None:
+    """A type that a column cannot hold unchanged is refused at start-up, with kind, field and column."""
+    with pytest.raises(BindingError) as caught:
+        _bind(annotation, type_)
+    assert fault in str(caught.value)
+    assert "fitted (Fitted) to made_things: field 'value'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "type_"),
+    [
+        (Cents, Integer),
+        (Size, Integer),
+        (Literal[1, 2], SmallInteger),
+        (int | Decimal | float, Numeric(10, 2)),
+        (Decimal, Float),
+        (UUID, Text),
+        (timedelta, Text),
+        (Inner, Text),
+        (Colour, String(5)),
+        (Colour, Enum("red", "green", "blue", name="colour")),
+        (Colour, Enum("RED", "GREEN", name="colour")),
+        (str, Enum("red", name="colour")),
+        (str, Uuid),
+        (str, INET),
+        (str, INTERVAL),
+        (date, DateTime),
+        (Aware, DateTime(timezone=True)),
+        (Aware | None, DateTime),
+        (time, Time(timezone=True)),
+        (set[int], ARRAY(Integer)),
+        (tuple[int, ...], ARRAY(Integer)),
+        (list[Any], ARRAY(Integer)),
+        (Inner, JSONB),
+        (Any, JSON),
+        (Any, Integer),
+        (str, TSVECTOR),
+        (str, Point()),
+        (str, Encrypted()),
+        (Annotated[int, PlainSerializer(str)], Text),
+        (Annotated[SecretStr, PlainSerializer(SecretStr.get_secret_value)], Text),
+    ],
+)
+def test_what_may_fit_is_passed(annotation: Any, type_: Any) -> None:
+    """What Postgres takes as it is, and every type of the user's own, is bound."""
+    _bind(annotation, type_)
+
+
+def test_names_that_postgres_would_cut_are_refused() -> None:
+    """A name of more than 63 bytes is refused: Postgres would look for another one."""
+    long = "ü" * 32
+    fields: dict[str, Any] = {long: (str, ...)}
+    intent: Any = create_model("Long", __base__=WriteIntent, __cls_kwargs__={"kind": "long"}, **fields)
+    columns: list[Column[Any]] = [_text(long), Column("x", Text, key=long)]
+    for column in columns:
+        with pytest.raises(BindingError, match="longer than the 63 bytes"):
+            Append(_table(column)).bind(intent)
+    with pytest.raises(BindingError, match="longer than the 63 bytes"):
+        Append(_table(_text(long), _text("size")), {long: "name"}).bind(Made)
+
+
+def test_only_a_table_can_be_written_to() -> None:
+    """What is neither a table nor mapped to one is refused."""
+    with pytest.raises(BindingError, match="neither a table nor a class that is mapped to one"):
+        Append(Inner)
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Thing(Base):
+    __tablename__ = "declared"
+    id: Mapped[UUID] = mapped_column("intent_id", primary_key=True)
+    name: Mapped[str] = mapped_column("The Name", key="name")
+    size: Mapped[int | None]
+
+
+@pytest.mark.parametrize("target", [Thing, Thing.__table__])
+def test_a_declarative_class_stands_for_its_table(engine: Engine, target: Any) -> None:
+    """Rows land in a declarative class's table; a column goes by its key where that is not its name."""
+    Base.metadata.create_all(engine)
+    intent = Made(name="a", size=1)
+    _drain(engine, intent, Append(target))
+    with engine.connect() as connection:
+        assert connection.execute(select(Thing.__table__)).one() == (intent.intent_id, "a", 1)
+
+
+def test_mypy_takes_what_append_takes() -> None:
+    """A table, a declarative class and its table are all typed."""
+    modes = [Append(Thing), Append(Thing.__table__), Append(_table(_text("name")))]
+    assert modes[0].table is modes[1].table is Thing.__table__
+
+
+class Ticked(WriteIntent, kind="ticked"):
+    pass
+
+
+def test_an_intent_without_fields_lands_as_its_id(engine: Engine) -> None:
+    """An intent that says nothing but that it happened is a row all the same."""
+    table = _table(Column("number", Integer, primary_key=True), Column("intent_id", Text))
+    table.create(engine)
+    ticks = [Ticked(), Ticked()]
+    _drain(engine, *ticks, Append(table))
+    with engine.connect() as connection:
+        assert {*connection.scalars(select(table.c.intent_id))} == {str(tick.intent_id) for tick in ticks}
+
+
+def test_a_binding_that_writes_nothing_is_refused() -> None:
+    """An intent none of which reaches the table is a mistake."""
+    with pytest.raises(BindingError, match="no column would be written"):
+        Append(_table(Column("number", Integer, primary_key=True))).bind(Ticked)
+
+
+def test_a_field_may_go_to_columns_of_several_types(engine: Engine) -> None:
+    """Each column reads the field with its own type."""
+    table = _table(_text("name"), Column("size", Integer), Column("text", Text), Column("exact", Numeric(5, 1)))
+    table.create(engine)
+    columns = {"size": "size", "text": "size", "exact": "size"}
+    _drain(engine, Made(name="a", size=7), Append(table, columns))
+    with engine.connect() as connection:
+        assert connection.execute(select(table)).one() == ("a", 7, "7", Decimal("7.0"))
+
+
+def _drain(engine: Engine, *intents_and_mode: Any) -> None:
+    *intents, mode = intents_and_mode
+    drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
+    drain.write(type(intents[0]), mode)
+    assert drain.handler(sqs_event(intents), LambdaContext()) == {"batchItemFailures": []}
 
 
 def test_a_kind_is_bound_once() -> None:

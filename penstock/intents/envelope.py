@@ -6,17 +6,47 @@ apart by `type`, so that a message is parsed and validated in one pass over its 
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from penstock.intents.intent import WriteIntent, kind_of
-from penstock.intents.storable import json_of, refuse_unstorable, suspect
+from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of
+from penstock.intents.storable import json_of, overflowed, refuse_unstorable, suspect, unchanged
 
 D = TypeVar("D")
 
-_CONFIG = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+_CONFIG = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    strict=True,
+    hide_input_in_errors=True,
+    # A value that is no JSON is written as no JSON: Postgres refuses what slipped through, null would land.
+    ser_json_inf_nan="constants",
+)
+
+
+def _in_utc(time: datetime) -> datetime:
+    """Move a time to UTC: Python knows offsets, and at both ends of its calendar times, that Postgres does not."""
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside of the years 1 to 9999") from None
+
+
+Kind = Annotated[str, Field(pattern=f"^{KIND_PATTERN}$", max_length=KIND_LIMIT)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Envelope(BaseModel, Generic[D]):
@@ -37,8 +67,8 @@ class Envelope(BaseModel, Generic[D]):
     specversion: Literal["1.0"]
     id: UUID
     source: Annotated[str, Field(min_length=1, max_length=1000)]
-    type: str
-    time: AwareDatetime
+    type: Kind
+    time: Instant
     datacontenttype: Literal["application/json"] = "application/json"
     dataversion: int = 1
     traceparent: str | None = None
@@ -60,7 +90,8 @@ def seal(intent: WriteIntent, *, id: UUID, source: str) -> str:  # noqa: A002
         TypeError: the intent's class has no kind.
     """
     data = json_of(intent)
-    type(intent).model_validate_json(data)
+    if not unchanged(intent, type(intent).model_validate_json(data)):
+        raise _changed_on_the_way(type(intent))
     head = {
         "specversion": "1.0",
         "id": str(id),
@@ -68,16 +99,22 @@ def seal(intent: WriteIntent, *, id: UUID, source: str) -> str:  # noqa: A002
         "type": kind_of(intent),
         "time": intent.intent_time.isoformat(),
         "datacontenttype": "application/json",
-        "dataversion": 1,
+        "dataversion": _VERSION,
     }
     return f'{json.dumps(head)[:-1]}, "data": {data}}}'
+
+
+def _changed_on_the_way(intent: type[WriteIntent]) -> ValidationError:
+    error = PydanticCustomError("changed_by_json", "The fields should come back from JSON as they are")
+    errors = [InitErrorDetails(type=error, loc=(), input=None)]
+    return ValidationError.from_exception_data(intent.__name__, errors, "json", hide_input=True)
 
 
 class EnvelopeError(Exception):
     """A text is no envelope that the contract can take; no value of it is in the message.
 
     Attributes:
-        reason: `not-json`, `not-an-envelope`, `unknown-kind` or `invalid-data`.
+        reason: `not-json`, `not-an-envelope`, `unknown-kind`, `unknown-version` or `invalid-data`.
         fields: the wrong fields as dotted paths, each with the validator's word for what is wrong.
         head: the envelope with its data unread, where that much of it is right.
     """
@@ -96,27 +133,31 @@ class Contract:
         """Take the classes of intents.
 
         Raises:
-            TypeError: one has no kind, or two share one.
+            TypeError: there are none, one has no kind, or two share one.
         """
         self._kinds: dict[str, type[WriteIntent]] = {}
         for intent in intents:
             other = self._kinds.setdefault(kind_of(intent), intent)
             if other is not intent:
                 raise TypeError(f"{other.__name__} and {intent.__name__} share the kind {kind_of(intent)!r}")
+        if not self._kinds:
+            raise TypeError("a contract needs at least one kind")
         self._adapter = _adapter([_envelope_of(intent) for intent in self._kinds.values()])
 
     def decode(self, text: str) -> Envelope[WriteIntent]:
         """Parse and validate the text of one envelope.
 
         Raises:
-            EnvelopeError: it is not JSON, not an envelope, of an unknown kind, or has invalid data.
+            EnvelopeError: it is not JSON, not an envelope, of an unknown kind or version, or has invalid data.
         """
         try:
             envelope = self._adapter.validate_json(text)
-            if suspect(text):
+            if suspect(text) or overflowed(envelope.data):
                 refuse_unstorable(envelope)
         except ValidationError as error:
             raise self._diagnose(text, error) from None
+        if envelope.dataversion != _VERSION:
+            raise EnvelopeError("unknown-version", head=envelope)
         return envelope
 
     def _diagnose(self, text: str, error: ValidationError) -> EnvelopeError:
@@ -128,10 +169,13 @@ class Contract:
             return EnvelopeError("not-an-envelope", _named(outer)) if is_json else EnvelopeError("not-json")
         if head.type not in self._kinds:
             return EnvelopeError("unknown-kind", head=head)
+        if head.dataversion != _VERSION:
+            return EnvelopeError("unknown-version", head=head)
         # The union puts the kind before the path; the reader knows it already.
         return EnvelopeError("invalid-data", _named(error, skip=head.type), head)
 
 
+_VERSION = 1
 _HEAD: TypeAdapter[Envelope[Any]] = TypeAdapter(Envelope[Any])
 
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from penstock.intents.ids import new_id
 
-_KIND = re.compile(r"[a-z][a-z0-9]*([._-][a-z0-9]+)*")
-_KIND_LIMIT = 100
+KIND_PATTERN = "[a-z][a-z0-9]*([._-][a-z0-9]+)*"
+KIND_LIMIT = 100
 _IDENTITY = ("intent_id", "intent_time")
 
 
@@ -24,6 +24,9 @@ class WriteIntent(BaseModel):
 
     The fields are checked strictly (`"2"` is no integer; see Pydantic's strict mode) and unknown ones are
     refused. The kind is the stable name of this intent on the wire: lower case words joined by `.`, `-` or `_`.
+
+    On the wire bytes are base64 of the URL-safe alphabet (RFC 4648, section 5), and a timedelta is an ISO 8601
+    duration in which a year (`Y`) is 365 days and nothing else.
 
     An intent has an id and a time from the first moment that either is asked for. Both stay with the object,
     so that emitting it again is the same intent; neither takes part in a comparison.
@@ -53,10 +56,10 @@ class WriteIntent(BaseModel):
         super().__init_subclass__(**kwargs)
         if kind is None:
             return
-        if not _KIND.fullmatch(kind) or len(kind) > _KIND_LIMIT:
+        if not re.fullmatch(KIND_PATTERN, kind) or len(kind) > KIND_LIMIT:
             raise TypeError(
                 f"{cls.__name__}: kind {kind!r} must be lower case words joined by '.', '-' or '_', "
-                f"{_KIND_LIMIT} characters at most, such as 'stock.adjusted'"
+                f"{KIND_LIMIT} characters at most, such as 'stock.adjusted'"
             )
         cls.intent_kind = kind
 

@@ -5,20 +5,48 @@ no infinity. A validator of types lets all of them pass, inside `Any` and `dict`
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSerializationError
 
-_SUSPECT = ("\\u0000", "NaN", "Infinity")
+_UNBOUNDED = {"any", "float", "custom", "function-plain", "is-instance", "json"}
+"""Types of schemas (pydantic_core.core_schema) that take a number which may have become infinite."""
 
 Path = tuple[int | str, ...]
 
 
 def suspect(text: str) -> bool:
     """Tell whether a JSON text may hold an unstorable value: fast, and wrong on the safe side."""
-    return any(mark in text for mark in _SUSPECT)
+    return "\\u0000" in text or "NaN" in text or "Infinity" in text
+
+
+def overflowed(model: BaseModel) -> bool:
+    """Tell whether a model that was read from JSON may hold infinity: `1e999` is a number, in JSON."""
+    if not _unbounded(type(model)):
+        return False
+    try:
+        return "Infinity" in model.model_dump_json(warnings=False)
+    except PydanticSerializationError:
+        return False
+
+
+@cache
+def _unbounded(model: type[BaseModel]) -> bool:
+    """Tell whether a class has fields that a number of any size can be read into."""
+    schemas: list[Any] = [model.__pydantic_core_schema__]
+    while schemas:
+        schema = schemas.pop()
+        if isinstance(schema, Mapping):
+            if schema.get("type") in _UNBOUNDED:
+                return True
+            schemas += schema.values()
+        elif isinstance(schema, list | tuple):
+            schemas += schema
+    return False
 
 
 def refuse_unstorable(model: BaseModel) -> None:
@@ -29,7 +57,7 @@ def refuse_unstorable(model: BaseModel) -> None:
     """
     errors = [
         InitErrorDetails(type=PydanticCustomError(word, message), loc=path, input=None)
-        for path, word, message in unstorable(model.model_dump(mode="python"))
+        for path, word, message in unstorable(model.model_dump(mode="python", warnings=False))
     ]
     if errors:
         raise ValidationError.from_exception_data(type(model).__name__, errors, "json", hide_input=True)
@@ -50,6 +78,30 @@ def json_of(model: BaseModel) -> str:
         refuse_unstorable(model)
     # The two characters that SQS refuses and that JSON does not escape by itself (SQS: SendMessage).
     return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+
+
+def unchanged(before: Any, after: Any) -> bool:
+    """Tell whether a value came back from JSON as it was.
+
+    Python calls two times unequal that are the same instant in different zones, if one of them is in an hour that
+    a clock repeats (PEP 495, "Inter-zone comparison"); JSON has offsets in place of zones.
+    """
+    if before == after:
+        return True
+    if isinstance(before, datetime) and isinstance(after, datetime):
+        return _on_the_wall(before) == _on_the_wall(after)
+    if isinstance(before, BaseModel) and type(before) is type(after):
+        names = type(before).model_fields
+        return all(unchanged(getattr(before, name), getattr(after, name)) for name in names)
+    if isinstance(before, dict) and isinstance(after, dict):
+        return before.keys() == after.keys() and all(unchanged(before[key], after[key]) for key in before)
+    if isinstance(before, list | tuple) and type(before) is type(after):
+        return len(before) == len(after) and all(map(unchanged, before, after))
+    return False
+
+
+def _on_the_wall(time: datetime) -> tuple[datetime, timedelta | None]:
+    return time.replace(tzinfo=None, fold=0), time.utcoffset()
 
 
 def unstorable(value: Any, path: Path = ()) -> Iterator[tuple[Path, str, str]]:
