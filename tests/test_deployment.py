@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 STAGE = "dev"
 BUILD = ROOT / "build" / STAGE
 PRODUCERS = {"page-views", "orders", "stock", "emails"}
-CONSUMERS = {"writes", "drain"}
+CONSUMERS = {"writes", "drain", "probe"}
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -85,15 +85,16 @@ def mapping(template: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def statements(template: dict[str, Any], role: str) -> Iterator[dict[str, Any]]:
-    policies = template["Resources"][role]["Properties"]["Policies"]
+def statements(template: dict[str, Any], holder: str) -> Iterator[dict[str, Any]]:
+    properties = template["Resources"][holder]["Properties"]
+    policies = properties.get("Policies", [properties])
     return chain.from_iterable(policy["PolicyDocument"]["Statement"] for policy in policies)
 
 
-def actions(template: dict[str, Any], role: str) -> dict[str, set[str]]:
-    """What a role may do, by the resource that it may do it to (without the log groups)."""
+def actions(template: dict[str, Any], *holders: str) -> dict[str, set[str]]:
+    """What roles and policies allow, by the resource that it may be done to (without the log groups)."""
     allowed: dict[str, set[str]] = {}
-    for statement in statements(template, role):
+    for statement in chain.from_iterable(statements(template, holder) for holder in holders):
         given = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         allowed.setdefault(json.dumps(statement["Resource"]), set()).update(given)
     return {resource: given for resource, given in allowed.items() if ":log-group:" not in resource}
@@ -105,7 +106,7 @@ def contents(name: str) -> set[str]:
 
 
 def test_functions(template: dict[str, Any]) -> None:
-    """There is one function per kind of request, and the two of the consumer's side."""
+    """There is one function per kind of request, and the three of the consumer's side."""
     assert functions(template).keys() == PRODUCERS | CONSUMERS
 
 
@@ -144,7 +145,7 @@ def test_budget(template: dict[str, Any]) -> None:
         function["ReservedConcurrentExecutions"] * int(function["Environment"]["Variables"]["PENSTOCK_POOL_SIZE"])
         for function in connected.values()
     ]
-    assert len(held) == 2
+    assert len(held) == 3
     assert int(template["Outputs"]["ConnectionBudget"]["Value"]) == sum(held)
 
 
@@ -217,18 +218,73 @@ def test_writes_permissions(template: dict[str, Any]) -> None:
     assert len(found) == 2
 
 
+MAPPING = (
+    '{"Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:event-source-mapping:'
+    '${DrainEventSourceMappingSQSQueue}"}'
+)
+
+
+def test_breaker_permissions(template: dict[str, Any]) -> None:
+    """The drain may turn off its own mapping and no other, and may look for it."""
+    policy = template["Resources"]["DrainBreakerPolicy"]["Properties"]
+    assert policy["Roles"] == [{"Ref": "DrainRole"}]
+    assert actions(template, "DrainBreakerPolicy") == {
+        MAPPING: {"lambda:TagResource", "lambda:UpdateEventSourceMapping"},
+        '"*"': {"lambda:ListEventSourceMappings"},
+    }
+
+
+def test_probe_permissions(template: dict[str, Any]) -> None:
+    """The probe may see to that one mapping and read the database's URL; it touches no queue."""
+    assert template["Resources"]["ProbeBreakerPolicy"]["Properties"]["Roles"] == [{"Ref": "ProbeRole"}]
+    found = actions(template, "ProbeRole", "ProbeBreakerPolicy")
+    assert {action.removeprefix("lambda:") for action in found.pop(MAPPING)} == {
+        "GetEventSourceMapping",
+        "ListEventSourceMappings",
+        "ListTags",
+        "TagResource",
+        "UntagResource",
+        "UpdateEventSourceMapping",
+    }
+    ((secret, given),) = found.items()
+    assert "database-url" in secret
+    assert given == {"secretsmanager:GetSecretValue"}
+
+
+def test_probe_schedule(template: dict[str, Any]) -> None:
+    """The probe runs every minute, one at a time, and has the time that a silent database takes."""
+    (rule,) = resources(template, "AWS::Events::Rule").values()
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["ProbeLambdaFunction", "Arn"]}
+    probe = functions(template)["probe"]
+    assert probe["ReservedConcurrentExecutions"] == 1
+    assert 10 < probe["Timeout"] < 60
+
+
+def test_breaker_environment(template: dict[str, Any]) -> None:
+    """Drain and probe are told of one and the same mapping: the drain by its own name, the probe by reference."""
+    found = functions(template)
+    drain, probe = (found[name]["Environment"]["Variables"] for name in ("drain", "probe"))
+    assert drain["PENSTOCK_EVENT_SOURCE_MAPPING"] == found["drain"]["FunctionName"]
+    logical = probe["PENSTOCK_EVENT_SOURCE_MAPPING"]["Ref"]
+    fed = template["Resources"][logical]["Properties"]["FunctionName"]
+    assert fed == {"Fn::GetAtt": ["DrainLambdaFunction", "Arn"]}
+
+
 def test_no_wildcard_resources(template: dict[str, Any]) -> None:
-    """No role may do anything to everything; logs go to this service's groups alone."""
-    for role in ("ProducerRole", "WritesRole", "DrainRole"):
-        for statement in statements(template, role):
-            assert statement["Resource"] != "*"
-            if "Fn::Sub" in statement["Resource"]:
+    """No role may do anything to everything but look for mappings; logs go to this service's groups alone."""
+    policies = resources(template, "AWS::IAM::Policy")
+    for holder in ("ProducerRole", "WritesRole", "DrainRole", "ProbeRole", *policies):
+        for statement in statements(template, holder):
+            assert statement["Resource"] != "*" or statement["Action"] == "lambda:ListEventSourceMappings"
+            if "Fn::Sub" in statement["Resource"] and holder not in policies:
                 assert f"shop-{STAGE}-" in json.dumps(statement) or f"/{STAGE}/" in json.dumps(statement)
 
 
 def test_roles(template: dict[str, Any]) -> None:
-    """There are three roles, and no shared default one."""
-    assert resources(template, "AWS::IAM::Role").keys() == {"ProducerRole", "WritesRole", "DrainRole"}
+    """There is a role for each kind of function, and no shared default one."""
+    roles = {"ProducerRole", "WritesRole", "DrainRole", "ProbeRole"}
+    assert resources(template, "AWS::IAM::Role").keys() == roles
 
 
 def test_only_tls(template: dict[str, Any]) -> None:

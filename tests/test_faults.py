@@ -31,7 +31,7 @@ from tests.test_drain import Bench, ThingMade, things
 ALL_STATES = sorted(
     state for error in vars(errors).values() if isinstance(state := getattr(error, "sqlstate", None), str)
 )
-DATA_CLASSES = {"22", "23", "44"}
+DATA_CLASSES = {"22", "23", "44", "54", "P0"}
 
 
 def fault_for(sqlstate: str) -> Fault:
@@ -41,7 +41,7 @@ def fault_for(sqlstate: str) -> Fault:
 @pytest.mark.parametrize("sqlstate", ALL_STATES)
 def test_only_faults_of_the_data_are_held_against_it(sqlstate: str) -> None:
     """Of all that Postgres can answer only data exceptions and violated constraints are data faults."""
-    is_data = sqlstate[:2] in DATA_CLASSES or sqlstate == "P0001"
+    is_data = sqlstate[:2] in DATA_CLASSES and sqlstate != "2200H"
     fault = fault_for(sqlstate)
     assert isinstance(fault, DataFault) == is_data
     assert fault.cause.sqlstate == sqlstate

@@ -13,6 +13,7 @@ from penstock.consumer.faults import (
     NotYetFault,
 )
 from penstock.consumer.outcomes import Outcomes
+from penstock.consumer.probe import Probe
 
 __all__ = [
     "Append",
@@ -26,4 +27,5 @@ __all__ = [
     "Fault",
     "NotYetFault",
     "Outcomes",
+    "Probe",
 ]

@@ -1,20 +1,17 @@
 """A batch on its way through the drain: the one state that the steps work on."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.consumer.faults import DataFault, Fault, NotYetFault
+from penstock.consumer.faults import DataFault, Fault
 from penstock.intents import Envelope
 
 Record = Mapping[str, Any]
 """One record of an SQS event, as Lambda gives it (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
 
-_NEEDED = {"messageId", "receiptHandle", "body"}
-
-PATIENCE = 5
-"""How often an intent that cannot land yet is received before it is given up."""
+_TEXTS = ("messageId", "receiptHandle", "body")
 
 
 @dataclass(slots=True, eq=False)
@@ -24,14 +21,18 @@ class Item:
     Attributes:
         record: the record.
         envelope: what was decoded; of an intent with invalid data, the head alone.
-        fault: why it cannot land.
+        fault: why it did not land.
+        waits: whether it did not land but is worth another try.
         duplicate: whether it had taken effect before.
+        twin: an item before it in the batch with the same id.
     """
 
     record: Record
     envelope: Envelope[Any] | None = None
     fault: Fault | None = None
+    waits: bool = False
     duplicate: bool = False
+    twin: "Item | None" = None
 
     @property
     def message_id(self) -> str:
@@ -40,18 +41,31 @@ class Item:
 
     @property
     def receive_count(self) -> int:
-        """How often the message has been received, this time included."""
-        return int(self.record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+        """How often the message has been received, this time included; 1 where the record does not say."""
+        count = self.system("ApproximateReceiveCount")
+        return int(count) if count and count.isdecimal() else 1
+
+    def system(self, name: str) -> str | None:
+        """Return an attribute that SQS itself has given the message."""
+        value = (self.record.get("attributes") or {}).get(name)
+        return value if isinstance(value, str) else None
 
     @property
-    def waiting(self) -> bool:
-        """Whether it cannot land yet, and is to be tried again."""
-        return isinstance(self.fault, NotYetFault) and not self.hopeless_with(self.fault)
+    def hopeless(self) -> bool:
+        """Whether it goes to the dead letters: its own fault, and nothing left to wait for."""
+        return isinstance(self.fault, DataFault) and not self.waits
 
-    def hopeless_with(self, fault: Fault | None) -> bool:
-        """Whether `fault` sends it to the dead letters: its own fault, and nothing left to wait for."""
-        patient = isinstance(fault, NotYetFault) and self.receive_count < PATIENCE
-        return isinstance(fault, DataFault) and not patient
+    @property
+    def returns(self) -> bool:
+        """Whether it goes back to the queue: not its own fault, or too early, or its twin alone is at fault."""
+        if self.fault is None:
+            return self.twin is not None and self.twin.fault is not None and not self.repeats(self.twin)
+        return not self.hopeless
+
+    def repeats(self, other: "Item") -> bool:
+        """Tell whether it says the same as another item of the same id."""
+        mine, theirs = self.envelope, other.envelope
+        return mine is not None and theirs is not None and (mine.type, mine.data) == (theirs.type, theirs.data)
 
 
 @dataclass(slots=True)
@@ -62,7 +76,7 @@ class Batch:
         items: the records.
         deadline: when the invocation must have answered, on the monotonic clock, in seconds.
         function_version: the version of the function that drains it.
-        failed: the items that go back to the queue.
+        failed: the items that go back to the queue, by message id.
     """
 
     items: list[Item]
@@ -71,15 +85,15 @@ class Batch:
     failed: dict[str, Item] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, event: Mapping[str, Any], context: Any) -> "Batch":
+    def of(cls, event: Any, context: Any) -> "Batch":
         """Take an SQS event and the invocation's Lambda context.
 
         Raises:
             ValueError: the event is not one of SQS.
         """
-        records = event.get("Records")
-        if not isinstance(records, list) or not all(r.keys() >= _NEEDED for r in records):
-            raise ValueError(f"not an SQS event: expected `Records`, each with {', '.join(sorted(_NEEDED))}")
+        records = event.get("Records") if isinstance(event, dict) else None
+        if not isinstance(records, list) or not all(_is_record(record) for record in records):
+            raise ValueError(f"not an SQS event: expected `Records`, each with {', '.join(_TEXTS)}")
         deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
         return cls([Item(record) for record in records], deadline, context.function_version)
 
@@ -88,15 +102,14 @@ class Batch:
         """How long the invocation may still run."""
         return self.deadline - time.monotonic()
 
-    @property
-    def landable(self) -> list[Item]:
-        """The items that nothing speaks against so far."""
-        return [item for item in self.items if item.fault is None]
-
-    def hand_back(self, items: list[Item]) -> None:
+    def hand_back(self, items: Iterable[Item]) -> None:
         """Have these items returned to the queue."""
         self.failed.update((item.message_id, item) for item in items)
 
     def report(self) -> dict[str, list[dict[str, str]]]:
         """Say which records failed; Lambda deletes all others (partial batch response)."""
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in self.failed]}
+
+
+def _is_record(record: Any) -> bool:
+    return isinstance(record, dict) and all(isinstance(record.get(name), str) for name in _TEXTS)

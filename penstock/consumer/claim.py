@@ -1,18 +1,38 @@
-"""The step `claim`: the ledger takes each id once, in the transaction that also writes."""
+"""The ledger's statements: ids are claimed once, in the transaction that also writes; faults are entered."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import JSON, Connection, DateTime, Text, Uuid, bindparam, cast, column, func, literal, null, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Connection,
+    DateTime,
+    SmallInteger,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.batch import Item
-from penstock.consumer.faults import Fault
-from penstock.database.ledger import APPLIED, DEAD, ledger
+from penstock.consumer.faults import DataFault, Fault, NotYetFault
+from penstock.database.ledger import APPLIED, DEAD, PENDING, ledger
 from penstock.intents import Envelope
+
+PATIENCE = 5
+"""How often an intent that cannot land yet is tried before it is given up."""
 
 _ENVELOPES: TypeAdapter[list[Envelope[Any]]] = TypeAdapter(list[Envelope[Any]])
 _HEAD = {"__all__": {"id", "type", "time"}}
@@ -20,68 +40,106 @@ _HEAD = {"__all__": {"id", "type", "time"}}
 _rows = (
     func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON))
     .table_valued(
-        column("id", Uuid), column("type", Text), column("time", DateTime(timezone=True)), column("fault", JSON)
+        column("id", Uuid),
+        column("type", Text),
+        column("time", DateTime(timezone=True)),
+        column("fault", JSON),
+        column("waits", Boolean),
     )
     .render_derived(name="intent", with_types=True)
 )
 
-
-def _enter(outcome: str, fault: Any) -> Insert:
-    """Build the statement that enters ids with an outcome; only a dead id may be entered again.
-
-    A transaction that has the same id under way is waited for. The ids are sorted, so that two batches with
-    the same ids wait for each other in one direction only.
-    """
-    columns = ["id", "kind", "stated_at", "outcome", "fault"]
-    rows = select(_rows.c.id, _rows.c.type, _rows.c.time, literal(outcome), fault).order_by(_rows.c.id)
-    statement = insert(ledger).from_select(columns, rows, include_defaults=False)
-    renewed = {name: statement.excluded[name] for name in columns if name != "id"}
-    return statement.on_conflict_do_update(
+# Sorted by id, so that two batches with the same ids wait for each other in one direction only. A transaction that
+# has the same id under way is waited for.
+_claiming = insert(ledger).from_select(
+    ["id", "kind", "stated_at", "outcome", "fault"],
+    select(_rows.c.id, _rows.c.type, _rows.c.time, literal(APPLIED), cast(null(), JSON)).order_by(_rows.c.id),
+    include_defaults=False,
+)
+_claimed = (
+    _claiming.on_conflict_do_update(
         index_elements=["id"],
-        set_=renewed | {"settled_at": func.clock_timestamp()},
-        where=ledger.c.outcome == DEAD,
+        set_={
+            "outcome": APPLIED,
+            "fault": null(),
+            "attempts": 0,
+            "stated_at": _claiming.excluded.stated_at,
+            "settled_at": func.clock_timestamp(),
+        },
+        where=ledger.c.outcome.in_([DEAD, PENDING]),
     )
-
-
-_claimed = _enter(APPLIED, cast(null(), JSON)).returning(ledger.c.id).cte("claimed")
+    .returning(ledger.c.id)
+    .cte("claimed")
+)
 _CLAIM = select(_rows.c.id).where(_rows.c.id.not_in(select(_claimed.c.id)))
-_BURY = _enter(DEAD, _rows.c.fault)
-_UNCLAIM = ledger.delete().where(ledger.c.id.in_(select(_rows.c.id)))
+
+_faulty = insert(ledger).from_select(
+    ["id", "kind", "stated_at", "outcome", "fault", "attempts"],
+    select(
+        _rows.c.id,
+        _rows.c.type,
+        _rows.c.time,
+        case((_rows.c.waits, PENDING), else_=DEAD),
+        _rows.c.fault,
+        literal(1, SmallInteger),
+    ).order_by(_rows.c.id),
+    include_defaults=False,
+)
+_attempts = case((ledger.c.outcome == DEAD, 1), else_=ledger.c.attempts + 1)
+_ENTER_FAULTS = _faulty.on_conflict_do_update(
+    index_elements=["id"],
+    set_={
+        "outcome": case(
+            (or_(_faulty.excluded.outcome == DEAD, _attempts >= PATIENCE), DEAD),
+            else_=PENDING,
+        ),
+        "fault": _faulty.excluded.fault,
+        "attempts": _attempts,
+        "settled_at": func.clock_timestamp(),
+    },
+    where=ledger.c.outcome.in_([DEAD, PENDING]),
+).returning(ledger.c.id, ledger.c.outcome)
 
 
-def claim(connection: Connection, items: Iterable[Item]) -> list[Item]:
-    """Claim the ids of the items; an item that comes second within the batch is a duplicate, too.
+def claim(connection: Connection, items: Sequence[Item]) -> list[Item]:
+    """Claim the ids of the items, no id twice; mark those that have taken effect before as duplicates.
 
     Returns:
-        The items whose ids were claimed, sorted by id. All others have taken effect before.
+        The items whose ids were claimed, sorted by id.
     """
-    first: dict[UUID, Item] = {}
+    by_id = {_envelope(item).id: item for item in items}
     for item in items:
-        item.duplicate = first.setdefault(_envelope(item).id, item) is not item
-    if not first:
+        item.duplicate = False
+    for id_ in connection.scalars(_CLAIM, {"rows": _dump([_envelope(item) for item in items])}):
+        by_id.pop(id_).duplicate = True
+    return [by_id[id_] for id_ in sorted(by_id, key=_number)]
+
+
+def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> list[Item]:
+    """Enter what did not land: as dead, or as pending where it is worth another try.
+
+    What has taken effect before stays as it is. A try counts only here, where the database was there to be asked:
+    an outage uses up no patience, however often SQS delivers meanwhile.
+
+    Returns:
+        The items that are to be tried again.
+    """
+    known = {_envelope(item).id: (item, fault) for item, fault in faults.items() if item.envelope}
+    rows = [_faulty_row(_envelope(item), fault) for item, fault in known.values() if isinstance(fault, DataFault)]
+    if not rows:
         return []
-    rows = _dump([_envelope(item) for item in first.values()])
-    for id_ in connection.scalars(_CLAIM, {"rows": rows}):
-        first.pop(id_).duplicate = True
-    return [first[id_] for id_ in sorted(first, key=_number)]
+    entered = connection.execute(_ENTER_FAULTS, {"rows": json.dumps(rows)})
+    return [known[id_][0] for id_, outcome in entered if outcome == PENDING]
 
 
-def bury(connection: Connection, faults: Mapping[Item, Fault]) -> None:
-    """Enter hopeless items as dead, with their faults; what has taken effect before stays as it is."""
-    known = {_envelope(item).id: (_envelope(item), fault) for item, fault in faults.items() if item.envelope}
-    rows = [
-        {"id": str(id_), "type": envelope.type, "time": envelope.time.isoformat(), "fault": fault.record()}
-        for id_, (envelope, fault) in known.items()
-    ]
-    if rows:
-        connection.execute(_BURY, {"rows": json.dumps(rows)})
-
-
-def unclaim(connection: Connection, items: Iterable[Item]) -> None:
-    """Give up claims of this transaction, so that the items can land in a later one or be entered as dead."""
-    given_up = [_envelope(item) for item in items]
-    if given_up:
-        connection.execute(_UNCLAIM, {"rows": _dump(given_up)})
+def _faulty_row(envelope: Envelope[Any], fault: Fault) -> dict[str, Any]:
+    return {
+        "id": str(envelope.id),
+        "type": envelope.type,
+        "time": envelope.time.isoformat(),
+        "fault": fault.record(),
+        "waits": isinstance(fault, NotYetFault),
+    }
 
 
 def _envelope(item: Item) -> Envelope[Any]:
@@ -90,7 +148,7 @@ def _envelope(item: Item) -> Envelope[Any]:
 
 
 def _dump(envelopes: Sequence[Envelope[Any]]) -> str:
-    return _ENVELOPES.dump_json(list(envelopes), include=_HEAD).decode()
+    return _ENVELOPES.dump_json(list(envelopes), include=_HEAD, warnings=False).decode()
 
 
 def _number(id_: UUID) -> int:

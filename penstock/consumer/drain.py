@@ -1,13 +1,16 @@
 """The drain: a batch of SQS records in, rows in Postgres and a partial batch response out."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Table
+from sqlalchemy.schema import sort_tables
 
 from penstock.consumer.batch import Batch
+from penstock.consumer.breaker import Breaker
 from penstock.consumer.decode import decode
 from penstock.consumer.faults import DeploymentFault, Fault
 from penstock.consumer.handback import delay
@@ -15,6 +18,7 @@ from penstock.consumer.modes import Write, WriteMode
 from penstock.consumer.setaside import set_aside
 from penstock.consumer.transaction import land
 from penstock.database import writer_engine
+from penstock.database.watchdog import Watchdog
 from penstock.intents import Contract, WriteIntent, kind_of
 from penstock.queue import Queue, SqsQueue
 from penstock.settings import Settings
@@ -52,18 +56,22 @@ class Drain:
         self._given = (engine, queue, dead_letters)
         self._intents: list[type[WriteIntent]] = []
         self._writes: dict[str, Write] = {}
+        self._tables: dict[str, Table] = {}
 
     def write(self, intent: type[WriteIntent], mode: WriteMode) -> None:
-        """Have a kind of intents written by a write mode. Kinds are written in the order of these calls.
+        """Have a kind of intents written by a write mode.
 
         Raises:
             penstock.consumer.BindingError: the intent and the table do not go together.
-            TypeError: the kind is written already, or the class has none.
+            TypeError: the kind is written already, the class has none, or the drain is at work already.
         """
         kind = kind_of(intent)
+        if "_contract" in vars(self):
+            raise TypeError(f"the kind {kind!r} comes too late: the drain is at work")
         if kind in self._writes:
             raise TypeError(f"the kind {kind!r} is written already")
         self._writes[kind] = mode.bind(intent)
+        self._tables[kind] = mode.table
         self._intents.append(intent)
 
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -81,20 +89,25 @@ class Drain:
 
         Raises:
             ValueError: the event is not one of SQS.
+            TypeError: no kind is written.
             penstock.settings.SettingsError: a setting is missing or bad.
         """
         batch = Batch.of(event, context)
-        engine, queue, dead_letters = self._connections
+        database, queue, dead_letters = self._connections
         decode(batch, self._contract)
+        unwell: Fault | None = None
         try:
-            land(engine, batch, self._writes)
+            land(database, batch, self._ordered)
         except Fault as fault:
-            _log_fault(fault, batch)
+            _log_fault(fault, len(batch.items))
             batch.hand_back(batch.items)
+            unwell = fault
         else:
+            batch.hand_back(item for item in batch.items if item.returns)
             set_aside(batch, dead_letters)
-            batch.hand_back([item for item in batch.items if item.waiting])
-        delay(batch.failed.values(), queue)
+        delay(batch, queue)
+        if unwell:
+            self._breaker.consider(unwell, database, batch, context)
         _log_account(batch)
         return batch.report()
 
@@ -103,24 +116,39 @@ class Drain:
         return Contract(self._intents)
 
     @cached_property
-    def _connections(self) -> tuple[Engine, Queue, Queue]:
+    def _ordered(self) -> dict[str, Write]:
+        """The kinds in the dependency order of their tables: parents land before their children."""
+        order = sort_tables(set(self._tables.values()))
+        return {
+            kind: self._writes[kind] for kind in sorted(self._writes, key=lambda k: order.index(self._tables[k]))
+        }
+
+    @cached_property
+    def _breaker(self) -> Breaker:
+        return Breaker((self._settings or Settings.from_environment()).event_source_mapping)
+
+    @cached_property
+    def _connections(self) -> tuple[Watchdog, Queue, Queue]:
         settings = self._settings or Settings.from_environment()
         engine, queue, dead_letters = self._given
         return (
-            engine or writer_engine(settings),
+            Watchdog(engine or writer_engine(settings)),
             queue or SqsQueue(settings.require("queue_url").queue_url),
             dead_letters or SqsQueue(settings.require("dead_letter_queue_url").dead_letter_queue_url),
         )
 
 
-def _log_fault(fault: Fault, batch: Batch) -> None:
+def _log_fault(fault: Fault, records: int) -> None:
     level = logging.ERROR if isinstance(fault, DeploymentFault) else logging.WARNING
-    named = {"fault": type(fault).__name__, "records": len(batch.items)}
-    _logger.log(level, "batch handed back: %s", fault, extra={"action": "batch_handed_back", **named})
+    named = {"fault": type(fault).__name__, "records": records}
+    _logger.log(level, "handed back: %s", fault, extra={"action": "handed_back", **named})
 
 
 def _log_account(batch: Batch) -> None:
-    failed = len(batch.failed)
+    """Say what became of the batch, and why what went back did; no value of an intent."""
+    causes = Counter(item.fault for item in batch.failed.values() if item.fault)
+    for fault, records in causes.items():
+        _log_fault(fault, records)
     duplicates = sum(item.duplicate for item in batch.items)
-    counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": failed}
+    counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": len(batch.failed)}
     _logger.info("drained", extra={"action": "drained", **counts})

@@ -5,7 +5,7 @@
     │   └── NotYetFault     ... unless something else arrives first: hand it back a few times before that
     ├── EnvironmentFault    the database or the network is unwell: hand everything back, lose nothing
     │   └── ConflictFault   another transaction was in the way: try this one again here first
-    └── DeploymentFault     code, schema and permissions disagree: hand everything back and say so loudly
+    └── DeploymentFault     code, schema and permissions disagree: hand back all of its kind, say so loudly
 
 A fault carries no value of the intent that caused it: its text is safe for logs and message attributes.
 """

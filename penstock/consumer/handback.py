@@ -2,9 +2,8 @@
 
 import logging
 import random
-from collections.abc import Iterable
 
-from penstock.consumer.batch import Item
+from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults import NotYetFault
 from penstock.queue import Queue
 
@@ -15,12 +14,16 @@ _NOT_YET_SECONDS = 15
 _logger = logging.getLogger(__name__)
 
 
-def delay(items: Iterable[Item], queue: Queue) -> None:
+def delay(batch: Batch, queue: Queue) -> None:
     """Set when each item comes back. If that fails it comes back when its visibility timeout runs out."""
-    refused = queue.change_visibility([(item.record["receiptHandle"], _seconds(item)) for item in items])
-    if refused:
-        codes = sorted({refusal.code for refusal in refused.values()})
-        _logger.warning("visibility unchanged: %s", ", ".join(codes), extra={"action": "delay_refused"})
+    leases = [(str(item.record["receiptHandle"]), _seconds(item)) for item in batch.failed.values()]
+    try:
+        refused = queue.change_visibility(leases, patience_seconds=batch.seconds_left / 2)
+        codes = {refusal.code for refusal in refused.values()}
+    except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
+        codes = {type(error).__name__}
+    if codes:
+        _logger.warning("visibility unchanged: %s", ", ".join(sorted(codes)), extra={"action": "delay_refused"})
 
 
 def _seconds(item: Item) -> int:

@@ -4,16 +4,21 @@
 """
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 
 from pydantic import TypeAdapter, ValidationError
 
-from penstock.consumer.faults import Fault
-from penstock.queue import ATTRIBUTE_LIMIT, Attribute
+from penstock.consumer.faults import Cause, Fault
+from penstock.queue import ATTRIBUTE_LIMIT, MESSAGE_LIMIT_BYTES, Attribute, Outgoing
 
 FAULT_ATTRIBUTE = "penstock.fault"
 LETTER_ATTRIBUTE = "penstock.dead-letter"
+
+_POSITION = re.compile(r"\.\d+(?=[. ])")
+"""An item's place in a list, in a field's path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class DeadLetter:
         receive_count: how often SQS had delivered the message.
         first_seen: when SQS first delivered it, RFC 3339.
         function_version: the version of the function that gave up on it.
+        fingerprint: the same for letters of one kind with one cause, and no others; made of names and codes alone.
     """
 
     fault: str
@@ -47,6 +53,7 @@ class DeadLetter:
     receive_count: int = 1
     first_seen: str | None = None
     function_version: str | None = None
+    fingerprint: str | None = None
 
     @classmethod
     def of(
@@ -74,22 +81,24 @@ class DeadLetter:
             receive_count=receive_count,
             first_seen=first_seen,
             function_version=function_version,
+            fingerprint=_fingerprint(kind, cause),
         )
 
-    def stamp(self, attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
-        """Add this letter to a message's attributes, in place of an earlier letter's.
+    def stamp(self, message: Outgoing) -> Outgoing:
+        """Add this letter to a message, in place of an earlier letter's.
 
-        SQS allows ten attributes: where the message has too many, the letter alone is left out of them last,
-        its one line first, so that nothing that the sender wrote is lost.
+        SQS allows ten attributes and 1 MiB. Where there is no room for both of the letter's attributes the one
+        line is left out, then the other one, too: nothing that the sender wrote is lost.
         """
-        stamped = unstamp(attributes)
-        whole = {name: value for name, value in asdict(self).items() if value is not None}
-        letter = {
-            LETTER_ATTRIBUTE: Attribute(json.dumps(whole, separators=(",", ":"))),
-            FAULT_ATTRIBUTE: Attribute(f"{self.fault} {self.detail}"),
-        }
-        room = ATTRIBUTE_LIMIT - len(stamped)
-        return stamped | dict(list(letter.items())[:room])
+        own = unstamp(message.attributes)
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        whole = {LETTER_ATTRIBUTE: Attribute(json.dumps(known, separators=(",", ":")))}
+        line = {FAULT_ATTRIBUTE: Attribute(f"{self.fault} {self.detail}")}
+        for letter in (whole | line, whole, line):
+            stamped = replace(message, attributes=own | letter)
+            if len(stamped.attributes) <= ATTRIBUTE_LIMIT and stamped.size <= MESSAGE_LIMIT_BYTES:
+                return stamped
+        return replace(message, attributes=own)
 
     @classmethod
     def read(cls, attributes: Mapping[str, Attribute]) -> "DeadLetter | None":
@@ -102,6 +111,13 @@ class DeadLetter:
 
 
 _LETTER = TypeAdapter(DeadLetter)
+
+
+def _fingerprint(kind: str | None, cause: Cause) -> str:
+    """Name a cause by twelve characters; where in a list a field is wrong makes no other cause of it."""
+    fields = sorted({_POSITION.sub(".*", field) for field in cause.fields})
+    parts = [kind, cause.reason, cause.sqlstate, cause.constraint, cause.table, cause.column, fields]
+    return sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def unstamp(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:

@@ -8,8 +8,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.sqlstates import fault_of
 from penstock.database import ledger, reader_engine
+from penstock.database.ledger import PENDING
 from penstock.intents import Outcome, OutcomeUnavailable, verify
-from penstock.settings import Settings, resolve_secret
+from penstock.settings import SecretUnavailable, Settings, resolve_secret
 
 _logger = logging.getLogger(__name__)
 
@@ -32,28 +33,27 @@ class Outcomes:
 
         Raises:
             penstock.intents.ForgedReceipt: it is no receipt of this service; the database was not asked.
-            penstock.intents.OutcomeUnavailable: the database did not answer.
+            penstock.intents.OutcomeUnavailable: the database, or the receipts' key, is out of reach.
             penstock.settings.SettingsError: a setting is missing or bad.
         """
-        id_ = verify(receipt, self._key).id
-        statement = select(ledger.c.outcome, ledger.c.settled_at, ledger.c.fault).where(ledger.c.id == id_)
+        statement = select(ledger.c.outcome, ledger.c.settled_at, ledger.c.fault)
         try:
+            id_ = verify(receipt, resolve_secret(self._settings.receipt_key)).id
+            statement = statement.where(ledger.c.id == id_)
             with self._engine.connect() as connection:
                 row = connection.execute(statement).one_or_none()
+        except SecretUnavailable as error:
+            raise OutcomeUnavailable(str(error)) from error
         except SQLAlchemyError as error:
             _logger.error("outcome: %s", fault_of(error), extra={"action": "outcome_unavailable"})
             raise OutcomeUnavailable("the database did not answer") from error
-        if row is None:
+        if row is None or row.outcome == PENDING:
             return Outcome(id_, "pending")
         return Outcome(id_, row.outcome, row.settled_at, row.fault and row.fault.get("reason"))
 
     @cached_property
     def _settings(self) -> Settings:
         return (self._given_settings or Settings.from_environment()).require("receipt_key")
-
-    @property
-    def _key(self) -> str:
-        return resolve_secret(self._settings.receipt_key)
 
     @cached_property
     def _engine(self) -> Engine:

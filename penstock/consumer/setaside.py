@@ -8,29 +8,38 @@ from typing import Any
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.letter import DeadLetter
-from penstock.queue import Attribute, Outgoing, Queue
+from penstock.queue import Attribute, Outgoing, Queue, Refusal
 
 _logger = logging.getLogger(__name__)
 
 
 def set_aside(batch: Batch, dead_letters: Queue) -> None:
     """Send every hopeless item to the dead-letter queue; what cannot be sent goes back to the queue."""
-    hopeless = [item for item in batch.items if item.hopeless_with(item.fault)]
-    letters = [_letter(item, batch.function_version) for item in hopeless]
-    messages = [_message(item, letter) for item, letter in zip(hopeless, letters, strict=True)]
-    refused = dead_letters.send(messages)
+    hopeless = [item for item in batch.items if item.hopeless]
+    try:
+        letters = [_letter(item, batch.function_version) for item in hopeless]
+        messages = [_message(item, letter) for item, letter in zip(hopeless, letters, strict=True)]
+        refused = dead_letters.send(messages, patience_seconds=batch.seconds_left / 2)
+    except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
+        _logger.error("dead letters: %s", type(error).__name__, extra={"action": "dead_letters_failed"})
+        batch.hand_back(hopeless)
+        return
     for index, letter in enumerate(letters):
-        if index in refused:
-            _logger.error("dead-letter queue: %s", refused[index].code, extra={"action": "dead_letter_refused"})
-        else:
-            named = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
-            _logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})
-    batch.hand_back([hopeless[index] for index in refused])
+        _log(letter, refused.get(index))
+    batch.hand_back(hopeless[index] for index in refused)
+
+
+def _log(letter: DeadLetter, refusal: Refusal | None) -> None:
+    if refusal:
+        _logger.error("dead letter refused: %s", refusal.code, extra={"action": "dead_letter_refused"})
+    else:
+        named = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
+        _logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})
 
 
 def _letter(item: Item, function_version: str) -> DeadLetter:
     assert item.fault is not None  # noqa: S101 (a hopeless item has a fault)
-    first = item.record.get("attributes", {}).get("ApproximateFirstReceiveTimestamp")
+    first = item.system("ApproximateFirstReceiveTimestamp")
     return DeadLetter.of(
         item.fault,
         kind=item.envelope.type if item.envelope else None,
@@ -42,18 +51,21 @@ def _letter(item: Item, function_version: str) -> DeadLetter:
 
 
 def _message(item: Item, letter: DeadLetter) -> Outgoing:
-    """Keep the message as it came, in every part that can be sent again."""
-    attributes = {name: _attribute(value) for name, value in item.record.get("messageAttributes", {}).items()}
-    system = item.record.get("attributes", {})
-    return Outgoing(
-        item.record["body"],
-        letter.stamp(attributes),
-        group=system.get("MessageGroupId"),
-        deduplication_id=system.get("MessageDeduplicationId"),
+    """Keep the message as it came, in every part that can be sent again, with as much of the letter as fits."""
+    given = item.record.get("messageAttributes") or {}
+    attributes = {name: _attribute(value) for name, value in given.items()}
+    return letter.stamp(
+        Outgoing(
+            item.record["body"],
+            attributes,
+            group=item.system("MessageGroupId"),
+            deduplication_id=item.system("MessageDeduplicationId"),
+        )
     )
 
 
 def _attribute(value: Mapping[str, Any]) -> Attribute:
+    type_ = value.get("dataType") or "String"
     if value.get("binaryValue") is not None:
-        return Attribute(base64.b64decode(value["binaryValue"]), value["dataType"])
-    return Attribute(value.get("stringValue", ""), value["dataType"])
+        return Attribute(base64.b64decode(value["binaryValue"]), type_)
+    return Attribute(value.get("stringValue") or "", type_)

@@ -24,6 +24,8 @@ _BY_STATE: dict[str, type[Fault]] = {
     "23503": NotYetFault,  # foreign key: the parent may be on its way
     "25006": EnvironmentFault,  # read-only transaction: a failover
     "25P03": EnvironmentFault,  # idle in transaction for too long
+    "25P04": EnvironmentFault,  # the transaction took too long
+    "2200H": DeploymentFault,  # a sequence has run out
     "40003": EnvironmentFault,  # completion unknown: the ledger makes it safe to try again
     "57014": EnvironmentFault,  # cancelled: a timeout of ours or somebody's hand
     "57P01": EnvironmentFault,  # the server is being shut down
@@ -31,7 +33,6 @@ _BY_STATE: dict[str, type[Fault]] = {
     "57P03": EnvironmentFault,  # ... is starting
     "57P04": EnvironmentFault,  # ... drops this database
     "57P05": EnvironmentFault,  # idle session
-    "P0001": DataFault,  # a trigger's or a function's RAISE
 }
 
 _BY_CLASS: dict[str, type[Fault]] = {
@@ -39,6 +40,8 @@ _BY_CLASS: dict[str, type[Fault]] = {
     "22": DataFault,  # data exceptions
     "23": DataFault,  # integrity constraints
     "44": DataFault,  # WITH CHECK OPTION
+    "54": DataFault,  # beyond a limit of Postgres: a text too long for its index
+    "P0": DataFault,  # a trigger's or a function's RAISE, ASSERT or SELECT INTO STRICT
     "53": EnvironmentFault,  # out of connections, memory, disk
     "58": EnvironmentFault,  # system errors
     "XX": EnvironmentFault,  # internal errors
@@ -71,8 +74,21 @@ def fault_of(error: SQLAlchemyError) -> Fault:
     return _class_of(cause.sqlstate)(_cause_of(cause, cause.sqlstate))
 
 
+def about_the_statement(fault: Fault) -> bool:
+    """Tell whether an error is about the statement itself and would be the same for any row."""
+    sqlstate = fault.cause.sqlstate or ""
+    return isinstance(fault, DeploymentFault) and sqlstate[:2] in _STATEMENT and sqlstate != _NOT_PERMITTED
+
+
+_STATEMENT = {"", "0A", "26", "3D", "3F", "42"}
+_NOT_PERMITTED = "42501"  # also what row level security says of a single row
+
+
 def _class_of(sqlstate: str) -> type[Fault]:
-    return _BY_STATE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2]) or DeploymentFault
+    known = _BY_STATE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2])
+    # Classes that begin with I to Z are left to users: a trigger's RAISE with an ERRCODE of its own.
+    own = DataFault if "I" <= sqlstate[0] <= "Z" else DeploymentFault
+    return known or own
 
 
 def _cause_of(error: psycopg.Error, sqlstate: str) -> Cause:

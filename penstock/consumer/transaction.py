@@ -5,43 +5,52 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.batch import Batch, Item
-from penstock.consumer.claim import bury, claim, unclaim
-from penstock.consumer.faults import ConflictFault, DataFault, Fault
+from penstock.consumer.claim import claim, enter_faults
+from penstock.consumer.faults import Cause, ConflictFault, DataFault, EnvironmentFault, Fault
 from penstock.consumer.isolate import write_isolated
 from penstock.consumer.modes import Write
 from penstock.consumer.sqlstates import fault_of
+from penstock.database.watchdog import Watchdog
 
 Writes = Mapping[str, Write]
-"""How each kind is written, in the order in which their tables are."""
+"""How each kind is written, parents before their children."""
 
 _ATTEMPTS = 4
 _FIRST_PAUSE_SECONDS = 0.05
-_RESERVE_SECONDS = 8.0
-"""Kept for what comes after the commit: dead letters, visibility, the answer."""
+_LONGEST_RESERVE_SECONDS = 8.0
+_LEAST_SECONDS = 0.5
+_SETTLING = 0.25
+"""The part of a transaction's time in which nothing more is begun: faults are entered, and it commits."""
 
-_LIMITS = text("SELECT set_config('statement_timeout', :limit, true), set_config('lock_timeout', :limit, true)")
+_LIMITS = text(
+    "SELECT set_config('statement_timeout', :limit, true), set_config('lock_timeout', :half, true),"
+    " set_config('TimeZone', 'UTC', true)"
+)
 _CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def land(engine: Engine, batch: Batch, writes: Writes) -> None:
+def land(database: Watchdog, batch: Batch, writes: Writes) -> None:
     """Write everything in the batch that can be written, and enter every outcome in the ledger.
 
-    On return the transaction is committed, and each item that cannot land has its fault.
+    On return the transaction is committed, and each item that did not land has its fault.
 
     Raises:
         Fault: the transaction failed as a whole: nothing has changed, in the database or in the batch.
     """
     if not any(item.envelope for item in batch.items):
         return
+    # Kept for what comes after the commit: dead letters, visibility, the answer.
+    until = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
     check_now = False
     for attempt in range(_ATTEMPTS):
         try:
-            _transaction(engine, batch, writes, check_now=check_now)
+            _transaction(database, batch, writes, until, check_now=check_now)
             return
         except SQLAlchemyError as error:
             fault = fault_of(error)
@@ -53,39 +62,58 @@ def land(engine: Engine, batch: Batch, writes: Writes) -> None:
         time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311 (jitter is no secret)
 
 
-def _transaction(engine: Engine, batch: Batch, writes: Writes, *, check_now: bool) -> None:
-    with engine.begin() as connection:
-        _set_limits(connection, batch)
+def _transaction(database: Watchdog, batch: Batch, writes: Writes, until: float, *, check_now: bool) -> None:
+    seconds = until - time.monotonic()
+    if seconds < _LEAST_SECONDS:
+        raise EnvironmentFault(Cause("DeadlineExceeded"))
+    last_call = until - seconds * _SETTLING
+    with database.transaction(seconds) as connection:
+        _set_limits(connection, seconds * (1 - _SETTLING))
         if check_now:
             connection.execute(_CHECK_NOW)
-        claimed = claim(connection, batch.landable)
-        faults = _apply(connection, claimed, writes)
-        unclaim(connection, faults)
-        bury(connection, _hopeless(batch, faults))
+        faults = {item: item.fault for item in batch.items if item.fault}
+        faults |= _apply(connection, _first_of_each_id(batch), writes, last_call)
+        waiting = enter_faults(connection, faults)
     for item, fault in faults.items():
         item.fault = fault
+    for item in waiting:
+        item.waits = True
 
 
-def _set_limits(connection: Connection, batch: Batch) -> None:
+def _set_limits(connection: Connection, seconds: float) -> None:
     """Have Postgres give up before Lambda does, for this transaction only: proxies share the session."""
-    milliseconds = max(1, int((batch.seconds_left - _RESERVE_SECONDS) * 1000))
-    connection.execute(_LIMITS, {"limit": str(milliseconds)})
+    milliseconds = int(seconds * 1000)
+    connection.execute(_LIMITS, {"limit": str(milliseconds), "half": str(milliseconds // 2)})
 
 
-def _apply(connection: Connection, claimed: Sequence[Item], writes: Writes) -> dict[Item, DataFault]:
-    """Write kind after kind, always in the same order: two batches never wait for each other in a circle."""
+def _first_of_each_id(batch: Batch) -> dict[str, list[Item]]:
+    """Sort the items by kind; one that comes second with its id is the twin of the first."""
+    first: dict[UUID, Item] = {}
     by_kind: dict[str, list[Item]] = {}
-    for item in claimed:
-        by_kind.setdefault(item.envelope.type, []).append(item)  # type: ignore[union-attr]
-    faults: dict[Item, DataFault] = {}
+    for item in batch.items:
+        if item.fault is None and item.envelope is not None:
+            twin = first.setdefault(item.envelope.id, item)
+            item.twin = twin if twin is not item else None
+            if item.twin is None:
+                by_kind.setdefault(item.envelope.type, []).append(item)
+    return by_kind
+
+
+def _apply(
+    connection: Connection, by_kind: Mapping[str, Sequence[Item]], writes: Writes, last_call: float
+) -> dict[Item, Fault]:
+    """Write kind after kind, always in the same order: two batches never wait for each other in a circle."""
+    faults: dict[Item, Fault] = {}
     for kind, write in writes.items():
         items = by_kind.get(kind, [])
-        envelopes: list[Any] = [item.envelope for item in items]
-        found = write_isolated(connection, envelopes, partial(write.apply, connection))
+        found = write_isolated(
+            connection, items, partial(_write, connection, write), lambda: time.monotonic() > last_call
+        )
         faults.update((items[index], fault) for index, fault in found.items())
     return faults
 
 
-def _hopeless(batch: Batch, found: Mapping[Item, DataFault]) -> dict[Item, Fault]:
-    faults: dict[Item, Fault] = {item: item.fault for item in batch.items if item.fault}
-    return {item: fault for item, fault in {**faults, **found}.items() if item.hopeless_with(fault)}
+def _write(connection: Connection, write: Write, items: Sequence[Item]) -> None:
+    envelopes: list[Any] = [item.envelope for item in claim(connection, items)]
+    if envelopes:
+        write.apply(connection, envelopes)

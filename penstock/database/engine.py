@@ -7,7 +7,7 @@ flows are cut at about 350 s on the way (recycle), and a server that vanished sa
 
 import os
 
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from penstock.settings import Settings, SettingsError, resolve_secret
@@ -15,6 +15,7 @@ from penstock.settings import Settings, SettingsError, resolve_secret
 _CONNECT_SECONDS = 5
 _POOL_WAIT_SECONDS = 5
 _RECYCLE_SECONDS = 240
+_READ_ONLY = "25006"
 _KEEPALIVE = {
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -34,7 +35,7 @@ def make_engine(url: str, *, pool_size: int = 1) -> Engine:
     Raises:
         penstock.settings.SettingsError: the URL is not one of Postgres; it is not shown, it may hold a password.
     """
-    return create_engine(
+    engine = create_engine(
         driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -49,6 +50,14 @@ def make_engine(url: str, *, pool_size: int = 1) -> Engine:
             **_KEEPALIVE,
         },
     )
+    event.listen(engine, "handle_error", _leave_a_reader)
+    return engine
+
+
+def _leave_a_reader(context: ExceptionContext) -> None:
+    """Give up all connections when a failover has turned the server into a reader (SQLSTATE 25006)."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def writer_engine(settings: Settings) -> Engine:
@@ -56,6 +65,7 @@ def writer_engine(settings: Settings) -> Engine:
 
     Raises:
         penstock.settings.SettingsError: the database is not named, or not by a Postgres URL.
+        penstock.settings.SecretUnavailable: the secret that names it cannot be read.
     """
     return make_engine(resolve_secret(settings.require("database_url").database_url), pool_size=settings.pool_size)
 
@@ -65,6 +75,7 @@ def reader_engine(settings: Settings) -> Engine:
 
     Raises:
         penstock.settings.SettingsError: the database is not named, or not by a Postgres URL.
+        penstock.settings.SecretUnavailable: the secret that names it cannot be read.
     """
     url = resolve_secret(settings.require("database_reader_url").database_reader_url)
     return make_engine(url, pool_size=settings.pool_size)
@@ -78,13 +89,14 @@ def driver_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         parsed = None
     if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise SettingsError(
-            "the database URL is not of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        ) from None
+        raise SettingsError(_FORM) from None
     return parsed.set(drivername="postgresql+psycopg")
+
+
+_FORM = "the database URL is not of the form postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after USER"
 
 
 def application_name() -> str:

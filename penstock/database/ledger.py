@@ -1,38 +1,24 @@
 """The ledger: which intents have taken effect, written in the same transaction as their effects."""
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    Column,
-    DateTime,
-    MetaData,
-    Table,
-    Text,
-    Uuid,
-    func,
-)
+from sqlalchemy import JSON, Column, DateTime, MetaData, SmallInteger, Table, Text, Uuid, func
 
 APPLIED = "applied"
 STALE = "stale"
 DEAD = "dead"
+PENDING = "pending"
+"""Tried, and handed back to be tried again; an intent that the ledger does not know is pending, too."""
 
 SCHEMA = "penstock"
 
-metadata = MetaData(schema=SCHEMA)
-
+# As the migrations make it, which also hold its constraints.
 ledger = Table(
     "ledger",
-    metadata,
+    MetaData(schema=SCHEMA),
     Column("id", Uuid, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column(
-        "outcome",
-        Text,
-        CheckConstraint(f"outcome IN ('{APPLIED}', '{STALE}', '{DEAD}')", name="outcome"),
-        nullable=False,
-    ),
+    Column("outcome", Text, nullable=False),
     Column("fault", JSON(none_as_null=True)),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("stated_at", DateTime(timezone=True), nullable=False),
     Column("settled_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
-    CheckConstraint(f"(outcome = '{DEAD}') = (fault IS NOT NULL)", name="fault_when_dead"),
 )

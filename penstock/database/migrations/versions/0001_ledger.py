@@ -14,11 +14,13 @@ def upgrade() -> None:
         CREATE TABLE penstock.ledger (
             id uuid PRIMARY KEY,
             kind text NOT NULL,
-            outcome text NOT NULL CONSTRAINT outcome CHECK (outcome IN ('applied', 'stale', 'dead')),
+            outcome text NOT NULL,
             fault json,
+            attempts smallint NOT NULL DEFAULT 0,
             stated_at timestamptz NOT NULL,
             settled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-            CONSTRAINT fault_when_dead CHECK ((outcome = 'dead') = (fault IS NOT NULL))
+            CONSTRAINT outcome CHECK (outcome IN ('applied', 'stale', 'dead', 'pending')),
+            CONSTRAINT fault_unless_landed CHECK ((fault IS NULL) = (outcome IN ('applied', 'stale')))
         )
         """
     )

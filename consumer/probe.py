@@ -1,0 +1,10 @@
+"""The probe's handler: turns the drain on again once the database is well."""
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from penstock.consumer import Probe
+
+copy_config_to_registered_loggers(Logger(), include={"penstock"})
+
+handler = Probe().handler

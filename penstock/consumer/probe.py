@@ -1,0 +1,111 @@
+"""The probe: a small scheduled function that turns the drain on again once the database takes a write.
+
+    closed     no mark: the mapping is as its operators want it, and the database is not asked anything
+    open       marked, and the database is unwell: nothing happens
+    half-open  marked, and the database is well: the mapping is turned on, the mark stays for a round
+    closed     marked, well, and found turned on: the mark comes down
+
+The mark comes down a round later so that no order of events, with consumers tripping meanwhile, leaves the mapping
+off without its mark, which would be for good.
+"""
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
+
+from penstock.consumer.breaker import CHECKUP_SECONDS
+from penstock.consumer.checkup import checkup
+from penstock.consumer.eventsource import EventSourceMapping, lambda_client
+from penstock.database import writer_engine
+from penstock.database.watchdog import Watchdog
+from penstock.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+CLOSED = "closed"
+OPEN = "open"
+HALF_OPEN = "half-open"
+
+_ON = "Enabled"
+_OFF = {"Disabled", "Disabling"}
+
+_logger = logging.getLogger(__name__)
+
+
+class Probe:
+    """Looks after the breaker, and the Lambda handler that does; to be run every minute, one at a time.
+
+    handler = Probe().handler
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        engine: Engine | None = None,
+        client: "LambdaClient | None" = None,
+    ) -> None:
+        """Make it; settings are read from the environment at the first invocation unless given here.
+
+        Args:
+            settings: in place of the environment's.
+            engine: in place of the one that the settings name.
+            client: a boto3 Lambda client; by default one of `penstock.consumer.eventsource.lambda_client`.
+        """
+        self._given_settings = settings
+        self._given_engine = engine
+        self._given_client = client
+
+    def handler(self, _event: Mapping[str, Any], context: Any) -> dict[str, str]:
+        """Turn the mapping on again if the breaker turned it off and the database is well.
+
+        Returns:
+            `{"breaker": "closed" | "open" | "half-open"}`.
+
+        Raises:
+            penstock.settings.SettingsError: a setting is missing or bad.
+            penstock.settings.SecretUnavailable: the database's URL cannot be read.
+            penstock.consumer.eventsource.MappingNotFound: there is no such mapping.
+            botocore.exceptions.ClientError: Lambda refused; the next run tries again.
+        """
+        name = self._settings.require("event_source_mapping").event_source_mapping
+        mapping = EventSourceMapping.find(self._client, name, context.invoked_function_arn)
+        return {"breaker": self._look_after(mapping) if mapping.marked else CLOSED}
+
+    def _look_after(self, mapping: EventSourceMapping) -> str:
+        fault = checkup(self._database, CHECKUP_SECONDS)
+        if fault:
+            _logger.warning("breaker open: %s", fault, extra={"action": "breaker_open"})
+            return OPEN
+        state = mapping.state
+        if state == _ON:
+            return _close(mapping)
+        if state in _OFF and mapping.switch(on=True):
+            _logger.warning("breaker half-open", extra={"action": "breaker_half_open", "mapping": mapping.uuid})
+        return HALF_OPEN
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return self._given_settings or Settings.from_environment()
+
+    @cached_property
+    def _database(self) -> Watchdog:
+        return Watchdog(self._given_engine or writer_engine(self._settings))
+
+    @cached_property
+    def _client(self) -> "LambdaClient":
+        return self._given_client or lambda_client()
+
+
+def _close(mapping: EventSourceMapping) -> str:
+    mapping.unmark()
+    if mapping.state != _ON:
+        # A consumer tripped it in this very moment, and its mark may be the one that was taken down.
+        mapping.mark("tripped meanwhile")
+        return OPEN
+    _logger.warning("breaker closed", extra={"action": "breaker_closed", "mapping": mapping.uuid})
+    return CLOSED
