@@ -2,6 +2,8 @@
 
 from penstock.consumer.append import Append
 from penstock.consumer.binding import BindingError
+from penstock.consumer.custom import Custom
+from penstock.consumer.delete import Delete
 from penstock.consumer.drain import Drain
 from penstock.consumer.faults import (
     Cause,
@@ -12,20 +14,26 @@ from penstock.consumer.faults import (
     Fault,
     NotYetFault,
 )
+from penstock.consumer.increment import Increment
 from penstock.consumer.outcomes import Outcomes
 from penstock.consumer.probe import Probe
+from penstock.consumer.upsert import Upsert
 
 __all__ = [
     "Append",
     "BindingError",
     "Cause",
     "ConflictFault",
+    "Custom",
     "DataFault",
+    "Delete",
     "DeploymentFault",
     "Drain",
     "EnvironmentFault",
     "Fault",
+    "Increment",
     "NotYetFault",
     "Outcomes",
     "Probe",
+    "Upsert",
 ]

@@ -1,11 +1,13 @@
 """The write mode `Append`: one new row per intent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Table
 
 from penstock.consumer.binding import Target, bind_columns, table_of
+from penstock.consumer.modes import Group
 from penstock.consumer.recordset import Recordset, sources
 from penstock.intents import Envelope, WriteIntent
 
@@ -27,7 +29,7 @@ class Append:
         self.table = table_of(table)
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent]) -> "AppendWrite":
+    def bind(self, intent: type[WriteIntent], groups: Sequence[Group], *, mortal: bool) -> "AppendWrite":  # noqa: ARG002
         """Check the mode against a class of intents.
 
         Raises:
@@ -46,11 +48,15 @@ class AppendWrite:
             [table.c[key] for key in columns], self._recordset.select(), include_defaults=False
         )
 
-    def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
+    def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
         """Insert a row for each envelope.
+
+        Returns:
+            Nothing: a new row is never stale.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: Postgres refused; nothing of the set was inserted.
             pydantic_core.PydanticSerializationError: an envelope cannot be written as JSON.
         """
         connection.execute(self._insert, self._recordset.parameters(envelopes))
+        return ()

@@ -47,37 +47,37 @@ class Breaker:
         self._mapping = mapping
         self._given_client = client
 
-    def consider(self, fault: Fault, database: Watchdog, batch: Batch, context: Any) -> None:
-        """Trip if the database is unwell, after a whole batch was handed back. Never raises.
+    def consider(self, raised: Fault | None, database: Watchdog, batch: Batch, context: Any) -> None:
+        """Trip if all of a batch was handed back and the database is unwell. Never raises.
 
         A lost connection may be all there was to it: the database is asked again, by the very checkup that would
-        heal the breaker. Where there is no time for that it trips at once, since a breaker that was tripped by
-        mistake heals within minutes.
+        heal the breaker. Where the database is away and there is no time to ask, it trips at once, since a breaker
+        that was tripped by mistake heals within minutes.
 
         Args:
-            fault: why the batch was handed back.
+            raised: why the transaction failed as a whole, if it did.
             database: the database.
-            batch: the batch.
+            batch: the batch, with what was handed back.
             context: the Lambda context of the invocation.
         """
         try:
-            found = self._diagnosis(fault, database, batch)
-            if found:
-                self._trip(found, batch, context)
+            fault = self._diagnosis(raised or _shared(batch), database, batch)
+            if fault:
+                self._trip(fault, batch, context)
         except MappingNotFound as error:
             _log_not_tripped(str(error))
         except Exception as error:  # noqa: BLE001 (the batch is handed back, which the drain has yet to say)
             _log_not_tripped(code_of(error))
 
-    def _diagnosis(self, fault: Fault, database: Watchdog, batch: Batch) -> Fault | None:
+    def _diagnosis(self, fault: Fault | None, database: Watchdog, batch: Batch) -> Fault | None:
         """Return why to trip, None if there is no reason or nothing to turn off."""
-        if not _suspicious(fault):
+        if fault is None or not _suspicious(fault):
             return None
         if not self._mapping:
             _log_not_tripped("PENSTOCK_EVENT_SOURCE_MAPPING is not set")
             return None
         if batch.seconds_left < _TIME_FOR_A_CHECKUP:
-            return fault
+            return fault if isinstance(fault, EnvironmentFault) else None
         return checkup(database, CHECKUP_SECONDS)
 
     def _trip(self, fault: Fault, batch: Batch, context: Any) -> None:
@@ -97,12 +97,17 @@ class Breaker:
         return self._given_client or lambda_client()
 
 
-def _suspicious(fault: Fault) -> bool:
-    """Tell whether a fault of a whole batch may mean that the next one fares no better.
+def _shared(batch: Batch) -> Fault | None:
+    """Return why all of a batch was handed back although its transaction went through; None if that is not so."""
+    faults = [item.fault for item in batch.items if item.fault]
+    whole = len(batch.failed) == len(batch.items)
+    return faults[0] if whole and faults and all(map(_suspicious, faults)) else None
 
-    Another transaction in the way, or a batch too big for its time, says nothing of the database. Where code and
-    schema disagree over one kind, that kind is handed back by itself; over a whole batch, it is the ledger or the
-    door that they disagree about.
+
+def _suspicious(fault: Fault) -> bool:
+    """Tell whether a fault may mean that the next batch fares no better; the checkup will tell.
+
+    Another transaction in the way, or a batch too big for its time, says nothing of the database.
     """
     unwell = isinstance(fault, EnvironmentFault | DeploymentFault) and not isinstance(fault, ConflictFault)
     return unwell and fault.cause.reason not in _TOO_SLOW

@@ -1,12 +1,13 @@
 """The ledger's statements: ids are claimed once, in the transaction that also writes; faults are entered."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Boolean,
     Connection,
@@ -28,7 +29,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.batch import Item
 from penstock.consumer.faults import DataFault, Fault, NotYetFault
-from penstock.database.ledger import APPLIED, DEAD, PENDING, ledger
+from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger
 from penstock.intents import Envelope
 
 PATIENCE = 5
@@ -100,6 +101,10 @@ _ENTER_FAULTS = _faulty.on_conflict_do_update(
     where=ledger.c.outcome.in_([DEAD, PENDING]),
 ).returning(ledger.c.id, ledger.c.outcome)
 
+_MARK_STALE = (
+    ledger.update().where(ledger.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid)))).values(outcome=STALE)
+)
+
 
 def claim(connection: Connection, items: Sequence[Item]) -> list[Item]:
     """Claim the ids of the items, no id twice; mark those that have taken effect before as duplicates.
@@ -113,6 +118,11 @@ def claim(connection: Connection, items: Sequence[Item]) -> list[Item]:
     for id_ in connection.scalars(_CLAIM, {"rows": _dump([_envelope(item) for item in items])}):
         by_id.pop(id_).duplicate = True
     return [by_id[id_] for id_ in sorted(by_id, key=_number)]
+
+
+def mark_stale(connection: Connection, ids: Collection[UUID]) -> None:
+    """Enter claimed intents as stale: something newer was there."""
+    connection.execute(_MARK_STALE, {"ids": list(ids)})
 
 
 def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> list[Item]:

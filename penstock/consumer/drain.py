@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Engine, Table
-from sqlalchemy.schema import sort_tables
+from sqlalchemy import Engine
 
 from penstock.consumer.batch import Batch
+from penstock.consumer.bindings import Bindings
 from penstock.consumer.breaker import Breaker
 from penstock.consumer.decode import decode
 from penstock.consumer.faults import DeploymentFault, Fault
 from penstock.consumer.handback import delay
-from penstock.consumer.modes import Write, WriteMode
+from penstock.consumer.modes import Bound, WriteMode
 from penstock.consumer.setaside import set_aside
 from penstock.consumer.transaction import land
 from penstock.database import writer_engine
@@ -54,25 +54,19 @@ class Drain:
         """
         self._settings = settings
         self._given = (engine, queue, dead_letters)
-        self._intents: list[type[WriteIntent]] = []
-        self._writes: dict[str, Write] = {}
-        self._tables: dict[str, Table] = {}
+        self._bindings = Bindings()
 
     def write(self, intent: type[WriteIntent], mode: WriteMode) -> None:
         """Have a kind of intents written by a write mode.
 
         Raises:
-            penstock.consumer.BindingError: the intent and the table do not go together.
+            penstock.consumer.BindingError: the intent and the table do not go together, or not with what else is
+                written to that table.
             TypeError: the kind is written already, the class has none, or the drain is at work already.
         """
-        kind = kind_of(intent)
         if "_contract" in vars(self):
-            raise TypeError(f"the kind {kind!r} comes too late: the drain is at work")
-        if kind in self._writes:
-            raise TypeError(f"the kind {kind!r} is written already")
-        self._writes[kind] = mode.bind(intent)
-        self._tables[kind] = mode.table
-        self._intents.append(intent)
+            raise TypeError(f"the kind {kind_of(intent)!r} comes too late: the drain is at work")
+        self._bindings.add(intent, mode)
 
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Drain one SQS event; the Lambda handler of the consumer function.
@@ -95,33 +89,28 @@ class Drain:
         batch = Batch.of(event, context)
         database, queue, dead_letters = self._connections
         decode(batch, self._contract)
-        unwell: Fault | None = None
+        raised: Fault | None = None
         try:
-            land(database, batch, self._ordered)
+            land(database, batch, self._writes)
         except Fault as fault:
             _log_fault(fault, len(batch.items))
             batch.hand_back(batch.items)
-            unwell = fault
+            raised = fault
         else:
             batch.hand_back(item for item in batch.items if item.returns)
             set_aside(batch, dead_letters)
         delay(batch, queue)
-        if unwell:
-            self._breaker.consider(unwell, database, batch, context)
+        self._breaker.consider(raised, database, batch, context)
         _log_account(batch)
         return batch.report()
 
     @cached_property
     def _contract(self) -> Contract:
-        return Contract(self._intents)
+        return self._bindings.contract()
 
     @cached_property
-    def _ordered(self) -> dict[str, Write]:
-        """The kinds in the dependency order of their tables: parents land before their children."""
-        order = sort_tables(set(self._tables.values()))
-        return {
-            kind: self._writes[kind] for kind in sorted(self._writes, key=lambda k: order.index(self._tables[k]))
-        }
+    def _writes(self) -> list[Bound]:
+        return self._bindings.bound()
 
     @cached_property
     def _breaker(self) -> Breaker:

@@ -43,7 +43,7 @@ def write_isolated(
         The faults, by position in `things`. Everything else has been written.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database is unwell; the transaction is to be rolled back.
+        EnvironmentFault: the database is unwell; the transaction is to be rolled back.
     """
     faults: dict[int, Fault] = {}
     spans = [(start, min(start + SLICE, len(things))) for start in range(0, len(things), SLICE)][::-1]
@@ -72,13 +72,15 @@ def _attempt(connection: Connection, things: Sequence[T], write: Callable[[Seque
         write(things)
     except PydanticSerializationError as error:
         fault: Fault = DataFault(Cause(type(error).__name__))
+    except Fault as raised:
+        fault = raised
     except SQLAlchemyError as error:
         fault = fault_of(error)
-        if isinstance(fault, EnvironmentFault):
-            raise
     else:
         connection.exec_driver_sql("RELEASE SAVEPOINT part")
         return None
+    if isinstance(fault, EnvironmentFault):
+        raise fault
     connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
     connection.exec_driver_sql("RELEASE SAVEPOINT part")
     return fault

@@ -80,7 +80,7 @@ def about_the_statement(fault: Fault) -> bool:
     return isinstance(fault, DeploymentFault) and sqlstate[:2] in _STATEMENT and sqlstate != _NOT_PERMITTED
 
 
-_STATEMENT = {"", "0A", "26", "3D", "3F", "42"}
+_STATEMENT = {"0A", "26", "3D", "3F", "42"}
 _NOT_PERMITTED = "42501"  # also what row level security says of a single row
 
 

@@ -11,14 +11,15 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.batch import Batch, Item
-from penstock.consumer.claim import claim, enter_faults
+from penstock.consumer.claim import claim, enter_faults, mark_stale
 from penstock.consumer.faults import Cause, ConflictFault, DataFault, EnvironmentFault, Fault
 from penstock.consumer.isolate import write_isolated
-from penstock.consumer.modes import Write
+from penstock.consumer.modes import Bound
 from penstock.consumer.sqlstates import fault_of
+from penstock.consumer.tombstones import lock_mortals
 from penstock.database.watchdog import Watchdog
 
-Writes = Mapping[str, Write]
+Writes = Sequence[Bound]
 """How each kind is written, parents before their children."""
 
 _ATTEMPTS = 4
@@ -52,8 +53,8 @@ def land(database: Watchdog, batch: Batch, writes: Writes) -> None:
         try:
             _transaction(database, batch, writes, until, check_now=check_now)
             return
-        except SQLAlchemyError as error:
-            fault = fault_of(error)
+        except (SQLAlchemyError, Fault) as error:
+            fault = error if isinstance(error, Fault) else fault_of(error)
             # A deferred constraint speaks up at COMMIT, when there is no telling whose row it means.
             deferred = isinstance(fault, DataFault) and not check_now
             if not (deferred or isinstance(fault, ConflictFault)) or attempt == _ATTEMPTS - 1:
@@ -103,17 +104,19 @@ def _apply(
     connection: Connection, by_kind: Mapping[str, Sequence[Item]], writes: Writes, last_call: float
 ) -> dict[Item, Fault]:
     """Write kind after kind, always in the same order: two batches never wait for each other in a circle."""
+    lock_mortals(connection, [bound for bound in writes if bound.kind in by_kind])
     faults: dict[Item, Fault] = {}
-    for kind, write in writes.items():
-        items = by_kind.get(kind, [])
+    for bound in writes:
+        items = by_kind.get(bound.kind, [])
         found = write_isolated(
-            connection, items, partial(_write, connection, write), lambda: time.monotonic() > last_call
+            connection, items, partial(_write, connection, bound), lambda: time.monotonic() > last_call
         )
         faults.update((items[index], fault) for index, fault in found.items())
     return faults
 
 
-def _write(connection: Connection, write: Write, items: Sequence[Item]) -> None:
+def _write(connection: Connection, bound: Bound, items: Sequence[Item]) -> None:
     envelopes: list[Any] = [item.envelope for item in claim(connection, items)]
-    if envelopes:
-        write.apply(connection, envelopes)
+    stale = bound.write.apply(connection, envelopes) if envelopes else ()
+    if stale:
+        mark_stale(connection, stale)

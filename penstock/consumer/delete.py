@@ -1,0 +1,143 @@
+"""The write mode `Delete`: a row removed, with a tombstone in its place."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    Connection,
+    Table,
+    Text,
+    Update,
+    and_,
+    case,
+    cast,
+    literal,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from penstock.consumer.binding import BindingError, Target, table_of
+from penstock.consumer.keyed import ID, Names, bind_keyed, names_of, newest_first, rows_of, same_key, unless_in
+from penstock.consumer.modes import Group
+from penstock.consumer.tombstones import key_of, tombstone
+from penstock.intents import Envelope, WriteIntent, kind_of
+
+
+class Delete:
+    """Remove the row of each intent's key, unless the row is newer.
+
+    A tombstone keeps the version, so that an older upsert that comes late does not bring the row back. Of columns
+    that are written together only those that are newer than the deletion stay; at equal versions it is deleted.
+    """
+
+    def __init__(
+        self, table: Target, *, key: Names, version: str, columns: Mapping[str, str] | None = None
+    ) -> None:
+        """Say which row is removed.
+
+        Args:
+            table: the table, or a declarative class. All else that writes it must be `Upsert`.
+            key: the column or columns that tell rows apart; something must make them unique.
+            version: a column of a version; the field of that name, or the one that `columns` gives it, is the
+                version of the deletion.
+            columns: field by column of the key and of the version, where the names differ.
+
+        Raises:
+            penstock.consumer.BindingError: `table` is not a table.
+        """
+        self.table = table_of(table)
+        self._key = names_of(key)
+        self._version = version
+        self._columns = columns
+
+    def bind(self, intent: type[WriteIntent], groups: Sequence[Group], *, mortal: bool) -> "DeleteWrite":  # noqa: ARG002
+        """Check the mode against a class of intents.
+
+        Raises:
+            penstock.consumer.BindingError: they do not go together.
+        """
+        bound = bind_keyed(intent, self.table, self._key, self._columns, [self._version], inserts=False)
+        other = sorted(set(bound) - {*self._key, self._version})
+        name = f"{kind_of(intent)} ({intent.__name__}) to {self.table.fullname}"
+        if other:
+            raise BindingError(f"{name}: column {other[0]!r} is neither of the key nor the version")
+        for group in groups:
+            if repr(self.table.c[group.version].type) != repr(self.table.c[self._version].type):
+                raise BindingError(f"{name}: the versions {group.version!r} and {self._version!r} differ in type")
+        return DeleteWrite(intent, self.table, self._key, self._version, groups, bound)
+
+
+class DeleteWrite:
+    """`Delete`, bound to one class of intents: one statement for a whole set, whose text never changes."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        intent: type[WriteIntent],
+        table: Table,
+        key: Sequence[str],
+        version: str,
+        groups: Sequence[Group],
+        bound: Mapping[str, str],
+    ) -> None:
+        self._recordset, rows = rows_of(intent, table, bound)
+        newest = newest_first(rows, key, version, ()).cte("newest")
+        buried = _bury(table, newest, key, version)
+        here = same_key(table, newest, key)
+        ages = [_Age(table, newest, group, version) for group in groups or [Group(version, frozenset())]]
+        newer = or_(*(age.newer for age in ages))
+        gone = table.delete().where(here, *(age.older | age.unwritten for age in ages)).cte("gone")
+        emptied = _empty(table, ages).where(here, newer, or_(*(age.older for age in ages))).cte("emptied")
+        untouched = and_(newer, *(age.newer | age.unwritten for age in ages))
+        kept = select(newest.c[ID]).join(table, here).where(untouched)
+        landed = select(newest.c[ID]).where(
+            key_of(newest, key).in_(select(buried.c.key)), newest.c[ID].not_in(kept)
+        )
+        self._statement = unless_in(rows, landed).add_cte(gone, emptied)
+
+    def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
+        """Delete what is no newer than the newest deletion of its key, and remember that deletion.
+
+        Returns:
+            The ids of the deletions that came too late: the row, or another deletion, was newer.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: Postgres refused; nothing of the set was deleted.
+            pydantic_core.PydanticSerializationError: an envelope cannot be written as JSON.
+        """
+        return connection.scalars(self._statement, self._recordset.parameters(envelopes)).all()
+
+
+def _bury(table: Table, newest: CTE, key: Sequence[str], version: str) -> CTE:
+    rows = select(literal(table.fullname), key_of(newest, key).label("key"), cast(newest.c[version], Text))
+    ordered = rows.order_by(key_of(newest, key))
+    statement = insert(tombstone).from_select(["target", "key", "version"], ordered, include_defaults=False)
+    type_ = table.c[version].type
+    return (
+        statement.on_conflict_do_update(
+            index_elements=["target", "key"],
+            set_={"version": statement.excluded.version},
+            where=cast(statement.excluded.version, type_) > cast(tombstone.c.version, type_),
+        )
+        .returning(tombstone.c.key)
+        .cte("buried")
+    )
+
+
+class _Age:
+    """A group of columns, held against a deletion."""
+
+    def __init__(self, table: Table, newest: CTE, group: Group, version: str) -> None:
+        self.columns = (group.version, *group.columns)
+        self.unwritten = table.c[group.version].is_(None)
+        self.older = table.c[group.version] <= newest.c[version]
+        self.newer = table.c[group.version] > newest.c[version]
+
+
+def _empty(table: Table, ages: Sequence[_Age]) -> Update:
+    """Empty the groups that are older than the deletion, in rows that a newer group keeps."""
+    values = {name: case((age.older, null()), else_=table.c[name]) for age in ages for name in age.columns}
+    return table.update().values(values)
