@@ -1,16 +1,6 @@
 """The shop's tables, as the migrations in infra/migrations make them."""
 
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    DateTime,
-    Integer,
-    MetaData,
-    Numeric,
-    Table,
-    Text,
-    Uuid,
-)
+from sqlalchemy import CheckConstraint, Column, DateTime, Integer, MetaData, Numeric, Table, Text, Uuid
 
 metadata = MetaData()
 
@@ -25,38 +15,31 @@ page_views = Table(
     Column("duration_ms", Integer, CheckConstraint("duration_ms <= 86400000", name="duration_within_a_day")),
 )
 
-orders_placed = Table(
-    "orders_placed",
+# Two groups of columns: what the customer ordered, and what has become of it. Either may arrive first.
+orders = Table(
+    "orders",
     metadata,
-    Column("intent_id", Uuid, primary_key=True),
-    Column("order_id", Uuid, nullable=False),
-    Column("customer", Text, nullable=False),
-    Column("total", Numeric(12, 2), nullable=False),
-    Column("placed_at", DateTime(timezone=True), nullable=False),
+    Column("order_id", Uuid, primary_key=True),
+    Column("customer", Text),
+    Column("total", Numeric(12, 2)),
+    Column("placed_at", DateTime(timezone=True)),
+    Column("status", Text),
+    Column("status_changed_at", DateTime(timezone=True)),
 )
 
-order_status_changes = Table(
-    "order_status_changes",
+stock = Table(
+    "stock",
     metadata,
-    Column("intent_id", Uuid, primary_key=True),
-    Column("order_id", Uuid, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("sku", Text, primary_key=True),
+    Column("quantity", Integer, nullable=False),
 )
 
-stock_adjustments = Table(
-    "stock_adjustments",
+outbox = Table(
+    "outbox",
     metadata,
     Column("intent_id", Uuid, primary_key=True),
-    Column("sku", Text, nullable=False),
-    Column("delta", Integer, nullable=False),
-)
-
-emails_requested = Table(
-    "emails_requested",
-    metadata,
-    Column("intent_id", Uuid, primary_key=True),
-    Column("to", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Column("requested_at", DateTime(timezone=True), nullable=False),
 )

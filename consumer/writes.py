@@ -1,12 +1,16 @@
 """Which kind lands where."""
 
-from consumer.tables import emails_requested, order_status_changes, orders_placed, page_views, stock_adjustments
-from penstock.consumer import Append, Drain
+from consumer.outbox import request_emails
+from consumer.tables import orders, page_views, stock
+from penstock.consumer import Append, Custom, Drain, Increment, Upsert
 from shared.intents import EmailRequested, OrderPlaced, OrderStatusChanged, PageViewed, StockAdjusted
 
 drain = Drain()
 drain.write(PageViewed, Append(page_views))
-drain.write(OrderPlaced, Append(orders_placed))
-drain.write(OrderStatusChanged, Append(order_status_changes))
-drain.write(StockAdjusted, Append(stock_adjustments))
-drain.write(EmailRequested, Append(emails_requested))
+drain.write(OrderPlaced, Upsert(orders, key="order_id", version="placed_at"))
+drain.write(
+    OrderStatusChanged,
+    Upsert(orders, key="order_id", version="status_changed_at", columns={"status_changed_at": "changed_at"}),
+)
+drain.write(StockAdjusted, Increment(stock, key="sku", add={"quantity": "delta"}))
+drain.write(EmailRequested, Custom(request_emails))

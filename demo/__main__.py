@@ -61,9 +61,9 @@ def _run(local: LocalState) -> int:
     return _verdict(account, connections.most, budget)
 
 
-def _send(local: LocalState, requests: list[Request], label: str) -> list[Answer]:
+def _send(local: LocalState, requests: list[Request], label: str) -> list[tuple[Request, Answer]]:
     answers = send(requests, local.api_url, dict(local.api_headers))
-    return list(track(answers, label, total=len(requests), console=_talk))
+    return list(zip(requests, track(answers, label, total=len(requests), console=_talk), strict=True))
 
 
 def _wait_until_drained(queue: Queue) -> None:

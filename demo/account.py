@@ -1,16 +1,15 @@
-"""The account of the burst: law 9, from the queues and the database themselves."""
+"""The account of the burst: law 9, from the queues, the ledger and the tables themselves."""
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from demo.requests import Answer
+from demo.requests import Answer, Request
 from penstock.consumer.letter import DeadLetter
 from penstock.queue import Queue
-
-TABLES = ("page_views", "orders_placed", "order_status_changes", "stock_adjustments", "emails_requested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +19,9 @@ class Account:
     Attributes:
         sent: requests.
         accepted: requests answered with 202.
-        emitted: the intents that they made.
+        emitted: the intents that they made, each with a request that made it.
         outcomes: the ledger's outcome of each of them.
-        rows: the intents that have a row in a table.
+        tables: what is in each of the shop's tables.
         letters: the dead letters, by intent.
         from_202: seconds from 202 to the row, of each applied intent; 0 where the row was there first.
         from_emit: seconds from the making of the intent to the row.
@@ -31,9 +30,9 @@ class Account:
 
     sent: int
     accepted: int
-    emitted: frozenset[UUID]
+    emitted: dict[UUID, Request]
     outcomes: dict[UUID, str]
-    rows: Counter[UUID]
+    tables: dict[str, Any]
     letters: dict[UUID, DeadLetter]
     from_202: list[float]
     from_emit: list[float]
@@ -51,38 +50,69 @@ class Account:
     def errors(self) -> list[str]:
         """Say what does not add up; each source is held against the others."""
         settled = {outcome: self.count(outcome) for outcome in ("applied", "stale", "dead", "pending")}
-        applied = {id_ for id_, outcome in self.outcomes.items() if outcome == "applied"}
         dead = {id_ for id_, outcome in self.outcomes.items() if outcome == "dead"}
         checks = {
             f"every request is answered with 202: {dict(self.statuses)}": self.accepted == self.sent,
             f"emitted = applied + stale + dead + pending: {settled}": len(self.emitted) == sum(settled.values()),
             "nothing is pending once the queue is empty": settled["pending"] == 0,
-            "the ledger knows only what was emitted": self.outcomes.keys() <= self.emitted,
-            "each applied intent has one row, and no other has any": self.rows == Counter(applied),
+            "the ledger knows only what was emitted": self.outcomes.keys() <= self.emitted.keys(),
             "each dead intent has its dead letter, and no other has one": self.letters.keys() == dead,
         }
+        for table, found in _expected(self._applied()).items():
+            checks[f"{table} holds each applied intent once, and nothing else"] = self.tables[table] == found
         return [what for what, holds in checks.items() if not holds]
 
+    def _applied(self) -> dict[UUID, Request]:
+        return {id_: made for id_, made in self.emitted.items() if self.outcomes.get(id_) == "applied"}
 
-def take_account(answers: list[Answer], database_url: str, dead_letters: Queue) -> Account:
+
+def _expected(applied: dict[UUID, Request]) -> dict[str, Any]:
+    """Work out what the tables must hold, of the requests alone."""
+    stock: Counter[str] = Counter()
+    expected: dict[str, Any] = {"page_views": set(), "outbox": set(), "orders": set(), "stock": stock}
+    for id_, request in applied.items():
+        match request.path.split("/")[1:]:
+            case ["page-views"]:
+                expected["page_views"].add(id_)
+            case ["emails"]:
+                expected["outbox"].add(id_)
+            case ["orders"]:
+                expected["orders"].add(UUID(request.body["order_id"]))
+            case ["orders", order, "status"]:
+                expected["orders"].add(UUID(order))
+            case ["stock", sku, "adjustments"]:
+                stock[sku] += request.body["delta"]
+    return expected
+
+
+def take_account(answers: list[tuple[Request, Answer]], database_url: str, dead_letters: Queue) -> Account:
     """Ask the ledger, the tables and the dead-letter queue what has become of the burst."""
-    accepted_at = {answer.id: answer.at for answer in reversed(answers) if answer.id}
+    accepted = [(request, answer.id, answer.at) for request, answer in answers if answer.id]
+    accepted_at = {id_: at for _, id_, at in reversed(accepted)}
     with psycopg.connect(database_url) as connection:
         ledger = connection.execute("SELECT id, outcome, stated_at, settled_at FROM penstock.ledger").fetchall()
-        union = " UNION ALL ".join(f"SELECT intent_id FROM {table}" for table in TABLES)  # noqa: S608
-        rows = Counter(id_ for (id_,) in connection.execute(union))
+        tables = _tables(connection)
     applied = [(id_, stated, settled) for id_, outcome, stated, settled in ledger if outcome == "applied"]
     return Account(
         sent=len(answers),
-        accepted=sum(answer.id is not None for answer in answers),
-        emitted=frozenset(accepted_at),
+        accepted=len(accepted),
+        emitted={id_: request for request, id_, _ in accepted},
         outcomes={id_: outcome for id_, outcome, *_ in ledger},
-        rows=rows,
+        tables=tables,
         letters=_letters(dead_letters),
         from_202=[max(0.0, settled.timestamp() - accepted_at[id_]) for id_, _, settled in applied],
         from_emit=[(settled - stated).total_seconds() for _, stated, settled in applied],
-        statuses=Counter(answer.status for answer in answers),
+        statuses=Counter(answer.status for _, answer in answers),
     )
+
+
+def _tables(connection: psycopg.Connection[Any]) -> dict[str, Any]:
+    return {
+        "page_views": {id_ for (id_,) in connection.execute("SELECT intent_id FROM page_views")},
+        "outbox": {id_ for (id_,) in connection.execute("SELECT intent_id FROM outbox")},
+        "orders": {id_ for (id_,) in connection.execute("SELECT order_id FROM orders")},
+        "stock": Counter(dict(connection.execute("SELECT sku, quantity FROM stock").fetchall())),
+    }
 
 
 def _letters(queue: Queue) -> dict[UUID, DeadLetter]:

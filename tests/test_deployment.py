@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -269,6 +271,30 @@ def test_breaker_environment(template: dict[str, Any]) -> None:
     logical = probe["PENSTOCK_EVENT_SOURCE_MAPPING"]["Ref"]
     fed = template["Resources"][logical]["Properties"]["FunctionName"]
     assert fed == {"Fn::GetAtt": ["DrainLambdaFunction", "Arn"]}
+
+
+def test_no_circular_dependency(template: dict[str, Any]) -> None:
+    """CloudFormation can make the resources one after the other: drain, mapping, what names the mapping."""
+    made = template["Resources"]
+    needs = {name: {other for other in referred(content) if other in made} for name, content in made.items()}
+    assert {"DrainEventSourceMappingSQSQueue"} <= needs["DrainBreakerPolicy"] & needs["ProbeLambdaFunction"]
+    order = list(TopologicalSorter(needs).static_order())
+    assert order.index("DrainLambdaFunction") < order.index("DrainEventSourceMappingSQSQueue")
+
+
+def referred(content: Any) -> Iterator[str]:
+    """The names that a part of the template refers to."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if key in {"Ref", "DependsOn", "Fn::GetAtt"}:
+                yield from [value] if isinstance(value, str) else value
+            elif key == "Fn::Sub":
+                yield from re.findall(r"\$\{(\w+)", value)
+            else:
+                yield from referred(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from referred(value)
 
 
 def test_no_wildcard_resources(template: dict[str, Any]) -> None:

@@ -140,7 +140,7 @@ def test_path_value(live: LocalState, api: httpx.Client, sku: str) -> None:
 
     def landed() -> bool:
         with psycopg.connect(live.database_url) as connection:
-            query = "SELECT count(*) FROM stock_adjustments WHERE sku = %s"
+            query = "SELECT count(*) FROM stock WHERE sku = %s"
             return connection.execute(query, [sku]).fetchone() == (1,)
 
     assert eventually(landed)
@@ -218,6 +218,52 @@ def as_role(live: LocalState, function: str) -> Any:
     taken = aws(live, "sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     keys = {"aws_access_key_id": taken["AccessKeyId"], "aws_secret_access_key": taken["SecretAccessKey"]}
     return aws(live, "secretsmanager", **keys, aws_session_token=taken["SessionToken"])
+
+
+def test_outage(stack: LocalStack, live: LocalState, api: httpx.Client) -> None:
+    """Without its database the drain is turned off and loses nothing; the probe turns it on again."""
+    functions, body = aws(live, "lambda"), page_view()
+    stack.postgres.stop()
+    try:
+        assert api.post("/page-views", json=body).status_code == 202
+        assert eventually(lambda: mapping(live)["State"] == "Disabled")
+        assert probe(functions) == "open"
+        assert mapping(live)["State"] == "Disabled"
+    finally:
+        stack.postgres.start()
+    assert probe(functions) in {"half-open", "closed"}
+    assert eventually(lambda: mapping(live)["State"] == "Enabled")
+    assert eventually(lambda: rows(live, body["path"]))
+    # The schedule may have been there first; either way it ends closed, and without the mark.
+    assert eventually(lambda: probe(functions) == "closed")
+    assert functions.list_tags(Resource=mapping(live)["EventSourceMappingArn"])["Tags"] == {}
+
+
+def test_an_operator_turns_the_drain_off(live: LocalState) -> None:
+    """A mapping that was turned off by hand is not turned on by the probe."""
+    functions, uuid_ = aws(live, "lambda"), mapping(live)["UUID"]
+    functions.update_event_source_mapping(UUID=uuid_, Enabled=False)
+    try:
+        assert probe(functions) == "closed"
+        assert mapping(live)["State"] == "Disabled"
+    finally:
+        functions.update_event_source_mapping(UUID=uuid_, Enabled=True)
+
+
+def mapping(live: LocalState) -> dict[str, Any]:
+    """The event source mapping that feeds the drain, as it is now."""
+    (found,) = aws(live, "lambda").list_event_source_mappings(FunctionName="shop-local-drain")[
+        "EventSourceMappings"
+    ]
+    return dict(found)
+
+
+def probe(functions: Any) -> str:
+    """Run the probe now, instead of waiting for its schedule; return what it says of the breaker."""
+    answer = functions.invoke(FunctionName="shop-local-probe")
+    said = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, said
+    return str(said["breaker"])
 
 
 def test_up_again(stack: LocalStack, live: LocalState) -> None:

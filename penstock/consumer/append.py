@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table
 
 from penstock.consumer.binding import Target, bind_columns, table_of
-from penstock.consumer.modes import Group
+from penstock.consumer.modes import ALONE, Beside
 from penstock.consumer.recordset import Recordset, sources
 from penstock.intents import Envelope, WriteIntent
 
@@ -29,7 +29,7 @@ class Append:
         self.table = table_of(table)
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], groups: Sequence[Group], *, mortal: bool) -> "AppendWrite":  # noqa: ARG002
+    def bind(self, intent: type[WriteIntent], _beside: Beside = ALONE, /) -> "AppendWrite":
         """Check the mode against a class of intents.
 
         Raises:

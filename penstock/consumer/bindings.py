@@ -7,7 +7,7 @@ from sqlalchemy.schema import sort_tables
 from penstock.consumer.append import Append
 from penstock.consumer.binding import BindingError
 from penstock.consumer.delete import Delete
-from penstock.consumer.modes import Bound, Group, WriteMode
+from penstock.consumer.modes import Beside, Bound, Group, WriteMode
 from penstock.consumer.upsert import Upsert
 from penstock.intents import Contract, WriteIntent, kind_of
 
@@ -60,7 +60,7 @@ class Bindings:
         groups = self._groups(beside)
         self._check_beside(kind, beside)
         mortal = any(isinstance(self._modes[k], Delete) for k in beside)
-        write = mode.bind(self._intents[kind], groups, mortal=mortal)
+        write = mode.bind(self._intents[kind], Beside(groups, mortal))
         return Bound(kind, write, mode.table, isinstance(mode, Delete), mortal)
 
     def _groups(self, kinds: Sequence[str]) -> list[Group]:

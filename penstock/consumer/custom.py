@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.faults import Cause, DeploymentFault, Fault
-from penstock.consumer.modes import Group
+from penstock.consumer.modes import ALONE, Beside
 from penstock.intents import Envelope, WriteIntent
 
 Function = Callable[[Connection, Sequence[Any]], None]
@@ -29,7 +29,7 @@ class Custom:
         """Take the function. The intents have the ids and times that they were emitted with."""
         self._function = function
 
-    def bind(self, intent: type[WriteIntent], groups: Sequence[Group], *, mortal: bool) -> "CustomWrite":  # noqa: ARG002
+    def bind(self, _intent: type[WriteIntent], _beside: Beside = ALONE, /) -> "CustomWrite":
         """Bind the function; there is nothing to check."""
         return CustomWrite(self._function)
 

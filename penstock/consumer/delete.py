@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.binding import BindingError, Target, table_of
 from penstock.consumer.keyed import ID, Names, bind_keyed, names_of, newest_first, rows_of, same_key, unless_in
-from penstock.consumer.modes import Group
+from penstock.consumer.modes import ALONE, Beside, Group
 from penstock.consumer.tombstones import key_of, tombstone
 from penstock.intents import Envelope, WriteIntent, kind_of
 
@@ -54,7 +54,7 @@ class Delete:
         self._version = version
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], groups: Sequence[Group], *, mortal: bool) -> "DeleteWrite":  # noqa: ARG002
+    def bind(self, intent: type[WriteIntent], beside: Beside = ALONE, /) -> "DeleteWrite":
         """Check the mode against a class of intents.
 
         Raises:
@@ -65,10 +65,10 @@ class Delete:
         name = f"{kind_of(intent)} ({intent.__name__}) to {self.table.fullname}"
         if other:
             raise BindingError(f"{name}: column {other[0]!r} is neither of the key nor the version")
-        for group in groups:
+        for group in beside.groups:
             if repr(self.table.c[group.version].type) != repr(self.table.c[self._version].type):
                 raise BindingError(f"{name}: the versions {group.version!r} and {self._version!r} differ in type")
-        return DeleteWrite(intent, self.table, self._key, self._version, groups, bound)
+        return DeleteWrite(intent, self.table, self._key, self._version, beside.groups, bound)
 
 
 class DeleteWrite:

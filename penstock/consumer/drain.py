@@ -30,7 +30,7 @@ class Drain:
     """Which kind lands where, and the Lambda handler that lands them.
 
         drain = Drain()
-        drain.write(StockAdjusted, Append(stock_adjustments))
+        drain.write(StockAdjusted, Increment(stock, key="sku", add={"quantity": "delta"}))
         handler = drain.handler
 
     Settings are read from the environment at the first invocation; whatever is given here takes their place.

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.binding import BindingError, Target, table_of
 from penstock.consumer.keyed import Names, bind_keyed, names_of, rows_of, same_key
-from penstock.consumer.modes import Group
+from penstock.consumer.modes import ALONE, Beside
 from penstock.intents import Envelope, WriteIntent, kind_of
 
 
@@ -38,7 +38,7 @@ class Increment:
         self._add = dict(add)
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], groups: Sequence[Group], *, mortal: bool) -> "IncrementWrite":  # noqa: ARG002
+    def bind(self, intent: type[WriteIntent], beside: Beside = ALONE, /) -> "IncrementWrite":
         """Check the mode against a class of intents.
 
         Raises:
@@ -46,7 +46,7 @@ class Increment:
         """
         bound = bind_keyed(intent, self.table, self._key, {**(self._columns or {}), **self._add}, [])
         name = f"{kind_of(intent)} ({intent.__name__}) to {self.table.fullname}"
-        if mortal:
+        if beside.mortal:
             raise BindingError(f"{name}: a sum has no version, so that a Delete of its row depends on the order")
         for column in self._add:
             # A sum of floats depends on the order of its parts.

@@ -23,6 +23,22 @@ class Group:
     columns: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else is written to a table.
+
+    Attributes:
+        groups: all groups of columns that upserts write.
+        mortal: whether rows are deleted.
+    """
+
+    groups: Sequence[Group] = ()
+    mortal: bool = False
+
+
+ALONE = Beside()
+
+
 class Write(Protocol):
     """A write mode bound to one class of intents."""
 
@@ -50,13 +66,12 @@ class WriteMode(Protocol):
     def table(self) -> Table | None:
         """The table that is written, if one alone is."""
 
-    def bind(self, intent: type[WriteIntent], groups: Sequence[Group], *, mortal: bool) -> Write:
+    def bind(self, intent: type[WriteIntent], beside: "Beside", /) -> Write:
         """Check the mode against a class of intents.
 
         Args:
             intent: the class.
-            groups: all groups of columns that upserts write in the table.
-            mortal: whether rows of the table are deleted by a `Delete`.
+            beside: what else is written to the table.
 
         Raises:
             penstock.consumer.BindingError: they do not go together.

@@ -19,7 +19,7 @@ from penstock.consumer.keyed import (
     tie,
     unless_in,
 )
-from penstock.consumer.modes import Group
+from penstock.consumer.modes import ALONE, Beside, Group
 from penstock.consumer.tombstones import not_buried
 from penstock.intents import Envelope, WriteIntent
 
@@ -60,14 +60,14 @@ class Upsert:
         bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version])
         return Group(self.version, frozenset(bound) - {*self.key, self.version})
 
-    def bind(self, intent: type[WriteIntent], groups: Sequence[Group], *, mortal: bool) -> "UpsertWrite":  # noqa: ARG002
+    def bind(self, intent: type[WriteIntent], beside: Beside = ALONE, /) -> "UpsertWrite":
         """Check the mode against a class of intents.
 
         Raises:
             penstock.consumer.BindingError: they do not go together.
         """
         bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version])
-        return UpsertWrite(intent, self.table, self.key, self.version, bound, mortal=mortal)
+        return UpsertWrite(intent, self.table, self.key, self.version, bound, mortal=beside.mortal)
 
 
 class UpsertWrite:

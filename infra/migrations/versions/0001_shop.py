@@ -7,39 +7,39 @@ down_revision = None
 
 TABLES = {
     "page_views": """
+        intent_id uuid PRIMARY KEY,
         path text NOT NULL,
         visitor uuid NOT NULL,
         referrer text,
         viewed_at timestamptz NOT NULL,
         duration_ms integer CONSTRAINT duration_within_a_day CHECK (duration_ms <= 86400000)
     """,
-    "orders_placed": """
-        order_id uuid NOT NULL,
-        customer text NOT NULL,
-        total numeric(12, 2) NOT NULL,
-        placed_at timestamptz NOT NULL
+    "orders": """
+        order_id uuid PRIMARY KEY,
+        customer text,
+        total numeric(12, 2),
+        placed_at timestamptz,
+        status text,
+        status_changed_at timestamptz
     """,
-    "order_status_changes": """
-        order_id uuid NOT NULL,
-        status text NOT NULL,
-        changed_at timestamptz NOT NULL
+    "stock": """
+        sku text PRIMARY KEY,
+        quantity integer NOT NULL
     """,
-    "stock_adjustments": """
-        sku text NOT NULL,
-        delta integer NOT NULL
-    """,
-    "emails_requested": """
-        "to" text NOT NULL,
+    "outbox": """
+        intent_id uuid PRIMARY KEY,
+        recipient text NOT NULL,
         subject text NOT NULL,
-        body text NOT NULL
+        body text NOT NULL,
+        requested_at timestamptz NOT NULL
     """,
 }
 
 
 def upgrade() -> None:
-    """Make them: one row per intent, under the intent's id."""
+    """Make them."""
     for name, columns in TABLES.items():
-        op.execute(f"CREATE TABLE {name} (intent_id uuid PRIMARY KEY, {columns})")
+        op.execute(f"CREATE TABLE {name} ({columns})")
 
 
 def downgrade() -> None:

@@ -1,0 +1,1 @@
+"""Long tests, which `make campaign` runs."""
