@@ -29,6 +29,10 @@ test: install ## Run all tests and checks
 campaign: install ## Run the long tests: storms, outages, kill loops
 	$(RUN)pytest -m campaign
 
+.PHONY: bench-drain
+bench-drain: install ## Measure the drain beside what people use today: a table, and build/bench-drain.json
+	$(RUN)python -m benchmarks.drain $(BENCH)
+
 .PHONY: check
 check: install ## Check style, types and import rules
 	$(RUN)ruff format --check .

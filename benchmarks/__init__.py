@@ -1,0 +1,1 @@
+"""Measurements of Penstock against what people use today."""

@@ -1,0 +1,67 @@
+"""The peak memory of one large event, in a process of its own.
+
+The child warms up with one record and notes its resident memory: the idle process. Then it reads the event from
+its JSON text, as Lambda's runtime does, drains it, and notes the most that was resident at any moment (VmHWM of
+/proc/self/status, which unlike `ru_maxrss` starts anew with the child; `ru_maxrss` where there is no /proc). So
+the figure holds the event itself, its text, and everything that the drain makes of it.
+"""
+
+import gc
+import json
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from benchmarks.contenders import Penstock
+from benchmarks.events import page_views_event
+from benchmarks.figures import Figure
+from benchmarks.server import Database
+
+AT_MOST_MIB = 150
+MIB = 2**20
+BODY_BYTES = 629
+"""How long each body is: 10,000 of them are 6 MiB."""
+
+
+def memory_figure(database: Database, records: int) -> Figure:
+    """Measure an event of `records` records of `BODY_BYTES` each."""
+    database.empty("page_views", "penstock.ledger")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "event.json"
+        path.write_text(json.dumps(page_views_event(records, body_bytes=BODY_BYTES)))
+        command = [sys.executable, "-m", "benchmarks.memory", database.url, str(path)]
+        project = Path(__file__).parent.parent
+        child = subprocess.run(command, check=True, capture_output=True, text=True, cwd=project)
+    above = int(child.stdout) / MIB
+    name = f"peak memory of {records:,} records, {records * BODY_BYTES / MIB:.1f} MiB, above the idle process"
+    return Figure(name, above, unit="MiB", at_most=AT_MOST_MIB)
+
+
+def main(url: str, path: str) -> None:
+    """Print how many bytes the event of the file takes above the idle process, at its peak."""
+    contender = Penstock(url)
+    contender.prepare(page_views_event(1))()
+    gc.collect()
+    idle = psutil.Process().memory_info().rss
+    contender.prepare(json.loads(Path(path).read_text()))()
+    print(_peak() - idle)
+    contender.close()
+
+
+def _peak() -> int:
+    status = Path("/proc/self/status")
+    if status.exists():
+        found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
+        assert found is not None
+        return int(found[1]) * 1024
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

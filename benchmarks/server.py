@@ -1,0 +1,112 @@
+"""The Postgres that is measured against: embedded, in a temporary folder, with the shop's tables."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.events import page_views_event
+from benchmarks.shop import bind_page_views
+from penstock.consumer import Drain
+from penstock.database import make_engine
+from penstock.database.migrate import upgrade
+from penstock.local.postgres import Postgres
+from penstock.testing import LambdaContext, MemoryQueue
+
+_MIGRATIONS = Path(__file__).parent.parent / "infra" / "migrations"
+_BY_TIME = (
+    "lpad(to_hex(1700000000000 + n), 12, '0') || '7' || left(md5(n::text), 3) || '8' || right(md5(n::text), 15)"
+)
+_STATED = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "autovacuum")
+
+
+class Database:
+    """A database with the ledger and the shop's tables, and a connection to tend it outside of the clock."""
+
+    def __init__(self, server: Postgres, name: str) -> None:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        self.url = server.url(name)
+        upgrade(self.url, _MIGRATIONS)
+        self.connection = psycopg.connect(self.url, autocommit=True)
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings of Postgres that the figures depend on."""
+        query = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+        found: dict[str, str] = dict(self.connection.execute(query, [list(_STATED)]).fetchall())
+        return {name: found[name] for name in _STATED}
+
+    def empty(self, *tables: str) -> None:
+        """Empty tables, so that each round finds them as the first one did."""
+        self.connection.execute(f"TRUNCATE {', '.join(tables)}")
+
+    def count(self, table: str) -> int:
+        """Count the rows of a table."""
+        row = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def fill_ledger(self, rows: int) -> None:
+        """Enter `rows` intents, half with ids made by time (version 7), half with derived ones.
+
+        All are copies of the entry of an intent that was really drained, whatever columns the ledger has.
+        """
+        self._drain_one()
+        names = self._ledger_columns()
+        values = ", ".join("fresh.id" if name == "id" else f"entry.{name}" for name in names)
+        self.connection.execute(
+            f"""
+            INSERT INTO penstock.ledger ({", ".join(names)})
+            SELECT {values}
+            FROM (SELECT * FROM penstock.ledger LIMIT 1) AS entry,
+                 (SELECT CASE WHEN n % 2 = 0 THEN md5(n::text)::uuid ELSE ({_BY_TIME})::uuid END AS id
+                  FROM generate_series(1, {rows:d}) AS n ORDER BY 1) AS fresh
+            """
+        )
+        self.empty("page_views")
+        self.connection.execute("VACUUM ANALYZE penstock.ledger")
+        self.connection.execute("CHECKPOINT")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def _drain_one(self) -> None:
+        engine = make_engine(self.url)
+        drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
+        bind_page_views(drain)
+        drain.handler(page_views_event(1), LambdaContext())
+        engine.dispose()
+
+    def _ledger_columns(self) -> list[str]:
+        rows: list[tuple[Any, ...]] = self.connection.execute(
+            """
+            SELECT quote_ident(attname) FROM pg_attribute
+            WHERE attrelid = 'penstock.ledger'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+            ORDER BY attnum
+            """
+        ).fetchall()
+        return [name for (name,) in rows]
+
+
+@contextmanager
+def server(*, durable: bool) -> Iterator[Postgres]:
+    """Run a Postgres of our own.
+
+    Args:
+        durable: whether a commit waits for the disk, as in production.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
+    loose = {} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    postgres = Postgres(folder, settings=loose)
+    postgres.start()
+    try:
+        yield postgres
+    finally:
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)

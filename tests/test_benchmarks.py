@@ -1,0 +1,47 @@
+"""The benchmarks run; what they measure is not asserted."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.drain import main
+from benchmarks.figures import Figure
+
+PEERS = ("powertools", "bulk", "copy")
+SCENARIOS = ("one poison record", "ten poison records", "full ledger, ids by time", "full ledger, derived ids")
+
+
+def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With tiny sizes, the JSON has every figure, and the table says what Postgres waited for."""
+    path = tmp_path / "deep" / "bench.json"
+    tiny = ["--rounds", "1", "--batch", "100", "--ledger-rows", "100", "--memory-records", "10"]
+    main(["--sizes", "5", "10", *tiny, "--no-fsync", "--json", str(path)])
+    report = json.loads(path.read_text())
+    contenders = ["penstock", *PEERS]
+    assert {size: [*timings] for size, timings in report["race"].items()} == {"5": contenders, "10": contenders}
+    assert [*report["alone"]] == ["clean", *SCENARIOS]
+    names = [figure["name"] for figure in report["figures"]]
+    assert names[:-1] == [
+        *(f"speed: penstock / {peer} at {size}" for size in (5, 10) for peer in PEERS),
+        *(f"time: {scenario} / clean at 100" for scenario in SCENARIOS),
+    ]
+    assert all(figure["value"] > 0 for figure in report["figures"])
+    assert report["postgres"]["fsync"] == "off"
+    assert "fsync off" in capsys.readouterr().out
+
+
+def test_what_takes_long_may_be_skipped(tmp_path: Path) -> None:
+    """The full ledger and the large event are left out on demand, and nothing else."""
+    path = tmp_path / "bench.json"
+    tiny = ["--rounds", "1", "--batch", "100", "--ledger-rows", "0", "--memory-records", "0"]
+    main(["--sizes", "5", *tiny, "--no-fsync", "--json", str(path)])
+    assert [*json.loads(path.read_text())["alone"]] == ["clean", *SCENARIOS[:2]]
+
+
+def test_a_figure_knows_its_target() -> None:
+    """A figure that misses its target says so; one without a target says nothing."""
+    assert Figure("speed", 1.7, at_least=1.7).reached
+    assert not Figure("time", 3.1, at_most=3).reached
+    assert Figure("speed", 1.0).reached is None
+    assert Figure("memory", 1, unit="MiB", at_most=150).target == "<= 150 MiB"
