@@ -39,7 +39,6 @@ EXPORTS = {
         "Outcomes",
         "Probe",
         "Upsert",
-        "Probe",
     },
     "penstock.testing": {"LambdaContext", "ManualClock", "MemoryQueue", "received", "sqs_event"},
 }
