@@ -134,7 +134,8 @@ def _confirm(dead: Queue, *, can_ask: bool) -> None:
 
 def _tell_listed(count: int, limit: int, hidden: int) -> None:
     if count:
-        _tell(f"{count} dead letters. This look counted as one receive of each.")
+        letters = "dead letter" if count == 1 else "dead letters"
+        _tell(f"{count} {letters}. This look counted as one receive of each.")
     if count >= limit:
         _tell("There may be more: --limit shows more.")
     _tell_hidden(hidden, seen=count)

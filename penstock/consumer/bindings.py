@@ -31,7 +31,8 @@ class Bindings:
             raise TypeError(f"the kind {kind!r} is written already")
         self._intents[kind], self._modes[kind] = intent, mode
         try:
-            self.bound()
+            for other in self._beside(kind):
+                self._bind(other)
         except BindingError:
             del self._intents[kind], self._modes[kind]
             raise
@@ -55,13 +56,17 @@ class Bindings:
         return [self._bind(kind) for kind in sorted(self._modes, key=lambda k: order.index(self._modes[k].table))]
 
     def _bind(self, kind: str) -> Bound:
-        mode = self._modes[kind]
-        beside = [k for k, other in self._modes.items() if mode.table is not None and other.table is mode.table]
+        mode, beside = self._modes[kind], self._beside(kind)
         groups = self._groups(beside)
         self._check_beside(kind, beside)
         mortal = any(isinstance(self._modes[k], Delete) for k in beside)
         write = mode.bind(self._intents[kind], Beside(groups, mortal))
         return Bound(kind, write, mode.table, isinstance(mode, Delete), mortal)
+
+    def _beside(self, kind: str) -> list[str]:
+        """Return the kinds that are written to the same table, the kind itself among them."""
+        table = self._modes[kind].table
+        return [k for k, mode in self._modes.items() if k == kind or (table is not None and mode.table is table)]
 
     def _groups(self, kinds: Sequence[str]) -> list[Group]:
         """Return the groups of columns that upserts of these kinds write."""

@@ -54,11 +54,11 @@ def land(database: Watchdog, batch: Batch, writes: Writes) -> None:
             _transaction(database, batch, writes, until, check_now=check_now)
             return
         except (SQLAlchemyError, Fault) as error:
-            fault = error if isinstance(error, Fault) else fault_of(error)
+            fault = fault_of(error) if isinstance(error, SQLAlchemyError) else error
             # A deferred constraint speaks up at COMMIT, when there is no telling whose row it means.
             deferred = isinstance(fault, DataFault) and not check_now
             if not (deferred or isinstance(fault, ConflictFault)) or attempt == _ATTEMPTS - 1:
-                raise fault from error
+                raise fault from None if fault is error else error
             check_now = check_now or deferred
         time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311 (jitter is no secret)
 
