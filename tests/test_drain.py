@@ -205,6 +205,13 @@ def test_an_unknown_kind_waits_a_few_times_for_its_deployment(bench: Bench) -> N
     assert bench.outcomes[intent.intent_id] == "applied"
 
 
+def test_an_unknown_kind_that_is_there_twice_waits_twice(bench: Bench) -> None:
+    """A message of an unknown kind that is in the batch twice is not given up for that."""
+    intent = LaterKind(x=1)
+    assert len(bench([intent, intent])) == 2
+    assert bench.dead_letters.messages == []
+
+
 def test_an_unknown_kind_is_given_up_in_the_end(bench: Bench) -> None:
     """After a few attempts an unknown kind is set aside with that reason."""
     intent = LaterKind(x=1)

@@ -134,12 +134,14 @@ def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> list[I
     Returns:
         The items that are to be tried again.
     """
-    known = {_envelope(item).id: (item, fault) for item, fault in faults.items() if item.envelope}
-    rows = [_faulty_row(_envelope(item), fault) for item, fault in known.values() if isinstance(fault, DataFault)]
+    known = {item: fault for item, fault in faults.items() if item.envelope and isinstance(fault, DataFault)}
+    rows = {_envelope(item).id: _faulty_row(_envelope(item), fault) for item, fault in known.items()}
     if not rows:
         return []
-    entered = connection.execute(_ENTER_FAULTS, {"rows": json.dumps(rows)})
-    return [known[id_][0] for id_, outcome in entered if outcome == PENDING]
+    entered = connection.execute(_ENTER_FAULTS, {"rows": json.dumps(list(rows.values()))})
+    pending = {id_ for id_, outcome in entered if outcome == PENDING}
+    # A message that is in the batch twice waits twice.
+    return [i for i, fault in known.items() if isinstance(fault, NotYetFault) and _envelope(i).id in pending]
 
 
 def _faulty_row(envelope: Envelope[Any], fault: Fault) -> dict[str, Any]:

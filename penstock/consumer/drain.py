@@ -52,7 +52,7 @@ class Drain:
             queue: where the batches come from, in place of the one that the settings name.
             dead_letters: where dead letters go, in place of the queue that the settings name.
         """
-        self._settings = settings
+        self._given_settings = settings
         self._given = (engine, queue, dead_letters)
         self._bindings = Bindings()
 
@@ -113,12 +113,16 @@ class Drain:
         return self._bindings.bound()
 
     @cached_property
+    def _settings(self) -> Settings:
+        return self._given_settings or Settings.from_environment()
+
+    @cached_property
     def _breaker(self) -> Breaker:
-        return Breaker((self._settings or Settings.from_environment()).event_source_mapping)
+        return Breaker(self._settings.event_source_mapping)
 
     @cached_property
     def _connections(self) -> tuple[Watchdog, Queue, Queue]:
-        settings = self._settings or Settings.from_environment()
+        settings = self._settings
         engine, queue, dead_letters = self._given
         return (
             Watchdog(engine or writer_engine(settings)),
