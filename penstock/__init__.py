@@ -3,7 +3,7 @@
 What a producer needs is here. The consumer's side is `penstock.consumer`, which needs the extra `consumer`.
 """
 
-from penstock.intents import Receipt, WriteIntent
+from penstock.intents import Instant, Receipt, WriteIntent
 from penstock.producer import (
     EmitError,
     IntentTooLarge,
@@ -16,6 +16,7 @@ from penstock.producer import (
 
 __all__ = [
     "EmitError",
+    "Instant",
     "IntentTooLarge",
     "NotKept",
     "Receipt",

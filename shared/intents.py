@@ -6,8 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from penstock import WriteIntent
-from shared.instant import Instant
+from penstock import Instant, WriteIntent
 
 Sku = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]

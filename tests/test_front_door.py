@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 EXPORTS = {
     "penstock": {
         "EmitError",
+        "Instant",
         "IntentTooLarge",
         "NotKept",
         "Receipt",
@@ -38,6 +39,7 @@ EXPORTS = {
         "NotYetFault",
         "Outcomes",
         "Probe",
+        "Prune",
         "Upsert",
     },
     "penstock.testing": {"LambdaContext", "ManualClock", "MemoryQueue", "received", "sqs_event"},

@@ -4,6 +4,7 @@ import json
 import string
 import time
 import uuid
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from penstock.intents import (
     Contract,
     EnvelopeError,
     ForgedReceipt,
+    Instant,
     derive_id,
     kind_of,
     new_id,
@@ -180,11 +182,11 @@ def _changed(**changes: Any) -> str:
             "not-an-envelope",
             tuple(f"{n} missing" for n in ("specversion", "id", "source", "type", "time", "data")),
         ),
-        ("7", "not-an-envelope", ("model_type",)),
+        ("7", "not-an-envelope", ("dataclass_type",)),
         (_changed(specversion="2.0"), "not-an-envelope", ("specversion literal_error",)),
         (_changed(id="7"), "not-an-envelope", ("id uuid_parsing",)),
-        (_changed(time="2026-11-20T10:00:00"), "not-an-envelope", ("time timezone_aware",)),
-        (_changed(surprise=1), "not-an-envelope", ("surprise extra_forbidden",)),
+        (_changed(time="2026-11-20T10:00:00"), "not-an-envelope", ("time instant",)),
+        (_changed(surprise=1), "not-an-envelope", ("surprise unexpected_keyword_argument",)),
         (_changed(type="no.such"), "unknown-kind", ()),
         (_changed(data={"text": "a", "<b>\n": 1}), "invalid-data", ("data.?b?? extra_forbidden",)),
         (_changed(data={"text": "a", "extra": "\x00"}), "invalid-data", ("data.extra nul_character",)),
@@ -251,3 +253,53 @@ def test_another_key_signs_another_receipt() -> None:
     """A receipt of another service is forged to this one."""
     with pytest.raises(ForgedReceipt):
         verify(str(sign(new_id(), "theirs")), "ours")
+
+
+class Timed(WriteIntent, kind="timed"):
+    at: Instant
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-20T10:00:00Z", datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        ("2026-11-20 10:00:00.25-00:00", datetime(2026, 11, 20, 10, 0, 0, 250_000, tzinfo=UTC)),
+        ("2026-11-20T10:00:00+23:59", datetime(2026, 11, 19, 10, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_an_instant_is_kept_in_utc(text: str, moment: datetime) -> None:
+    """An instant may be written with any offset."""
+    at = Timed.model_validate_json(json.dumps({"at": text})).at
+    assert (at, at.utcoffset()) == (moment, timedelta(0))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-11-20T10:00:00",
+        "2026-11-20",
+        "1732000000",
+        1_732_000_000,
+        None,
+        "0001-01-01T00:00:00+05:30",
+        "0000-01-01T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-01-01T00:00:00Z\n",
+        "",
+    ],
+)
+def test_what_is_no_instant_is_refused(value: Any) -> None:
+    """A time without an offset, a number of seconds and a year that Python has not are no instants."""
+    with pytest.raises(ValidationError) as caught:
+        Timed.model_validate_json(json.dumps({"at": value}))
+    assert [error["type"] for error in caught.value.errors()] == ["instant"]
+
+
+def test_an_instant_in_python_is_a_datetime() -> None:
+    """An intent that is made in Python takes aware datetimes alone."""
+    east = timezone(timedelta(hours=5))
+    assert Timed(at=datetime(2026, 11, 20, 15, tzinfo=east)).at == datetime(2026, 11, 20, 10, tzinfo=UTC)
+    for wrong in (datetime(2026, 11, 20), "2026-11-20T10:00:00Z"):  # noqa: DTZ001
+        with pytest.raises(ValidationError):
+            Timed(at=wrong)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from penstock.intents.envelope import Contract, Envelope, EnvelopeError, seal
 from penstock.intents.ids import derive_id, new_id
+from penstock.intents.instant import Instant
 from penstock.intents.intent import WriteIntent, kind_of
 from penstock.intents.outcomes import Outcome, OutcomeUnavailable
 from penstock.intents.receipts import ForgedReceipt, Receipt, sign, verify
@@ -11,6 +12,7 @@ __all__ = [
     "Envelope",
     "EnvelopeError",
     "ForgedReceipt",
+    "Instant",
     "Outcome",
     "OutcomeUnavailable",
     "Receipt",

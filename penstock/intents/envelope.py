@@ -6,29 +6,25 @@ apart by `type`, so that a message is parsed and validated in one pass over its 
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
     ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
-    create_model,
 )
+from pydantic.dataclasses import dataclass
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from penstock.intents.instant import Instant
 from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of
 from penstock.intents.storable import json_of, overflowed, refuse_unstorable, suspect, unchanged
 
 D = TypeVar("D")
 
 _CONFIG = ConfigDict(
-    frozen=True,
     extra="forbid",
     strict=True,
     hide_input_in_errors=True,
@@ -37,19 +33,12 @@ _CONFIG = ConfigDict(
 )
 
 
-def _in_utc(time: datetime) -> datetime:
-    """Move a time to UTC: Python knows offsets, and at both ends of its calendar times, that Postgres does not."""
-    try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("outside of the years 1 to 9999") from None
-
-
 Kind = Annotated[str, Field(pattern=f"^{KIND_PATTERN}$", max_length=KIND_LIMIT)]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
-class Envelope(BaseModel, Generic[D]):
+# A dataclass with slots is read from JSON in three quarters of the time that a model takes.
+@dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
+class Envelope(Generic[D]):
     """One CloudEvent carrying one intent (CloudEvents 1.0.2, JSON event format 1.0.2).
 
     Attributes:
@@ -61,8 +50,6 @@ class Envelope(BaseModel, Generic[D]):
         traceparent: the W3C trace context that it was emitted in.
         data: the intent.
     """
-
-    model_config = _CONFIG
 
     specversion: Literal["1.0"]
     id: UUID
@@ -142,7 +129,8 @@ class Contract:
                 raise TypeError(f"{other.__name__} and {intent.__name__} share the kind {kind_of(intent)!r}")
         if not self._kinds:
             raise TypeError("a contract needs at least one kind")
-        self._adapter = _adapter([_envelope_of(intent) for intent in self._kinds.values()])
+        adapter = _adapter([_envelope_of(intent) for intent in self._kinds.values()])
+        self._read = adapter.validator.validate_json
 
     def decode(self, text: str) -> Envelope[WriteIntent]:
         """Parse and validate the text of one envelope.
@@ -151,7 +139,7 @@ class Contract:
             EnvelopeError: it is not JSON, not an envelope, of an unknown kind or version, or has invalid data.
         """
         try:
-            envelope = self._adapter.validate_json(text)
+            envelope: Envelope[WriteIntent] = self._read(text)
             if suspect(text) or overflowed(envelope.data):
                 refuse_unstorable(envelope)
         except ValidationError as error:
@@ -180,8 +168,10 @@ _HEAD: TypeAdapter[Envelope[Any]] = TypeAdapter(Envelope[Any])
 
 
 def _envelope_of(intent: type[WriteIntent]) -> type[Envelope[Any]]:
-    kind = kind_of(intent)
-    return create_model(f"{intent.__name__}Envelope", __base__=Envelope[intent], type=(Literal[kind], ...))  # type: ignore[arg-type, valid-type]
+    fields = {"type": Literal[kind_of(intent)], "data": intent}
+    class_ = type(f"{intent.__name__}Envelope", (Envelope,), {"__annotations__": fields, "__module__": __name__})
+    made: Any = dataclass(class_, config=_CONFIG, frozen=True, slots=True, kw_only=True)
+    return cast("type[Envelope[Any]]", made)
 
 
 def _adapter(envelopes: list[type[Envelope[Any]]]) -> TypeAdapter[Envelope[Any]]:

@@ -21,7 +21,12 @@ Path = tuple[int | str, ...]
 
 def suspect(text: str) -> bool:
     """Tell whether a JSON text may hold an unstorable value: fast, and wrong on the safe side."""
-    return "\\u0000" in text or "NaN" in text or "Infinity" in text
+    # A single character is found, or not, many times as fast as a word.
+    return (
+        ("\\" in text and "\\u0000" in text)
+        or ("N" in text and "NaN" in text)
+        or ("I" in text and "Infinity" in text)
+    )
 
 
 def overflowed(model: BaseModel) -> bool:
@@ -49,15 +54,15 @@ def _unbounded(model: type[BaseModel]) -> bool:
     return False
 
 
-def refuse_unstorable(model: BaseModel) -> None:
-    """Look at every value of a model.
+def refuse_unstorable(model: Any) -> None:
+    """Look at every value of a model, or of a dataclass of Pydantic's.
 
     Raises:
         pydantic.ValidationError: naming each field that holds U+0000, a lone surrogate, NaN or infinity.
     """
     errors = [
         InitErrorDetails(type=PydanticCustomError(word, message), loc=path, input=None)
-        for path, word, message in unstorable(model.model_dump(mode="python", warnings=False))
+        for path, word, message in unstorable(model.__pydantic_serializer__.to_python(model, warnings=False))
     ]
     if errors:
         raise ValidationError.from_exception_data(type(model).__name__, errors, "json", hide_input=True)
