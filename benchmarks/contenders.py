@@ -7,7 +7,7 @@ finds a duplicate, keeps a ledger or says what became of an intent, and only Pen
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import psycopg
@@ -18,7 +18,7 @@ from sqlalchemy import insert
 
 from benchmarks.events import Event, ready_rows
 from benchmarks.rounds import Run
-from benchmarks.shop import COLUMNS, bind_page_views
+from benchmarks.shop import COLUMNS, bind_shop
 from consumer.tables import page_views
 from penstock.consumer import Drain
 from penstock.database import make_engine
@@ -42,15 +42,10 @@ class Contender(Protocol):
 
 
 SETTLING = 10
-"""How many records everybody writes before the clock starts, to a table that was just emptied."""
+"""How many records everybody writes before the clock starts, to tables that were just emptied.
 
-
-def settle(contender: Contender, events: Callable[[int], Event]) -> None:
-    """Have a contender write a little, outside of the clock.
-
-    TRUNCATE makes Postgres forget plans and begin new files, which a service in production never sees.
-    """
-    contender.prepare(events(SETTLING))()
+TRUNCATE makes Postgres forget plans and begin new files, which a service in production never sees.
+"""
 
 
 class Penstock:
@@ -58,11 +53,11 @@ class Penstock:
 
     name = "penstock"
 
-    def __init__(self, url: str, bind: Callable[[Drain], None] = bind_page_views) -> None:
-        self._engine = make_engine(url)
+    def __init__(self, url: str) -> None:
+        self._engine = make_engine(url, for_drain=True)
         self._dead_letters = MemoryQueue()
         self._drain = Drain(engine=self._engine, queue=MemoryQueue(), dead_letters=self._dead_letters)
-        bind(self._drain)
+        bind_shop(self._drain)
 
     def prepare(self, event: Event) -> Run:
         """Drain it; not one record may be handed back."""

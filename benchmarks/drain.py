@@ -10,6 +10,9 @@ written to a little, so that none of them pays for new files and forgotten plans
     bulk        json.loads and one SQLAlchemy executemany per event; no validation, no dedup, all or nothing
     copy        COPY of rows that were made ready before the clock started: what no consumer can beat
 
+Penstock alone is set against its own clean batch: poison, duplicates, a ledger of millions of rows, and the write
+modes that write by key. After each round the tables are held against what the events said.
+
 Compare ratios, not milliseconds: those are this machine's. Client and server share its processors, there is no
 network between them, and dead letters go to a queue in memory. Postgres runs as it ships, so that each commit
 waits for the disk (where `powertools` spends a part of its time); `--no-fsync` leaves that out, for all alike.
@@ -18,6 +21,7 @@ A target that is missed is shown as such; the exit code is 0 whenever the measur
 
 import argparse
 import logging
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -32,7 +36,7 @@ from benchmarks.server import Database, server
 from penstock.local.postgres import Postgres
 
 _talk = Console(stderr=True)
-_data = Console()
+_data = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report = measure(postgres, options)
     report.show(_data)
     report.write(options.json)
-    _talk.print(f"[dim]written to {options.json}[/dim]")
+    _say(f"written to {options.json}")
+    if options.markdown:
+        report.write_markdown(options.markdown)
+        _say(f"written to {options.markdown}")
 
 
 def measure(postgres: Postgres, options: argparse.Namespace) -> Report:
@@ -97,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--no-fsync", dest="fsync", action="store_false", help="have no commit wait for the disk")
     add("--json", type=Path, default=Path("build/bench-drain.json"), help="where the JSON goes")
+    add("--markdown", type=Path, help="where the figures go as a Markdown table, if anywhere")
     return parser
 
 

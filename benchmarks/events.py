@@ -1,24 +1,26 @@
 """SQS events as Lambda hands them over, of intents that have never been seen before. Never made on the clock."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from random import Random
-from typing import Any
-from uuid import UUID
+from typing import Any, get_args
+from uuid import NAMESPACE_URL, UUID, uuid5
 
+from penstock import WriteIntent
 from penstock.intents import derive_id, new_id, seal
 from penstock.testing import sqs_event
-from shared.intents import PageViewed
+from shared.intents import OrderPlaced, OrderStatusChanged, PageViewed, StockAdjusted
 
 Event = dict[str, Any]
 Row = tuple[Any, ...]
 
 _SOURCE = "/shop"
 _START = datetime(2026, 11, 20, 10, tzinfo=UTC)
-_DAY_MS = 86_400_000
+DAY_MS = 86_400_000
 
-_random = Random(20_261_120)  # noqa: S311 (the same views in every run)
+_random = Random(20_261_120)  # noqa: S311 (the same intents in every run)
 
 
 def page_views_event(size: int, *, poison: int = 0, derived: bool = False, body_bytes: int = 0) -> Event:
@@ -32,6 +34,40 @@ def page_views_event(size: int, *, poison: int = 0, derived: bool = False, body_
     """
     refused = {(2 * n + 1) * size // (2 * poison) for n in range(poison)}
     return sqs_event(_body(_view(n in refused), derived, body_bytes) for n in range(size))
+
+
+def keyed_event(kinds: Sequence[Callable[[int], WriteIntent]], size: int, *, per_key: int = 10) -> Event:
+    """Make an event of `size` intents that share keys, in no order.
+
+    Args:
+        kinds: what makes an intent of the key of this number, in turn.
+        size: how many records.
+        per_key: how many of them have the same key.
+    """
+    intents = [kinds[n % len(kinds)](n // per_key) for n in range(size)]
+    _random.shuffle(intents)
+    return sqs_event(seal(intent, id=new_id(), source=_SOURCE) for intent in intents)
+
+
+def order_placed(number: int) -> OrderPlaced:
+    """Make a version of an order."""
+    return OrderPlaced(
+        order_id=_order_id(number),
+        customer=f"customer-{_random.randrange(100_000)}@example.com",
+        total=Decimal(_random.randrange(1_000_000)) / 100,
+        placed_at=_some_time(),
+    )
+
+
+def order_status_changed(number: int) -> OrderStatusChanged:
+    """Move an order on."""
+    status = _random.choice(get_args(OrderStatusChanged.model_fields["status"].annotation))
+    return OrderStatusChanged(order_id=_order_id(number), status=status, changed_at=_some_time())
+
+
+def stock_adjusted(number: int) -> StockAdjusted:
+    """Let some stock come or go."""
+    return StockAdjusted(sku=f"SKU-{number:08}", delta=_random.randint(-100, 100))
 
 
 def ready_rows(event: Mapping[str, Any]) -> list[Row]:
@@ -49,9 +85,17 @@ def _view(refused: bool) -> PageViewed:
         path=f"/products/{_random.randrange(100_000)}",
         visitor=UUID(int=_random.getrandbits(128), version=4),
         referrer="https://www.example.com/search?q=penstock" if _random.random() < 0.5 else None,  # noqa: PLR2004
-        viewed_at=_START + timedelta(milliseconds=_random.randrange(_DAY_MS)),
-        duration_ms=_DAY_MS + 1 if refused else _random.randrange(600_000),
+        viewed_at=_some_time(),
+        duration_ms=DAY_MS + 1 if refused else _random.randrange(600_000),
     )
+
+
+def _some_time() -> datetime:
+    return _START + timedelta(microseconds=_random.randrange(DAY_MS * 1000))
+
+
+def _order_id(number: int) -> UUID:
+    return uuid5(NAMESPACE_URL, f"order {number}")
 
 
 def _body(view: PageViewed, derived: bool, body_bytes: int) -> str:

@@ -23,6 +23,11 @@ class Figure:
     at_most: float | None = None
 
     @property
+    def measured(self) -> str:
+        """The value in words."""
+        return f"{self.value:,.2f} {self.unit}"
+
+    @property
     def target(self) -> str:
         """The target in words; nothing where there is none."""
         if self.at_least is not None:

@@ -20,7 +20,8 @@ import psutil
 from benchmarks.contenders import Penstock
 from benchmarks.events import page_views_event
 from benchmarks.figures import Figure
-from benchmarks.server import Database
+from benchmarks.server import LEDGERS, Database
+from benchmarks.shop import SHOP
 
 AT_MOST_MIB = 150
 MIB = 2**20
@@ -30,7 +31,7 @@ BODY_BYTES = 629
 
 def memory_figure(database: Database, records: int) -> Figure:
     """Measure an event of `records` records of `BODY_BYTES` each."""
-    database.empty("page_views", "penstock.ledger")
+    database.empty(*SHOP, *LEDGERS)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "event.json"
         path.write_text(json.dumps(page_views_event(records, body_bytes=BODY_BYTES)))

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from benchmarks.contenders import SETTLING, Bulk, Contender, CopyOfReadyRows, Penstock, PerRecord, settle
+from benchmarks.contenders import SETTLING, Bulk, Contender, CopyOfReadyRows, Penstock, PerRecord
 from benchmarks.events import Event, page_views_event
 from benchmarks.figures import Figure
 from benchmarks.rounds import Run, Timing, interleave, rounds_for
-from benchmarks.server import Database
+from benchmarks.server import LEDGERS, Database
+from benchmarks.shop import SHOP
 
 SPEED_TARGETS: Mapping[tuple[str, int], float] = {
     (PerRecord.name, 1000): 50,
@@ -32,9 +33,7 @@ class Race:
         ]
         turns = {contender.name: _Turn(self, contender) for contender in contenders}
         try:
-            return interleave(
-                turns, records=self.size, rounds=rounds_for(self.size, rounds), before_round=self._new_event
-            )
+            return interleave(turns, rounds=rounds_for(self.size, rounds), before_round=self._new_event)
         finally:
             for contender in contenders:
                 contender.close()
@@ -48,9 +47,13 @@ class _Turn:
         self._race = race
         self._contender = contender
 
+    @property
+    def event(self) -> Event:
+        return self._race.event
+
     def prepare(self) -> Run:
-        self._race.database.empty("page_views", "penstock.ledger")
-        settle(self._contender, page_views_event)
+        self._race.database.empty(*SHOP, *LEDGERS)
+        self._contender.prepare(page_views_event(SETTLING))()
         return self._contender.prepare(self._race.event)
 
     def check(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks.figures import Figure
 from benchmarks.rounds import Timing
@@ -49,13 +50,28 @@ class Report:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
+    def write_markdown(self, path: Path) -> None:
+        """Write the figures as a page of Markdown."""
+        rows = [
+            ("figure", "measured", "target", ""),
+            ("---", "---:", "---:", "---"),
+            *((figure.name, figure.measured, figure.target, _VERDICTS[figure.reached]) for figure in self.figures),
+        ]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        path.write_text(f"# Figures\n\nWritten by `make bench-drain`: {self._circumstances()}.\n\n{table}\n")
+
     def show(self, console: Console) -> None:
         """Print it."""
-        console.print(", ".join(f"{name} {value}" for name, value in {**_machine(), **self.settings}.items()))
+        console.print(self._circumstances())
         for size, timings in self.race.items():
             console.print(_timing_table(f"From the event to the commit, {size:,} records", timings))
-        console.print(_timing_table(f"Penstock alone ({self.ledger_rows:,} rows in the full ledger)", self.alone))
+        console.print(_timing_table("Penstock alone", self.alone))
         console.print(_figure_table(self.figures))
+
+    def _circumstances(self) -> str:
+        named = {**_machine(), **self.settings, "rows in the full ledger": f"{self.ledger_rows:,}"}
+        return ", ".join(f"{name} {value}" for name, value in named.items())
 
 
 def _machine() -> dict[str, Any]:
@@ -68,16 +84,19 @@ def _timings(timings: Mapping[str, Timing]) -> dict[str, Any]:
 
 def _timing_table(title: str, timings: Mapping[str, Timing]) -> Table:
     table = Table("", title=title, title_justify="left")
-    for heading in ("rounds", "fastest ms", "median ms", "slowest ms", "records/s"):
+    for heading in ("bytes each", "rounds", "fastest ms", "median ms", "slowest ms", "records/s"):
         table.add_column(heading, justify="right")
     for name, timing in timings.items():
         spread = (min(timing.seconds), timing.median, max(timing.seconds))
         milliseconds = (f"{seconds * 1000:,.1f}" for seconds in spread)
-        table.add_row(name, str(len(timing.seconds)), *milliseconds, f"{timing.rate:,.0f}")
+        table.add_row(
+            name, f"{timing.body_bytes:.0f}", str(len(timing.seconds)), *milliseconds, f"{timing.rate:,.0f}"
+        )
     return table
 
 
-_VERDICTS = {True: "[green]reached[/green]", False: "[yellow]not reached[/yellow]", None: ""}
+_VERDICTS = {True: "reached", False: "not reached", None: ""}
+_STYLES = {True: "green", False: "yellow", None: ""}
 
 
 def _figure_table(figures: Iterable[Figure]) -> Table:
@@ -85,6 +104,6 @@ def _figure_table(figures: Iterable[Figure]) -> Table:
     for heading in ("measured", "target", ""):
         table.add_column(heading, justify="right")
     for figure in figures:
-        measured = f"{figure.value:,.2f} {figure.unit}"
-        table.add_row(figure.name, measured, figure.target, _VERDICTS[figure.reached])
+        verdict = Text(_VERDICTS[figure.reached], _STYLES[figure.reached])
+        table.add_row(figure.name, figure.measured, figure.target, verdict)
     return table

@@ -3,9 +3,11 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
+
+from benchmarks.events import Event
 
 WARM_UP = 2
 """Rounds that are run like all others and not counted."""
@@ -15,6 +17,10 @@ Run = Callable[[], None]
 
 class Turn(Protocol):
     """What one contender does in each round."""
+
+    @property
+    def event(self) -> Event:
+        """The event of the latest round."""
 
     def prepare(self) -> Run:
         """Make everything ready, outside of the clock, and return what is to be timed."""
@@ -29,10 +35,12 @@ class Timing:
 
     Attributes:
         records: records per event.
+        body_bytes: how long their bodies are, on average.
         seconds: of each round, in order.
     """
 
     records: int
+    body_bytes: float
     seconds: tuple[float, ...]
 
     @property
@@ -51,13 +59,12 @@ class Timing:
 
 
 def interleave(
-    turns: Mapping[str, Turn], *, records: int, rounds: int, before_round: Callable[[], None] = lambda: None
+    turns: Mapping[str, Turn], *, rounds: int, before_round: Callable[[], None] = lambda: None
 ) -> dict[str, Timing]:
     """Give everybody a turn in each round.
 
     Args:
         turns: by name, in the order in which they are taken.
-        records: how many records each event has.
         rounds: how many rounds are counted.
         before_round: called before each round, outside of the clock.
     """
@@ -67,12 +74,17 @@ def interleave(
         for name, turn in turns.items():
             seconds[name].append(_time(turn.prepare()))
             turn.check()
-    return {name: Timing(records, tuple(taken[WARM_UP:])) for name, taken in seconds.items()}
+    return {name: _timing(turn.event, seconds[name][WARM_UP:]) for name, turn in turns.items()}
 
 
 def rounds_for(records: int, rounds: int) -> int:
     """Return how many rounds a size is worth, if 1,000 records are worth `rounds`: five at least."""
     return min(2 * rounds, max(5, rounds * 1000 // records))
+
+
+def _timing(event: Event, seconds: Sequence[float]) -> Timing:
+    sizes = [len(record["body"].encode()) for record in event["Records"]]
+    return Timing(len(sizes), statistics.mean(sizes), tuple(seconds))
 
 
 def _time(run: Run) -> float:

@@ -11,12 +11,15 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.events import page_views_event
-from benchmarks.shop import bind_page_views
+from benchmarks.shop import bind_shop
 from penstock.consumer import Drain
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
 from penstock.local.postgres import Postgres
 from penstock.testing import LambdaContext, MemoryQueue
+
+LEDGERS = ("penstock.ledger", "penstock.ledger_past")
+"""Both generations of the ledger: the drain looks ids up in both."""
 
 _MIGRATIONS = Path(__file__).parent.parent / "infra" / "migrations"
 _BY_TIME = (
@@ -54,22 +57,24 @@ class Database:
     def fill_ledger(self, rows: int) -> None:
         """Enter `rows` intents, half with ids made by time (version 7), half with derived ones.
 
-        All are copies of the entry of an intent that was really drained, whatever columns the ledger has.
+        All are copies of the entry of an intent that was really drained, whatever columns the ledger has. The
+        older half of them is in the generation before.
         """
         self._drain_one()
         names = self._ledger_columns()
         values = ", ".join("fresh.id" if name == "id" else f"entry.{name}" for name in names)
-        self.connection.execute(
-            f"""
-            INSERT INTO penstock.ledger ({", ".join(names)})
-            SELECT {values}
-            FROM (SELECT * FROM penstock.ledger LIMIT 1) AS entry,
-                 (SELECT CASE WHEN n % 2 = 0 THEN md5(n::text)::uuid ELSE ({_BY_TIME})::uuid END AS id
-                  FROM generate_series(1, {rows:d}) AS n ORDER BY 1) AS fresh
-            """
-        )
-        self.empty("page_views")
-        self.connection.execute("VACUUM ANALYZE penstock.ledger")
+        newest, past = LEDGERS
+        for generation, first, last in ((past, 1, rows // 2), (newest, rows // 2 + 1, rows)):
+            self.connection.execute(
+                f"""
+                INSERT INTO {generation} ({", ".join(names)})
+                SELECT {values}
+                FROM (SELECT * FROM penstock.ledger LIMIT 1) AS entry,
+                     (SELECT CASE WHEN n % 2 = 0 THEN md5(n::text)::uuid ELSE ({_BY_TIME})::uuid END AS id
+                      FROM generate_series({first:d}, {last:d}) AS n ORDER BY 1) AS fresh
+                """
+            )
+        self.connection.execute(f"VACUUM ANALYZE {', '.join(LEDGERS)}")
         self.connection.execute("CHECKPOINT")
 
     def close(self) -> None:
@@ -79,7 +84,7 @@ class Database:
     def _drain_one(self) -> None:
         engine = make_engine(self.url)
         drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
-        bind_page_views(drain)
+        bind_shop(drain)
         drain.handler(page_views_event(1), LambdaContext())
         engine.dispose()
 

@@ -9,23 +9,37 @@ from benchmarks.drain import main
 from benchmarks.figures import Figure
 
 PEERS = ("powertools", "bulk", "copy")
-SCENARIOS = ("one poison record", "ten poison records", "full ledger, ids by time", "full ledger, derived ids")
+KEYED = ("upsert", "upsert of two kinds", "increment")
+UNCLEAN = (
+    "one record in a hundred delivered before",
+    "every record delivered before",
+    "one poison record",
+    "ten poison records",
+)
+FULL = ("full ledger, ids by time", "full ledger, derived ids")
 
 
 def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With tiny sizes, the JSON has every figure, and the table says what Postgres waited for."""
-    path = tmp_path / "deep" / "bench.json"
+    """With tiny sizes, JSON and Markdown have every figure, and the table says what Postgres waited for."""
+    path, page = tmp_path / "deep" / "bench.json", tmp_path / "figures.md"
     tiny = ["--rounds", "1", "--batch", "100", "--ledger-rows", "100", "--memory-records", "10"]
-    main(["--sizes", "5", "10", *tiny, "--no-fsync", "--json", str(path)])
+    main(["--sizes", "5", "10", *tiny, "--no-fsync", "--json", str(path), "--markdown", str(page)])
     report = json.loads(path.read_text())
     contenders = ["penstock", *PEERS]
     assert {size: [*timings] for size, timings in report["race"].items()} == {"5": contenders, "10": contenders}
-    assert [*report["alone"]] == ["clean", *SCENARIOS]
+    assert [*report["alone"]] == ["clean", *KEYED, *UNCLEAN, *FULL]
+    assert all(timing["body_bytes"] > 0 for timing in report["alone"].values())
     names = [figure["name"] for figure in report["figures"]]
     assert names[:-1] == [
         *(f"speed: penstock / {peer} at {size}" for size in (5, 10) for peer in PEERS),
-        *(f"time: {scenario} / clean at 100" for scenario in SCENARIOS),
+        *(
+            name
+            for mode in KEYED
+            for name in (f"time: {mode} / append at 100", f"bytes per record: {mode} / append")
+        ),
+        *(f"time: {scenario} / clean at 100" for scenario in [*UNCLEAN, *FULL]),
     ]
+    assert [row.split(" | ")[0] for row in page.read_text().splitlines()[6:]] == [f"| {name}" for name in names]
     assert all(figure["value"] > 0 for figure in report["figures"])
     assert report["postgres"]["fsync"] == "off"
     assert "fsync off" in capsys.readouterr().out
@@ -36,7 +50,7 @@ def test_what_takes_long_may_be_skipped(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
     tiny = ["--rounds", "1", "--batch", "100", "--ledger-rows", "0", "--memory-records", "0"]
     main(["--sizes", "5", *tiny, "--no-fsync", "--json", str(path)])
-    assert [*json.loads(path.read_text())["alone"]] == ["clean", *SCENARIOS[:2]]
+    assert [*json.loads(path.read_text())["alone"]] == ["clean", *KEYED, *UNCLEAN]
 
 
 def test_a_figure_knows_its_target() -> None:
