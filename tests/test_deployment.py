@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 STAGE = "dev"
 BUILD = ROOT / "build" / STAGE
 PRODUCERS = {"page-views", "orders", "stock", "emails"}
-CONSUMERS = {"writes", "drain", "probe"}
+CONSUMERS = {"writes", "drain", "probe", "prune"}
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -108,7 +108,7 @@ def contents(name: str) -> set[str]:
 
 
 def test_functions(template: dict[str, Any]) -> None:
-    """There is one function per kind of request, and the three of the consumer's side."""
+    """There is one function per kind of request, and the four of the consumer's side."""
     assert functions(template).keys() == PRODUCERS | CONSUMERS
 
 
@@ -147,7 +147,7 @@ def test_budget(template: dict[str, Any]) -> None:
         function["ReservedConcurrentExecutions"] * int(function["Environment"]["Variables"]["PENSTOCK_POOL_SIZE"])
         for function in connected.values()
     ]
-    assert len(held) == 3
+    assert len(held) == 4
     assert int(template["Outputs"]["ConnectionBudget"]["Value"]) == sum(held)
 
 
@@ -253,13 +253,27 @@ def test_probe_permissions(template: dict[str, Any]) -> None:
     assert given == {"secretsmanager:GetSecretValue"}
 
 
-def test_probe_schedule(template: dict[str, Any]) -> None:
-    """The probe runs every minute, one at a time, and has the time that a silent database takes."""
-    (rule,) = resources(template, "AWS::Events::Rule").values()
-    assert rule["ScheduleExpression"] == "rate(1 minute)"
-    assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["ProbeLambdaFunction", "Arn"]}
+def test_prune_permissions(template: dict[str, Any]) -> None:
+    """What prunes may read the database's URL and nothing else."""
+    ((secret, given),) = actions(template, "PruneRole").items()
+    assert "database-url" in secret
+    assert given == {"secretsmanager:GetSecretValue"}
+
+
+def test_schedules(template: dict[str, Any]) -> None:
+    """The probe runs every minute and the pruning every day, one of each at a time."""
+    rules = resources(template, "AWS::Events::Rule").values()
+    assert {rule["Targets"][0]["Arn"]["Fn::GetAtt"][0]: rule["ScheduleExpression"] for rule in rules} == {
+        "ProbeLambdaFunction": "rate(1 minute)",
+        "PruneLambdaFunction": "rate(1 day)",
+    }
+    found = functions(template)
+    assert {found[name]["ReservedConcurrentExecutions"] for name in ("probe", "prune")} == {1}
+
+
+def test_probe_timeout(template: dict[str, Any]) -> None:
+    """The probe has the time that a silent database takes, and no two of its runs overlap."""
     probe = functions(template)["probe"]
-    assert probe["ReservedConcurrentExecutions"] == 1
     assert 10 < probe["Timeout"] < 60
 
 
@@ -300,7 +314,7 @@ def referred(content: Any) -> Iterator[str]:
 def test_no_wildcard_resources(template: dict[str, Any]) -> None:
     """No role may do anything to everything but look for mappings; logs go to this service's groups alone."""
     policies = resources(template, "AWS::IAM::Policy")
-    for holder in ("ProducerRole", "WritesRole", "DrainRole", "ProbeRole", *policies):
+    for holder in ("ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole", *policies):
         for statement in statements(template, holder):
             assert statement["Resource"] != "*" or statement["Action"] == "lambda:ListEventSourceMappings"
             if "Fn::Sub" in statement["Resource"] and holder not in policies:
@@ -309,7 +323,7 @@ def test_no_wildcard_resources(template: dict[str, Any]) -> None:
 
 def test_roles(template: dict[str, Any]) -> None:
     """There is a role for each kind of function, and no shared default one."""
-    roles = {"ProducerRole", "WritesRole", "DrainRole", "ProbeRole"}
+    roles = {"ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole"}
     assert resources(template, "AWS::IAM::Role").keys() == roles
 
 

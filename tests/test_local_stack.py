@@ -250,6 +250,14 @@ def test_an_operator_turns_the_drain_off(live: LocalState) -> None:
         functions.update_event_source_mapping(UUID=uuid_, Enabled=True)
 
 
+def test_prune(live: LocalState) -> None:
+    """What prunes reaches the database with the permissions that it has, and finds nothing to do in a new one."""
+    answer = aws(live, "lambda").invoke(FunctionName="shop-local-prune")
+    said = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, said
+    assert (said["rotation"], said["tombstones"]) == ("not-due", 0)
+
+
 def mapping(live: LocalState) -> dict[str, Any]:
     """The event source mapping that feeds the drain, as it is now."""
     (found,) = aws(live, "lambda").list_event_source_mappings(FunctionName="shop-local-drain")[

@@ -2,13 +2,15 @@
 
 import logging
 from functools import cached_property
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Engine, select
+from sqlalchemy import CompoundSelect, Engine, literal, select, union_all
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.sqlstates import fault_of
 from penstock.database import ledger, reader_engine
-from penstock.database.ledger import PENDING
+from penstock.database.ledger import PENDING, past
 from penstock.intents import Outcome, OutcomeUnavailable, verify
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
 
@@ -36,12 +38,10 @@ class Outcomes:
             penstock.intents.OutcomeUnavailable: the database, or the receipts' key, is out of reach.
             penstock.settings.SettingsError: a setting is missing or bad.
         """
-        statement = select(ledger.c.outcome, ledger.c.settled_at, ledger.c.fault)
         try:
             id_ = verify(receipt, resolve_secret(self._settings.receipt_key)).id
-            statement = statement.where(ledger.c.id == id_)
             with self._engine.connect() as connection:
-                row = connection.execute(statement).one_or_none()
+                row = connection.execute(_entry(id_)).one_or_none()
         except SecretUnavailable as error:
             raise OutcomeUnavailable(str(error)) from error
         except SQLAlchemyError as error:
@@ -58,3 +58,12 @@ class Outcomes:
     @cached_property
     def _engine(self) -> Engine:
         return self._given_engine or reader_engine(self._settings)
+
+
+def _entry(id_: UUID) -> CompoundSelect[Any]:
+    """Select what is known of an intent; a dead one that landed later, after a replay, is in both generations."""
+    generations = [
+        select(t.c.outcome, t.c.settled_at, t.c.fault, literal(age).label("age")).where(t.c.id == id_)
+        for age, t in enumerate((ledger, past))
+    ]
+    return union_all(*generations).order_by("age").limit(1)

@@ -25,12 +25,14 @@ _KEEPALIVE = {
 }
 
 
-def make_engine(url: str, *, pool_size: int = 1) -> Engine:
+def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Engine:
     """Make an engine that never holds more than `pool_size` connections; it connects at first use.
 
     Args:
         url: a `postgresql://` URL.
         pool_size: connections that it may hold at once.
+        for_drain: whether a drain uses it, which begins again if a connection turns out to be lost, and need not
+            try it first; and which does the same all day, so that statements are prepared at once.
 
     Raises:
         penstock.settings.SettingsError: the URL is not one of Postgres; it is not shown, it may hold a password.
@@ -41,12 +43,13 @@ def make_engine(url: str, *, pool_size: int = 1) -> Engine:
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
         pool_recycle=_RECYCLE_SECONDS,
-        pool_pre_ping=True,
+        pool_pre_ping=not for_drain,
         # Values are other people's: they stay out of errors and logs.
         hide_parameters=True,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "application_name": application_name(),
+            **({"prepare_threshold": 0} if for_drain else {}),
             **_KEEPALIVE,
         },
     )
@@ -61,13 +64,24 @@ def _leave_a_reader(context: ExceptionContext) -> None:
 
 
 def writer_engine(settings: Settings) -> Engine:
-    """Make the engine that the drain writes through.
+    """Make an engine of one connection, for all that writes and is no drain.
 
     Raises:
         penstock.settings.SettingsError: the database is not named, or not by a Postgres URL.
         penstock.settings.SecretUnavailable: the secret that names it cannot be read.
     """
-    return make_engine(resolve_secret(settings.require("database_url").database_url), pool_size=settings.pool_size)
+    return make_engine(resolve_secret(settings.require("database_url").database_url))
+
+
+def drain_engine(settings: Settings) -> Engine:
+    """Make the engine that a drain writes through.
+
+    Raises:
+        penstock.settings.SettingsError: the database is not named, or not by a Postgres URL.
+        penstock.settings.SecretUnavailable: the secret that names it cannot be read.
+    """
+    url = resolve_secret(settings.require("database_url").database_url)
+    return make_engine(url, pool_size=settings.pool_size, for_drain=True)
 
 
 def reader_engine(settings: Settings) -> Engine:

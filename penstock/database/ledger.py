@@ -1,6 +1,6 @@
 """The ledger: which intents have taken effect, written in the same transaction as their effects."""
 
-from sqlalchemy import JSON, Column, DateTime, MetaData, SmallInteger, Table, Text, Uuid, func
+from sqlalchemy import JSON, BigInteger, Column, DateTime, MetaData, SmallInteger, Table, Text, Uuid, func
 
 APPLIED = "applied"
 STALE = "stale"
@@ -21,4 +21,9 @@ ledger = Table(
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("stated_at", DateTime(timezone=True), nullable=False),
     Column("settled_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("digest", BigInteger),
+    Column("reused_at", DateTime(timezone=True)),
 )
+
+past = ledger.to_metadata(MetaData(schema=SCHEMA), name="ledger_past")
+"""The ledger's generation before this one: it is looked up, and never entered anything new."""

@@ -15,6 +15,9 @@ from penstock.database.engine import make_engine
 from penstock.database.ledger import SCHEMA
 
 _FRAMEWORK = Path(__file__).parent / "migrations"
+REVISIONS = "alembic_version"
+"""The table of the revisions that are applied, in either schema."""
+
 _LOCK = 0x70656E73746F636B  # "penstock": the key of the advisory lock
 
 
@@ -48,10 +51,26 @@ def upgrade(database_url: str, service_migrations: Path | None = None) -> list[s
     return applied
 
 
+def compare(connection: Connection) -> tuple[list[str], list[str]]:
+    """Hold the framework's own tables against its migrations; nothing is changed.
+
+    Returns:
+        The revisions that are still to be applied, and those in the database that only a newer version knows.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the table of revisions cannot be read.
+    """
+    _, script = _script(_FRAMEWORK)
+    options = {"version_table_schema": SCHEMA, "version_table": REVISIONS}
+    heads = MigrationContext.configure(connection, opts=options).get_current_heads()
+    known = [step.revision for step in script.walk_revisions()]
+    newer = [head for head in heads if head not in known]
+    done = {step.revision for head in {*heads} - {*newer} for step in script.iterate_revisions(head, "base")}
+    return [] if newer else [name for name in reversed(known) if name not in done], newer
+
+
 def _run(connection: Connection, folder: Path, schema: str | None) -> list[str]:
-    config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
+    config, script = _script(folder)
     applied: list[str] = []
 
     def to_head(revision: object, _context: MigrationContext) -> list[object]:
@@ -60,6 +79,12 @@ def _run(connection: Connection, folder: Path, schema: str | None) -> list[str]:
         return list(steps)
 
     with EnvironmentContext(config, script, fn=to_head) as environment:
-        environment.configure(connection=connection, version_table_schema=schema, version_table="alembic_version")
+        environment.configure(connection=connection, version_table_schema=schema, version_table=REVISIONS)
         environment.run_migrations()
     return applied
+
+
+def _script(folder: Path) -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config, ScriptDirectory.from_config(config)

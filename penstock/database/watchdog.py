@@ -6,12 +6,17 @@ invocation until Lambda kills it; its socket is shut down before that, and the d
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, event
+
+_LOOK_SECONDS = 0.1
+_IDLE_LOOKS = 50
+"""After so many looks at nothing the thread ends; the next transaction starts another."""
 
 
 class Watchdog:
@@ -21,6 +26,9 @@ class Watchdog:
         """Take an engine. What it has connected before is watched from its next transaction on."""
         self._engine = engine
         self._made: WeakSet[Any] = WeakSet()
+        self._limits: dict[object, float] = {}
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
         for moment in ("connect", "checkout"):
             event.listen(engine, moment, lambda connection, *_: self._made.add(connection))
 
@@ -34,14 +42,34 @@ class Watchdog:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database refused, is away, or was cut off.
         """
-        timer = threading.Timer(seconds, self._cut_off)
-        timer.daemon = True
-        timer.start()
+        turn = object()
+        self._limits[turn] = time.monotonic() + seconds
+        self._watch()
         try:
             with self._engine.begin() as connection:
                 yield connection
         finally:
-            timer.cancel()
+            del self._limits[turn]
+
+    def _watch(self) -> None:
+        """Have a thread look at the clock: one for many transactions, as to start one takes as long as a query."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name="penstock-watchdog", daemon=True)
+                self._thread.start()
+
+    def _look(self) -> None:
+        idle = 0
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            limits = list(self._limits.values())
+            idle = 0 if limits else idle + 1
+            if limits and time.monotonic() > min(limits):
+                self._cut_off()
+            with self._starting:
+                if idle >= _IDLE_LOOKS and not self._limits:
+                    self._thread = None
+                    return
 
     def _cut_off(self) -> None:
         for connection in list(self._made):

@@ -1,0 +1,28 @@
+"""Two generations of the ledger, and what tells a repeated id from a reused one."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Add the columns, and the generation before this one."""
+    op.execute("ALTER TABLE penstock.ledger ADD digest bigint, ADD reused_at timestamptz")
+    op.execute("CREATE TABLE penstock.ledger_past (LIKE penstock.ledger INCLUDING ALL)")
+    op.execute(
+        """
+        CREATE TABLE penstock.rotation (
+            one boolean PRIMARY KEY DEFAULT true CHECK (one),
+            rotated_at timestamptz NOT NULL
+        )
+        """
+    )
+    op.execute("INSERT INTO penstock.rotation (rotated_at) VALUES (now())")
+
+
+def downgrade() -> None:
+    """Put both generations back into one; where both know an id, this one is right."""
+    op.execute("INSERT INTO penstock.ledger SELECT * FROM penstock.ledger_past ON CONFLICT DO NOTHING")
+    op.execute("DROP TABLE penstock.ledger_past, penstock.rotation")
+    op.execute("ALTER TABLE penstock.ledger DROP digest, DROP reused_at")
