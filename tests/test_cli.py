@@ -130,6 +130,17 @@ def letter(number: int) -> Outgoing:
     return dead.stamp(Outgoing(json.dumps(body), {"type": Attribute("email.requested")}))
 
 
+def fingerprint_of(message: Outgoing) -> str:
+    """Return the fingerprint in a message's letter."""
+    read = DeadLetter.read(message.attributes)
+    assert read
+    assert read.fingerprint
+    return read.fingerprint
+
+
+FINGERPRINT = fingerprint_of(letter(1))
+
+
 # Looking
 
 
@@ -141,6 +152,7 @@ def test_a_list_is_lines_under_a_header_when_piped(stack: Stack, run: Run) -> No
     row = dict(zip(header, line, strict=True))
     assert (ended.code, row["id"], row["kind"]) == (0, id_of(1), "email.requested")
     assert row["detail"] == "NotNullViolation: sqlstate 23502, table emails, column subject"
+    assert row["fingerprint"] == FINGERPRINT
     assert "receive" in ended.err
     assert stack.dead.depth().visible == 1
 
@@ -159,6 +171,7 @@ def test_json_tells_where_each_came_from(stack: Stack, run: Run) -> None:
     stack.dead.send([letter(1), moved, Outgoing("hello")])
     rows = {row["origin"]: row for row in run("dlq", "list", "--json").rows}
     assert (rows["drain"]["reason"], rows["drain"]["sqlstate"]) == ("NotNullViolation", "23502")
+    assert [rows[origin]["fingerprint"] for origin in ("drain", "sqs", "other")] == [FINGERPRINT, None, None]
     assert (rows["sqs"]["id"], rows["sqs"]["fault"]) == (id_of(2), None)
     assert (rows["other"]["id"], rows["other"]["kind"]) == (None, None)
     assert rows["drain"]["expires_at"] > rows["drain"]["sent_at"]
@@ -261,6 +274,7 @@ def test_a_terminal_gets_a_table_and_a_question(stack: Stack) -> None:
     _, screen = in_terminal(["dlq", "list"], "")
     assert "┃" in screen
     assert id_of(1) in screen
+    assert FINGERPRINT in screen
     code, screen = in_terminal(["dlq", "replay", "--all"], "n\n")
     assert "Replay all dead letters (about 1)?" in screen
     assert (code, stack.dead.depth().visible) == (3, 1)
@@ -438,6 +452,36 @@ def test_the_database_of_a_stage_is_in_its_secret(stack: Stack, run: Run, empty_
         assert "already up to date" in run(*words, "--database-url", arn).err
 
 
+def test_pruning_says_what_it_did(folder: Path, run: Run, empty_database: str) -> None:
+    """The database is found as for an upgrade; what was done is on stdout, for people and as JSON."""
+    record(folder, database_url=empty_database)
+    run("db", "upgrade")
+    ended = run("db", "prune")
+    assert (ended.code, ended.out.splitlines()[:2]) == (0, ["rotation\tnot-due", "tombstones\t0"])
+    assert "127.0.0.1" in ended.err
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("UPDATE penstock.rotation SET rotated_at = rotated_at - interval '30 days'")
+    answer = json.loads(run("db", "prune", "--stage", "local", "--json").out)
+    assert (answer["rotation"], answer["tombstones"]) == ("rotated", 0)
+
+
+def test_a_pruning_that_had_to_give_way_is_a_conflict(
+    run: Run, folder: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the ledger was in use all the time the command says so and ends with 5."""
+    monkeypatch.setattr("penstock.cli.db._PRUNING_SECONDS", 4)
+    (folder / "serverless.yml").write_text("service: shop\n")
+    words = ("--database-url", empty_database)
+    run("db", "upgrade", *words)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("UPDATE penstock.rotation SET rotated_at = rotated_at - interval '30 days'")
+        connection.commit()
+        connection.execute("SELECT FROM penstock.ledger")
+        ended = run("db", "prune", *words)
+    assert (ended.code, ended.out.splitlines()[0]) == (5, "rotation\tpostponed")
+    assert "run it again" in ended.err
+
+
 @pytest.mark.parametrize(
     "url",
     ["postgresql://u:hunter2@127.0.0.1:1/x", "mysql://u:hunter2@h/x", "u:hunter2", "postgresql://u:hunter2@:x/"],
@@ -507,7 +551,10 @@ def test_without_the_extra_the_way_out_is_told() -> None:
     assert done.stderr == "penstock: the command line is not installed: pip install 'penstock[cli]'\n"
 
 
-@pytest.mark.parametrize("words", [(), ("dlq",), ("dlq", "list"), ("dlq", "replay"), ("db",), ("db", "upgrade")])
+@pytest.mark.parametrize(
+    "words",
+    [(), ("dlq",), ("dlq", "list"), ("dlq", "replay"), ("db",), ("db", "upgrade"), ("db", "prune"), ("check",)],
+)
 def test_every_command_has_help_with_an_example(run: Run, words: tuple[str, ...]) -> None:
     """Help goes to stdout and shows how the command is used."""
     ended = run(*words, "--help")

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli import db, dlq, local, version_line
+from penstock.cli import check, db, dlq, local, version_line
 
 app = typer.Typer(
     name="penstock",
     help="Look after a Penstock service: its dead letters, its database, its local stack.",
     epilog=(
-        "Examples: penstock dlq list · penstock dlq replay --all --stage dev · penstock db upgrade. "
+        "Examples: penstock dlq list · penstock dlq replay --all --stage dev · penstock db upgrade · "
+        "penstock check. "
         "Exit codes: 0 done, 1 something failed, 2 usage, 3 confirmation needed, 4 credentials, 5 conflict, "
         "130 interrupted."
     ),
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("check", epilog=check.EPILOG)(check.check)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(db.app, name="db")
 app.add_typer(local.app, name="local")

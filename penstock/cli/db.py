@@ -1,30 +1,27 @@
 """`penstock db`: the tables of the framework and of the service."""
 
-import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import URL
-from sqlalchemy.exc import OperationalError
 
-from penstock.cli.failure import USAGE, Failure
+from penstock.cli.database import DatabaseOption, find_database, reaching
+from penstock.cli.failure import CONFLICT, Failure
 from penstock.cli.project import Project
-from penstock.cli.render import harmless, print_line
+from penstock.cli.render import print_line
 from penstock.cli.stage import (
-    LOCAL,
     EndpointOption,
     ProfileOption,
     RegionOption,
     ServiceOption,
-    Stage,
     StageOption,
     open_stage,
 )
-from penstock.database.engine import driver_url
+from penstock.database.engine import make_engine
 from penstock.database.migrate import upgrade
-from penstock.local import state
-from penstock.settings import SettingsError
+from penstock.database.retention import POSTPONED, Pruned, prune
+from penstock.database.watchdog import Watchdog
 
 app = typer.Typer(
     help="Look after the database's tables.",
@@ -32,8 +29,10 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_VARIABLE = "PENSTOCK_DATABASE_URL"
 _MIGRATIONS = Path("infra", "migrations")
+_PRUNING_SECONDS = 60.0
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 
 @app.callback()
@@ -49,15 +48,8 @@ def group() -> None:
 def upgrade_(
     *,
     stage: StageOption = None,
-    database_url: Annotated[
-        str | None,
-        typer.Option(
-            "--database-url",
-            help="The database, or the ARN of a secret that holds its URL. "
-            f"By default {_VARIABLE}, then the stage's own.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    database_url: DatabaseOption = None,
+    as_json: JsonOption = False,
     service: ServiceOption = None,
     region: RegionOption = None,
     profile: ProfileOption = None,
@@ -68,24 +60,11 @@ def upgrade_(
     Prints each revision that was applied; safe to run again. The stage's own database is that of the local stack,
     or the one named in the secret penstock/SERVICE/STAGE/database-url.
     """
-    given = database_url or os.environ.get(_VARIABLE, "").strip()
-    if given and not given.startswith("arn:"):
-        url = given
-    else:
-        url = _url_of(open_stage(stage, service, region, profile, endpoint_url), given or None)
+    url = find_database(database_url, lambda: open_stage(stage, service, region, profile, endpoint_url))
     applied = _upgrade(url)
     for revision in applied:
         print_line({"revision": revision} if as_json else [revision], as_json=as_json)
     typer.echo(f"{len(applied)} revisions applied" if applied else "already up to date", err=True)
-
-
-def _url_of(stage: Stage, secret: str | None) -> str:
-    """Return the URL of a stage's own database, or the one in a secret."""
-    if secret is None and stage.name == LOCAL:
-        stack = state.load(stage.project.folder)
-        if stack is not None:
-            return stack.database_url
-    return stage.secret(secret or f"penstock/{stage.service_name}/{stage.name}/database-url")
 
 
 def _upgrade(url: str) -> list[str]:
@@ -94,29 +73,47 @@ def _upgrade(url: str) -> list[str]:
     Raises:
         Failure: it cannot be reached, or refuses us.
     """
-    parsed = _parsed(url)
-    typer.echo(f"database {parsed.database} at {parsed.host}:{parsed.port or 5432}", err=True)
-    migrations = Project.find(Path.cwd()).folder / _MIGRATIONS
-    try:
+    with reaching(url):
+        migrations = Project.find(Path.cwd()).folder / _MIGRATIONS
         return upgrade(url, migrations if migrations.is_dir() else None)
-    except OperationalError as error:
-        # The driver's words name host and user, never the password.
-        raise Failure(harmless(str(error.orig).strip().splitlines()[0])) from error
 
 
-def _parsed(url: str) -> URL:
-    """Read the URL of a database.
+@app.command(
+    "prune",
+    epilog="Examples: penstock db prune · penstock db prune --stage dev --json",
+)
+def prune_(
+    *,
+    stage: StageOption = None,
+    database_url: DatabaseOption = None,
+    as_json: JsonOption = False,
+    service: ServiceOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
+    endpoint_url: EndpointOption = None,
+) -> None:
+    """Have the ledger and the tombstones forget what is older than any message, as the service does each day.
+
+    Safe to run at any time. Prints whether the ledger was rotated, and how many tombstones were deleted. Ends with
+    5 where the rotation is due but the ledger was in use all the time: run it again.
+    """
+    url = find_database(database_url, lambda: open_stage(stage, service, region, profile, endpoint_url))
+    done = _prune(url)
+    for line in [asdict(done)] if as_json else asdict(done).items():
+        print_line(line, as_json=as_json)
+    if done.rotation == POSTPONED:
+        raise Failure("the rotation is due, but the ledger was in use all the time: run it again", CONFLICT)
+
+
+def _prune(url: str) -> Pruned:
+    """Prune, and say on stderr which database that is.
 
     Raises:
-        Failure: it is none, or a part of its password would be taken for the host or the database.
+        Failure: it cannot be reached, or refuses us.
     """
-    try:
-        parsed = driver_url(url)
-    except SettingsError:
-        parsed = None
-    if parsed is None:
-        form = "postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after USER"
-        raise Failure(f"the database URL is not of the form {form}", USAGE) from None
-    if "@" in f"{parsed.host}{parsed.database}":
-        raise Failure("the database URL has more than one @: write one in a password as %40", USAGE)
-    return parsed
+    with reaching(url):
+        engine = make_engine(url)
+        try:
+            return prune(Watchdog(engine), _PRUNING_SECONDS)
+        finally:
+            engine.dispose()

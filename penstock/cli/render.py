@@ -14,7 +14,7 @@ from penstock.deadletters import Found
 
 Row = Mapping[str, Any]
 
-_COLUMNS = ("message_id", "id", "kind", "fault", "detail", "receive_count", "sent_at", "expires_at")
+_COLUMNS = ("message_id", "id", "kind", "fault", "detail", "fingerprint", "receive_count", "sent_at", "expires_at")
 _ORIGINS = {"sqs": "moved by SQS: received too often", "other": "not an intent: from another program"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -31,6 +31,7 @@ def row_of(found: Found, retention_seconds: int, *, reveal: bool) -> Row:
         "reason": letter.reason if letter else None,
         "detail": letter.detail if letter else None,
         "sqlstate": letter.sqlstate if letter else None,
+        "fingerprint": letter.fingerprint if letter else None,
         "receive_count": message.receive_count,
         "sent_at": _time(message.sent_at),
         "expires_at": _time(message.sent_at + retention_seconds),
@@ -74,7 +75,7 @@ def _cell(row: Row, name: str) -> object:
 
 def _table(rows: list[Row], *, reveal: bool) -> int:
     table = Table(header_style="bold")
-    table.add_column("intent id\nmessage id", no_wrap=True, min_width=36)
+    table.add_column("intent id\nmessage id\nfingerprint", no_wrap=True, min_width=36)
     table.add_column("kind", overflow="fold")
     table.add_column("cause", overflow="fold")
     table.add_column("receives", justify="right")
@@ -93,7 +94,7 @@ def _cells(row: Row, *, reveal: bool) -> list[str]:
     now = datetime.now(UTC)
     cause = " ".join(str(part) for part in (row["fault"], _cell(row, "detail")) if part)
     cells = [
-        f"{harmless(row['id'])}\n{harmless(row['message_id'])}",
+        "\n".join(harmless(row[name]) for name in ("id", "message_id", "fingerprint")),
         harmless(row["kind"]),
         harmless(cause),
         str(row["receive_count"]),

@@ -1,0 +1,138 @@
+"""`penstock check`: the service's bindings, held against the live database."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penstock.cli.database import DatabaseOption, find_database, reaching
+from penstock.cli.failure import FAILED, USAGE, Failure
+from penstock.cli.project import Project
+from penstock.cli.render import print_line
+from penstock.cli.stage import (
+    EndpointOption,
+    ProfileOption,
+    RegionOption,
+    ServiceOption,
+    StageOption,
+    open_stage,
+)
+from penstock.consumer import BindingError, Drain
+from penstock.consumer.finding import Finding, Severity
+from penstock.consumer.inspection import inspect
+from penstock.database import make_engine
+
+EPILOG = (
+    "Examples: penstock check · penstock check --stage dev · penstock check consumer.writes:drain "
+    "--database-url postgresql://… --json. Exit codes: 0 all agrees, 1 a fault was found, or the database cannot "
+    "be asked, 2 usage."
+)
+
+_OK = "ok"
+_DATABASE = "database"
+
+
+def check(
+    *,
+    target: Annotated[
+        str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="The drain, seen from the service's folder.")
+    ] = "consumer.writes:drain",
+    stage: StageOption = None,
+    database_url: DatabaseOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    service: ServiceOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
+    endpoint_url: EndpointOption = None,
+) -> None:
+    """Hold what the drain writes against the live database: tables, columns, keys, privileges, migrations.
+
+    Prints a line per kind that agrees, and per thing that does not, with the way out. Give it the URL that the
+    consumer has: privileges are those of its role. Nothing is written and nothing is locked.
+    """
+    drain = _load(target)
+    kinds = _kinds(target, drain)
+    url = find_database(database_url, lambda: open_stage(stage, service, region, profile, endpoint_url))
+    with reaching(url):
+        engine = make_engine(url)
+        try:
+            findings = inspect(engine, drain)
+        finally:
+            engine.dispose()
+    _print(kinds, findings, as_json=as_json)
+    _tell(findings)
+
+
+def _load(target: str) -> Drain:
+    """Import the drain, from the service's folder.
+
+    Raises:
+        Failure: there is none of that name, or it cannot be imported.
+    """
+    module_name, _, attribute = target.partition(":")
+    if not (module_name and attribute):
+        raise Failure(f"{target!r} is not of the form MODULE:ATTRIBUTE, such as consumer.writes:drain", USAGE)
+    folder = Project.find(Path.cwd()).folder
+    sys.path.insert(0, str(folder))
+    try:
+        # Whatever the service prints when it is imported is no data of ours.
+        with redirect_stdout(sys.stderr):
+            module = import_module(module_name)
+    except BindingError as error:
+        raise Failure(str(error)) from error
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):
+            raise Failure(
+                f"there is no module {module_name} in {folder}: name it: MODULE:ATTRIBUTE", USAGE
+            ) from None
+        raise Failure(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
+    drain = getattr(module, attribute, None)
+    if not isinstance(drain, Drain):
+        what = "has no" if drain is None else "has another thing named"
+        raise Failure(f"{module_name} {what} {attribute}: a penstock.consumer.Drain is needed", USAGE)
+    return drain
+
+
+def _kinds(target: str, drain: Drain) -> list[str]:
+    """Return the kinds that a drain writes.
+
+    Raises:
+        Failure: there are none.
+    """
+    kinds = [bound.kind for bound in drain.bound()]
+    if not kinds:
+        raise Failure(f"{target} writes nothing: is it the right drain?", USAGE)
+    return kinds
+
+
+def _print(kinds: Sequence[str], findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Write a line for each finding, and one for what there is no finding of; the database comes first."""
+    for kind in (None, *kinds):
+        about = [finding for finding in findings if finding.kind == kind]
+        if not about:
+            ok = {"verdict": _OK, "kind": kind}
+            print_line(ok if as_json else [_OK, kind or _DATABASE], as_json=as_json)
+        for finding in about:
+            known = asdict(finding)
+            verdict = {"verdict": str(known.pop("severity"))}
+            line = [verdict["verdict"], kind or _DATABASE, finding]
+            print_line(verdict | known if as_json else line, as_json=as_json)
+
+
+def _tell(findings: Sequence[Finding]) -> None:
+    """Sum up on stderr.
+
+    Raises:
+        typer.Exit: there is a fault.
+    """
+    counts = Counter(finding.severity for finding in findings)
+    parts = [f"{counts[one]} {one}{'s' * (counts[one] > 1)}" for one in Severity if counts[one]]
+    typer.echo(", ".join(parts) or "all agrees", err=True)
+    if counts[Severity.FAULT]:
+        raise typer.Exit(FAILED)
