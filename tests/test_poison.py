@@ -134,7 +134,7 @@ def test_a_schema_that_refuses_everything_is_not_the_datas_fault(bench: Bench) -
     many = [ThingMade(name=str(n)) for n in range(SUSPICIOUS)]
     assert len(bench(many)) == SUSPICIOUS
     assert bench.dead_letters.messages == []
-    assert bench.outcomes == {}
+    assert {*bench.outcomes.values()} == {"pending"}
     assert bench([*many, ThingMade(name="the one")]) == []
     assert bench.names == ["the one"]
     assert len(bench.letters) == SUSPICIOUS

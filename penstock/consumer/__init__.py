@@ -17,6 +17,7 @@ from penstock.consumer.faults import (
 from penstock.consumer.increment import Increment
 from penstock.consumer.outcomes import Outcomes
 from penstock.consumer.probe import Probe
+from penstock.consumer.prune import Prune
 from penstock.consumer.upsert import Upsert
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "NotYetFault",
     "Outcomes",
     "Probe",
+    "Prune",
     "Upsert",
 ]

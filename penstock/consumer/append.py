@@ -1,15 +1,15 @@
 """The write mode `Append`: one new row per intent."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
-from uuid import UUID
+from collections.abc import Mapping
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import select
 
-from penstock.consumer.binding import Target, bind_columns, table_of
+from penstock.consumer.binding import Target, bind_columns, may_be_null, table_of
+from penstock.consumer.demand import Demand
 from penstock.consumer.modes import ALONE, Beside
 from penstock.consumer.recordset import Recordset, sources
-from penstock.intents import Envelope, WriteIntent
+from penstock.consumer.setwrite import SetWrite
+from penstock.intents import WriteIntent
 
 
 class Append:
@@ -29,34 +29,22 @@ class Append:
         self.table = table_of(table)
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], _beside: Beside = ALONE, /) -> "AppendWrite":
+    def bind(self, intent: type[WriteIntent], _beside: Beside = ALONE, /) -> SetWrite:
         """Check the mode against a class of intents.
 
         Raises:
             penstock.consumer.BindingError: they do not go together.
         """
-        return AppendWrite(intent, self.table, bind_columns(intent, self.table, self._columns))
-
-
-class AppendWrite:
-    """`Append`, bound to one class of intents: one INSERT of a whole set, whose text never changes."""
-
-    def __init__(self, intent: type[WriteIntent], table: Table, columns: Mapping[str, str]) -> None:
-        self._recordset = Recordset(intent, sources(table, columns))
+        bound = bind_columns(intent, self.table, self._columns)
+        recordset = Recordset(intent, sources(self.table, bound))
+        rows = select(*(recordset.cte.c[key] for key in bound))
         # Defaults of SQLAlchemy's own would be made once for all rows; Postgres makes its own for each.
-        self._insert = table.insert().from_select(
-            [table.c[key] for key in columns], self._recordset.select(), include_defaults=False
+        columns = [self.table.c[key] for key in bound]
+        written = self.table.insert().from_select(columns, rows, include_defaults=False).cte("written")
+        demand = Demand(
+            table=self.table,
+            fields=bound,
+            privileges={"INSERT": [*bound]},
+            nulls=may_be_null(intent, bound),
         )
-
-    def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
-        """Insert a row for each envelope.
-
-        Returns:
-            Nothing: a new row is never stale.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: Postgres refused; nothing of the set was inserted.
-            pydantic_core.PydanticSerializationError: an envelope cannot be written as JSON.
-        """
-        connection.execute(self._insert, self._recordset.parameters(envelopes))
-        return ()
+        return SetWrite(recordset, [written], demand=demand)

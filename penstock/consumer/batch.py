@@ -11,8 +11,6 @@ from penstock.intents import Envelope
 Record = Mapping[str, Any]
 """One record of an SQS event, as Lambda gives it (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
 
-_TEXTS = ("messageId", "receiptHandle", "body")
-
 
 @dataclass(slots=True, eq=False)
 class Item:
@@ -23,7 +21,9 @@ class Item:
         envelope: what was decoded; of an intent with invalid data, the head alone.
         fault: why it did not land.
         waits: whether it did not land but is worth another try.
+        claimed: whether its id was claimed before it was written.
         duplicate: whether it had taken effect before.
+        reused: whether what had taken effect under its id was something else.
         twin: an item before it in the batch with the same id.
     """
 
@@ -31,7 +31,9 @@ class Item:
     envelope: Envelope[Any] | None = None
     fault: Fault | None = None
     waits: bool = False
+    claimed: bool = False
     duplicate: bool = False
+    reused: bool = False
     twin: "Item | None" = None
 
     @property
@@ -49,6 +51,17 @@ class Item:
         """Return an attribute that SQS itself has given the message."""
         value = (self.record.get("attributes") or {}).get(name)
         return value if isinstance(value, str) else None
+
+    @property
+    def ordered_group(self) -> str | None:
+        """The message group that it has its place in, if it comes from a FIFO queue."""
+        return self.system("MessageGroupId") if self.system("SequenceNumber") else None
+
+    @property
+    def sound(self) -> Envelope[Any]:
+        """The envelope of what could be decoded."""
+        assert self.envelope is not None  # noqa: S101 (whoever asks has seen to it)
+        return self.envelope
 
     @property
     def hopeless(self) -> bool:
@@ -92,8 +105,8 @@ class Batch:
             ValueError: the event is not one of SQS.
         """
         records = event.get("Records") if isinstance(event, dict) else None
-        if not isinstance(records, list) or not all(_is_record(record) for record in records):
-            raise ValueError(f"not an SQS event: expected `Records`, each with {', '.join(_TEXTS)}")
+        if not isinstance(records, list) or not all(map(_is_record, records)):
+            raise ValueError("not an SQS event: expected `Records`, each with messageId, receiptHandle and body")
         deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
         return cls([Item(record) for record in records], deadline, context.function_version)
 
@@ -112,4 +125,7 @@ class Batch:
 
 
 def _is_record(record: Any) -> bool:
-    return isinstance(record, dict) and all(isinstance(record.get(name), str) for name in _TEXTS)
+    if not isinstance(record, dict):
+        return False
+    body, message_id, receipt_handle = record.get("body"), record.get("messageId"), record.get("receiptHandle")
+    return isinstance(body, str) and isinstance(message_id, str) and isinstance(receipt_handle, str)

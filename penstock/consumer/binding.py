@@ -69,6 +69,11 @@ def bind_columns(
     return bound
 
 
+def may_be_null(intent: type[WriteIntent], bound: Mapping[str, str]) -> frozenset[str]:
+    """Return the columns that get a field which may be None."""
+    return frozenset(column for column, field in bound.items() if field_type(intent, field).optional)
+
+
 def _faults(intent: type[WriteIntent], column: Column[Any], field: str | None, inserts: bool) -> Iterator[str]:
     if field is None:
         if inserts and _must_be_given(column):

@@ -61,7 +61,11 @@ class Bindings:
         self._check_beside(kind, beside)
         mortal = any(isinstance(self._modes[k], Delete) for k in beside)
         write = mode.bind(self._intents[kind], Beside(groups, mortal))
-        return Bound(kind, write, mode.table, isinstance(mode, Delete), mortal)
+        return Bound(kind, write, mode.table, isinstance(mode, Delete), mortal, self._streams(mode))
+
+    def _streams(self, mode: WriteMode) -> bool:
+        written = {other.table for other in self._modes.values()}
+        return isinstance(mode, Append) and not any(key.column.table in written for key in mode.table.foreign_keys)
 
     def _beside(self, kind: str) -> list[str]:
         """Return the kinds that are written to the same table, the kind itself among them."""

@@ -1,167 +1,200 @@
-"""The ledger's statements: ids are claimed once, in the transaction that also writes; faults are entered."""
+"""The ledger's statements: an id is claimed once, in the transaction that also writes; faults are entered."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
 from sqlalchemy import (
     ARRAY,
     JSON,
-    Boolean,
+    ColumnElement,
     Connection,
     DateTime,
+    Select,
     SmallInteger,
+    Table,
     Text,
     Uuid,
+    and_,
     bindparam,
     case,
-    cast,
     column,
+    exists,
     func,
     literal,
+    not_,
     null,
     or_,
     select,
+    union_all,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
+from penstock.consumer.arrays import Parameter
 from penstock.consumer.batch import Item
 from penstock.consumer.faults import DataFault, Fault, NotYetFault
-from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger
+from penstock.consumer.recordset import DIGEST, ID, SAME_SHAPE, TIME, Rows
+from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
 from penstock.intents import Envelope
 
 PATIENCE = 5
 """How often an intent that cannot land yet is tried before it is given up."""
 
-_ENVELOPES: TypeAdapter[list[Envelope[Any]]] = TypeAdapter(list[Envelope[Any]])
-_HEAD = {"__all__": {"id", "type", "time"}}
+_ENTRY = ["id", "kind", "stated_at", "digest", "outcome"]
+
+
+def _unsettled(generation: Table) -> ColumnElement[bool]:
+    """Say that an intent has not taken effect, and may be claimed again."""
+    return or_(generation.c.outcome == DEAD, generation.c.outcome == PENDING)
+
+
+def first_claim(rows: Rows, landed: Select[Any] | None) -> Insert:
+    """Claim all ids of a set that nothing is known of; raise a data fault if anything is known of one.
+
+    Args:
+        rows: the set.
+        landed: the ids of those that are not stale; all of them if not given.
+    """
+    outcome: ColumnElement[Any] = literal(APPLIED)
+    if landed is not None:
+        outcome = case((rows.cte.c[ID].in_(landed), APPLIED), else_=STALE)
+    # No outcome at all is what the ledger refuses.
+    known = exists().where(past.c.id == rows.cte.c[ID])
+    claiming: Insert = _claiming(rows, case((known, null()), else_=outcome))
+    return claiming
+
+
+def claim(rows: Rows) -> Select[Any]:
+    """Claim all ids of a set that can be claimed, and select those that cannot: they have taken effect before."""
+    claiming: Insert = _claiming(rows, literal(APPLIED), not_(_settled(rows.cte.c[ID])))
+    claimed = (
+        claiming.on_conflict_do_update(
+            index_elements=["id"],
+            set_={
+                **{name: claiming.excluded[name] for name in _ENTRY},
+                "fault": null(),
+                "attempts": case((ledger.c.outcome == DEAD, 0), else_=ledger.c.attempts),
+                "settled_at": func.clock_timestamp(),
+            },
+            where=_unsettled(ledger),
+        )
+        .returning(ledger.c.id)
+        .cte("claimed")
+    )
+    return select(rows.cte.c[ID]).where(rows.cte.c[ID].not_in(select(claimed.c.id)))
+
+
+def reused(rows: Rows) -> Select[Any]:
+    """Select those ids of a set under which something else has taken effect."""
+    known = union_all(
+        *(select(t.c.id, t.c.kind, t.c.digest).where(not_(_unsettled(t))) for t in (ledger, past))
+    ).subquery("known")
+    same_fields = known.c.digest.bitwise_xor(rows.cte.c[DIGEST]).bitwise_and(SAME_SHAPE) == 0
+    differs = or_(known.c.kind != rows.kind, same_fields & (known.c.digest != rows.cte.c[DIGEST]))
+    return select(rows.cte.c[ID]).join(known, known.c.id == rows.cte.c[ID]).where(differs)
+
+
+def _claiming(rows: Rows, outcome: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Any:
+    # Sorted by id, so that two batches with the same ids wait for each other in one direction only. A transaction
+    # that has the same id under way is waited for.
+    entries = (
+        select(rows.cte.c[ID], literal(rows.kind), rows.cte.c[TIME], rows.cte.c[DIGEST], outcome)
+        .where(*conditions)
+        .order_by(rows.cte.c[ID])
+    )
+    claiming: Insert = insert(ledger).from_select(_ENTRY, entries, include_defaults=False)
+    return claiming
+
+
+def _settled(id_: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Tell whether an intent took effect in the ledger's generation before this one."""
+    return exists().where(past.c.id == id_, not_(_unsettled(past)))
+
+
+def mark_stale(connection: Connection, ids: Collection[UUID]) -> None:
+    """Enter claimed intents as stale: something newer was there."""
+    if ids:
+        connection.execute(_MARK_STALE, {"ids": list(ids)})
+
+
+def mark_reused(connection: Connection, ids: Collection[UUID]) -> None:
+    """Enter that something else came under these ids, which had taken effect before."""
+    for statement in _MARK_REUSED if ids else ():
+        connection.execute(statement, {"ids": list(ids)})
+
+
+_ids = bindparam("ids", type_=ARRAY(Uuid))
+_MARK_STALE = ledger.update().where(ledger.c.id == func.any(_ids)).values(outcome=STALE)
+_MARK_REUSED = [t.update().where(t.c.id == func.any(_ids)).values(reused_at=func.now()) for t in (ledger, past)]
 
 _rows = (
-    func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON))
+    func.json_to_recordset(bindparam("rows", type_=Parameter("JSON")))
     .table_valued(
         column("id", Uuid),
         column("type", Text),
         column("time", DateTime(timezone=True)),
         column("fault", JSON),
-        column("waits", Boolean),
+        column("counts", SmallInteger),
+        column("outcome", Text),
     )
     .render_derived(name="intent", with_types=True)
 )
-
-# Sorted by id, so that two batches with the same ids wait for each other in one direction only. A transaction that
-# has the same id under way is waited for.
-_claiming = insert(ledger).from_select(
-    ["id", "kind", "stated_at", "outcome", "fault"],
-    select(_rows.c.id, _rows.c.type, _rows.c.time, literal(APPLIED), cast(null(), JSON)).order_by(_rows.c.id),
-    include_defaults=False,
-)
-_claimed = (
-    _claiming.on_conflict_do_update(
-        index_elements=["id"],
-        set_={
-            "outcome": APPLIED,
-            "fault": null(),
-            "attempts": 0,
-            "stated_at": _claiming.excluded.stated_at,
-            "settled_at": func.clock_timestamp(),
-        },
-        where=ledger.c.outcome.in_([DEAD, PENDING]),
-    )
-    .returning(ledger.c.id)
-    .cte("claimed")
-)
-_CLAIM = select(_rows.c.id).where(_rows.c.id.not_in(select(_claimed.c.id)))
-
 _faulty = insert(ledger).from_select(
-    ["id", "kind", "stated_at", "outcome", "fault", "attempts"],
-    select(
-        _rows.c.id,
-        _rows.c.type,
-        _rows.c.time,
-        case((_rows.c.waits, PENDING), else_=DEAD),
-        _rows.c.fault,
-        literal(1, SmallInteger),
-    ).order_by(_rows.c.id),
+    ["id", "kind", "stated_at", "fault", "attempts", "outcome"],
+    select(_rows.c.id, _rows.c.type, _rows.c.time, _rows.c.fault, _rows.c.counts, _rows.c.outcome)
+    .where(not_(_settled(_rows.c.id)))
+    .order_by(_rows.c.id),
     include_defaults=False,
 )
-_attempts = case((ledger.c.outcome == DEAD, 1), else_=ledger.c.attempts + 1)
+_attempts = case((ledger.c.outcome == DEAD, 0), else_=ledger.c.attempts) + _faulty.excluded.attempts
+_given_up = and_(_faulty.excluded.attempts > 0, _attempts >= PATIENCE)
 _ENTER_FAULTS = _faulty.on_conflict_do_update(
     index_elements=["id"],
     set_={
         "outcome": case(
-            (or_(_faulty.excluded.outcome == DEAD, _attempts >= PATIENCE), DEAD),
-            else_=PENDING,
+            ((_faulty.excluded.attempts > 0) & (_attempts >= PATIENCE), DEAD), else_=_faulty.excluded.outcome
         ),
         "fault": _faulty.excluded.fault,
         "attempts": _attempts,
         "settled_at": func.clock_timestamp(),
     },
-    where=ledger.c.outcome.in_([DEAD, PENDING]),
+    where=or_(_unsettled(ledger), ledger.c.id == func.any(_ids)),
 ).returning(ledger.c.id, ledger.c.outcome)
-
-_MARK_STALE = (
-    ledger.update().where(ledger.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid)))).values(outcome=STALE)
-)
-
-
-def claim(connection: Connection, items: Sequence[Item]) -> list[Item]:
-    """Claim the ids of the items, no id twice; mark those that have taken effect before as duplicates.
-
-    Returns:
-        The items whose ids were claimed, sorted by id.
-    """
-    by_id = {_envelope(item).id: item for item in items}
-    for item in items:
-        item.duplicate = False
-    for id_ in connection.scalars(_CLAIM, {"rows": _dump([_envelope(item) for item in items])}):
-        by_id.pop(id_).duplicate = True
-    return [by_id[id_] for id_ in sorted(by_id, key=_number)]
-
-
-def mark_stale(connection: Connection, ids: Collection[UUID]) -> None:
-    """Enter claimed intents as stale: something newer was there."""
-    connection.execute(_MARK_STALE, {"ids": list(ids)})
 
 
 def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> list[Item]:
     """Enter what did not land: as dead, or as pending where it is worth another try.
 
     What has taken effect before stays as it is. A try counts only here, where the database was there to be asked:
-    an outage uses up no patience, however often SQS delivers meanwhile.
+    an outage uses up no patience, however often SQS delivers meanwhile. What was claimed, and then not at fault
+    itself, is pending again.
 
     Returns:
-        The items that are to be tried again.
+        The items that are to be tried again, of those that are at fault themselves.
     """
-    known = {item: fault for item, fault in faults.items() if item.envelope and isinstance(fault, DataFault)}
-    rows = {_envelope(item).id: _faulty_row(_envelope(item), fault) for item, fault in known.items()}
+    entered = {item: fault for item, fault in faults.items() if item.envelope and _is_entered(item, fault)}
+    rows = {item.sound.id: _faulty_row(item.sound, fault) for item, fault in entered.items()}
     if not rows:
         return []
-    entered = connection.execute(_ENTER_FAULTS, {"rows": json.dumps(list(rows.values()))})
-    pending = {id_ for id_, outcome in entered if outcome == PENDING}
+    claimed = [item.sound.id for item in entered if item.claimed]
+    found = connection.execute(_ENTER_FAULTS, {"rows": json.dumps(list(rows.values())), "ids": claimed})
+    pending = {id_ for id_, outcome in found if outcome == PENDING}
     # A message that is in the batch twice waits twice.
-    return [i for i, fault in known.items() if isinstance(fault, NotYetFault) and _envelope(i).id in pending]
+    return [i for i, fault in entered.items() if isinstance(fault, NotYetFault) and i.sound.id in pending]
+
+
+def _is_entered(item: Item, fault: Fault) -> bool:
+    return item.claimed or isinstance(fault, DataFault)
 
 
 def _faulty_row(envelope: Envelope[Any], fault: Fault) -> dict[str, Any]:
+    hopeless = isinstance(fault, DataFault) and not isinstance(fault, NotYetFault)
     return {
         "id": str(envelope.id),
         "type": envelope.type,
         "time": envelope.time.isoformat(),
         "fault": fault.record(),
-        "waits": isinstance(fault, NotYetFault),
+        "counts": int(isinstance(fault, DataFault)),
+        "outcome": DEAD if hopeless else PENDING,
     }
-
-
-def _envelope(item: Item) -> Envelope[Any]:
-    assert item.envelope is not None  # noqa: S101 (only what was decoded is claimed)
-    return item.envelope
-
-
-def _dump(envelopes: Sequence[Envelope[Any]]) -> str:
-    return _ENVELOPES.dump_json(list(envelopes), include=_HEAD, warnings=False).decode()
-
-
-def _number(id_: UUID) -> int:
-    return id_.int

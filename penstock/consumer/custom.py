@@ -9,6 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.faults import Cause, DeploymentFault, Fault
 from penstock.consumer.modes import ALONE, Beside
+from penstock.consumer.recordset import Heads
+from penstock.consumer.setwrite import SetWrite
 from penstock.intents import Envelope, WriteIntent
 
 Function = Callable[[Connection, Sequence[Any]], None]
@@ -29,16 +31,24 @@ class Custom:
         """Take the function. The intents have the ids and times that they were emitted with."""
         self._function = function
 
-    def bind(self, _intent: type[WriteIntent], _beside: Beside = ALONE, /) -> "CustomWrite":
+    def bind(self, intent: type[WriteIntent], _beside: Beside = ALONE, /) -> SetWrite:
         """Bind the function; there is nothing to check."""
-        return CustomWrite(self._function)
+        return CustomWrite(intent, self._function)
 
 
-class CustomWrite:
+class CustomWrite(SetWrite):
     """`Custom`, bound to one class of intents."""
 
-    def __init__(self, function: Function) -> None:
+    pipelined = False
+
+    def __init__(self, intent: type[WriteIntent], function: Function) -> None:
+        super().__init__(Heads(intent))
         self._function = function
+
+    def land(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
+        """Claim a set of which nothing is known, and call the function."""
+        super().land(connection, envelopes)
+        self.apply(connection, envelopes)
 
     def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
         """Call the function.

@@ -1,12 +1,9 @@
 """The write mode `Delete`: a row removed, with a tombstone in its place."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
-from uuid import UUID
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import (
     CTE,
-    Connection,
     Table,
     Text,
     Update,
@@ -21,10 +18,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.binding import BindingError, Target, table_of
-from penstock.consumer.keyed import ID, Names, bind_keyed, names_of, newest_first, rows_of, same_key, unless_in
+from penstock.consumer.demand import Demand
+from penstock.consumer.keyed import Names, bind_keyed, names_of, newest_first, same_key
 from penstock.consumer.modes import ALONE, Beside, Group
+from penstock.consumer.recordset import ID, Recordset, sources
+from penstock.consumer.setwrite import SetWrite
 from penstock.consumer.tombstones import key_of, tombstone
-from penstock.intents import Envelope, WriteIntent, kind_of
+from penstock.intents import WriteIntent, kind_of
 
 
 class Delete:
@@ -54,7 +54,7 @@ class Delete:
         self._version = version
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], beside: Beside = ALONE, /) -> "DeleteWrite":
+    def bind(self, intent: type[WriteIntent], beside: Beside = ALONE, /) -> SetWrite:
         """Check the mode against a class of intents.
 
         Raises:
@@ -68,47 +68,46 @@ class Delete:
         for group in beside.groups:
             if repr(self.table.c[group.version].type) != repr(self.table.c[self._version].type):
                 raise BindingError(f"{name}: the versions {group.version!r} and {self._version!r} differ in type")
-        return DeleteWrite(intent, self.table, self._key, self._version, beside.groups, bound)
+        recordset = Recordset(intent, sources(self.table, bound))
+        groups = beside.groups or [Group(self._version, frozenset())]
+        demand = _demand(self.table, self._key, groups, bound)
+        required = [name for name in demand.nulls if not self.table.c[name].nullable]
+        if required:
+            raise BindingError(f"{name}: column {required[0]!r} may not be null, and could not be emptied")
+        return _deleting(recordset, self.table, self._key, self._version, groups, demand)
 
 
-class DeleteWrite:
-    """`Delete`, bound to one class of intents: one statement for a whole set, whose text never changes."""
+def _demand(table: Table, key: tuple[str, ...], groups: Sequence[Group], bound: Mapping[str, str]) -> Demand:
+    ageing = [name for group in groups for name in (group.version, *sorted(group.columns))]
+    return Demand(
+        table=table,
+        fields=bound,
+        privileges={"DELETE": (), "UPDATE": ageing, "SELECT": [*key, *ageing]},
+        key=key,
+        # A group is emptied where another one keeps the row.
+        nulls=ageing if len(groups) > 1 else (),
+    )
 
-    def __init__(  # noqa: PLR0917
-        self,
-        intent: type[WriteIntent],
-        table: Table,
-        key: Sequence[str],
-        version: str,
-        groups: Sequence[Group],
-        bound: Mapping[str, str],
-    ) -> None:
-        self._recordset, rows = rows_of(intent, table, bound)
-        newest = newest_first(rows, key, version, ()).cte("newest")
-        buried = _bury(table, newest, key, version)
-        here = same_key(table, newest, key)
-        ages = [_Age(table, newest, group, version) for group in groups or [Group(version, frozenset())]]
-        newer = or_(*(age.newer for age in ages))
-        gone = table.delete().where(here, *(age.older | age.unwritten for age in ages)).cte("gone")
-        emptied = _empty(table, ages).where(here, newer, or_(*(age.older for age in ages))).cte("emptied")
-        untouched = and_(newer, *(age.newer | age.unwritten for age in ages))
-        kept = select(newest.c[ID]).join(table, here).where(untouched)
-        landed = select(newest.c[ID]).where(
-            key_of(newest, key).in_(select(buried.c.key)), newest.c[ID].not_in(kept)
-        )
-        self._statement = unless_in(rows, landed).add_cte(gone, emptied)
 
-    def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
-        """Delete what is no newer than the newest deletion of its key, and remember that deletion.
-
-        Returns:
-            The ids of the deletions that came too late: the row, or another deletion, was newer.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: Postgres refused; nothing of the set was deleted.
-            pydantic_core.PydanticSerializationError: an envelope cannot be written as JSON.
-        """
-        return connection.scalars(self._statement, self._recordset.parameters(envelopes)).all()
+def _deleting(  # noqa: PLR0917
+    recordset: Recordset,
+    table: Table,
+    key: Sequence[str],
+    version: str,
+    groups: Sequence[Group],
+    demand: Demand,
+) -> SetWrite:
+    newest = newest_first(recordset.cte, key, version, ()).cte("newest")
+    buried = _bury(table, newest, key, version)
+    here = same_key(table, newest, key)
+    ages = [_Age(table, newest, group, version) for group in groups]
+    newer = or_(*(age.newer for age in ages))
+    gone = table.delete().where(here, *(age.older | age.unwritten for age in ages)).cte("gone")
+    emptied = _empty(table, ages).where(here, newer, or_(*(age.older for age in ages))).cte("emptied")
+    untouched = and_(newer, *(age.newer | age.unwritten for age in ages))
+    kept = select(newest.c[ID]).join(table, here).where(untouched)
+    landed = select(newest.c[ID]).where(key_of(newest, key).in_(select(buried.c.key)), newest.c[ID].not_in(kept))
+    return SetWrite(recordset, [gone, emptied], landed, demand=demand)
 
 
 def _bury(table: Table, newest: CTE, key: Sequence[str], version: str) -> CTE:
@@ -119,7 +118,7 @@ def _bury(table: Table, newest: CTE, key: Sequence[str], version: str) -> CTE:
     return (
         statement.on_conflict_do_update(
             index_elements=["target", "key"],
-            set_={"version": statement.excluded.version},
+            set_={"version": statement.excluded.version, "buried_at": statement.excluded.buried_at},
             where=cast(statement.excluded.version, type_) > cast(tombstone.c.version, type_),
         )
         .returning(tombstone.c.key)

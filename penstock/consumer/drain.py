@@ -11,13 +11,14 @@ from sqlalchemy import Engine
 from penstock.consumer.batch import Batch
 from penstock.consumer.bindings import Bindings
 from penstock.consumer.breaker import Breaker
-from penstock.consumer.decode import decode
+from penstock.consumer.decode import Decoding
 from penstock.consumer.faults import DeploymentFault, Fault
+from penstock.consumer.garbage import collecting_later
 from penstock.consumer.handback import delay
 from penstock.consumer.modes import Bound, WriteMode
 from penstock.consumer.setaside import set_aside
 from penstock.consumer.transaction import land
-from penstock.database import writer_engine
+from penstock.database import drain_engine
 from penstock.database.watchdog import Watchdog
 from penstock.intents import Contract, WriteIntent, kind_of
 from penstock.queue import Queue, SqsQueue
@@ -87,11 +88,16 @@ class Drain:
             penstock.settings.SettingsError: a setting is missing or bad.
         """
         batch = Batch.of(event, context)
+        with collecting_later():
+            self._drain(batch, context)
+        return batch.report()
+
+    def _drain(self, batch: Batch, context: Any) -> None:
         database, queue, dead_letters = self._connections
-        decode(batch, self._contract)
+        decoding = Decoding(batch, self._contract)
         raised: Fault | None = None
         try:
-            land(database, batch, self._writes)
+            land(database, batch, decoding, self._writes)
         except Fault as fault:
             _log_fault(fault, len(batch.items))
             batch.hand_back(batch.items)
@@ -102,7 +108,14 @@ class Drain:
         delay(batch, queue)
         self._breaker.consider(raised, database, batch, context)
         _log_account(batch)
-        return batch.report()
+
+    def bound(self) -> list[Bound]:
+        """Return how each kind is written, in the order in which they are.
+
+        Raises:
+            penstock.consumer.BindingError: something does not go together.
+        """
+        return self._bindings.bound()
 
     @cached_property
     def _contract(self) -> Contract:
@@ -110,7 +123,7 @@ class Drain:
 
     @cached_property
     def _writes(self) -> list[Bound]:
-        return self._bindings.bound()
+        return self.bound()
 
     @cached_property
     def _settings(self) -> Settings:
@@ -125,7 +138,7 @@ class Drain:
         settings = self._settings
         engine, queue, dead_letters = self._given
         return (
-            Watchdog(engine or writer_engine(settings)),
+            Watchdog(engine or drain_engine(settings)),
             queue or SqsQueue(settings.require("queue_url").queue_url),
             dead_letters or SqsQueue(settings.require("dead_letter_queue_url").dead_letter_queue_url),
         )
@@ -142,6 +155,6 @@ def _log_account(batch: Batch) -> None:
     causes = Counter(item.fault for item in batch.failed.values() if item.fault)
     for fault, records in causes.items():
         _log_fault(fault, records)
-    duplicates = sum(item.duplicate for item in batch.items)
+    duplicates = sum(item.duplicate or item.twin is not None for item in batch.items)
     counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": len(batch.failed)}
     _logger.info("drained", extra={"action": "drained", **counts})

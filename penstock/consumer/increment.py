@@ -1,16 +1,18 @@
 """The write mode `Increment`: numbers added to a row."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import CTE, Connection, Float, Integer, Numeric, Select, Table, cast, exists, func, not_, select
+from sqlalchemy import CTE, Float, Integer, Numeric, Select, Table, cast, exists, func, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.binding import BindingError, Target, table_of
-from penstock.consumer.keyed import Names, bind_keyed, names_of, rows_of, same_key
+from penstock.consumer.demand import Demand
+from penstock.consumer.keyed import Names, bind_keyed, names_of, same_key
 from penstock.consumer.modes import ALONE, Beside
-from penstock.intents import Envelope, WriteIntent, kind_of
+from penstock.consumer.recordset import Recordset, sources
+from penstock.consumer.setwrite import SetWrite
+from penstock.intents import WriteIntent, kind_of
 
 
 class Increment:
@@ -38,7 +40,7 @@ class Increment:
         self._add = dict(add)
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], beside: Beside = ALONE, /) -> "IncrementWrite":
+    def bind(self, intent: type[WriteIntent], beside: Beside = ALONE, /) -> SetWrite:
         """Check the mode against a class of intents.
 
         Raises:
@@ -56,36 +58,17 @@ class Increment:
         other = sorted(set(bound) - {*self._key, *self._add})
         if other:
             raise BindingError(f"{name}: column {other[0]!r} is neither of the key nor added to")
-        return IncrementWrite(intent, self.table, self._key, list(self._add), bound)
-
-
-class IncrementWrite:
-    """`Increment`, bound to one class of intents: one statement for a whole set, whose text never changes."""
-
-    def __init__(
-        self,
-        intent: type[WriteIntent],
-        table: Table,
-        key: Sequence[str],
-        add: Sequence[str],
-        bound: Mapping[str, str],
-    ) -> None:
-        self._recordset, rows = rows_of(intent, table, bound)
-        sums = _sums(table, rows, key, add).cte("added")
-        self._statement = _insert_missing(table, sums, _update(table, sums, key, add), key, add)
-
-    def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
-        """Add the sum of each key.
-
-        Returns:
-            Nothing: no increment is ever stale.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: Postgres refused; nothing of the set was added.
-            pydantic_core.PydanticSerializationError: an envelope cannot be written as JSON.
-        """
-        connection.execute(self._statement, self._recordset.parameters(envelopes))
-        return ()
+        recordset = Recordset(intent, sources(self.table, bound))
+        sums = _sums(self.table, recordset.cte, self._key, list(self._add)).cte("added")
+        updated = _update(self.table, sums, self._key, list(self._add))
+        inserted = _insert_missing(self.table, sums, updated, self._key, list(self._add))
+        demand = Demand(
+            table=self.table,
+            fields=bound,
+            privileges={"INSERT": [*bound], "UPDATE": [*self._add], "SELECT": [*bound]},
+            key=self._key,
+        )
+        return SetWrite(recordset, [inserted], demand=demand)
 
 
 def _sums(table: Table, rows: CTE, key: Sequence[str], add: Sequence[str]) -> Select[Any]:
@@ -117,7 +100,7 @@ def _update(table: Table, sums: CTE, key: Sequence[str], add: Sequence[str]) -> 
     )
 
 
-def _insert_missing(table: Table, sums: CTE, updated: CTE, key: Sequence[str], add: Sequence[str]) -> Any:
+def _insert_missing(table: Table, sums: CTE, updated: CTE, key: Sequence[str], add: Sequence[str]) -> CTE:
     names = [*key, *add]
     missing = (
         select(*(sums.c[name] for name in names))
@@ -128,4 +111,4 @@ def _insert_missing(table: Table, sums: CTE, updated: CTE, key: Sequence[str], a
     return statement.on_conflict_do_update(
         index_elements=[table.c[name] for name in key],
         set_={table.c[name]: func.coalesce(table.c[name], 0) + statement.excluded[name] for name in add},
-    )
+    ).cte("inserted")

@@ -12,22 +12,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    Uuid,
     and_,
     cast,
     func,
-    not_,
     select,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from penstock.consumer.binding import BindingError, bind_columns
 from penstock.consumer.fieldtypes import IDENTITY, field_type
-from penstock.consumer.recordset import Recordset, Source, sources
+from penstock.consumer.recordset import ID
 from penstock.intents import WriteIntent, kind_of
-
-ID = "penstock_intent_id"
-"""The name of the intent's id among the rows, beside whatever columns the table has."""
 
 Names = str | Sequence[str]
 """One column, or several, by their keys."""
@@ -93,12 +88,6 @@ def _is_whole(index: Any) -> bool:
     return index.dialect_options["postgresql"]["where"] is None
 
 
-def rows_of(intent: type[WriteIntent], table: Table, bound: Mapping[str, str]) -> tuple[Recordset, CTE]:
-    """Build the rows that a set of intents makes, each with its intent's id."""
-    recordset = Recordset(intent, {**sources(table, bound), ID: Source("intent_id", Uuid())})
-    return recordset, recordset.select().cte("intent")
-
-
 def same_key(one: FromClause, other: FromClause, key: Sequence[str]) -> ColumnElement[bool]:
     """Say that two rows have the same key."""
     return and_(*(one.c[name] == other.c[name] for name in key))
@@ -107,11 +96,6 @@ def same_key(one: FromClause, other: FromClause, key: Sequence[str]) -> ColumnEl
 def tie(row: Any, names: Sequence[str]) -> ColumnElement[str]:
     """Return what settles equal versions: the values themselves, as text, so that any two differ."""
     return cast(func.row(*(row[name] for name in names)), Text).collate("C")
-
-
-def unless_in(rows: CTE, landed: Select[Any]) -> Select[Any]:
-    """Select the ids of the intents that did not land."""
-    return select(rows.c[ID]).where(not_(rows.c[ID].in_(landed)))
 
 
 def newest_first(rows: CTE, key: Sequence[str], version: str, values: Sequence[str]) -> Select[Any]:

@@ -1,13 +1,13 @@
 """What a write mode is: how a kind lands in its table."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Protocol
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Table
 
-from penstock.intents import Envelope, WriteIntent
+from penstock.consumer.setwrite import SetWrite
+from penstock.intents import WriteIntent
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +39,6 @@ class Beside:
 ALONE = Beside()
 
 
-class Write(Protocol):
-    """A write mode bound to one class of intents."""
-
-    def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
-        """Write a set of intents in one go.
-
-        Returns:
-            The ids of those that were stale: something newer was there, or is in the set.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: Postgres refused; the savepoint around it is rolled back.
-            pydantic_core.PydanticSerializationError: an intent cannot be written as JSON.
-            penstock.consumer.Fault: the write itself knows what is wrong.
-        """
-
-
 class WriteMode(Protocol):
     """How a kind lands in its table.
 
@@ -66,7 +50,7 @@ class WriteMode(Protocol):
     def table(self) -> Table | None:
         """The table that is written, if one alone is."""
 
-    def bind(self, intent: type[WriteIntent], beside: "Beside", /) -> Write:
+    def bind(self, intent: type[WriteIntent], beside: "Beside", /) -> SetWrite:
         """Check the mode against a class of intents.
 
         Args:
@@ -88,10 +72,17 @@ class Bound:
         table: the table, if one alone is written.
         deletes: whether it deletes rows of that table.
         mortal: whether rows of that table are deleted, by this kind or another.
+        streams: whether a part of a batch may be written before the rest of it is known: new rows, which refer to
+            nothing that is written, too.
     """
 
     kind: str
-    write: Write
+    write: SetWrite
     table: Table | None
     deletes: bool
     mortal: bool
+    streams: bool
+
+
+Writes = Sequence[Bound]
+"""How each kind is written, parents before their children."""

@@ -7,6 +7,7 @@ Postgres's own reading of a JSON text is the column's, as a rule. These need mor
   (PostgreSQL documentation, "Interval Input");
 - a time without a time zone would drop an offset, and one with a time zone would make one up;
 - a Decimal would be rounded to the column's scale;
+- a text longer than the column would be cut off by a cast, which is what makes an array's items of texts;
 - an Enum travels by its values, and the labels may be its names.
 """
 
@@ -18,14 +19,17 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    CHAR,
     ColumnElement,
     Enum,
     Float,
     Interval,
     LargeBinary,
     Numeric,
+    String,
     Text,
     Time,
+    and_,
     case,
     cast,
     column,
@@ -134,12 +138,25 @@ def _numeric(type_: Any) -> Reading:
     return Reading(type_) if approximate else Reading(Numeric(), convert)
 
 
+def _varchar(type_: Any) -> Reading:
+    limit = type_.length
+
+    def convert(value: ColumnElement[Any]) -> ColumnElement[Any]:
+        # Of what is too long Postgres forgives spaces at the end, and refuses the rest when it is assigned.
+        too_long = func.char_length(value) > limit
+        forgiven = func.char_length(func.rtrim(value, " ")) <= limit
+        return case((and_(too_long, forgiven), func.left(value, limit)), else_=value)
+
+    return Reading(type_) if limit is None or isinstance(type_, CHAR) else Reading(Text(), convert)
+
+
 # What is read by way of another type: the column's types, all that the field may be, and how.
 _SPECIAL: tuple[tuple[tuple[type[Any], ...], set[str], Callable[[Any], Reading]], ...] = (
     ((LargeBinary,), {"bytes"}, _binary),
     ((Interval, INTERVAL), {"timedelta"}, _interval),
     ((Time,), {"time"}, _time),
     ((Numeric,), {"Decimal", "int"}, _numeric),
+    ((String,), {"str"}, _varchar),
 )
 
 

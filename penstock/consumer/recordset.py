@@ -1,24 +1,29 @@
-"""A set of intents as ONE json parameter, which Postgres takes apart into typed rows.
+"""A set of intents as rows, which Postgres makes of a few parameters: one per field, holding all its values.
 
 The statement's text is short and stays the same however many rows there are: no limit of 65,535 parameters, one
 entry in pg_stat_statements, nothing that makes RDS Proxy pin. The types are the table's own, so that Postgres
-reads each value as that column would (PostgreSQL documentation, "JSON Functions": json_to_recordset). What is in
-the envelope and not in the intent, its id and time, travels beside it as an array, and is put beside it again.
+reads each value as that column would. A field of plain values travels as an array; all others travel together, as
+JSON (PostgreSQL documentation, "JSON Functions": json_to_recordset).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 from sqlalchemy import (
-    ARRAY,
-    JSON,
+    CTE,
+    BigInteger,
+    Boolean,
     ColumnElement,
+    Date,
     DateTime,
-    FromClause,
-    Select,
+    Integer,
+    SmallInteger,
     Table,
     Text,
     Uuid,
@@ -26,26 +31,34 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    literal,
     select,
 )
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
+from penstock.consumer.arrays import CONFIG, Parameter, array_of, travels_as_array, type_name, writer_of
 from penstock.consumer.fieldtypes import IDENTITY, field_type
 from penstock.consumer.readings import Reading, reading
 from penstock.consumer.rowsfrom import Defined, RowsFrom
-from penstock.intents import Envelope, WriteIntent
+from penstock.intents import Envelope, WriteIntent, kind_of
 
 Type = TypeEngine[Any]
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+ID = "penstock_intent_id"
+TIME = "penstock_intent_time"
+DIGEST = "penstock_digest"
+"""What rows have beside whatever columns the table has: the intent's id and time, and a digest of its fields."""
 
-# Postgres refuses what is no JSON; null would land.
-_CONFIG = ConfigDict(ser_json_inf_nan="constants")
+_IDS = TypeAdapter(list[UUID]).serializer
+_TIMES = TypeAdapter(list[datetime]).serializer
+_UUID: Type = Uuid()
+_TIMESTAMP: Type = DateTime(timezone=True)
+_IDENTITY_TYPES: dict[str, Type] = {"intent_id": _UUID, "intent_time": _TIMESTAMP}
 
-_IDS = TypeAdapter(list[UUID])
-_TIMES = TypeAdapter(list[datetime])
-_IDENTITY_TYPES: dict[str, Type] = {"intent_id": Uuid(), "intent_time": DateTime(timezone=True)}
+_SHAPE_BITS = 16
+SAME_SHAPE = (1 << _SHAPE_BITS) - 1
+"""The bits of a digest that say of what it was made: what was made of other fields says nothing."""
 
 
 class Source(NamedTuple):
@@ -70,11 +83,29 @@ def sources(table: Table, bound: Mapping[str, str]) -> dict[str, Source]:
     return {key: Source(field, table.c[key].type) for key, field in bound.items()}
 
 
-class Recordset:
+class Rows(Protocol):
     """Rows made of envelopes of one kind.
 
-    A statement is built of `select` once, and executed with the `parameters` of each set of envelopes.
+    A statement is built of `cte` once, and executed with the `parameters` of each set of envelopes.
+
+    Attributes:
+        kind: the kind.
+        cte: the rows, as a common table expression: `ID`, `TIME` and `DIGEST`, beside other columns.
     """
+
+    kind: str
+    cte: CTE
+
+    def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
+        """Write envelopes as the statement's parameters: what was validated, dumped again.
+
+        Raises:
+            pydantic_core.PydanticSerializationError: one of them cannot be written.
+        """
+
+
+class Recordset:
+    """Rows with a column for whatever is written."""
 
     def __init__(self, intent: type[WriteIntent], columns: Mapping[str, Source]) -> None:
         """Say what the rows are.
@@ -83,57 +114,51 @@ class Recordset:
             intent: the class of intents.
             columns: what each column of the rows is made of, by the name that it gets.
         """
-        self._adapter: TypeAdapter[list[Any]] = TypeAdapter(list[intent], config=_CONFIG)  # type: ignore[valid-type]
-        self._fields = {source.field for source in columns.values()}
-        self._columns = _take_apart(intent, columns)
-
-    def select(self, names: Iterable[str] | None = None) -> Select[Any]:
-        """Select a row for each envelope.
-
-        Args:
-            names: which columns, in which order; all of them if not given.
-        """
-        chosen = self._columns if names is None else names
-        return select(*(self._columns[name].label(name) for name in chosen))
+        self.kind = kind_of(intent)
+        wires = _Wires(intent)
+        readings = {name: _reading(intent, source) for name, source in columns.items()}
+        names = {name: wires.name(columns[name].field, found.wire) for name, found in readings.items()}
+        rows = wires.rows()
+        self.cte = select(
+            rows.c[ID],
+            rows.c[TIME],
+            _digest(self.kind, {columns[name].field: rows.c[wire] for name, wire in names.items()}).label(DIGEST),
+            *(found.convert(rows.c[names[name]]).label(name) for name, found in readings.items()),
+        ).cte("intent")
+        self._writers = wires.writers()
 
     def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
-        """Write envelopes as the statement's parameters: what was validated, dumped again.
-
-        Raises:
-            pydantic_core.PydanticSerializationError: one of them cannot be written as JSON.
-        """
-        made = {}
-        if self._fields - IDENTITY.keys():
-            # A warning of the serializer's would show the value.
-            data = [envelope.data for envelope in envelopes]
-            made["rows"] = self._adapter.dump_json(data, by_alias=False, warnings=False).decode()
-        if "intent_id" in self._fields:
-            made["intent_id"] = _array(_IDS.dump_json([envelope.id for envelope in envelopes]))
-        if "intent_time" in self._fields:
-            made["intent_time"] = _array(_TIMES.dump_json([envelope.time for envelope in envelopes]))
-        return made
+        """Write all fields."""
+        data = [envelope.data for envelope in envelopes]
+        return _identity(envelopes) | {name: write(data) for name, write in self._writers.items()}
 
 
-def _array(json: bytes) -> str:
-    """Turn a JSON list of plain texts into an array of Postgres: the braces are all that differs."""
-    return f"{{{json[1:-1].decode()}}}"
+class Heads:
+    """Rows of what every intent has: for a kind whose fields Postgres is not sent by us."""
+
+    def __init__(self, intent: type[WriteIntent]) -> None:
+        """Take the class of intents."""
+        self.kind = kind_of(intent)
+        heads = _side_by_side({ID: _UUID, TIME: _TIMESTAMP, DIGEST: BigInteger()})
+        self.cte = select(*heads.c).cte("intent")
+        self._serializer = TypeAdapter(intent).serializer
+        self._shape = _shape(self.kind, intent.model_fields)
+
+    def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
+        """Write the heads."""
+        digests = ",".join(str(self._digest(envelope.data)) for envelope in envelopes)
+        return _identity(envelopes) | {DIGEST: f"{{{digests}}}"}
+
+    def _digest(self, data: Any) -> int:
+        hashed = blake2b(self._serializer.to_json(data, warnings=False), digest_size=6).digest()
+        return int.from_bytes(hashed + self._shape.to_bytes(2), signed=True)
 
 
-def _take_apart(intent: type[WriteIntent], columns: Mapping[str, Source]) -> dict[str, ColumnElement[Any]]:
-    """Build each column of the rows."""
-    readings = {name: _reading(intent, source) for name, source in columns.items()}
-    identity: dict[str, Type] = {}
-    records: list[dict[str, Type]] = []
-    wires: dict[str, str] = {}
-    for name, found in readings.items():
-        field = columns[name].field
-        if field in IDENTITY:
-            identity[field] = found.wire
-            wires[name] = field
-        else:
-            wires[name] = _wire_name(field, _place(records, field, found.wire))
-    rows = _rows(identity, records)
-    return {name: found.convert(rows.c[wires[name]]) for name, found in readings.items()}
+def _identity(envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
+    return {
+        ID: array_of(_IDS.to_json([envelope.id for envelope in envelopes]).decode()),
+        TIME: array_of(_TIMES.to_json([envelope.time for envelope in envelopes]).decode()),
+    }
 
 
 def _reading(intent: type[WriteIntent], source: Source) -> Reading:
@@ -143,32 +168,92 @@ def _reading(intent: type[WriteIntent], source: Source) -> Reading:
     return Reading(wire) if _same(wire, source.type) else Reading(wire, lambda value: cast(value, source.type))
 
 
-def _place(records: list[dict[str, Type]], field: str, wire: Type) -> int:
-    """Find the record that reads a field as this type: each can read it as one type only."""
-    for number, record in enumerate(records):
-        if _same(record.setdefault(field, wire), wire):
-            return number
-    records.append({field: wire})
-    return len(records) - 1
+class _Wires:
+    """How the fields of a kind travel: each as an array, or in the JSON of all that cannot."""
+
+    def __init__(self, intent: type[WriteIntent]) -> None:
+        self._intent = intent
+        self._arrays: list[tuple[str, Type]] = []
+        self._records: list[dict[str, Type]] = []
+
+    def name(self, field: str, wire: Type) -> str:
+        """Have a field travel as a type; return the column of `rows` that it arrives in."""
+        if field in IDENTITY:
+            return {"intent_id": ID, "intent_time": TIME}[field]
+        if travels_as_array(field_type(self._intent, field), wire):
+            return f"a{self._place_in_arrays(field, wire)}"
+        return f"r{self._place_in_records(field, wire)} {field}"
+
+    def _place_in_arrays(self, field: str, wire: Type) -> int:
+        for number, (other, type_) in enumerate(self._arrays):
+            if other == field and _same(type_, wire):
+                return number
+        self._arrays.append((field, wire))
+        return len(self._arrays) - 1
+
+    def _place_in_records(self, field: str, wire: Type) -> int:
+        """Find the record that reads a field as this type: each can read it as one type only."""
+        for number, record in enumerate(self._records):
+            if _same(record.setdefault(field, wire), wire):
+                return number
+        self._records.append({field: wire})
+        return len(self._records) - 1
+
+    def rows(self) -> TableValuedAlias:
+        """Put side by side what arrives."""
+        arrays: dict[str, Type] = {f"a{number}": wire for number, (_, wire) in enumerate(self._arrays)}
+        return _side_by_side({ID: _UUID, TIME: _TIMESTAMP} | arrays, self._records)
+
+    def writers(self) -> dict[str, Callable[[Iterable[Any]], str]]:
+        """Return what writes each parameter, given the intents."""
+        writers = {f"a{n}": _column_writer(self._intent, field) for n, (field, _) in enumerate(self._arrays)}
+        if self._records:
+            writers["records"] = _record_writer(self._intent, {field for r in self._records for field in r})
+        return writers
 
 
-def _wire_name(field: str, number: int) -> str:
-    return f"{number} {field}" if number else field
-
-
-def _rows(identity: Mapping[str, Type], records: Sequence[Mapping[str, Type]]) -> FromClause:
-    """Put side by side what the parameters hold."""
+def _side_by_side(arrays: Mapping[str, Type], records: Sequence[Mapping[str, Type]] = ()) -> TableValuedAlias:
     parts: list[ColumnElement[Any]] = []
-    columns = []
+    columns: list[Any] = []
+    for name, type_ in arrays.items():
+        parts.append(func.unnest(bindparam(name, type_=Parameter(f"{type_name(type_)}[]"))))
+        columns.append(column(name, type_))
     for number, record in enumerate(records):
-        rows = cast(bindparam("rows", type_=Text), JSON)
-        parts.append(Defined(func.json_to_recordset(rows), record))
-        columns += [column(_wire_name(field, number), type_) for field, type_ in record.items()]
-    for field, type_ in identity.items():
-        parts.append(func.unnest(cast(bindparam(field, type_=Text), ARRAY(type_))))
-        columns.append(column(field, type_))
-    return RowsFrom(*parts).table_valued(*columns).render_derived(name="intent")
+        parts.append(Defined(func.json_to_recordset(bindparam("records", type_=Parameter("JSON"))), record))
+        columns += [column(f"r{number} {field}", type_) for field, type_ in record.items()]
+    return RowsFrom(*parts).table_valued(*columns).render_derived(name="wire")
+
+
+def _column_writer(intent: type[WriteIntent], field: str) -> Callable[[Iterable[Any]], str]:
+    write, get = writer_of(intent, field), attrgetter(field)
+    return lambda data: write(map(get, data))
+
+
+def _record_writer(intent: type[WriteIntent], fields: set[str]) -> Callable[[Iterable[Any]], str]:
+    serializer = TypeAdapter(list[intent], config=CONFIG).serializer  # type: ignore[valid-type]
+    include = {"__all__": fields}
+    return lambda data: serializer.to_json(data, include=include, by_alias=False, warnings=False).decode()
+
+
+_HASHED = (BigInteger, Boolean, Date, DateTime, Integer, SmallInteger, Text, Uuid)
+
+
+def _digest(kind: str, fields: Mapping[str, ColumnElement[Any]]) -> ColumnElement[int]:
+    """Say in 64 bits what the fields of an intent are, and in some of them, which fields those are.
+
+    Postgres's hash is the one that it distributes rows by, which keeps it the same from version to version.
+    """
+    values = [
+        value if isinstance(value.type, _HASHED) else cast(value, Text) for _, value in sorted(fields.items())
+    ]
+    hashed = func.hash_record_extended(func.row(*values), literal(0, BigInteger), type_=BigInteger())
+    shape = _shape(kind, (f"{field} {type_name(value.type)}" for field, value in fields.items()))
+    return hashed.bitwise_lshift(literal(_SHAPE_BITS, Integer)).bitwise_or(shape)
+
+
+def _shape(kind: str, fields: Iterable[str]) -> int:
+    return zlib.crc32("\n".join([kind, *sorted(fields)]).encode()) & SAME_SHAPE
 
 
 def _same(one: Type, other: Type) -> bool:
-    return one.compile(dialect=_DIALECT) == other.compile(dialect=_DIALECT)
+    return type_name(one) == type_name(other)

@@ -34,6 +34,7 @@ def _log(letter: DeadLetter, refusal: Refusal | None) -> None:
         _logger.error("dead letter refused: %s", refusal.code, extra={"action": "dead_letter_refused"})
     else:
         named = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
+        named |= {"fingerprint": letter.fingerprint}
         _logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})
 
 
@@ -59,7 +60,8 @@ def _message(item: Item, letter: DeadLetter) -> Outgoing:
             item.record["body"],
             attributes,
             group=item.system("MessageGroupId"),
-            deduplication_id=item.system("MessageDeduplicationId"),
+            # Not the one that it came with: replayed and set aside again within minutes, it would be lost.
+            deduplication_id=item.message_id if item.ordered_group else None,
         )
     )
 

@@ -5,7 +5,8 @@ Whatever is not known to be the data's own fault is never held against the data.
 
 import psycopg
 from psycopg import errors
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from pydantic_core import PydanticSerializationError
+from sqlalchemy.exc import DBAPIError
 
 from penstock.consumer.faults import (
     Cause,
@@ -56,13 +57,18 @@ _REFUSED_AT_THE_DOOR = (
 """What a failed connection says where code and deployment disagree: there is no SQLSTATE to go by then."""
 
 
-def fault_of(error: SQLAlchemyError) -> Fault:
+def fault_of(error: Exception) -> Fault:
     """Tell which fault an error is. The fault holds names and codes of the error, and no values.
 
     Args:
-        error: what SQLAlchemy raised; around an error of psycopg, as a rule.
+        error: a fault itself; what SQLAlchemy raised, around an error of psycopg as a rule; an error of psycopg;
+            or one of Pydantic's, about a value that cannot be written.
     """
-    cause = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, PydanticSerializationError):
+        return DataFault(Cause(type(error).__name__))
+    cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, psycopg.Error):
         # The pool gave up waiting, or SQLAlchemy itself is at odds with the code.
         return (EnvironmentFault if "TimeoutError" in type(error).__name__ else DeploymentFault)(
@@ -72,6 +78,16 @@ def fault_of(error: SQLAlchemyError) -> Fault:
         at_the_door = any(words in str(cause) for words in _REFUSED_AT_THE_DOOR)
         return (DeploymentFault if at_the_door else EnvironmentFault)(type(cause).__name__)
     return _class_of(cause.sqlstate)(_cause_of(cause, cause.sqlstate))
+
+
+def connection_was_lost(error: Exception) -> bool:
+    """Tell whether a connection that had been made was lost."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or _ENDED)[:2] in _ENDED[:2]
+
+
+_ENDED = "57P01"
 
 
 def about_the_statement(fault: Fault) -> bool:

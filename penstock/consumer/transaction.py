@@ -1,122 +1,136 @@
-"""One batch, one transaction: the steps `claim`, `apply`, `isolate`, `settle`, `commit`."""
+"""One batch, one transaction: the steps `claim`, `apply`, `isolate`, `settle`, `commit`.
+
+There are two ways through it. The straight one takes it that all is well: one statement for each kind claims and
+writes, and whatever Postgres has against any of it ends the attempt. The careful one then finds out which intents
+were meant.
+"""
 
 import random
 import time
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any
-from uuid import UUID
+from collections.abc import Collection
+from enum import Enum
 
+import psycopg
+from pydantic_core import PydanticSerializationError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.batch import Batch, Item
-from penstock.consumer.claim import claim, enter_faults, mark_stale
+from penstock.consumer.careful import write_carefully
+from penstock.consumer.claim import enter_faults, mark_reused
+from penstock.consumer.decode import Decoding
 from penstock.consumer.faults import Cause, ConflictFault, DataFault, EnvironmentFault, Fault
-from penstock.consumer.isolate import write_isolated
-from penstock.consumer.modes import Bound
-from penstock.consumer.sqlstates import fault_of
-from penstock.consumer.tombstones import lock_mortals
+from penstock.consumer.groups import OutOfOrder, keep_order
+from penstock.consumer.modes import Writes
+from penstock.consumer.sqlstates import connection_was_lost, fault_of
+from penstock.consumer.straight import write_straight
+from penstock.consumer.work import Work
 from penstock.database.watchdog import Watchdog
 
-Writes = Sequence[Bound]
-"""How each kind is written, parents before their children."""
-
-_ATTEMPTS = 4
+_CONFLICTS = 3
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_RESERVE_SECONDS = 8.0
 _LEAST_SECONDS = 0.5
 _SETTLING = 0.25
 """The part of a transaction's time in which nothing more is begun: faults are entered, and it commits."""
 
-_LIMITS = text(
-    "SELECT set_config('statement_timeout', :limit, true), set_config('lock_timeout', :half, true),"
-    " set_config('TimeZone', 'UTC', true)"
-)
 _CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 
+_ID_REUSED = DataFault("id-reused")
 
-def land(database: Watchdog, batch: Batch, writes: Writes) -> None:
+
+class _Way(Enum):
+    STRAIGHT = 1
+    CAREFUL = 2
+    CHECKING = 3
+    """Careful, and deferred constraints may not wait: at COMMIT there is no telling whose row they mean."""
+
+
+def land(database: Watchdog, batch: Batch, decoding: Decoding, writes: Writes) -> None:
     """Write everything in the batch that can be written, and enter every outcome in the ledger.
 
     On return the transaction is committed, and each item that did not land has its fault.
 
+    Args:
+        database: where to.
+        batch: the batch.
+        decoding: decodes it; what comes early may be on its way to Postgres before the rest is decoded.
+        writes: how each kind is written, parents before their children.
+
     Raises:
-        Fault: the transaction failed as a whole: nothing has changed, in the database or in the batch.
+        Fault: the transaction failed as a whole: nothing has changed in the database.
     """
-    if not any(item.envelope for item in batch.items):
+    if not decoding.finds_any():
         return
-    # Kept for what comes after the commit: dead letters, visibility, the answer.
-    until = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
-    check_now = False
-    for attempt in range(_ATTEMPTS):
+    attempts = _Attempts(batch)
+    while True:
         try:
-            _transaction(database, batch, writes, until, check_now=check_now)
+            _transaction(database, batch, decoding, writes, attempts)
             return
-        except (SQLAlchemyError, Fault) as error:
-            fault = fault_of(error) if isinstance(error, SQLAlchemyError) else error
-            # A deferred constraint speaks up at COMMIT, when there is no telling whose row it means.
-            deferred = isinstance(fault, DataFault) and not check_now
-            if not (deferred or isinstance(fault, ConflictFault)) or attempt == _ATTEMPTS - 1:
-                raise fault from None if fault is error else error
-            check_now = check_now or deferred
-        time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311 (jitter is no secret)
+        except OutOfOrder as found:
+            found.hold_back()
+        except (SQLAlchemyError, psycopg.Error, PydanticSerializationError, Fault) as error:
+            attempts.failed(error)
 
 
-def _transaction(database: Watchdog, batch: Batch, writes: Writes, until: float, *, check_now: bool) -> None:
-    seconds = until - time.monotonic()
+class _Attempts:
+    """What has been tried, and whether it is tried once more."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.way = _Way.STRAIGHT
+        # Kept for what comes after the commit: dead letters, visibility, the answer.
+        self._until = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
+        self._conflicts = 0
+        self._lost = False
+
+    @property
+    def seconds_left(self) -> float:
+        return self._until - time.monotonic()
+
+    def failed(self, error: Exception) -> None:
+        """Choose how to go on.
+
+        Raises:
+            Fault: there is no other way.
+        """
+        fault = fault_of(error)
+        if isinstance(fault, ConflictFault) and self._conflicts < _CONFLICTS:
+            time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**self._conflicts))  # noqa: S311 (no secret)
+            self._conflicts += 1
+        elif connection_was_lost(error) and not self._lost and self.seconds_left > _LEAST_SECONDS:
+            # As after a freeze of the function, or a failover. If it had committed, the ledger knows.
+            self._lost = True
+        elif self.way is _Way.STRAIGHT and not isinstance(fault, EnvironmentFault):
+            self.way = _Way.CAREFUL
+        elif self.way is _Way.CAREFUL and isinstance(fault, DataFault):
+            self.way = _Way.CHECKING
+        else:
+            raise fault from error
+
+
+def _transaction(
+    database: Watchdog, batch: Batch, decoding: Decoding, writes: Writes, attempts: _Attempts
+) -> None:
+    seconds = attempts.seconds_left
     if seconds < _LEAST_SECONDS:
         raise EnvironmentFault(Cause("DeadlineExceeded"))
-    last_call = until - seconds * _SETTLING
     with database.transaction(seconds) as connection:
-        _set_limits(connection, seconds * (1 - _SETTLING))
-        if check_now:
+        work = Work(connection, writes, decoding, seconds * (1 - _SETTLING))
+        if attempts.way is _Way.CHECKING:
             connection.execute(_CHECK_NOW)
-        faults = {item: item.fault for item in batch.items if item.fault}
-        faults |= _apply(connection, _first_of_each_id(batch), writes, last_call)
+        faults = (write_straight if attempts.way is _Way.STRAIGHT else write_carefully)(work)
+        faults |= {item: item.fault for item in batch.items if item.fault}
+        faults |= _reused(connection, batch, faults)
         waiting = enter_faults(connection, faults)
+        keep_order(batch, faults, waiting)
     for item, fault in faults.items():
         item.fault = fault
     for item in waiting:
         item.waits = True
 
 
-def _set_limits(connection: Connection, seconds: float) -> None:
-    """Have Postgres give up before Lambda does, for this transaction only: proxies share the session."""
-    milliseconds = int(seconds * 1000)
-    connection.execute(_LIMITS, {"limit": str(milliseconds), "half": str(milliseconds // 2)})
-
-
-def _first_of_each_id(batch: Batch) -> dict[str, list[Item]]:
-    """Sort the items by kind; one that comes second with its id is the twin of the first."""
-    first: dict[UUID, Item] = {}
-    by_kind: dict[str, list[Item]] = {}
-    for item in batch.items:
-        if item.fault is None and item.envelope is not None:
-            twin = first.setdefault(item.envelope.id, item)
-            item.twin = twin if twin is not item else None
-            if item.twin is None:
-                by_kind.setdefault(item.envelope.type, []).append(item)
-    return by_kind
-
-
-def _apply(
-    connection: Connection, by_kind: Mapping[str, Sequence[Item]], writes: Writes, last_call: float
-) -> dict[Item, Fault]:
-    """Write kind after kind, always in the same order: two batches never wait for each other in a circle."""
-    lock_mortals(connection, [bound for bound in writes if bound.kind in by_kind])
-    faults: dict[Item, Fault] = {}
-    for bound in writes:
-        items = by_kind.get(bound.kind, [])
-        found = write_isolated(
-            connection, items, partial(_write, connection, bound), lambda: time.monotonic() > last_call
-        )
-        faults.update((items[index], fault) for index, fault in found.items())
-    return faults
-
-
-def _write(connection: Connection, bound: Bound, items: Sequence[Item]) -> None:
-    envelopes: list[Any] = [item.envelope for item in claim(connection, items)]
-    stale = bound.write.apply(connection, envelopes) if envelopes else ()
-    if stale:
-        mark_stale(connection, stale)
+def _reused(connection: Connection, batch: Batch, faults: Collection[Item]) -> dict[Item, Fault]:
+    """Find what has the id of something else that has taken effect, here or before."""
+    found = [i for i in batch.items if i.reused or (i.twin and i.twin not in faults and not i.repeats(i.twin))]
+    mark_reused(connection, {item.envelope.id for item in found if item.envelope})
+    return dict.fromkeys(found, _ID_REUSED)

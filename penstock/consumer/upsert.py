@@ -1,27 +1,19 @@
 """The write mode `Upsert`: the row of a key, if the version is newer."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Connection, Table, and_, or_, select
+from sqlalchemy import CTE, ColumnElement, Table, and_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from penstock.consumer.binding import Target, table_of
-from penstock.consumer.keyed import (
-    ID,
-    Names,
-    bind_keyed,
-    names_of,
-    newest_first,
-    rows_of,
-    same_key,
-    tie,
-    unless_in,
-)
+from penstock.consumer.binding import Target, may_be_null, table_of
+from penstock.consumer.demand import Demand
+from penstock.consumer.keyed import Names, bind_keyed, names_of, newest_first, same_key, tie
 from penstock.consumer.modes import ALONE, Beside, Group
+from penstock.consumer.recordset import ID, Recordset, sources
+from penstock.consumer.setwrite import SetWrite
 from penstock.consumer.tombstones import not_buried
-from penstock.intents import Envelope, WriteIntent
+from penstock.intents import WriteIntent
 
 
 class Upsert:
@@ -60,50 +52,29 @@ class Upsert:
         bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version])
         return Group(self.version, frozenset(bound) - {*self.key, self.version})
 
-    def bind(self, intent: type[WriteIntent], beside: Beside = ALONE, /) -> "UpsertWrite":
+    def bind(self, intent: type[WriteIntent], beside: Beside = ALONE, /) -> SetWrite:
         """Check the mode against a class of intents.
 
         Raises:
             penstock.consumer.BindingError: they do not go together.
         """
         bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version])
-        return UpsertWrite(intent, self.table, self.key, self.version, bound, mortal=beside.mortal)
-
-
-class UpsertWrite:
-    """`Upsert`, bound to one class of intents: one statement for a whole set, whose text never changes."""
-
-    def __init__(
-        self,
-        intent: type[WriteIntent],
-        table: Table,
-        key: Sequence[str],
-        version: str,
-        bound: Mapping[str, str],
-        *,
-        mortal: bool,
-    ) -> None:
-        self._recordset, rows = rows_of(intent, table, bound)
-        values = sorted(set(bound) - {*key, version})
-        newest = newest_first(rows, key, version, values)
-        if mortal:
-            newest = newest.where(not_buried(table, rows, key, version))
+        recordset = Recordset(intent, sources(self.table, bound))
+        rows, values = recordset.cte, sorted(set(bound) - {*self.key, self.version})
+        newest = newest_first(rows, self.key, self.version, values)
+        if beside.mortal:
+            newest = newest.where(not_buried(self.table, rows, self.key, self.version))
         folded = newest.cte("newest")
-        written = _upsert(table, folded, key, version, values)
-        landed = select(folded.c[ID]).join(written, same_key(folded, written, key))
-        self._statement = unless_in(rows, landed)
-
-    def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
-        """Write the newest version of each key, where the table has none as new.
-
-        Returns:
-            The ids of the intents whose version was not the newest.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: Postgres refused; nothing of the set was written.
-            pydantic_core.PydanticSerializationError: an envelope cannot be written as JSON.
-        """
-        return connection.scalars(self._statement, self._recordset.parameters(envelopes)).all()
+        written = _upsert(self.table, folded, self.key, self.version, values)
+        landed = select(folded.c[ID]).join(written, same_key(folded, written, self.key))
+        demand = Demand(
+            table=self.table,
+            fields=bound,
+            privileges={"INSERT": [*bound], "UPDATE": [self.version, *values], "SELECT": [*bound]},
+            key=self.key,
+            nulls=may_be_null(intent, bound),
+        )
+        return SetWrite(recordset, landed=landed, demand=demand)
 
 
 def _upsert(table: Table, rows: CTE, key: Sequence[str], version: str, values: Sequence[str]) -> CTE:

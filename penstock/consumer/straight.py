@@ -1,0 +1,97 @@
+"""The straight way through a transaction: one statement claims and writes a whole set of one kind.
+
+Statements are sent without waiting for answers (PostgreSQL documentation, "Pipeline Mode"), so that a batch takes
+as many round trips as one statement would. What needs no order among itself or with other kinds is sent while the
+rest of the batch is still being decoded.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection
+
+from penstock.consumer.batch import Item
+from penstock.consumer.faults import Fault
+from penstock.consumer.isolate import LATE, SLICE
+from penstock.consumer.modes import Bound
+from penstock.consumer.tombstones import lock_mortals
+from penstock.consumer.work import ByKind, Work
+
+
+def write_straight(work: Work) -> dict[Item, Fault]:
+    """Claim and write all of it.
+
+    Returns:
+        What there was no time for, with a fault that says so.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: Postgres refused something, or something was known before; the transaction
+            is to be rolled back.
+        psycopg.Error: the same.
+        pydantic_core.PydanticSerializationError: an envelope cannot be written.
+        penstock.consumer.Fault: a write itself knows what is wrong.
+    """
+    with _pipeline(work.connection) as pipeline:
+        straight = _Straight(work, pipeline)
+        work.set_limits()
+        rest = straight.write_as_decoded()
+        lock_mortals(work.connection, [bound for bound in work.writes if bound.kind in rest])
+        straight.write(rest, pipelined=True)
+    straight.write(rest, pipelined=False)
+    return straight.faults
+
+
+@contextmanager
+def _pipeline(connection: Connection) -> Iterator[psycopg.Pipeline]:
+    driver: Any = connection.connection.driver_connection
+    raised: Exception | None = None
+    try:
+        with driver.pipeline() as pipeline:
+            try:
+                yield pipeline
+            except Exception as error:  # noqa: BLE001 (psycopg would log what comes of it at the end)
+                raised = error
+    except psycopg.Error:
+        if raised is None:
+            raise
+    if raised:
+        raise raised
+
+
+class _Straight:
+    def __init__(self, work: Work, pipeline: psycopg.Pipeline) -> None:
+        self.faults: dict[Item, Fault] = {}
+        self._work = work
+        self._pipeline = pipeline
+        self._on_the_way = 0
+
+    def write_as_decoded(self) -> ByKind:
+        """Send what can go as soon as it is decoded; return the rest."""
+        streams = {bound.kind: bound for bound in self._work.writes if bound.streams}
+        rest: ByKind = {}
+        for part in self._work.parts():
+            for kind, items in part.items():
+                if kind in streams:
+                    self._send(streams[kind], items)
+                else:
+                    rest.setdefault(kind, []).extend(items)
+        return rest
+
+    def write(self, rest: ByKind, *, pipelined: bool) -> None:
+        """Write kind after kind."""
+        for bound in self._work.writes:
+            if bound.kind in rest and bound.write.pipelined is pipelined:
+                for start in range(0, len(rest[bound.kind]), SLICE):
+                    self._send(bound, rest[bound.kind][start : start + SLICE])
+
+    def _send(self, bound: Bound, items: Sequence[Item]) -> None:
+        if self._on_the_way >= SLICE and bound.write.pipelined:
+            self._pipeline.sync()
+            self._on_the_way = 0
+        if self._work.late():
+            self.faults |= dict.fromkeys(items, LATE)
+            return
+        bound.write.land(self._work.connection, [item.sound for item in items])
+        self._on_the_way += len(items)

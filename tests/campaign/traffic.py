@@ -1,0 +1,166 @@
+"""Intents of every write mode on a few keys, a queue that delivers them as SQS may, and what they add up to."""
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from penstock import WriteIntent
+from penstock.testing import sqs_event
+from tests.test_concurrency import Counted, Seen
+from tests.test_modes import Adjusted, Changed, Mailed, Placed, Removed, at, changed, placed, removed
+
+KEYS = 20
+ROUND = 400
+# After so many intents other keys are hot: what went wrong with a key is not mended by what comes later.
+HOT_FOR = 3 * ROUND
+LARGEST_BATCH = 150
+# How far versions are out of order, in seconds; there is one intent a second.
+DISORDER = 1000
+TRIES = 20
+
+Rows = Counter[tuple[Any, ...]]
+
+
+class Source:
+    """A queue as SQS's standard ones: any order, some messages several times, and what is given back again.
+
+    Attributes:
+        intents: everything that was emitted.
+        poisoned: the ids of those that cannot land.
+    """
+
+    def __init__(self, chance: random.Random, *, poison: bool = False) -> None:
+        """Make a queue; with `poison`, every round has one intent that cannot land."""
+        self.intents: list[WriteIntent] = []
+        self.poisoned: set[UUID] = set()
+        self._chance = chance
+        self._poison = poison
+        self._batches: deque[list[Any]] = deque()
+        self._given_back: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def take(self, *, more: bool) -> list[Any]:
+        """Return a batch; if none is left, of new intents when there are to be `more`, else an empty one."""
+        with self._lock:
+            if not self._batches and more:
+                self._emit()
+            return self._batches.popleft() if self._batches else []
+
+    def give_back(self, records: list[Any]) -> None:
+        """Have records delivered again."""
+        with self._lock:
+            self._given_back.update(record["messageId"] for record in records)
+            assert all(self._given_back[record["messageId"]] < TRIES for record in records)
+            if records:
+                self._batches.append(records)
+
+    def _emit(self) -> None:
+        chance = self._chance
+        # Deletions lock out others on their table: without some kinds at times, others would never meet.
+        kinds = chance.sample(KINDS, chance.randint(1, len(KINDS)))
+        start = len(self.intents)
+        new = [chance.choice(kinds)(chance, start + number) for number in range(ROUND)]
+        if self._poison:
+            poison = Adjusted(sku="0", delta=2**40)
+            self.poisoned.add(poison.intent_id)
+            new.append(poison)
+        late = chance.sample(self.intents, min(len(self.intents), ROUND // 20))
+        records = sqs_event([*new, *late, *(i for i in new for _ in range(chance.randint(0, 2)))])["Records"]
+        chance.shuffle(records)
+        self.intents += new
+        while records:
+            size = chance.randint(1, LARGEST_BATCH)
+            self._batches.append(records[:size])
+            records = records[size:]
+
+
+def _moment(chance: random.Random, now: int) -> int:
+    return now - chance.randrange(DISORDER)
+
+
+def _key(chance: random.Random, now: int) -> int:
+    return now // HOT_FOR * KEYS + chance.randrange(KEYS)
+
+
+# Of equal versions all values are equal, so that what is left can be told without knowing how ties are settled.
+def _placed(chance: random.Random, now: int) -> WriteIntent:
+    moment = _moment(chance, now)
+    return placed(moment, f"c{moment}", _key(chance, now), note=f"n{moment}" if moment % 2 else None)
+
+
+def _changed(chance: random.Random, now: int) -> WriteIntent:
+    moment = _moment(chance, now)
+    return changed(moment, f"s{moment}", _key(chance, now))
+
+
+def _removed(chance: random.Random, now: int) -> WriteIntent:
+    return removed(_moment(chance, now), _key(chance, now))
+
+
+def _adjusted(chance: random.Random, now: int) -> WriteIntent:
+    return Adjusted(sku=f"{_key(chance, now)}", delta=chance.randint(-5, 5), worth=chance.randint(-5, 5))
+
+
+def _counted(chance: random.Random, now: int) -> WriteIntent:
+    return Counted(name=f"{_key(chance, now)}")
+
+
+def _mailed(chance: random.Random, now: int) -> WriteIntent:
+    return Mailed(what=f"{_key(chance, now)}")
+
+
+def _seen(chance: random.Random, now: int) -> WriteIntent:
+    return Seen(path=f"{_key(chance, now)}")
+
+
+KINDS: list[Callable[[random.Random, int], WriteIntent]] = [
+    _placed,
+    _changed,
+    _removed,
+    _adjusted,
+    _counted,
+    _mailed,
+    _seen,
+]
+
+
+def expected(intents: Iterable[WriteIntent]) -> dict[str, Rows]:
+    """Work out what must be in the tables when each intent has taken effect once."""
+    by_kind: dict[type, list[Any]] = {}
+    for intent in intents:
+        by_kind.setdefault(type(intent), []).append(intent)
+    quantity: Counter[str] = Counter()
+    value: Counter[str] = Counter()
+    for intent in by_kind.get(Adjusted, []):
+        quantity[intent.sku] += intent.delta
+        value[intent.sku] += intent.worth
+    tally = Counter(intent.name for intent in by_kind.get(Counted, []))
+    return {
+        "Our Orders": _orders(by_kind),
+        "Our Stock": Counter((sku, quantity[sku], value[sku]) for sku in quantity),
+        "our_tallies": Counter(tally.items()),
+        "our_outbox": Counter((intent.intent_id, intent.what) for intent in by_kind.get(Mailed, [])),
+        "Our Views": Counter((intent.intent_id, intent.path) for intent in by_kind.get(Seen, [])),
+    }
+
+
+def _orders(by_kind: dict[type, list[Any]]) -> Rows:
+    placings = _newest(by_kind.get(Placed, []), "at")
+    changes = _newest(by_kind.get(Changed, []), "changed_at")
+    removals = _newest(by_kind.get(Removed, []), "at")
+    rows: Rows = Counter()
+    for number in placings.keys() | changes.keys():
+        gone = removals[number].at if number in removals else at(-DISORDER)
+        order, change = placings.get(number), changes.get(number)
+        ordered = (order.customer, order.note, order.at) if order and order.at > gone else (None, None, None)
+        status = (change.status, change.changed_at) if change and change.changed_at > gone else (None, None)
+        if any((*ordered, *status)):
+            rows["eu", number, *ordered, *status] += 1
+    return rows
+
+
+def _newest(intents: list[Any], version: str) -> dict[int, Any]:
+    return {intent.number: intent for intent in sorted(intents, key=lambda intent: getattr(intent, version))}
