@@ -2,12 +2,15 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +21,8 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from penstock import WriteIntent
+from penstock.intents import seal
 from penstock.local import state
 from penstock.local.aws import ACCESS_KEY
 from penstock.local.errors import LocalError, ToolError
@@ -25,6 +30,7 @@ from penstock.local.node import check_node
 from penstock.local.processes import family, recall, send, wait_until
 from penstock.local.stack import LocalStack
 from penstock.local.state import LocalState
+from shared.intents import EmailRequested, OrderPlaced, OrderStatusChanged, StockAdjusted
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 30
@@ -174,6 +180,57 @@ def test_dead_letter(live: LocalState) -> None:
     assert "duration_within_a_day" in reason
     assert eventually(lambda: rows(live, good["path"]))
     assert rows(live, bad["path"]) == []
+
+
+def test_every_mode_in_any_order(live: LocalState) -> None:
+    """Through the deployed drain, whatever is sent twice, late or in disorder leaves the tables that it should."""
+    order, sku = uuid.uuid4(), f"sku-{uuid.uuid4()}"
+    begun = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    changed = [
+        OrderStatusChanged.model_validate(
+            {"order_id": order, "status": status, "changed_at": begun + timedelta(minutes=n)}
+        )
+        for n, status in enumerate(("paid", "packed", "shipped", "delivered"))
+    ]
+    placed = [
+        OrderPlaced(order_id=order, customer=name, total=Decimal(7), placed_at=begun + timedelta(hours=n))
+        for n, name in enumerate(("first", "second"))
+    ]
+    adjusted = [StockAdjusted(sku=sku, delta=delta) for delta in (5, -2, 11, -3)]
+    email = EmailRequested(to="someone@example.com", subject=sku, body="hello")
+    intents = [*changed, *placed, *adjusted, email]
+    bodies = 3 * [seal(intent, id=intent.intent_id, source="/shop") for intent in intents]
+    random.shuffle(bodies)
+    put(live, bodies)
+    assert eventually(lambda: settled(live, intents) == len(intents))
+    put(live, [seal(StockAdjusted(sku=sku, delta=1000), id=adjusted[0].intent_id, source="/shop")])
+    with psycopg.connect(live.database_url, autocommit=True) as connection:
+
+        def ask(query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+            return connection.execute(query, parameters).fetchall()
+
+        reused = "SELECT count(*) FROM penstock.ledger WHERE id = %s AND reused_at IS NOT NULL"
+        assert eventually(lambda: ask(reused, adjusted[0].intent_id) == [(1,)])
+        row = ask("SELECT customer, total, status, status_changed_at FROM orders WHERE order_id = %s", order)
+        assert row == [("second", Decimal("7.00"), "delivered", begun + timedelta(minutes=3))]
+        assert ask("SELECT quantity FROM stock WHERE sku = %s", sku) == [(11,)]
+        assert ask("SELECT count(*) FROM outbox WHERE subject = %s", sku) == [(1,)]
+
+
+def put(live: LocalState, bodies: Sequence[str]) -> None:
+    """Send messages to the queue itself, ten at a time."""
+    sqs = aws(live, "sqs")
+    for start in range(0, len(bodies), 10):
+        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])]
+        assert not sqs.send_message_batch(QueueUrl=live.queue_url, Entries=entries).get("Failed")
+
+
+def settled(live: LocalState, intents: Sequence[WriteIntent]) -> int:
+    """Count the intents that have taken effect."""
+    query = "SELECT count(*) FROM penstock.ledger WHERE id = ANY(%s) AND outcome IN ('applied', 'stale')"
+    with psycopg.connect(live.database_url) as connection:
+        (row,) = connection.execute(query, [[intent.intent_id for intent in intents]]).fetchall()
+    return int(row[0])
 
 
 def test_burst_within_budget(live: LocalState, api: httpx.Client) -> None:
