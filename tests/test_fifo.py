@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, text
 
 from penstock.consumer import Custom, Drain
+from penstock.intents import seal
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.test_drain import Bench, LaterKind, ThingMade, parents, things
 
@@ -60,6 +61,18 @@ def test_a_dead_letter_is_out_of_the_way(bench: Bench) -> None:
     assert bench.names == ["a", "b"]
     messages = bench.dead_letters.messages
     assert [message.group for message in messages] == ["one", "one"]
+
+
+def test_a_twin_that_goes_back_holds_up_its_group(bench: Bench) -> None:
+    """Of two with one id the second goes back when the first cannot land, and holds up what is behind it."""
+    bench([ThingMade(name="taken")])
+    bad, good = ThingMade(name="taken"), ThingMade(name="free")
+    twins = [seal(intent, id=bad.intent_id, source="/test") for intent in (bad, good)]
+    event = _fifo([*twins, ThingMade(name="behind")], ["one"] * 3)
+    assert _places(event, bench.failed(event)) == [1, 2]
+    assert bench.names == ["taken"]
+    assert bench.failed({"Records": event["Records"][1:]}) == []
+    assert bench.names == ["behind", "free", "taken"]
 
 
 def test_a_standard_queue_has_tenants_and_no_order(bench: Bench) -> None:

@@ -1,15 +1,31 @@
 """An id that comes back: with the same payload it is a repetition, with another one a fault of its own."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, select, text
+from pydantic import Field
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    event,
+    select,
+    text,
+)
 
 from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Drain
 from penstock.database import ledger
-from penstock.intents import new_id, seal
+from penstock.intents import Contract, new_id, seal
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.test_drain import Bench, ThingMade, things
 
@@ -122,3 +138,78 @@ def test_another_kind_under_the_same_id_is_another_intent(bench: Bench) -> None:
     assert bench([_sealed(id_, name="a")]) == []
     assert bench([seal(Else(name="a"), id=id_, source="/test")]) == []
     assert [letter.reason for letter in bench.letters] == ["id-reused"]
+
+
+def test_a_retry_at_another_time_is_a_repetition(engine: Engine) -> None:
+    """The time of an intent is not what it says, also where a column gets it."""
+    timed = Table("timed", MetaData(), Column("intent_id", Uuid, primary_key=True))
+    for column in (Column("intent_time", DateTime(timezone=True)), Column("name", Text)):
+        timed.append_column(column)
+    timed.metadata.create_all(engine)
+
+    class Timed(WriteIntent, kind="timed"):
+        name: str
+
+    dead_letters = MemoryQueue()
+    drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=dead_letters)
+    drain.write(Timed, Append(timed))
+    id_ = new_id()
+    for _ in range(2):
+        later = sqs_event([seal(Timed(name="a"), id=id_, source="/test")])
+        assert drain.handler(later, LambdaContext()) == {"batchItemFailures": []}
+    assert dead_letters.messages == []
+
+
+def test_a_repetition_behind_another_payload_is_one(bench: Bench) -> None:
+    """What has landed before is repeated, although something else comes with its id before it in the batch."""
+    id_ = new_id()
+    bench([_sealed(id_, name="first")])
+    assert bench([_sealed(id_, name="other"), _sealed(id_, name="first")]) == []
+    assert [letter.reason for letter in bench.letters] == ["id-reused"]
+
+
+def test_what_a_function_fills_in_makes_no_difference(bench: Bench) -> None:
+    """A field that the sender left out, and that is filled in anew at each reading, tells no payloads apart."""
+
+    class Filled(WriteIntent, kind="filled"):
+        name: str
+        token: UUID = Field(default_factory=uuid4)
+        tags: frozenset[str] = frozenset()
+
+    table = Table("filled", MetaData(), Column("name", Text), Column("token", Uuid), Column("tags", JSON))
+    table.metadata.create_all(bench.engine)
+    bench.drain = Drain(engine=bench.engine, queue=bench.queue, dead_letters=bench.dead_letters)
+    bench.drain.write(Filled, Append(table))
+    head = {"specversion": "1.0", "id": str(new_id()), "source": "/x", "type": "filled"}
+    body = json.dumps({**head, "time": "2026-11-20T10:00:00Z", "data": {"name": "a", "tags": ["a", "b", "c"]}})
+    assert bench([body, body]) == []
+    assert bench([body]) == []
+    assert bench.letters == []
+
+
+def test_looking_for_reuse_reads_no_ledger_from_end_to_end(engine: Engine) -> None:
+    """However many entries the ledger has, only those of the ids in question are read."""
+    Bench(engine)
+    drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
+    drain.write(ThingMade, Append(things))
+    with engine.connect() as connection:
+        for generation in ("ledger", "ledger_past"):
+            connection.execute(
+                text(
+                    f"INSERT INTO penstock.{generation} (id, kind, outcome, stated_at)"
+                    " SELECT gen_random_uuid(), 'thing.made', 'applied', now() FROM generate_series(1, 20000)"
+                )
+            )
+        connection.execute(text("ANALYZE penstock.ledger, penstock.ledger_past"))
+        write = drain.bound()[0].write
+        statements: list[str] = []
+
+        def explain(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+            statements.append(statement)
+            return f"EXPLAIN {statement}", parameters
+
+        event.listen(engine, "before_cursor_execute", explain, retval=True)
+        envelope = Contract([ThingMade]).decode(_sealed(new_id(), name="a"))
+        plan = "\n".join(map(str, write.reused(connection, [envelope])))
+    assert statements
+    assert "Seq Scan" not in plan

@@ -40,7 +40,7 @@ class Append:
         rows = select(*(recordset.cte.c[key] for key in bound))
         # Defaults of SQLAlchemy's own would be made once for all rows; Postgres makes its own for each.
         columns = [self.table.c[key] for key in bound]
-        written = self.table.insert().from_select(columns, rows, include_defaults=False).cte("written")
+        written = self.table.insert().from_select(columns, rows, include_defaults=False).cte("penstock_written")
         demand = Demand(
             table=self.table,
             fields=bound,

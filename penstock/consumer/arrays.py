@@ -63,7 +63,18 @@ def travels_as_array(field: FieldType, item: Type) -> bool:
         item: the type that each is read as.
     """
     known = [words(alternative) for alternative in field.alternatives]
-    return not field.serialized and all(w and w <= _WORDS for w in known) and type_name(item) in _ITEMS
+    return (
+        field.plain
+        and all(w and w <= _WORDS for w in known)
+        and not _ambiguous(known)
+        and type_name(item) in _ITEMS
+    )
+
+
+def _ambiguous(known: Iterable[set[str]]) -> bool:
+    """Tell whether a number that is none could be a text that says the same."""
+    found = set().union(*known)
+    return bool(found & _NUMBERS) and "str" in found
 
 
 def writer_of(intent: type[WriteIntent], field: str) -> Callable[[Iterable[Any]], str]:

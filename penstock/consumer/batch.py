@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.consumer.faults import DataFault, Fault
-from penstock.intents import Envelope
+from penstock.intents import Envelope, WriteIntent
 
 Record = Mapping[str, Any]
 """One record of an SQS event, as Lambda gives it (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
@@ -72,13 +72,16 @@ class Item:
     def returns(self) -> bool:
         """Whether it goes back to the queue: not its own fault, or too early, or its twin alone is at fault."""
         if self.fault is None:
-            return self.twin is not None and self.twin.fault is not None and not self.repeats(self.twin)
+            alone = self.twin is not None and self.twin.fault is not None and not self.repeats(self.twin)
+            return alone and not self.duplicate
         return not self.hopeless
 
     def repeats(self, other: "Item") -> bool:
         """Tell whether it says the same as another item of the same id."""
         mine, theirs = self.envelope, other.envelope
-        return mine is not None and theirs is not None and (mine.type, mine.data) == (theirs.type, theirs.data)
+        if mine is None or theirs is None:
+            return False
+        return mine.type == theirs.type and _said(mine.data) == _said(theirs.data)
 
 
 @dataclass(slots=True)
@@ -122,6 +125,14 @@ class Batch:
     def report(self) -> dict[str, list[dict[str, str]]]:
         """Say which records failed; Lambda deletes all others (partial batch response)."""
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in self.failed]}
+
+
+def _said(data: Any) -> Any:
+    """Return what a message says, without what a function fills in anew each time that it is read."""
+    if not isinstance(data, WriteIntent):
+        return data
+    fields = type(data).model_fields.items()
+    return {name: getattr(data, name) for name, field in fields if field.default_factory is None}
 
 
 def _is_record(record: Any) -> bool:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     JSON,
     ColumnElement,
+    CompoundSelect,
     Connection,
     DateTime,
     Select,
@@ -80,19 +81,21 @@ def claim(rows: Rows) -> Select[Any]:
             where=_unsettled(ledger),
         )
         .returning(ledger.c.id)
-        .cte("claimed")
+        .cte("penstock_claimed")
     )
     return select(rows.cte.c[ID]).where(rows.cte.c[ID].not_in(select(claimed.c.id)))
 
 
-def reused(rows: Rows) -> Select[Any]:
+def reused(rows: Rows) -> CompoundSelect[Any]:
     """Select those ids of a set under which something else has taken effect."""
-    known = union_all(
-        *(select(t.c.id, t.c.kind, t.c.digest).where(not_(_unsettled(t))) for t in (ledger, past))
-    ).subquery("known")
+    # Not a join with the union of both: Postgres would read them from end to end.
+    return union_all(*(_reused_in(rows, generation) for generation in (ledger, past)))
+
+
+def _reused_in(rows: Rows, known: Table) -> Select[Any]:
     same_fields = known.c.digest.bitwise_xor(rows.cte.c[DIGEST]).bitwise_and(SAME_SHAPE) == 0
     differs = or_(known.c.kind != rows.kind, same_fields & (known.c.digest != rows.cte.c[DIGEST]))
-    return select(rows.cte.c[ID]).join(known, known.c.id == rows.cte.c[ID]).where(differs)
+    return select(rows.cte.c[ID]).join(known, known.c.id == rows.cte.c[ID]).where(not_(_unsettled(known)), differs)
 
 
 def _claiming(rows: Rows, outcome: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Any:
@@ -152,9 +155,7 @@ _given_up = and_(_faulty.excluded.attempts > 0, _attempts >= PATIENCE)
 _ENTER_FAULTS = _faulty.on_conflict_do_update(
     index_elements=["id"],
     set_={
-        "outcome": case(
-            ((_faulty.excluded.attempts > 0) & (_attempts >= PATIENCE), DEAD), else_=_faulty.excluded.outcome
-        ),
+        "outcome": case((_given_up, DEAD), else_=_faulty.excluded.outcome),
         "fault": _faulty.excluded.fault,
         "attempts": _attempts,
         "settled_at": func.clock_timestamp(),
@@ -163,25 +164,41 @@ _ENTER_FAULTS = _faulty.on_conflict_do_update(
 ).returning(ledger.c.id, ledger.c.outcome)
 
 
-def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> list[Item]:
+class Entered(NamedTuple):
+    """What became of faults that were to be entered.
+
+    Attributes:
+        waiting: the items that are to be tried again, of those that are at fault themselves.
+        repeated: the items that could not be read yet, and that have taken effect before: by an earlier version of
+            this code, which knew their kind.
+    """
+
+    waiting: Collection[Item] = ()
+    repeated: Collection[Item] = ()
+
+
+def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> Entered:
     """Enter what did not land: as dead, or as pending where it is worth another try.
 
     What has taken effect before stays as it is. A try counts only here, where the database was there to be asked:
     an outage uses up no patience, however often SQS delivers meanwhile. What was claimed, and then not at fault
     itself, is pending again.
-
-    Returns:
-        The items that are to be tried again, of those that are at fault themselves.
     """
     entered = {item: fault for item, fault in faults.items() if item.envelope and _is_entered(item, fault)}
-    rows = {item.sound.id: _faulty_row(item.sound, fault) for item, fault in entered.items()}
+    # Of several with one id the one that waits counts, which is why it comes last.
+    in_order = sorted(entered, key=lambda item: isinstance(entered[item], NotYetFault))
+    rows = {item.sound.id: _faulty_row(item.sound, entered[item]) for item in in_order}
     if not rows:
-        return []
+        return Entered()
     claimed = [item.sound.id for item in entered if item.claimed]
     found = connection.execute(_ENTER_FAULTS, {"rows": json.dumps(list(rows.values())), "ids": claimed})
-    pending = {id_ for id_, outcome in found if outcome == PENDING}
+    outcomes = {id_: outcome for id_, outcome in found}  # noqa: C416 (rows are no pairs to mypy)
     # A message that is in the batch twice waits twice.
-    return [i for i, fault in entered.items() if isinstance(fault, NotYetFault) and i.sound.id in pending]
+    early = [item for item, fault in entered.items() if isinstance(fault, NotYetFault)]
+    return Entered(
+        waiting=[item for item in early if outcomes.get(item.sound.id) == PENDING],
+        repeated=[item for item in early if item.sound.id not in outcomes],
+    )
 
 
 def _is_entered(item: Item, fault: Fault) -> bool:

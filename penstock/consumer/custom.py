@@ -21,7 +21,7 @@ class Custom:
 
     It runs in the drain's transaction, after the ledger has claimed the intents, so that each is passed to it once
     that commits. It must not commit, and must do the same whatever order and sets the intents come in: a set that
-    fails is cut in halves to find whose fault it is. `penstock.consumer.DataFault` says that an intent can never
+    fails is cut up to find whose fault it is. `penstock.consumer.DataFault` says that an intent can never
     land; whatever else it raises is held against the code, unless other intents land.
     """
 

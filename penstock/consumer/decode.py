@@ -32,11 +32,6 @@ class Decoding:
         """Tell whether there is anything in the batch but what cannot be read at all; decode up to there."""
         return any(item.envelope for part in self.parts() for item in part)
 
-    def finish(self) -> None:
-        """Decode the rest."""
-        for _ in self.parts():
-            pass
-
 
 def decode(items: Sequence[Item], contract: Contract) -> None:
     """Read records; what cannot be read is a data fault of its own record alone."""

@@ -97,13 +97,13 @@ def _deleting(  # noqa: PLR0917
     groups: Sequence[Group],
     demand: Demand,
 ) -> SetWrite:
-    newest = newest_first(recordset.cte, key, version, ()).cte("newest")
+    newest = newest_first(recordset.cte, key, version, ()).cte("penstock_newest")
     buried = _bury(table, newest, key, version)
     here = same_key(table, newest, key)
     ages = [_Age(table, newest, group, version) for group in groups]
     newer = or_(*(age.newer for age in ages))
-    gone = table.delete().where(here, *(age.older | age.unwritten for age in ages)).cte("gone")
-    emptied = _empty(table, ages).where(here, newer, or_(*(age.older for age in ages))).cte("emptied")
+    gone = table.delete().where(here, *(age.older | age.unwritten for age in ages)).cte("penstock_gone")
+    emptied = _empty(table, ages).where(here, newer, or_(*(age.older for age in ages))).cte("penstock_emptied")
     untouched = and_(newer, *(age.newer | age.unwritten for age in ages))
     kept = select(newest.c[ID]).join(table, here).where(untouched)
     landed = select(newest.c[ID]).where(key_of(newest, key).in_(select(buried.c.key)), newest.c[ID].not_in(kept))
@@ -122,7 +122,7 @@ def _bury(table: Table, newest: CTE, key: Sequence[str], version: str) -> CTE:
             where=cast(statement.excluded.version, type_) > cast(tombstone.c.version, type_),
         )
         .returning(tombstone.c.key)
-        .cte("buried")
+        .cte("penstock_buried")
     )
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,10 +22,11 @@ from pydantic import (
     Secret,
     SecretBytes,
     SecretStr,
+    Strict,
     WrapSerializer,
 )
 
-from penstock.intents import WriteIntent
+from penstock.intents import Instant, WriteIntent
 
 IDENTITY: dict[str, Any] = {"intent_id": UUID, "intent_time": AwareDatetime}
 """What every intent has beside its fields; a column of that name gets it."""
@@ -70,12 +72,17 @@ class FieldType:
         optional: whether it may be `None`.
         validated: whether a validator of the user's looks at it, and may know more than the annotation says.
         serialized: whether a serializer of the user's writes it, in a form that nothing is known of.
+        plain: whether nothing of the user's has a say in what it is written as.
+        settled: whether the same message makes the same text of it, whenever it is read: not so of sets, nor of
+            what a function fills in.
     """
 
     alternatives: tuple[Any, ...]
     optional: bool
     validated: bool
     serialized: bool
+    plain: bool
+    settled: bool
 
     @classmethod
     def of(cls, annotation: Any, metadata: Iterable[Any] = ()) -> "FieldType":
@@ -87,6 +94,8 @@ class FieldType:
             optional=NoneType in types,
             validated=any(hasattr(mark, "__get_pydantic_core_schema__") for mark in marks),
             serialized=any(isinstance(mark, _SERIALIZERS) for mark in marks),
+            plain=not any(_has_a_say(thing) for thing in [*types, *marks]),
+            settled=not _holds_sets(annotation),
         )
 
     @property
@@ -108,10 +117,14 @@ def field_type(intent: type[WriteIntent], name: str) -> FieldType:
     field = intent.model_fields[name]
     own = intent.__pydantic_decorators__
     found = FieldType.of(field.annotation, field.metadata)
+    validated = bool(own.model_validators) or _named(own.field_validators, name)
+    serialized = found.serialized or bool(own.model_serializers) or _named(own.field_serializers, name)
     return replace(
         found,
-        validated=found.validated or bool(own.model_validators) or _named(own.field_validators, name),
-        serialized=found.serialized or bool(own.model_serializers) or _named(own.field_serializers, name),
+        validated=found.validated or validated,
+        serialized=serialized,
+        plain=found.plain and not validated and not serialized,
+        settled=found.settled and field.default_factory is None,
     )
 
 
@@ -152,6 +165,28 @@ def _alternatives(annotation: Any, marks: list[Any]) -> Iterator[Any]:
         yield from _alternatives(annotation.__value__, marks)
     else:
         yield NoneType if annotation is None else annotation
+
+
+_PLAIN: tuple[Any, ...] = (AwareDatetime, NaiveDatetime, *get_args(Instant), Strict)
+
+
+def _has_a_say(thing: Any) -> bool:
+    """Tell whether a type or a mark may change what values are, or how they are written."""
+    if thing in _PLAIN or isinstance(thing, Strict):
+        return False
+    class_ = thing if isinstance(thing, type) else type(thing)
+    return hasattr(class_, "__get_pydantic_core_schema__")
+
+
+def _holds_sets(annotation: Any) -> bool:
+    """Tell whether there is a set anywhere in a type, whose order is another one in each process."""
+    class_ = get_origin(annotation) or annotation
+    if isinstance(class_, type):
+        if issubclass(class_, AbstractSet):
+            return True
+        if issubclass(class_, BaseModel):
+            return any(_holds_sets(field.annotation) for field in class_.model_fields.values())
+    return any(_holds_sets(inner) for inner in get_args(annotation))
 
 
 def _named(decorators: Mapping[str, Any], field: str) -> bool:

@@ -37,10 +37,17 @@ def keep_order(batch: Batch, faults: Mapping[Item, Fault], waiting: Collection[I
         group = item.ordered_group
         if group is None:
             continue
-        fault = faults.get(item)
-        if fault is None and group in blocked:
-            ahead.append(item)
-        elif fault is not None and (not isinstance(fault, DataFault) or item in waiting):
+        if _goes_back(item, faults, waiting):
             blocked.add(group)
+        elif item not in faults and group in blocked:
+            ahead.append(item)
     if ahead:
         raise OutOfOrder(ahead)
+
+
+def _goes_back(item: Item, faults: Mapping[Item, Fault], waiting: Collection[Item]) -> bool:
+    fault = faults.get(item)
+    if fault is not None:
+        return not isinstance(fault, DataFault) or item in waiting
+    alone = item.twin is not None and item.twin in faults and not item.repeats(item.twin)
+    return alone and not item.duplicate

@@ -59,7 +59,7 @@ class Increment:
         if other:
             raise BindingError(f"{name}: column {other[0]!r} is neither of the key nor added to")
         recordset = Recordset(intent, sources(self.table, bound))
-        sums = _sums(self.table, recordset.cte, self._key, list(self._add)).cte("added")
+        sums = _sums(self.table, recordset.cte, self._key, list(self._add)).cte("penstock_added")
         updated = _update(self.table, sums, self._key, list(self._add))
         inserted = _insert_missing(self.table, sums, updated, self._key, list(self._add))
         demand = Demand(
@@ -89,14 +89,14 @@ def _update(table: Table, sums: CTE, key: Sequence[str], add: Sequence[str]) -> 
         .join(sums, same_key(table, sums, key))
         .order_by(*keys)
         .with_for_update(of=table)
-        .cte("locked")
+        .cte("penstock_locked")
     )
     return (
         table.update()
         .values({name: func.coalesce(table.c[name], 0) + sums.c[name] for name in add})
         .where(same_key(table, sums, key), exists().where(same_key(locked, sums, key)))
         .returning(*keys)
-        .cte("updated")
+        .cte("penstock_updated")
     )
 
 
@@ -111,4 +111,4 @@ def _insert_missing(table: Table, sums: CTE, updated: CTE, key: Sequence[str], a
     return statement.on_conflict_do_update(
         index_elements=[table.c[name] for name in key],
         set_={table.c[name]: func.coalesce(table.c[name], 0) + statement.excluded[name] for name in add},
-    ).cte("inserted")
+    ).cte("penstock_inserted")

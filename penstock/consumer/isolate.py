@@ -6,15 +6,15 @@ what was refused is at fault itself. Where nothing landed, and all for the same 
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
-from psycopg.pq import ExecStatus
 from pydantic_core import PydanticSerializationError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.faults import Cause, DataFault, DeploymentFault, EnvironmentFault, Fault
+from penstock.consumer.savepoint import Savepoint
 from penstock.consumer.sqlstates import about_the_statement, fault_of
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ def write_isolated(
     """
     faults: dict[T, Fault] = {}
     sets = [things[start : start + SLICE] for start in range(0, len(things), SLICE)][::-1]
-    savepoint = _Savepoint(connection)
+    savepoint = Savepoint(connection)
     while sets:
         some = sets.pop()
         late = out_of_time()
@@ -75,45 +75,18 @@ def _parts(things: Sequence[T]) -> list[Sequence[T]]:
     return [things[start:end] for start, end in pairwise(cuts)]
 
 
-def _attempt(savepoint: "_Savepoint", things: Sequence[T], write: Callable[[Sequence[T]], None]) -> Fault | None:
+def _attempt(savepoint: Savepoint, things: Sequence[T], write: Callable[[Sequence[T]], None]) -> Fault | None:
     try:
         write(things)
-    except (SQLAlchemyError, PydanticSerializationError, Fault) as error:
+        # In here, as it is refused where somebody has swallowed an error of Postgres's.
+        savepoint.keep()
+    except (SQLAlchemyError, psycopg.Error, PydanticSerializationError, Fault) as error:
         fault = fault_of(error)
         if isinstance(fault, EnvironmentFault):
             raise
         savepoint.roll_back()
         return fault
-    savepoint.keep()
     return None
-
-
-class _Savepoint:
-    """One savepoint, moved on from write to write.
-
-    Straight through libpq. SQLAlchemy rolls back to its savepoints without releasing them: they would nest, ever
-    deeper, until Postgres runs out of memory for their locks (SQLSTATE 53200). And psycopg forgets all statements
-    that it has prepared when it sees a ROLLBACK.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        self._pgconn: psycopg.pq.abc.PGconn = driver.pgconn
-        self._run(b"SAVEPOINT part")
-
-    def keep(self) -> None:
-        self._run(b"RELEASE SAVEPOINT part; SAVEPOINT part")
-
-    def roll_back(self) -> None:
-        self._run(b"ROLLBACK TO SAVEPOINT part")
-
-    def close(self) -> None:
-        self._run(b"RELEASE SAVEPOINT part")
-
-    def _run(self, command: bytes) -> None:
-        result = self._pgconn.exec_(command)
-        if result.status != ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(result)
 
 
 def _judged(faults: dict[T, Fault], landed: int) -> dict[T, Fault]:

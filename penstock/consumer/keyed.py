@@ -66,6 +66,8 @@ def bind_keyed(
         for name in must
         if name in bound and _may_be_none(intent, bound[name])
     ]
+    if table.name == "excluded":
+        faults.append("`excluded` is what Postgres calls the row that it is given: the table needs another name")
     if not _is_unique(table, key):
         faults.append(f"nothing in the table makes {', '.join(map(repr, key))} unique")
     if faults:

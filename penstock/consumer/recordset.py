@@ -17,15 +17,21 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import (
     CTE,
+    JSON,
     BigInteger,
     Boolean,
     ColumnElement,
     Date,
     DateTime,
+    Double,
+    Float,
     Integer,
+    Interval,
+    Numeric,
     SmallInteger,
     Table,
     Text,
+    Time,
     Uuid,
     bindparam,
     cast,
@@ -34,10 +40,12 @@ from sqlalchemy import (
     literal,
     select,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
 from penstock.consumer.arrays import CONFIG, Parameter, array_of, travels_as_array, type_name, writer_of
+from penstock.consumer.binding import RESERVED
 from penstock.consumer.fieldtypes import IDENTITY, field_type
 from penstock.consumer.readings import Reading, reading
 from penstock.consumer.rowsfrom import Defined, RowsFrom
@@ -45,10 +53,7 @@ from penstock.intents import Envelope, WriteIntent, kind_of
 
 Type = TypeEngine[Any]
 
-ID = "penstock_intent_id"
-TIME = "penstock_intent_time"
-DIGEST = "penstock_digest"
-"""What rows have beside whatever columns the table has: the intent's id and time, and a digest of its fields."""
+ID, TIME, DIGEST = RESERVED
 
 _IDS = TypeAdapter(list[UUID]).serializer
 _TIMES = TypeAdapter(list[datetime]).serializer
@@ -122,9 +127,9 @@ class Recordset:
         self.cte = select(
             rows.c[ID],
             rows.c[TIME],
-            _digest(self.kind, {columns[name].field: rows.c[wire] for name, wire in names.items()}).label(DIGEST),
+            _digest(intent, {columns[name].field: rows.c[wire] for name, wire in names.items()}).label(DIGEST),
             *(found.convert(rows.c[names[name]]).label(name) for name, found in readings.items()),
-        ).cte("intent")
+        ).cte("penstock_intent")
         self._writers = wires.writers()
 
     def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
@@ -140,9 +145,10 @@ class Heads:
         """Take the class of intents."""
         self.kind = kind_of(intent)
         heads = _side_by_side({ID: _UUID, TIME: _TIMESTAMP, DIGEST: BigInteger()})
-        self.cte = select(*heads.c).cte("intent")
+        self.cte = select(*heads.c).cte("penstock_intent")
         self._serializer = TypeAdapter(intent).serializer
-        self._shape = _shape(self.kind, intent.model_fields)
+        self._unsettled = {name for name in intent.model_fields if not field_type(intent, name).settled}
+        self._shape = _shape(self.kind, intent.model_fields.keys() - self._unsettled)
 
     def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
         """Write the heads."""
@@ -150,7 +156,9 @@ class Heads:
         return _identity(envelopes) | {DIGEST: f"{{{digests}}}"}
 
     def _digest(self, data: Any) -> int:
-        hashed = blake2b(self._serializer.to_json(data, warnings=False), digest_size=6).digest()
+        hashed = blake2b(
+            self._serializer.to_json(data, exclude=self._unsettled, warnings=False), digest_size=6
+        ).digest()
         return int.from_bytes(hashed + self._shape.to_bytes(2), signed=True)
 
 
@@ -182,7 +190,8 @@ class _Wires:
             return {"intent_id": ID, "intent_time": TIME}[field]
         if travels_as_array(field_type(self._intent, field), wire):
             return f"a{self._place_in_arrays(field, wire)}"
-        return f"r{self._place_in_records(field, wire)} {field}"
+        number = self._place_in_records(field, wire)
+        return f"r{number}_{[*self._records[number]].index(field)}"
 
     def _place_in_arrays(self, field: str, wire: Type) -> int:
         for number, (other, type_) in enumerate(self._arrays):
@@ -220,8 +229,8 @@ def _side_by_side(arrays: Mapping[str, Type], records: Sequence[Mapping[str, Typ
         columns.append(column(name, type_))
     for number, record in enumerate(records):
         parts.append(Defined(func.json_to_recordset(bindparam("records", type_=Parameter("JSON"))), record))
-        columns += [column(f"r{number} {field}", type_) for field, type_ in record.items()]
-    return RowsFrom(*parts).table_valued(*columns).render_derived(name="wire")
+        columns += [column(f"r{number}_{place}", type_) for place, type_ in enumerate(record.values())]
+    return RowsFrom(*parts).table_valued(*columns).render_derived(name="penstock_wire")
 
 
 def _column_writer(intent: type[WriteIntent], field: str) -> Callable[[Iterable[Any]], str]:
@@ -235,20 +244,45 @@ def _record_writer(intent: type[WriteIntent], fields: set[str]) -> Callable[[Ite
     return lambda data: serializer.to_json(data, include=include, by_alias=False, warnings=False).decode()
 
 
-_HASHED = (BigInteger, Boolean, Date, DateTime, Integer, SmallInteger, Text, Uuid)
+_HASHED = (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Double,
+    Float,
+    Integer,
+    Interval,
+    Numeric,
+    SmallInteger,
+    Text,
+    Time,
+    Uuid,
+)
 
 
-def _digest(kind: str, fields: Mapping[str, ColumnElement[Any]]) -> ColumnElement[int]:
+def _digest(intent: type[WriteIntent], fields: Mapping[str, ColumnElement[Any]]) -> ColumnElement[int]:
     """Say in 64 bits what the fields of an intent are, and in some of them, which fields those are.
 
-    Postgres's hash is the one that it distributes rows by, which keeps it the same from version to version.
+    Its id and time are no part of it: whoever says the same again says it later. Postgres's hash is the one that
+    it distributes rows by, which keeps it the same from version to version.
     """
-    values = [
-        value if isinstance(value.type, _HASHED) else cast(value, Text) for _, value in sorted(fields.items())
-    ]
-    hashed = func.hash_record_extended(func.row(*values), literal(0, BigInteger), type_=BigInteger())
-    shape = _shape(kind, (f"{field} {type_name(value.type)}" for field, value in fields.items()))
+    said = {
+        name: value
+        for name, value in sorted(fields.items())
+        if name not in IDENTITY and field_type(intent, name).settled
+    }
+    hashed = func.hash_record_extended(
+        func.row(*map(_hashable, said.values())), literal(0, BigInteger), type_=BigInteger()
+    )
+    shape = _shape(kind_of(intent), (f"{name} {type_name(value.type)}" for name, value in said.items()))
     return hashed.bitwise_lshift(literal(_SHAPE_BITS, Integer)).bitwise_or(shape)
+
+
+def _hashable(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    if isinstance(value.type, JSON):
+        return cast(value, JSONB)
+    return value if type(value.type) in _HASHED else cast(value, Text)
 
 
 def _shape(kind: str, fields: Iterable[str]) -> int:

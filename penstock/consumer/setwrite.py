@@ -36,6 +36,7 @@ class SetWrite:
             demand: what the statements need of the database; None if that is not known.
         """
         self.demand = demand
+        self.key = demand.key if demand and demand.key else None
         self._rows = rows
         ids = rows.cte.c[ID]
         self._first = first_claim(rows, landed).add_cte(*writing)

@@ -84,10 +84,9 @@ def connection_was_lost(error: Exception) -> bool:
     """Tell whether a connection that had been made was lost."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
-    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or _ENDED)[:2] in _ENDED[:2]
-
-
-_ENDED = "57P01"
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    return error.sqlstate is None or error.sqlstate[:3] == "57P" or error.sqlstate[:2] == "08"
 
 
 def about_the_statement(fault: Fault) -> bool:

@@ -16,8 +16,13 @@ from penstock.consumer.batch import Item
 from penstock.consumer.faults import Fault
 from penstock.consumer.isolate import LATE, SLICE
 from penstock.consumer.modes import Bound
+from penstock.consumer.savepoint import Savepoint
 from penstock.consumer.tombstones import lock_mortals
 from penstock.consumer.work import ByKind, Work
+from penstock.database.engine import READ_ONLY
+
+_SLOW = 0.25
+"""After this part of the time each part of the batch is waited for, so that what has been done is known."""
 
 
 def write_straight(work: Work) -> dict[Item, Fault]:
@@ -39,7 +44,11 @@ def write_straight(work: Work) -> dict[Item, Fault]:
         rest = straight.write_as_decoded()
         lock_mortals(work.connection, [bound for bound in work.writes if bound.kind in rest])
         straight.write(rest, pipelined=True)
-    straight.write(rest, pipelined=False)
+    if any(bound.kind in rest and not bound.write.pipelined for bound in work.writes):
+        # A function that swallows an error, or ends the transaction, is found out here.
+        savepoint = Savepoint(work.connection)
+        straight.write(rest, pipelined=False)
+        savepoint.close()
     return straight.faults
 
 
@@ -53,10 +62,11 @@ def _pipeline(connection: Connection) -> Iterator[psycopg.Pipeline]:
                 yield pipeline
             except Exception as error:  # noqa: BLE001 (psycopg would log what comes of it at the end)
                 raised = error
-    except psycopg.Error:
-        if raised is None:
-            raise
+    except psycopg.Error as error:
+        raised = raised or error
     if raised:
+        if getattr(raised, "sqlstate", None) == READ_ONLY:
+            connection.invalidate(raised)
         raise raised
 
 
@@ -83,11 +93,13 @@ class _Straight:
         """Write kind after kind."""
         for bound in self._work.writes:
             if bound.kind in rest and bound.write.pipelined is pipelined:
-                for start in range(0, len(rest[bound.kind]), SLICE):
-                    self._send(bound, rest[bound.kind][start : start + SLICE])
+                # In one go where rows are locked: in the order of their keys, all of them.
+                size = SLICE if bound.write.key is None else len(rest[bound.kind])
+                for start in range(0, len(rest[bound.kind]), size):
+                    self._send(bound, rest[bound.kind][start : start + size])
 
     def _send(self, bound: Bound, items: Sequence[Item]) -> None:
-        if self._on_the_way >= SLICE and bound.write.pipelined:
+        if bound.write.pipelined and (self._on_the_way >= SLICE or self._work.overdue(_SLOW)):
             self._pipeline.sync()
             self._on_the_way = 0
         if self._work.late():

@@ -9,8 +9,10 @@ import random
 import time
 from collections.abc import Collection
 from enum import Enum
+from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from pydantic_core import PydanticSerializationError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +21,7 @@ from penstock.consumer.batch import Batch, Item
 from penstock.consumer.careful import write_carefully
 from penstock.consumer.claim import enter_faults, mark_reused
 from penstock.consumer.decode import Decoding
-from penstock.consumer.faults import Cause, ConflictFault, DataFault, EnvironmentFault, Fault
+from penstock.consumer.faults import Cause, ConflictFault, DataFault, DeploymentFault, EnvironmentFault, Fault
 from penstock.consumer.groups import OutOfOrder, keep_order
 from penstock.consumer.modes import Writes
 from penstock.consumer.sqlstates import connection_was_lost, fault_of
@@ -102,7 +104,7 @@ class _Attempts:
             self._lost = True
         elif self.way is _Way.STRAIGHT and not isinstance(fault, EnvironmentFault):
             self.way = _Way.CAREFUL
-        elif self.way is _Way.CAREFUL and isinstance(fault, DataFault):
+        elif self.way is _Way.CAREFUL and not isinstance(fault, EnvironmentFault):
             self.way = _Way.CHECKING
         else:
             raise fault from error
@@ -120,17 +122,33 @@ def _transaction(
             connection.execute(_CHECK_NOW)
         faults = (write_straight if attempts.way is _Way.STRAIGHT else write_carefully)(work)
         faults |= {item: item.fault for item in batch.items if item.fault}
-        faults |= _reused(connection, batch, faults)
-        waiting = enter_faults(connection, faults)
-        keep_order(batch, faults, waiting)
+        faults |= _reused(work, batch, faults)
+        entered = enter_faults(connection, faults)
+        keep_order(batch, faults, entered.waiting)
+        _see_that_it_is_open(connection)
     for item, fault in faults.items():
         item.fault = fault
-    for item in waiting:
+    for item in entered.waiting:
         item.waits = True
+    for item in entered.repeated:
+        item.fault, item.duplicate = None, True
 
 
-def _reused(connection: Connection, batch: Batch, faults: Collection[Item]) -> dict[Item, Fault]:
+def _reused(work: Work, batch: Batch, faults: Collection[Item]) -> dict[Item, Fault]:
     """Find what has the id of something else that has taken effect, here or before."""
-    found = [i for i in batch.items if i.reused or (i.twin and i.twin not in faults and not i.repeats(i.twin))]
-    mark_reused(connection, {item.envelope.id for item in found if item.envelope})
+    found = [item for item in batch.items if item.reused]
+    for item in batch.items:
+        if item.twin and not item.repeats(item.twin):
+            # Where the twin is at odds with what has taken effect, this one need not be.
+            item.duplicate = item.twin.reused and not work.reused(item)
+            if item.twin not in faults and not item.duplicate:
+                found.append(item)
+    mark_reused(work.connection, {item.sound.id for item in found})
     return dict.fromkeys(found, _ID_REUSED)
+
+
+def _see_that_it_is_open(connection: Connection) -> None:
+    """Refuse to take for committed what a function of the service's has ended or broken: COMMIT would not."""
+    driver: Any = connection.connection.driver_connection
+    if driver.pgconn.transaction_status != TransactionStatus.INTRANS:
+        raise DeploymentFault("TransactionBroken")

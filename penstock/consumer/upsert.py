@@ -64,7 +64,7 @@ class Upsert:
         newest = newest_first(rows, self.key, self.version, values)
         if beside.mortal:
             newest = newest.where(not_buried(self.table, rows, self.key, self.version))
-        folded = newest.cte("newest")
+        folded = newest.cte("penstock_newest")
         written = _upsert(self.table, folded, self.key, self.version, values)
         landed = select(folded.c[ID]).join(written, same_key(folded, written, self.key))
         demand = Demand(
@@ -89,7 +89,7 @@ def _upsert(table: Table, rows: CTE, key: Sequence[str], version: str, values: S
             where=_newer(statement.excluded, table.c, version, values),
         )
         .returning(*(table.c[name] for name in key))
-        .cte("written")
+        .cte("penstock_written")
     )
 
 

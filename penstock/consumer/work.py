@@ -12,9 +12,18 @@ from penstock.consumer.modes import Writes
 
 ByKind: TypeAlias = dict[str, list[Item]]
 
+# Whatever the role or the database has them set to, values are read and compared in one way.
+_SETTINGS = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "array_nulls": "on",
+}
+_settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())
 _LIMITS = text(
-    "SELECT set_config('statement_timeout', :limit, true), set_config('lock_timeout', :half, true),"
-    " set_config('TimeZone', 'UTC', true)"
+    "SELECT set_config('statement_timeout', :limit, true), set_config('lock_timeout', :half, true), " + _settings
 )
 
 
@@ -37,7 +46,7 @@ class Work:
         self._first: dict[int, Item] = {}
 
     def set_limits(self) -> None:
-        """Have Postgres give up before Lambda does, for this transaction only: proxies share the session."""
+        """Have Postgres give up before Lambda does; for this transaction only, as proxies share the session."""
         milliseconds = int(self._seconds * 1000)
         self.connection.execute(_LIMITS, {"limit": str(milliseconds), "half": str(milliseconds // 2)})
 
@@ -49,6 +58,15 @@ class Work:
         """Return what can be written, part by part as it is decoded; of two items with the same id the first."""
         for part in self._decoding.parts():
             yield self._by_kind(part)
+
+    def overdue(self, part: float) -> bool:
+        """Tell whether more than a part of the time has passed."""
+        return self._last_call - time.monotonic() < (1 - part) * self._seconds
+
+    def reused(self, item: Item) -> bool:
+        """Ask whether something else has taken effect under an item's id."""
+        write = next(bound.write for bound in self.writes if bound.kind == item.sound.type)
+        return bool(write.reused(self.connection, [item.sound]))
 
     def all(self) -> ByKind:
         """Return all of it at once."""

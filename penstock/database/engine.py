@@ -15,7 +15,8 @@ from penstock.settings import Settings, SettingsError, resolve_secret
 _CONNECT_SECONDS = 5
 _POOL_WAIT_SECONDS = 5
 _RECYCLE_SECONDS = 240
-_READ_ONLY = "25006"
+READ_ONLY = "25006"
+"""SQLSTATE of a write on a server that has become a reader."""
 _KEEPALIVE = {
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -44,6 +45,8 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
         pool_timeout=_POOL_WAIT_SECONDS,
         pool_recycle=_RECYCLE_SECONDS,
         pool_pre_ping=not for_drain,
+        # Whatever the role or the database has it set to: what is done depends on each statement's own snapshot.
+        isolation_level="READ COMMITTED",
         # Values are other people's: they stay out of errors and logs.
         hide_parameters=True,
         connect_args={
@@ -59,7 +62,7 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
 
 def _leave_a_reader(context: ExceptionContext) -> None:
     """Give up all connections when a failover has turned the server into a reader (SQLSTATE 25006)."""
-    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
 
 

@@ -65,7 +65,9 @@ class Watchdog:
             limits = list(self._limits.values())
             idle = 0 if limits else idle + 1
             if limits and time.monotonic() > min(limits):
-                self._cut_off()
+                # Of connections that are being made meanwhile: the next look finds them.
+                with suppress(RuntimeError):
+                    self._cut_off()
             with self._starting:
                 if idle >= _IDLE_LOOKS and not self._limits:
                     self._thread = None
