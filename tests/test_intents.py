@@ -206,6 +206,16 @@ def test_any_text_is_an_envelope_or_a_named_fault(text: str) -> None:
         CONTRACT.decode(text)
 
 
+class Typed(WriteIntent, kind="typed"):
+    type: str
+
+
+def test_a_field_may_be_named_type() -> None:
+    """The name of a field is nobody's but the service's."""
+    intent = Typed(type="a")
+    assert Contract([Typed]).decode(_seal(intent)).data == intent
+
+
 def test_new_ids_are_version_7_and_sort_by_time() -> None:
     """A new id is a version 7 UUID of this millisecond, and no two are the same."""
     before = time.time_ns() // 1_000_000

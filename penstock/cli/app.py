@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli import check, db, dlq, local, version_line
+from penstock.cli import check, db, dlq, intents, local, version_line
 
 app = typer.Typer(
     name="penstock",
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("check", epilog=check.EPILOG)(check.check)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(db.app, name="db")
+app.add_typer(intents.app, name="intents")
 app.add_typer(local.app, name="local")
 
 

@@ -94,7 +94,7 @@ def reused(rows: Rows) -> CompoundSelect[Any]:
 
 def _reused_in(rows: Rows, known: Table) -> Select[Any]:
     same_fields = known.c.digest.bitwise_xor(rows.cte.c[DIGEST]).bitwise_and(SAME_SHAPE) == 0
-    differs = or_(known.c.kind != rows.kind, same_fields & (known.c.digest != rows.cte.c[DIGEST]))
+    differs = or_(known.c.kind.not_in(rows.names), same_fields & (known.c.digest != rows.cte.c[DIGEST]))
     return select(rows.cte.c[ID]).join(known, known.c.id == rows.cte.c[ID]).where(not_(_unsettled(known)), differs)
 
 

@@ -95,10 +95,12 @@ class Rows(Protocol):
 
     Attributes:
         kind: the kind.
+        names: that, and the names that it had before.
         cte: the rows, as a common table expression: `ID`, `TIME` and `DIGEST`, beside other columns.
     """
 
     kind: str
+    names: Sequence[str]
     cte: CTE
 
     def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
@@ -120,6 +122,7 @@ class Recordset:
             columns: what each column of the rows is made of, by the name that it gets.
         """
         self.kind = kind_of(intent)
+        self.names: Sequence[str] = (self.kind, *intent.intent_formerly)
         wires = _Wires(intent)
         readings = {name: _reading(intent, source) for name, source in columns.items()}
         names = {name: wires.name(columns[name].field, found.wire) for name, found in readings.items()}
@@ -144,11 +147,12 @@ class Heads:
     def __init__(self, intent: type[WriteIntent]) -> None:
         """Take the class of intents."""
         self.kind = kind_of(intent)
+        self.names: Sequence[str] = (self.kind, *intent.intent_formerly)
         heads = _side_by_side({ID: _UUID, TIME: _TIMESTAMP, DIGEST: BigInteger()})
         self.cte = select(*heads.c).cte("penstock_intent")
         self._serializer = TypeAdapter(intent).serializer
         self._unsettled = {name for name in intent.model_fields if not field_type(intent, name).settled}
-        self._shape = _shape(self.kind, intent.model_fields.keys() - self._unsettled)
+        self._shape = _shape(intent, intent.model_fields.keys() - self._unsettled)
 
     def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
         """Write the heads."""
@@ -275,7 +279,7 @@ def _digest(intent: type[WriteIntent], fields: Mapping[str, ColumnElement[Any]])
     hashed = func.hash_record_extended(
         func.row(*map(_hashable, said.values())), literal(0, BigInteger), type_=BigInteger()
     )
-    shape = _shape(kind_of(intent), (f"{name} {type_name(value.type)}" for name, value in said.items()))
+    shape = _shape(intent, (f"{name} {type_name(value.type)}" for name, value in said.items()))
     return hashed.bitwise_lshift(literal(_SHAPE_BITS, Integer)).bitwise_or(shape)
 
 
@@ -285,8 +289,10 @@ def _hashable(value: ColumnElement[Any]) -> ColumnElement[Any]:
     return value if type(value.type) in _HASHED else cast(value, Text)
 
 
-def _shape(kind: str, fields: Iterable[str]) -> int:
-    return zlib.crc32("\n".join([kind, *sorted(fields)]).encode()) & SAME_SHAPE
+def _shape(intent: type[WriteIntent], fields: Iterable[str]) -> int:
+    # What was upgraded may have other values in the same fields.
+    version = [str(intent.intent_version)] if intent.intent_version > 1 else []
+    return zlib.crc32("\n".join([kind_of(intent), *version, *sorted(fields)]).encode()) & SAME_SHAPE
 
 
 def _same(one: Type, other: Type) -> bool:

@@ -1,11 +1,13 @@
 """The envelope: an intent on the wire, one CloudEvents 1.0 event in structured JSON mode per message.
 
 A `Contract` reads envelopes of the kinds that it knows. Each kind's whole envelope is one Pydantic model, told
-apart by `type`, so that a message is parsed and validated in one pass over its text.
+apart by `type`, so that a message is parsed and validated in one pass over its text. That model takes the kind's
+present name and version alone: what is older is looked at again, upgraded and validated in a second pass.
 """
 
 import json
 from collections.abc import Iterable
+from dataclasses import fields, replace
 from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
@@ -16,11 +18,12 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.dataclasses import dataclass
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError, to_json
 
 from penstock.intents.instant import Instant
 from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of
 from penstock.intents.storable import json_of, overflowed, refuse_unstorable, suspect, unchanged
+from penstock.intents.upgrades import UpgradeError, check_upgraders, upgraded
 
 D = TypeVar("D")
 
@@ -64,13 +67,14 @@ class Envelope(Generic[D]):
     data: D
 
 
-def seal(intent: WriteIntent, *, id: UUID, source: str) -> str:  # noqa: A002
+def seal(intent: WriteIntent, *, id: UUID, source: str, traceparent: str | None = None) -> str:  # noqa: A002
     """Write an intent as the text of an envelope, validated as the consumer will validate it.
 
     Args:
         intent: what to write.
         id: the id that it takes effect under, once.
         source: who emits it, a URI reference.
+        traceparent: the W3C trace context that it is emitted in.
 
     Raises:
         pydantic.ValidationError: a field's value is wrong or cannot be stored; no value is in its text.
@@ -86,7 +90,8 @@ def seal(intent: WriteIntent, *, id: UUID, source: str) -> str:  # noqa: A002
         "type": kind_of(intent),
         "time": intent.intent_time.isoformat(),
         "datacontenttype": "application/json",
-        "dataversion": _VERSION,
+        "dataversion": intent.intent_version,
+        **({"traceparent": traceparent} if traceparent else {}),
     }
     return f'{json.dumps(head)[:-1]}, "data": {data}}}'
 
@@ -101,9 +106,10 @@ class EnvelopeError(Exception):
     """A text is no envelope that the contract can take; no value of it is in the message.
 
     Attributes:
-        reason: `not-json`, `not-an-envelope`, `unknown-kind`, `unknown-version` or `invalid-data`.
+        reason: `not-json`, `not-an-envelope`, `unknown-kind`, `unknown-version`, `upgrade-failed` or
+            `invalid-data`.
         fields: the wrong fields as dotted paths, each with the validator's word for what is wrong.
-        head: the envelope with its data unread, where that much of it is right.
+        head: the envelope with its data unread, where that much of it is right; under the kind's present name.
     """
 
     def __init__(self, reason: str, fields: tuple[str, ...] = (), head: Envelope[Any] | None = None) -> None:
@@ -120,20 +126,23 @@ class Contract:
         """Take the classes of intents.
 
         Raises:
-            TypeError: there are none, one has no kind, or two share one.
+            TypeError: there are none, one has no kind or a gap in its chain of upgraders, or two share a name.
         """
-        self._kinds: dict[str, type[WriteIntent]] = {}
+        kinds: dict[str, type[WriteIntent]] = {}
+        self._names: dict[str, type[WriteIntent]] = {}
         for intent in intents:
-            other = self._kinds.setdefault(kind_of(intent), intent)
-            if other is not intent:
-                raise TypeError(f"{other.__name__} and {intent.__name__} share the kind {kind_of(intent)!r}")
-        if not self._kinds:
+            kinds[kind_of(intent)] = intent
+            for name in (kind_of(intent), *intent.intent_formerly):
+                other = self._names.setdefault(name, intent)
+                if other is not intent:
+                    raise TypeError(f"{other.__name__} and {intent.__name__} share the kind {name!r}")
+            check_upgraders(intent)
+        if not kinds:
             raise TypeError("a contract needs at least one kind")
-        adapter = _adapter([_envelope_of(intent) for intent in self._kinds.values()])
-        self._read = adapter.validator.validate_json
+        self._read = _adapter([envelope_of(intent) for intent in kinds.values()]).validator.validate_json
 
     def decode(self, text: str) -> Envelope[WriteIntent]:
-        """Parse and validate the text of one envelope.
+        """Parse and validate the text of one envelope; what is of an old name or version becomes the present one.
 
         Raises:
             EnvelopeError: it is not JSON, not an envelope, of an unknown kind or version, or has invalid data.
@@ -142,34 +151,77 @@ class Contract:
             envelope: Envelope[WriteIntent] = self._read(text)
             if suspect(text) or overflowed(envelope.data):
                 refuse_unstorable(envelope)
-        except ValidationError as error:
-            raise self._diagnose(text, error) from None
-        if envelope.dataversion != _VERSION:
-            raise EnvelopeError("unknown-version", head=envelope)
+        except Exception as error:  # noqa: BLE001 (a validator that knows no older data may raise anything)
+            return self._decode_older(text, error)
         return envelope
 
-    def _diagnose(self, text: str, error: ValidationError) -> EnvelopeError:
-        """Say what is wrong, from the outside in."""
+    def _decode_older(self, text: str, error: Exception) -> Envelope[WriteIntent]:
+        """Read what the present version does not take: upgrade it, or say what is wrong, from the outside in."""
+        head = _head(text)
+        intent = self._names.get(head.type)
+        if intent is None:
+            raise EnvelopeError("unknown-kind", head=head) from None
+        kind, version, was = kind_of(intent), intent.intent_version, (head.type, head.dataversion)
+        head = replace(head, type=kind)
+        if was == (kind, version):
+            raise (_invalid(kind, error, head) if isinstance(error, ValidationError) else error) from None
+        if not 1 <= head.dataversion <= version:
+            raise EnvelopeError("unknown-version", head=head) from None
         try:
-            head = _HEAD.validate_json(text)
-        except ValidationError as outer:
-            is_json = outer.errors()[0]["type"] != "json_invalid"
-            return EnvelopeError("not-an-envelope", _named(outer)) if is_json else EnvelopeError("not-json")
-        if head.type not in self._kinds:
-            return EnvelopeError("unknown-kind", head=head)
-        if head.dataversion != _VERSION:
-            return EnvelopeError("unknown-version", head=head)
-        # The union puts the kind before the path; the reader knows it already.
-        return EnvelopeError("invalid-data", _named(error, skip=head.type), head)
+            data = upgraded(intent, head.data, head.dataversion)
+            present = _text_of(replace(head, dataversion=version, data=data))
+        except UpgradeError as failed:
+            raise EnvelopeError(failed.reason, failed.fields, head) from None
+        except Exception as failed:  # noqa: BLE001 (what an upgrader returned may be anything)
+            raise EnvelopeError("upgrade-failed", (f"data {type(failed).__name__}",), head) from None
+        try:
+            envelope: Envelope[WriteIntent] = self._read(present)
+            if suspect(present) or overflowed(envelope.data):
+                refuse_unstorable(envelope)
+        except ValidationError as invalid:
+            raise _invalid(kind, invalid, head) from None
+        return envelope
 
 
-_VERSION = 1
+def _head(text: str) -> Envelope[Any]:
+    """Read an envelope with its data unread.
+
+    Raises:
+        EnvelopeError: it is not JSON, or not an envelope.
+    """
+    try:
+        return _HEAD.validate_json(text)
+    except ValidationError as outer:
+        is_json = outer.errors()[0]["type"] != "json_invalid"
+        raise (EnvelopeError("not-an-envelope", _named(outer)) if is_json else EnvelopeError("not-json")) from None
+
+
+def _text_of(envelope: Envelope[Any]) -> str:
+    values = {field.name: getattr(envelope, field.name) for field in fields(envelope)}
+    return to_json(values, inf_nan_mode="constants").decode()
+
+
+def _invalid(kind: str, error: ValidationError, head: Envelope[Any]) -> EnvelopeError:
+    # The union puts the kind before the path; the reader knows it already.
+    return EnvelopeError("invalid-data", _named(error, skip=kind), head)
+
+
 _HEAD: TypeAdapter[Envelope[Any]] = TypeAdapter(Envelope[Any])
 
 
-def _envelope_of(intent: type[WriteIntent]) -> type[Envelope[Any]]:
-    fields = {"type": Literal[kind_of(intent)], "data": intent}
-    class_ = type(f"{intent.__name__}Envelope", (Envelope,), {"__annotations__": fields, "__module__": __name__})
+def envelope_of(intent: type[WriteIntent]) -> type[Envelope[Any]]:
+    """Make the class of a kind's envelopes, under its present name and of its present version."""
+    version = intent.intent_version
+    annotations = {
+        "type": Literal[kind_of(intent)],
+        # No Literal: of a number it would take `true` and `1.0` for 1.
+        "dataversion": Annotated[int, Field(ge=version, le=version, json_schema_extra={"const": version})],
+        "data": intent,
+    }
+    namespace: dict[str, Any] = {"__annotations__": annotations, "__module__": __name__}
+    if version == 1:  # What says nothing of its version is of the first.
+        namespace["dataversion"] = 1
+    class_ = type(f"{intent.__name__}Envelope", (Envelope,), namespace)
     made: Any = dataclass(class_, config=_CONFIG, frozen=True, slots=True, kw_only=True)
     return cast("type[Envelope[Any]]", made)
 

@@ -46,7 +46,8 @@ def _unbounded(model: type[BaseModel]) -> bool:
     while schemas:
         schema = schemas.pop()
         if isinstance(schema, Mapping):
-            if schema.get("type") in _UNBOUNDED:
+            kind = schema.get("type")  # Of a mapping of fields by name it may be a field.
+            if isinstance(kind, str) and kind in _UNBOUNDED:
                 return True
             schemas += schema.values()
         elif isinstance(schema, list | tuple):
