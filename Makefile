@@ -33,12 +33,22 @@ campaign: install ## Run the long tests: storms, outages, kill loops
 bench-drain: install ## Measure the drain beside what people use today: a table, and build/bench-drain.json
 	$(RUN)python -m benchmarks.drain $(BENCH)
 
+.PHONY: bench-emit
+bench-emit: install ## Measure emitting beside a plainly written producer: a table, and build/bench-emit.json
+	$(RUN)python -m benchmarks.emit $(BENCH)
+
 .PHONY: check
 check: install ## Check style, types and import rules
 	$(RUN)ruff format --check .
 	$(RUN)ruff check .
 	$(RUN)mypy
 	$(RUN)lint-imports --no-logo
+
+.PHONY: openapi
+openapi: install ## Describe the API anew: producer/openapi.json
+	$(RUN)python -m penstock.producer.openapi --title shop producer.page_views producer.orders producer.stock \
+		producer.emails producer.batches > build/openapi.json
+	mv build/openapi.json producer/openapi.json
 
 .PHONY: package
 package: install ## Build and package for AWS, stage dev: build/dev/*.zip and .serverless/

@@ -258,6 +258,8 @@ def test_a_refused_delete_is_told_and_harmless() -> None:
 class Meddled:
     """A queue with something happening before a receive returns or another queue sends."""
 
+    fifo = False
+
     def __init__(self, queue: MemoryQueue, before: Callable[[str], None]) -> None:
         self._queue, self._before = queue, before
 

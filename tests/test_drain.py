@@ -173,6 +173,17 @@ def test_a_dead_letter_says_why_and_holds_the_message_as_it_came(bench: Bench) -
     assert kept.attributes[FAULT_ATTRIBUTE].value == "DataFault invalid-data: data.size int_type"
 
 
+def test_a_dead_letter_is_logged_with_its_trace(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """The log line leads to the request that emitted the intent; what is no trace is not logged."""
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    bench([ThingMade(name="taken")])
+    for given in (trace, "4111 1111 1111 1111"):
+        body = json.loads(seal(ThingMade(name="taken"), id=new_id(), source="/test"))
+        bench([json.dumps(body | {"traceparent": given})])
+    logged = [record for record in caplog.records if getattr(record, "action", "") == "dead_letter"]
+    assert [getattr(record, "traceparent", "") for record in logged] == [trace, None]
+
+
 def test_ten_attributes_of_the_sender_are_all_kept(bench: Bench) -> None:
     """A message that has no room for the reason is set aside all the same, with nothing of it lost."""
     message = received("nonsense")

@@ -86,6 +86,58 @@ def test_what_sqs_refuses_is_refused(message: Outgoing, code: str) -> None:
     assert queue.bodies == [2]
 
 
+def ordered(body: str, group: str, id_: str | None = None) -> Outgoing:
+    """Make a message for a FIFO queue."""
+    return Outgoing(body, group=group, deduplication_id=id_ or body)
+
+
+def test_a_fifo_queue_leases_a_group_in_order() -> None:
+    """While a message of a group is under lease its followers wait, and other groups do not."""
+    queue = MemoryQueue(fifo=True)
+    queue.send([ordered("1", "a"), ordered("2", "a"), ordered("3", "b")])
+    (first,) = queue.receive(1)
+    assert [message.body for message in queue.receive(10)] == ["3"]
+    queue.delete([first.receipt_handle])
+    assert [message.body for message in queue.receive(10)] == ["2"]
+
+
+def test_a_fifo_queue_swallows_what_it_has_had() -> None:
+    """The same deduplication id within five minutes is acknowledged and not kept, even after a delete."""
+    queue = MemoryQueue(fifo=True)
+    queue.send([ordered("1", "a")])
+    queue.delete([queue.receive(1)[0].receipt_handle])
+    queue.clock.advance(299)
+    assert queue.send([ordered("1", "a")]) == {}
+    assert queue.messages == []
+    queue.clock.advance(1)
+    queue.send([ordered("1", "a")])
+    assert queue.bodies == [1]
+
+
+def test_a_fifo_queue_keeps_the_order_of_what_it_refuses() -> None:
+    """Behind a refused message nothing of its group is kept."""
+    queue = MemoryQueue(fifo=True)
+    queue.refuse("InternalError", positions={0})
+    refused = queue.send([ordered("1", "a"), ordered("2", "b"), ordered("3", "a")])
+    assert {n: refusal.code for n, refusal in refused.items()} == {0: "InternalError", 2: "BehindRefusal"}
+    assert queue.bodies == [2]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (Outgoing("1", deduplication_id="d"), "MissingParameter"),
+        (Outgoing("1", group="g"), "InvalidParameterValue"),
+        (Outgoing("1", group="two words", deduplication_id="d"), "InvalidParameterValue"),
+        (Outgoing("1", group="g" * 129, deduplication_id="d"), "InvalidParameterValue"),
+    ],
+    ids=["no-group", "no-deduplication", "bad-group", "long-group"],
+)
+def test_what_a_fifo_queue_refuses_is_refused(message: Outgoing, code: str) -> None:
+    """A message without a group that SQS takes, or without a deduplication id, is refused for good."""
+    assert MemoryQueue(fifo=True).send([message]) == {0: Refusal(code, retryable=False)}
+
+
 def test_refusals_can_be_asked_for() -> None:
     """The next calls are refused as told, wholly or in part, and then no more."""
     queue = MemoryQueue()

@@ -1,5 +1,15 @@
 """Emitting, to a queue in memory."""
 
+import json
+import time
+import tracemalloc
+import weakref
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+from uuid import uuid4
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,10 +17,12 @@ from pydantic import ValidationError
 
 from penstock import IntentTooLarge, NotKept, ReceiptKeyUnavailable, WriteIntent
 from penstock.intents import verify
-from penstock.producer import Producer
+from penstock.producer import OrderingKeyError, Producer, emitter
 from penstock.producer.emitter import INTENT_LIMIT_BYTES
+from penstock.queue import Outgoing, Refusal, SqsQueue, group_of, sqs_client
 from penstock.settings import Settings, SettingsError
 from penstock.testing import MemoryQueue
+from tests.conftest import SESSION
 from tests.secrets import Secrets
 
 
@@ -117,6 +129,191 @@ def test_a_partly_refused_burst_says_which_were_kept(refused: set[int]) -> None:
     assert kept.keys() == set(range(25)) - refused
     assert [body["id"] for body in queue.bodies] == [str(receipt.id) for receipt in kept.values()]
     assert all(kept[n].id == intents[n].intent_id for n in kept)
+
+
+@pytest.mark.parametrize("key", [{"idempotency_key": ""}, {"tenant": ""}])
+def test_an_empty_key_is_refused(key: dict[str, str]) -> None:
+    """An empty key or tenant would make one intent of many; it raises, and nothing is sent."""
+    producer, queue = _producer()
+    with pytest.raises(ValueError, match=f"{next(iter(key))} is empty"):
+        producer.emit(Noted(text="a"), idempotency_key=key.get("idempotency_key"), tenant=key.get("tenant"))
+    assert queue.messages == []
+
+
+def test_each_of_many_has_its_key() -> None:
+    """A function gives each intent its idempotency key, the same as for `emit`; None is the intent's own id."""
+    producer, _ = _producer()
+    intents = [Noted(text="x"), Noted(text="y"), Noted(text="")]
+    receipts = producer.emit_many(intents, idempotency_key=lambda noted: noted.text or None)
+    assert producer.emit_many(intents, idempotency_key=lambda noted: noted.text or None) == receipts
+    assert receipts[0] == producer.emit(Noted(text="z"), idempotency_key="x")
+    assert receipts[2].id == intents[2].intent_id
+    assert len({receipt.id for receipt in receipts}) == 3
+
+
+def test_one_key_for_many_is_a_mistake() -> None:
+    """One text as the key of many intents would make one of them: it is refused before anything is sent."""
+    producer, queue = _producer()
+    with pytest.raises(TypeError, match="give a function"):
+        producer.emit_many([Noted(text="a")], idempotency_key="x")  # type: ignore[arg-type]
+    assert queue.messages == []
+
+
+def test_a_tenants_keys_are_its_own() -> None:
+    """The same idempotency key of two tenants, or of none, is several intents; of one tenant it is one."""
+    producer, _ = _producer()
+    tenants = [None, "a", "b", "a"]
+    ids = [producer.emit(Noted(text="x"), idempotency_key="k", tenant=tenant).id for tenant in tenants]
+    assert ids[1] == ids[3]
+    assert len({*ids}) == 3
+
+
+def test_a_tenant_is_the_message_group() -> None:
+    """A standard queue serves fairly by the message group, which is the tenant; without one there is no group."""
+    producer, queue = _producer()
+    producer.emit(Noted(text="x"), tenant="a")
+    producer.emit_many([Noted(text="b"), Noted(text="two words")], tenant=lambda noted: noted.text)
+    producer.emit_many([Noted(text="x")])
+    groups = [message.group for message in queue.messages]
+    assert groups == ["a", "b", group_of("two words"), None]
+    assert all(message.deduplication_id is None for message in queue.messages)
+
+
+class Moved(WriteIntent, kind="thing.moved"):
+    thing: str
+
+    @property
+    def intent_ordering_key(self) -> str:
+        """What belongs in one order."""
+        return self.thing
+
+
+def test_a_fifo_queue_gets_order_and_deduplication() -> None:
+    """The group is the ordering key, the argument before the class's; the intent's id deduplicates."""
+    queue = MemoryQueue(fifo=True)
+    producer = Producer(SETTINGS, queue)
+    receipts = [
+        producer.emit(Moved(thing="a"), tenant="t"),
+        producer.emit(Moved(thing="a"), ordering_key="b"),
+        *producer.emit_many([Noted(text="c")], ordering_key=lambda noted: noted.text),
+        *producer.emit_many([Noted(text="x")], ordering_key="d"),
+    ]
+    assert [message.group for message in queue.messages] == ["a", "b", "c", "d"]
+    assert [message.deduplication_id for message in queue.messages] == [str(receipt.id) for receipt in receipts]
+
+
+def test_a_fifo_queue_needs_an_ordering_key() -> None:
+    """An intent without an ordering key is refused with what to do about it, and nothing is sent."""
+    queue = MemoryQueue(fifo=True)
+    with pytest.raises(OrderingKeyError, match=r"'note\.taken' has no ordering key: give emit an ordering_key"):
+        Producer(SETTINGS, queue).emit_many([Moved(thing="a"), Noted(text="a")])
+    assert queue.messages == []
+
+
+def test_a_standard_queue_takes_no_ordering_key() -> None:
+    """Asking a standard queue for an order is a mistake; a class that has a key may go to either."""
+    producer, queue = _producer()
+    with pytest.raises(OrderingKeyError, match="the queue keeps no order"):
+        producer.emit(Noted(text="a"), ordering_key="k")
+    assert queue.messages == []
+    producer.emit(Moved(thing="a"))
+    assert queue.messages[0].group is None
+
+
+def test_a_callers_repeat_is_swallowed_by_a_fifo_queue() -> None:
+    """The same idempotency key twice is one message on a FIFO queue, with a receipt each time."""
+    queue = MemoryQueue(fifo=True)
+    producer = Producer(SETTINGS, queue)
+    first, again = (producer.emit(Moved(thing="a"), idempotency_key="k") for _ in range(2))
+    assert first == again
+    assert len(queue.messages) == 1
+
+
+def test_patience_reaches_the_queue() -> None:
+    """Without time nothing is sent and nothing has a receipt; it may be kept later."""
+    producer, queue = _producer()
+    with pytest.raises(NotKept, match="DeadlineExceeded") as caught:
+        producer.emit_many([Noted(text="a")], patience_seconds=0)
+    with pytest.raises(NotKept):
+        producer.emit(Noted(text="a"), patience_seconds=0)
+    assert caught.value.retryable
+    assert queue.messages == []
+
+
+def test_a_refusal_for_good_is_told_apart() -> None:
+    """If one of the refused can never be kept as things are, trying again is no use."""
+    producer, queue = _producer()
+    queue.refuse("AccessDenied", retryable=False)
+    with pytest.raises(NotKept) as caught:
+        producer.emit_many([Noted(text="a")])
+    assert not caught.value.retryable
+
+
+def test_a_generators_intents_are_let_go() -> None:
+    """Of a stream of intents only ids and texts stay in memory: no intent outlives its validation."""
+    producer, queue = _producer()
+    alive = weakref.WeakSet[Noted]()
+    most = 0
+
+    def stream() -> Iterator[Noted]:
+        nonlocal most
+        for number in range(1000):
+            intent = Noted(text=str(number))
+            alive.add(intent)
+            most = max(most, len(alive))
+            yield intent
+
+    assert len(producer.emit_many(stream())) == len(queue.messages) == 1000
+    assert most <= 3
+
+
+def test_a_large_stream_takes_little_memory() -> None:
+    """An intent that waits to be sent takes less than a kilobyte beside its text, until the last is sent."""
+
+    class Nowhere(MemoryQueue):
+        def send(self, messages: Sequence[Outgoing], **_words: Any) -> dict[int, Refusal]:
+            self.bytes = sum(message.size for message in messages)
+            return {}
+
+    queue, count = Nowhere(), 20_000
+    producer = Producer(SETTINGS, queue)
+    tracemalloc.start()
+    try:
+        producer.emit_many(Noted(text="x" * 100) for _ in range(count))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (peak - queue.bytes) / count < 1000
+
+
+def test_threads_share_one_producer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads emit first, the environment's producer is made once."""
+    made: list[Producer] = []
+
+    def make(_settings: Settings) -> Producer:
+        time.sleep(0.01)
+        made.append(_producer()[0])
+        return made[0]
+
+    emitter._made_once.cache_clear()
+    monkeypatch.setattr(emitter, "Producer", make)
+    with ThreadPoolExecutor(8) as pool:
+        found = {*pool.map(lambda _: emitter.environment_producer(), range(8))}
+    emitter._made_once.cache_clear()
+    assert found == {*made}
+    assert len(made) == 1
+
+
+def test_a_local_sqs_keeps_many(local_aws_endpoint: str) -> None:
+    """Against SQS as a local AWS has it, each of many intents is on the queue once, under its receipt."""
+    with closing(sqs_client(SESSION, local_aws_endpoint)) as client:
+        url = client.create_queue(QueueName=f"queue-{uuid4()}")["QueueUrl"]
+        queue = SqsQueue(url, client)
+        receipts = Producer(SETTINGS, queue).emit_many((Noted(text=str(n)) for n in range(234)), tenant="t")
+        found = [message for _ in range(30) for message in queue.receive(10)]
+        client.delete_queue(QueueUrl=url)
+    assert sorted(json.loads(message.body)["id"] for message in found) == sorted(str(r.id) for r in receipts)
+    assert {message.group for message in found} == {"t"}
 
 
 def test_missing_settings_are_all_named() -> None:

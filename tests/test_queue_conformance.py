@@ -23,6 +23,59 @@ def queue(request: pytest.FixtureRequest) -> Iterator[Queue]:
         client.delete_queue(QueueUrl=url)
 
 
+@pytest.fixture(params=["memory", "sqs"])
+def fifo_queue(request: pytest.FixtureRequest) -> Iterator[Queue]:
+    """Give an empty FIFO queue: the fake, then SQS as a local AWS has it."""
+    if request.param == "memory":
+        yield MemoryQueue(fifo=True)
+        return
+    with closing(sqs_client(SESSION, request.getfixturevalue("local_aws_endpoint"))) as client:
+        made = client.create_queue(QueueName=f"queue-{uuid4()}.fifo", Attributes={"FifoQueue": "true"})
+        yield SqsQueue(made["QueueUrl"], client)
+        client.delete_queue(QueueUrl=made["QueueUrl"])
+
+
+def test_a_queue_knows_what_it_is(queue: Queue, fifo_queue: Queue) -> None:
+    """A FIFO queue says that it is one, and a standard one that it is none."""
+    assert (queue.fifo, fifo_queue.fifo) == (False, True)
+
+
+def test_a_fifo_queue_orders_and_deduplicates(fifo_queue: Queue) -> None:
+    """Of each group the messages come in the order in which they were sent, each once, one group after another."""
+    sent = [
+        Outgoing(f"{group}{n}", group=group, deduplication_id=f"{group}{n}") for n in range(3) for group in "ab"
+    ]
+    assert fifo_queue.send(sent) == {}
+    assert fifo_queue.send(sent) == {}
+    bodies = [message.body for message in fifo_queue.receive(10)]
+    assert [body for body in bodies if body[0] == "a"] == ["a0", "a1", "a2"]
+    assert sorted(bodies) == ["a0", "a1", "a2", "b0", "b1", "b2"]
+
+
+def test_a_fifo_queue_holds_a_group_back(fifo_queue: Queue) -> None:
+    """While a message is under lease nothing more of its group is given."""
+    sent = [Outgoing(str(n), group="a", deduplication_id=str(n)) for n in range(2)]
+    assert fifo_queue.send(sent) == {}
+    (first,) = fifo_queue.receive(1)
+    assert fifo_queue.receive(10) == []
+    assert fifo_queue.delete([first.receipt_handle]) == {}
+    assert only(fifo_queue).body == "1"
+
+
+def test_a_fifo_queue_refuses_what_has_no_group(fifo_queue: Queue) -> None:
+    """Without a group a message is refused for good."""
+    refused = fifo_queue.send([Outgoing("1", deduplication_id="d")])
+    assert {index: refusal.retryable for index, refusal in refused.items()} == {0: False}
+
+
+def test_a_traced_message_is_kept(queue: Queue) -> None:
+    """The trace header travels beside the message and changes nothing of it."""
+    header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    assert queue.send([Outgoing("1", trace=header)]) == {}
+    message = only(queue)
+    assert (message.body, message.attributes) == ("1", {})
+
+
 def only(queue: Queue) -> Received:
     """Receive the one message that is there."""
     (message,) = queue.receive(10)

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,9 @@ from penstock.consumer.letter import DeadLetter
 from penstock.queue import Attribute, Outgoing, Queue, Refusal
 
 _logger = logging.getLogger(__name__)
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, "traceparent Header"."""
 
 
 def set_aside(batch: Batch, dead_letters: Queue) -> None:
@@ -24,18 +28,24 @@ def set_aside(batch: Batch, dead_letters: Queue) -> None:
         _logger.error("dead letters: %s", type(error).__name__, extra={"action": "dead_letters_failed"})
         batch.hand_back(hopeless)
         return
-    for index, letter in enumerate(letters):
-        _log(letter, refused.get(index))
+    for index, (item, letter) in enumerate(zip(hopeless, letters, strict=True)):
+        _log(item, letter, refused.get(index))
     batch.hand_back(hopeless[index] for index in refused)
 
 
-def _log(letter: DeadLetter, refusal: Refusal | None) -> None:
+def _log(item: Item, letter: DeadLetter, refusal: Refusal | None) -> None:
     if refusal:
         _logger.error("dead letter refused: %s", refusal.code, extra={"action": "dead_letter_refused"})
     else:
         named = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
-        named |= {"fingerprint": letter.fingerprint}
+        named |= {"fingerprint": letter.fingerprint, "traceparent": _traceparent(item)}
         _logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})
+
+
+def _traceparent(item: Item) -> str | None:
+    """Return the trace that the intent was emitted in; what is none may be anything."""
+    given = item.envelope.traceparent if item.envelope else None
+    return given if given and _TRACEPARENT.fullmatch(given) else None
 
 
 def _letter(item: Item, function_version: str) -> DeadLetter:

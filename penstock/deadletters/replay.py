@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+from uuid import uuid4
 
 from penstock.consumer.letter import unstamp
 from penstock.deadletters.found import Found
@@ -150,7 +151,8 @@ class _Run:
 
     def _send(self, chosen: list[Found]) -> list[Found]:
         """Send, and return those that SQS acknowledged."""
-        refused = self.main.send([_as_sent(found.message) for found in chosen]) if chosen else {}
+        messages = [_as_sent(found.message, fifo=self.main.fifo) for found in chosen]
+        refused = self.main.send(messages) if chosen else {}
         for index, refusal in refused.items():
             self.last_code = refusal.code
             self._tell(chosen[index], Outcome.NOT_SENT, refusal.code)
@@ -176,6 +178,10 @@ class _Run:
         self.on_result(Replayed(found.message.message_id, found.id, found.kind, outcome, code))
 
 
-def _as_sent(message: Received) -> Outgoing:
-    """Write the message as its sender did: without the letter, with its own attributes and group."""
-    return Outgoing(message.body, unstamp(message.attributes), message.group)
+def _as_sent(message: Received, *, fifo: bool) -> Outgoing:
+    """Write the message as its sender did: without the letter, with its own attributes and group.
+
+    A FIFO queue would take it for the message that it was before, if it is replayed within minutes.
+    """
+    deduplication_id = str(uuid4()) if fifo else None
+    return Outgoing(message.body, unstamp(message.attributes), message.group, deduplication_id)

@@ -2,6 +2,7 @@
 
     EmitError
     ├── IntentTooLarge          it never fits in a message: tell whoever sent it (413)
+    ├── OrderingKeyError        the queue and the ordering key do not go together: the code is wrong (500)
     ├── ReceiptKeyUnavailable   no receipt could be signed: nothing was sent, try again later (503)
     └── NotKept                 SQS did not acknowledge all of them: have the caller try again later (503)
 
@@ -32,6 +33,21 @@ class IntentTooLarge(EmitError):
         self.limit = limit
 
 
+class OrderingKeyError(EmitError):
+    """A FIFO queue got an intent without an ordering key, or a standard queue one with it. Nothing was sent."""
+
+    def __init__(self, kind: str, *, fifo: bool) -> None:
+        needed = (
+            f"the queue is a FIFO queue and {kind!r} has no ordering key: "
+            "give emit an ordering_key, or the intent's class a property intent_ordering_key"
+        )
+        unknown = (
+            f"an ordering_key was given for {kind!r}, but the queue keeps no order: "
+            "leave it out, or use a FIFO queue (its URL ends with .fifo)"
+        )
+        super().__init__(needed if fifo else unknown)
+
+
 class ReceiptKeyUnavailable(EmitError):
     """The key that signs receipts cannot be read at the moment. Nothing was sent."""
 
@@ -49,3 +65,8 @@ class NotKept(EmitError):
         super().__init__(f"{len(refused)} of {len(kept) + len(refused)} intents were not kept: {codes}")
         self.kept = kept
         self.refused = refused
+
+    @property
+    def retryable(self) -> bool:
+        """Whether all that were refused may be kept later; if not, somebody has to look at the codes first."""
+        return all(refusal.retryable for refusal in self.refused.values())

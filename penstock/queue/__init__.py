@@ -1,22 +1,35 @@
 """The queue between the two sides: its interface, its limits, and Amazon SQS behind it."""
 
-from penstock.queue.interface import DEADLINE_EXCEEDED, Depth, Queue, QueueError, Refusal
+from penstock.queue.interface import (
+    BEHIND_A_REFUSAL,
+    DEADLINE_EXCEEDED,
+    NOT_ACKNOWLEDGED,
+    Depth,
+    Queue,
+    QueueError,
+    Refusal,
+)
 from penstock.queue.message import (
     ATTRIBUTE_LIMIT,
     BATCH_LIMIT,
+    GROUP_PATTERN,
     MESSAGE_LIMIT_BYTES,
     Attribute,
     Outgoing,
     Received,
     chunks,
+    group_of,
 )
 from penstock.queue.sqs import SqsQueue, sqs_client
 
 __all__ = [
     "ATTRIBUTE_LIMIT",
     "BATCH_LIMIT",
+    "BEHIND_A_REFUSAL",
     "DEADLINE_EXCEEDED",
+    "GROUP_PATTERN",
     "MESSAGE_LIMIT_BYTES",
+    "NOT_ACKNOWLEDGED",
     "Attribute",
     "Depth",
     "Outgoing",
@@ -26,5 +39,6 @@ __all__ = [
     "Refusal",
     "SqsQueue",
     "chunks",
+    "group_of",
     "sqs_client",
 ]

@@ -23,6 +23,12 @@ class Refusal:
 DEADLINE_EXCEEDED = Refusal("DeadlineExceeded", retryable=True)
 """There was no time left to ask the queue."""
 
+NOT_ACKNOWLEDGED = Refusal("NotAcknowledged", retryable=True)
+"""The queue answered and said nothing about this message."""
+
+BEHIND_A_REFUSAL = Refusal("BehindRefusal", retryable=True)
+"""An earlier message of the same group was refused; sent now, this one would overtake it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Depth:
@@ -49,8 +55,15 @@ class Queue(Protocol):
     None is the queue's own patience.
     """
 
+    @property
+    def fifo(self) -> bool:
+        """Whether it keeps the order within a message group; then every message needs one."""
+
     def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
-        """Send the messages; the positions returned were not acknowledged."""
+        """Send the messages; the positions returned were not acknowledged.
+
+        On a FIFO queue the order within a group is kept: behind a refused message nothing of its group is sent.
+        """
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
         """Lease up to `limit` (at most 10) messages for `visibility_seconds`, waiting for the first.

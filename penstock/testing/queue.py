@@ -10,7 +10,9 @@ from uuid import uuid4
 from penstock.queue import (
     ATTRIBUTE_LIMIT,
     BATCH_LIMIT,
+    BEHIND_A_REFUSAL,
     DEADLINE_EXCEEDED,
+    GROUP_PATTERN,
     MESSAGE_LIMIT_BYTES,
     Depth,
     Outgoing,
@@ -24,6 +26,7 @@ Call = Literal["send", "receive", "delete", "change_visibility"]
 
 _UNSENDABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONGEST_VISIBILITY_SECONDS = 43_200
+_DEDUPLICATION_SECONDS = 300
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ class _Fault:
 
 
 class MemoryQueue:
-    """A standard queue in memory; see `penstock.queue.Queue` for what its methods promise.
+    """A queue in memory, standard or FIFO; see `penstock.queue.Queue` for what its methods promise.
 
         queue = MemoryQueue()
         emitter = ...                       # whatever takes a Queue
@@ -57,18 +60,23 @@ class MemoryQueue:
         queue.clock.advance(31)             # every lease of 30 seconds has run out
 
     It leases, counts receives and refuses what SQS refuses (a message over 1 MiB, over ten attributes, characters
-    outside of XML 1.0's), and takes and gives text alone. It neither orders nor deduplicates: it is no FIFO queue.
-    A lease that another receiver has since taken over cannot delete any more and says so; SQS may acknowledge
-    such a call and do nothing (SQS: DeleteMessage).
+    outside of XML 1.0's), and takes and gives text alone. A lease that another receiver has since taken over
+    cannot delete any more and says so; SQS may acknowledge such a call and do nothing (SQS: DeleteMessage).
+
+    With `fifo` it is a FIFO queue: it asks for a group and a deduplication id, swallows what it has had in the
+    last five minutes, and gives nothing of a group while a message of it is under lease.
     """
 
-    def __init__(self, clock: ManualClock | None = None) -> None:
+    def __init__(self, clock: ManualClock | None = None, *, fifo: bool = False) -> None:
         """Make an empty queue.
 
         Args:
             clock: what its leases run out by; by default one of its own, `queue.clock`.
+            fifo: whether it is a FIFO queue.
         """
         self.clock = clock or ManualClock()
+        self.fifo = fifo
+        self._sent_at: dict[str, float] = {}
         self._kept: list[_Kept] = []
         self._handles: set[str] = set()
         self._faults: dict[Call, _Fault] = {}
@@ -114,13 +122,18 @@ class MemoryQueue:
     def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
         """Keep the messages that SQS would take."""
         refused = self._injected("send", len(messages), patience_seconds)
+        stuck: set[str | None] = set()
         for index, message in enumerate(messages):
             if index in refused:
+                stuck.add(message.group)
                 continue
-            reason = _unsendable(message)
-            if reason:
+            reason = _unsendable(message) or _unsuitable(message, fifo=self.fifo)
+            if self.fifo and message.group in stuck:
+                refused[index] = BEHIND_A_REFUSAL
+            elif reason:
                 refused[index] = Refusal(reason, retryable=False)
-            else:
+                stuck.add(message.group)
+            elif not self._had(message):
                 self._kept.append(_Kept(message, str(uuid4()), self.clock(), self.clock()))
         return refused
 
@@ -136,7 +149,7 @@ class MemoryQueue:
         _in_range("visibility_seconds", visibility_seconds, 0, _LONGEST_VISIBILITY_SECONDS)
         for refusal in self._injected("receive", 1).values():
             raise QueueError(f"the queue in memory cannot be read: {refusal.code}")
-        visible = [kept for kept in self._kept if kept.visible_at <= self.clock()]
+        visible = [kept for kept in self._kept if kept.visible_at <= self.clock() and not self._blocked(kept)]
         return [self._lease(kept, visibility_seconds) for kept in visible[:limit]]
 
     def delete(
@@ -195,6 +208,22 @@ class MemoryQueue:
             group=kept.message.group,
         )
 
+    def _had(self, message: Outgoing) -> bool:
+        """Tell whether a FIFO queue has had this message in the last five minutes; it has from now on."""
+        if not self.fifo or message.deduplication_id is None:
+            return False
+        last = self._sent_at.get(message.deduplication_id)
+        if last is not None and self.clock() < last + _DEDUPLICATION_SECONDS:
+            return True
+        self._sent_at[message.deduplication_id] = self.clock()
+        return False
+
+    def _blocked(self, kept: _Kept) -> bool:
+        """Tell whether a message has to wait for another one of its group, on a FIFO queue."""
+        return self.fifo and any(
+            other.visible_at > self.clock() for other in self._kept if other.message.group == kept.message.group
+        )
+
     def _find(self, handle: str) -> _Kept | None:
         return next((kept for kept in self._kept if kept.receipt_handle == handle != ""), None)
 
@@ -226,6 +255,15 @@ def _unsendable(message: Outgoing) -> str | None:
     if len(message.attributes) > ATTRIBUTE_LIMIT:
         return "InvalidParameterValue"
     return None
+
+
+def _unsuitable(message: Outgoing, *, fifo: bool) -> str | None:
+    """Return the code that a queue of this type refuses a message with; None if it takes it."""
+    if fifo and message.group is None:
+        return "MissingParameter"
+    if message.group is not None and not re.fullmatch(GROUP_PATTERN, message.group):
+        return "InvalidParameterValue"
+    return "InvalidParameterValue" if fifo and message.deduplication_id is None else None
 
 
 def _in_range(name: str, value: int, least: int, most: int) -> None:

@@ -1,0 +1,247 @@
+"""`make bench-emit`: what emitting costs, beside a plainly written producer function.
+
+How to read it. Both sides are timed in turn, in one process and one run, so compare ratios, not milliseconds:
+those are this machine's. The plain side is `benchmarks/emit_bare.py`: boto3, json, no validation, no receipt.
+
+    burst      `emit_many` of 10,000 intents beside a loop of `send_message_batch`
+    request    one request to a handler that emits, beside one to a handler that sends; `HttpApi` also routes,
+               validates and answers problems, `emit` is the same without it
+    import     what a function's start costs before its first request
+
+Each is measured against `stub`, botocore with all of its work and a fixed time for each call in place of a
+network, and, unless it is left out, against `local`, the local AWS. The local one serves one call at a time and
+shares the processors with the client, so that many calls at once gain little there; SQS serves them at once.
+
+A target that is missed is shown as such; the exit code is 0 whenever the measurement itself worked.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+from benchmarks.emit_rounds import Table, imports, interleave, request
+from benchmarks.emit_stub import URL, stub
+from benchmarks.figures import Figure
+from penstock import accepted, emit
+from penstock.local.aws import LocalAws
+from penstock.producer import Producer, emitter
+from penstock.queue import SqsQueue, sqs_client
+from penstock.settings import Settings
+from penstock.testing import LambdaContext
+from shared.intents import StockAdjusted
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+FASTER, SLOWER, IMPORT = 5.0, 1.15, 1.5
+
+_talk = Console(stderr=True)
+_data = Console(width=None if sys.stdout.isatty() else 120)
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything that was measured: the tables, and what follows from them."""
+
+    tables: list[Table] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+        tables = {table.title: table.as_json() for table in self.tables}
+        figures = [figure.as_json() for figure in self.figures]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"machine": machine, "tables": tables, "figures": figures}, indent=2) + "\n")
+
+    def show(self, console: Console) -> None:
+        """Print it."""
+        for table in self.tables:
+            rows = [(name, *_milliseconds(figures)) for name, figures in table.as_json().items()]
+            _print(console, table.title, ("", "rounds", "fastest ms", "median ms", "p99 ms", "slowest ms"), rows)
+        verdicts = {True: "reached", False: "not reached", None: ""}
+        rows = [(each.name, each.measured, each.target, verdicts[each.reached]) for each in self.figures]
+        _print(console, "What it comes to", ("figure", "measured", "target", ""), rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the tables, write the JSON."""
+    options = _parser().parse_args(arguments)
+    with mock.patch.dict(os.environ, ENVIRONMENT):
+        report = Report()
+        with _stubbed(options.stub_ms / 1000) as bench:
+            _measure(report, f"stub, {options.stub_ms:g} ms per call", bench, options, targets=True)
+        if options.local:
+            with _local() as bench:
+                _measure(report, "local", bench, options, targets=False)
+        _imports(report, options)
+    report.show(_data)
+    report.write(options.json)
+    _say(f"written to {options.json}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Both sides, emitting to the same queue.
+
+    Attributes:
+        bare: the plain function's module.
+        url: the queue's.
+        empty: empties the queue.
+    """
+
+    bare: ModuleType
+    url: str
+    empty: Callable[[], object]
+
+
+def _measure(report: Report, where: str, bench: Bench, options: argparse.Namespace, *, targets: bool) -> None:
+    _say(f"burst, {where}")
+    burst = _burst(bench, options, f"burst of {options.intents:,} intents, {where}")
+    _say(f"requests, {where}")
+    single = _requests(bench, options, f"one request, {where}")
+    report.tables += [burst, single]
+    report.figures.append(
+        Figure(f"speed: emit_many / plain loop, {where}", burst.ratio("loop", "penstock"), at_least=FASTER)
+    )
+    for name in ("emit", "HttpApi"):
+        for at, word in ((0.5, "p50"), (0.99, "p99")):
+            ratio = single.ratio(name, "bare", at=at)
+            limit = SLOWER if targets else None
+            report.figures.append(Figure(f"time: {name} / bare, {word}, {where}", ratio, at_most=limit))
+
+
+def _burst(bench: Bench, options: argparse.Namespace, title: str) -> Table:
+    bodies = [{"sku": f"A{number}", "delta": -2} for number in range(options.intents)]
+
+    def ours() -> None:
+        receipts = emitter.emit_many((StockAdjusted(**body) for body in bodies), patience_seconds=60)  # type: ignore[arg-type]
+        assert len(receipts) == len(bodies)
+
+    def loop() -> None:
+        bench.bare.send_all(bench.url, bodies)
+
+    samples: dict[str, list[float]] = {"penstock": [], "loop": []}
+    for number in range(1 + options.rounds):
+        for name, run in {"penstock": ours, "loop": loop}.items():
+            bench.empty()
+            (seconds,) = interleave({name: run}, rounds=1, warm_up=0)[name]
+            samples[name] += [seconds] if number else []
+    return Table(title, samples)
+
+
+def _requests(bench: Bench, options: argparse.Namespace, title: str) -> Table:
+    handler = importlib.import_module("producer.stock").handler
+    event, context = request(), LambdaContext()
+
+    def plain_emit(event: dict[str, Any], _context: object) -> dict[str, Any]:
+        intent = StockAdjusted.model_validate(json.loads(event["body"]) | event["pathParameters"])
+        return accepted(emit(intent))
+
+    def asking(handler: Any) -> Callable[[], None]:
+        def ask() -> None:
+            assert handler(event, context)["statusCode"] == 202  # noqa: PLR2004
+
+        return ask
+
+    bench.empty()
+    runs = {"bare": asking(bench.bare.handler), "emit": asking(plain_emit), "HttpApi": asking(handler)}
+    return Table(title, interleave(runs, rounds=options.requests, collect=False))
+
+
+def _imports(report: Report, options: argparse.Namespace) -> None:
+    _say("imports")
+    modules = {"bare": "benchmarks.emit_bare", "penstock": "penstock", "HttpApi": "producer.stock"}
+    table = Table("import of a producer function", imports(modules, rounds=options.imports))
+    report.tables.append(table)
+    for name in ("penstock", "HttpApi"):
+        report.figures.append(Figure(f"import: {name} / bare", table.ratio(name, "bare"), at_most=IMPORT))
+
+
+@contextmanager
+def _stubbed(seconds: float) -> Iterator[Bench]:
+    bare, client = _bare(), sqs_client()
+    stub(bare.sqs, seconds)
+    stub(client, seconds)
+    with _producing(SqsQueue(URL, client), URL):
+        yield Bench(bare, URL, lambda: None)
+
+
+@contextmanager
+def _local() -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
+        aws = LocalAws(Path(folder), environment=ROOT / ".penstock" / "aws-environment")
+        aws.start()
+        try:
+            with mock.patch.dict(os.environ, aws.client_environment()):
+                bare, client = _bare(), sqs_client()
+                url = client.create_queue(QueueName="bench")["QueueUrl"]
+                with _producing(SqsQueue(url, client), url):
+                    yield Bench(bare, url, lambda: client.purge_queue(QueueUrl=url))
+        finally:
+            aws.stop()
+
+
+def _bare() -> ModuleType:
+    """Import the plain function anew, with a client for what the environment says now."""
+    sys.modules.pop("benchmarks.emit_bare", None)
+    return importlib.import_module("benchmarks.emit_bare")
+
+
+@contextmanager
+def _producing(queue: SqsQueue, url: str) -> Iterator[None]:
+    producer = Producer(Settings(receipt_key="k" * 32, source="/shop"), queue)
+    with (
+        mock.patch.object(emitter, "environment_producer", return_value=producer),
+        mock.patch.dict(os.environ, {"PENSTOCK_QUEUE_URL": url}),
+    ):
+        yield
+
+
+def _milliseconds(figures: dict[str, Any]) -> Iterator[str]:
+    yield str(figures["rounds"])
+    for name in ("fastest", "median", "p99", "slowest"):
+        yield f"{figures[name] * 1000:,.2f}"
+
+
+def _print(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    grid = Grid(headings[0], title=title, title_justify="left")
+    for heading in headings[1:]:
+        grid.add_column(heading, justify="right")
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+
+
+def _say(step: str) -> None:
+    _talk.print(f"[dim]{step}[/dim]")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m benchmarks.emit", description="Measure what emitting costs.")
+    add = parser.add_argument
+    add("--intents", type=int, default=10_000, help="intents of a burst")
+    add("--rounds", type=int, default=7, help="bursts of each side")
+    add("--requests", type=int, default=1000, help="requests to each handler")
+    add("--imports", type=int, default=11, help="imports of each function")
+    add("--stub-ms", type=float, default=5.0, help="what a call to the stub takes, in milliseconds")
+    add("--no-local", dest="local", action="store_false", help="leave the local AWS out")
+    add("--json", type=Path, default=Path("build/bench-emit.json"), help="where the JSON goes")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""SQS without a network: botocore does all of its work, and each call is answered after a fixed time."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from botocore.awsrequest import AWSResponse
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+URL = "https://sqs.us-east-1.amazonaws.com/000000000000/bench"
+
+
+class StubbedSession:
+    """In place of botocore's HTTP session."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.messages = 0
+
+    def send(self, request: Any) -> AWSResponse:
+        """Answer that everything was kept."""
+        asked = json.loads(request.body)
+        time.sleep(self._seconds)
+        kept = [{"Id": entry["Id"], **_RECEIPT} for entry in asked.get("Entries", [])]
+        self.messages += len(kept) or 1
+        answer = {"Successful": kept, "Failed": []} if kept else _RECEIPT
+        headers: Any = {"content-type": "application/x-amz-json-1.0"}
+        return AWSResponse(request.url, 200, headers, _Raw(json.dumps(answer).encode()))
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+def stub(client: "SQSClient", seconds: float) -> StubbedSession:
+    """Let a client answer itself, after so many seconds each time."""
+    session = StubbedSession(seconds)
+    client._endpoint.http_session = session  # type: ignore[attr-defined]
+    return session
+
+
+_RECEIPT = {"MessageId": "0" * 36, "MD5OfMessageBody": "0" * 32}
+
+
+class _Raw:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._content

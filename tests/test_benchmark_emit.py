@@ -1,0 +1,34 @@
+"""The benchmark of emitting runs; what it measures is not asserted."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.emit import main
+
+HANDLERS = ["bare", "emit", "HttpApi"]
+
+
+def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With tiny sizes, the JSON and the table have every figure, against the stub and the local AWS."""
+    path = tmp_path / "deep" / "bench.json"
+    tiny = ["--intents", "25", "--rounds", "1", "--requests", "2", "--imports", "1", "--stub-ms", "1"]
+    main([*tiny, "--json", str(path)])
+    report = json.loads(path.read_text())
+    places = ["stub, 1 ms per call", "local"]
+    assert {title: [*table] for title, table in report["tables"].items()} == {
+        **{f"burst of 25 intents, {place}": ["penstock", "loop"] for place in places},
+        **{f"one request, {place}": HANDLERS for place in places},
+        "import of a producer function": ["bare", "penstock", "HttpApi"],
+    }
+    assert [figure["name"] for figure in report["figures"]] == [
+        name
+        for place in places
+        for name in (
+            f"speed: emit_many / plain loop, {place}",
+            *(f"time: {one} / bare, {at}, {place}" for one in HANDLERS[1:] for at in ("p50", "p99")),
+        )
+    ] + [f"import: {one} / bare" for one in ("penstock", "HttpApi")]
+    assert all(figure["value"] > 0 for figure in report["figures"])
+    assert "What it comes to" in capsys.readouterr().out
