@@ -10,10 +10,12 @@ api = HttpApi()
 outcomes = Outcomes()
 
 
+@api.head("/writes/<receipt>")
 @api.get("/writes/<receipt>")
 def read_outcome(receipt: str) -> dict[str, Any]:
-    """Say what has become of the write."""
-    return outcome_answer(receipt, outcomes.find(receipt))
+    """Say what has become of the write, waiting for it if the caller would."""
+    wait = api.seconds_to_wait
+    return outcome_answer(receipt, outcomes.find(receipt, wait_seconds=wait), waited=wait)
 
 
 handler = api.resolve

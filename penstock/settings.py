@@ -26,8 +26,8 @@ class SecretUnavailable(Exception):
     """A secret that a setting names cannot be read at the moment; the message says which and why."""
 
 
-def _setting(variable: str, meaning: str, default: Any = "") -> Any:
-    return field(default=default, repr=False, metadata={"variable": variable, "meaning": meaning})
+def _setting(variable: str, meaning: str, default: Any = "", *, least: int = 1) -> Any:
+    return field(default=default, repr=False, metadata={"variable": variable, "meaning": meaning, "least": least})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,15 @@ class Settings:
         "PENSTOCK_EVENT_SOURCE_MAPPING",
         "the event source mapping that the breaker turns off: its UUID, or the name of the drain's function",
     )
+    tenant_claim: str = _setting(
+        "PENSTOCK_TENANT_CLAIM", "the claim of a verified token that names the caller's tenant"
+    )
+    body_limit: int = _setting("PENSTOCK_BODY_LIMIT", "how many bytes a request's body may have", 4_000_000)
+    nesting_limit: int = _setting("PENSTOCK_NESTING_LIMIT", "how deep a request's JSON may be nested", 32)
+    batch_limit: int = _setting("PENSTOCK_BATCH_LIMIT", "how many items one batch may have", 500)
+    wait_limit: int = _setting(
+        "PENSTOCK_WAIT_LIMIT", "how many seconds a question may wait for an outcome, 0 for none", 2, least=0
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -65,7 +74,7 @@ class Settings:
         for setting in fields(cls):
             text = environment.get(setting.metadata["variable"], "").strip()
             if text:
-                values[setting.name] = _positive(text, setting.metadata) if setting.type is int else text
+                values[setting.name] = _number(text, setting.metadata) if setting.type is int else text
         values.setdefault("database_reader_url", values.get("database_url", ""))
         return cls(**values)
 
@@ -81,11 +90,12 @@ class Settings:
         return self
 
 
-def _positive(text: str, metadata: Mapping[str, str]) -> int:
-    if text.isascii() and text.isdigit() and int(text) > 0:
+def _number(text: str, metadata: Mapping[str, Any]) -> int:
+    if text.isascii() and text.isdigit() and int(text) >= metadata["least"]:
         return int(text)
+    above = metadata["least"] - 1
     raise SettingsError(
-        f"{metadata['variable']} must be a whole number above 0 ({metadata['meaning']}), not {text!r}"
+        f"{metadata['variable']} must be a whole number above {above} ({metadata['meaning']}), not {text!r}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock import accepted, emit
+from penstock import accepted
 from penstock.producer.api import HttpApi
 from shared.intents import EmailRequested
 
@@ -12,7 +12,7 @@ api = HttpApi()
 @api.post("/emails")
 def request_email() -> dict[str, Any]:
     """Ask for an e-mail to be sent."""
-    return accepted(emit(api.intent(EmailRequested), idempotency_key=api.idempotency_key))
+    return accepted(api.emit(api.intent(EmailRequested)))
 
 
 handler = api.resolve

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock import accepted, emit
+from penstock import accepted
 from penstock.producer.api import HttpApi
 from shared.intents import OrderPlaced, OrderStatusChanged
 
@@ -12,14 +12,13 @@ api = HttpApi()
 @api.post("/orders")
 def place_order() -> dict[str, Any]:
     """Place an order."""
-    return accepted(emit(api.intent(OrderPlaced), idempotency_key=api.idempotency_key))
+    return accepted(api.emit(api.intent(OrderPlaced)))
 
 
 @api.put("/orders/<order_id>/status")
 def change_status(order_id: str) -> dict[str, Any]:
     """Move an order on."""
-    changed = api.intent(OrderStatusChanged, order_id=order_id)
-    return accepted(emit(changed, idempotency_key=api.idempotency_key))
+    return accepted(api.emit(api.intent(OrderStatusChanged, order_id=order_id)))
 
 
 handler = api.resolve

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock import accepted, emit
+from penstock import accepted
 from penstock.producer.api import HttpApi
 from shared.intents import PageViewed
 
@@ -12,7 +12,7 @@ api = HttpApi()
 @api.post("/page-views")
 def view_page() -> dict[str, Any]:
     """Somebody looked at a page."""
-    return accepted(emit(api.intent(PageViewed), idempotency_key=api.idempotency_key))
+    return accepted(api.emit(api.intent(PageViewed)))
 
 
 handler = api.resolve

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock import accepted, emit
+from penstock import accepted
 from penstock.producer.api import HttpApi
 from shared.intents import StockAdjusted
 
@@ -12,7 +12,7 @@ api = HttpApi()
 @api.post("/stock/<sku>/adjustments")
 def adjust_stock(sku: str) -> dict[str, Any]:
     """Some stock came or went."""
-    return accepted(emit(api.intent(StockAdjusted, sku=sku), idempotency_key=api.idempotency_key))
+    return accepted(api.emit(api.intent(StockAdjusted, sku=sku)))
 
 
 handler = api.resolve

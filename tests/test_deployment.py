@@ -21,7 +21,7 @@ from penstock.local.node import check_node, install_osls
 ROOT = Path(__file__).parent.parent
 STAGE = "dev"
 BUILD = ROOT / "build" / STAGE
-PRODUCERS = {"page-views", "orders", "stock", "emails"}
+PRODUCERS = {"page-views", "orders", "stock", "emails", "batches", "openapi"}
 CONSUMERS = {"writes", "drain", "probe", "prune"}
 
 pytestmark = pytest.mark.xdist_group("deployment")
@@ -60,9 +60,9 @@ def need_node() -> None:
         pytest.skip(str(error))
 
 
-def package_with_osls(project: Path, package: Path) -> subprocess.CompletedProcess[str]:
+def package_with_osls(project: Path, package: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(ROOT / "node_modules/.bin/osls"), "package", "--stage", STAGE, "--package", str(package)],
+        [str(ROOT / "node_modules/.bin/osls"), "package", "--stage", STAGE, "--package", str(package), *options],
         cwd=project,
         env=bare_environment(package),
         stdout=subprocess.PIPE,
@@ -121,8 +121,45 @@ def test_routes(template: dict[str, Any]) -> None:
         "PUT /orders/{order_id}/status",
         "POST /stock/{sku}/adjustments",
         "POST /emails",
+        "POST /batches",
+        "GET /openapi.json",
         "GET /writes/{receipt}",
+        "HEAD /writes/{receipt}",
     }
+
+
+def test_authorization(template: dict[str, Any]) -> None:
+    """Every route asks for a token of the issuer's, and a service whose issuer was not set cannot be reached."""
+    (authorizer,) = resources(template, "AWS::ApiGatewayV2::Authorizer").values()
+    assert authorizer["AuthorizerType"] == "JWT"
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
+    assert authorizer["JwtConfiguration"] == {"Audience": ["shop"], "Issuer": "https://issuer.invalid"}
+    routes = resources(template, "AWS::ApiGatewayV2::Route").values()
+    assert {route["AuthorizationType"] for route in routes} == {"JWT"}
+    assert functions(template)["orders"]["Environment"]["Variables"]["PENSTOCK_TENANT_CLAIM"] == "sub"
+
+
+def test_iam_authorization(built: Path, tmp_path: Path) -> None:
+    """With `authorizer` set to iam every route asks for a signature, and nothing of the tokens' is left."""
+    need_node()
+    done = package_with_osls(ROOT, tmp_path, "--param=authorizer=iam")
+    assert done.returncode == 0, done.stdout
+    template = json.loads((tmp_path / "cloudformation-template-update-stack.json").read_text())
+    routes = resources(template, "AWS::ApiGatewayV2::Route").values()
+    assert {route["AuthorizationType"] for route in routes} == {"AWS_IAM"}
+    assert resources(template, "AWS::ApiGatewayV2::Authorizer") == {}
+
+
+def test_no_cors(template: dict[str, Any]) -> None:
+    """No page of another origin may call the API unless that is set."""
+    (api,) = resources(template, "AWS::ApiGatewayV2::Api").values()
+    assert "CorsConfiguration" not in api
+
+
+def test_time_to_answer(template: dict[str, Any]) -> None:
+    """What answers requests gives up before API Gateway does, after 30 s."""
+    found = functions(template)
+    assert all(found[name]["Timeout"] < 30 for name in [*PRODUCERS, "writes"])
 
 
 def test_visibility_timeout(template: dict[str, Any]) -> None:
@@ -183,6 +220,7 @@ def test_producers_know_no_database(template: dict[str, Any], name: str) -> None
         "PENSTOCK_QUEUE_URL",
         "PENSTOCK_RECEIPT_KEY",
         "PENSTOCK_SOURCE",
+        "PENSTOCK_TENANT_CLAIM",
         "POWERTOOLS_SERVICE_NAME",
     }
     assert "database" not in json.dumps(function).lower()

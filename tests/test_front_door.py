@@ -54,7 +54,10 @@ def test_the_front_doors_are_what_they_say(module: str) -> None:
     assert all(hasattr(door, name) for name in door.__all__)
 
 
-@pytest.mark.parametrize("module", ["producer.page_views", "producer.orders", "producer.stock", "producer.emails"])
+PRODUCERS = [f"producer.{name}" for name in ("page_views", "orders", "stock", "emails", "batches", "openapi")]
+
+
+@pytest.mark.parametrize("module", PRODUCERS)
 def test_a_producer_loads_no_database(module: str) -> None:
     """Importing a producer function loads neither SQLAlchemy nor psycopg."""
     code = f"import sys, {module}; print([m for m in sys.modules if m.split('.')[0] in ('sqlalchemy', 'psycopg')])"

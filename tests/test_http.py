@@ -1,18 +1,19 @@
-"""The shop's handlers, called as API Gateway calls them."""
+"""The shop's handlers that emit, called as API Gateway calls them."""
 
 import base64
 import importlib
 import json
 import re
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
 import yaml
 
-from penstock.intents import verify
-from penstock.producer import Producer, emitter
+from penstock.intents import new_id, sign, verify
+from penstock.producer import Producer, accepted, emitter
 from penstock.producer.emitter import INTENT_LIMIT_BYTES
+from penstock.producer.problems import PROBLEMS
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue
 from tests.conftest import ROOT
@@ -23,6 +24,7 @@ ROUTES = {
     "orders": "POST /orders",
     "stock": "POST /stock/{sku}/adjustments",
     "emails": "POST /emails",
+    "batches": "POST /batches",
 }
 VALUES = {"stock": {"sku": "A1"}}
 VIEW = {"path": "/", "visitor": str(uuid4()), "viewed_at": "2026-11-20T10:00:00Z"}
@@ -43,6 +45,21 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> MemoryQueue:
     return queue
 
 
+class Limit(Protocol):
+    def __call__(self, function: str, **limits: Any) -> None: ...
+
+
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Limit:
+    """Gives a function settings of its own."""
+
+    def limit(function: str, **limits: Any) -> None:
+        api = importlib.import_module(f"producer.{function}").api
+        monkeypatch.setitem(vars(api), "_settings", Settings(**limits))
+
+    return limit
+
+
 def call(
     function: str,
     body: Any,
@@ -50,6 +67,7 @@ def call(
     route: str | None = None,
     values: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
+    authorizer: Any = None,
     **event: Any,
 ) -> tuple[int, dict[str, str], dict[str, Any]]:
     """Call a function as an HTTP API does, with the values of a path decoded; return status, headers and body."""
@@ -63,7 +81,11 @@ def call(
         "pathParameters": values,
         "rawQueryString": "",
         "headers": {"content-type": "application/json", **(headers or {})},
-        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
+        "requestContext": {
+            "http": {"method": method, "path": path},
+            "stage": "$default",
+            **({} if authorizer is None else {"authorizer": authorizer}),
+        },
         "body": body if isinstance(body, str) else json.dumps(body),
         "isBase64Encoded": False,
         **event,
@@ -73,7 +95,7 @@ def call(
     return answer["statusCode"], answer["headers"], json.loads(answer["body"])
 
 
-@pytest.mark.parametrize("function", ROUTES)
+@pytest.mark.parametrize("function", GOOD)
 def test_every_route_answers_202_with_a_receipt(queue: MemoryQueue, function: str) -> None:
     """A good request is on the queue and answered with 202, where to look, and when."""
     status, headers, body = call(function, GOOD[function])
@@ -94,10 +116,12 @@ def test_every_deployed_route_has_its_handler(queue: MemoryQueue) -> None:
         for event in function["events"]
         if function["handler"].startswith("producer/")
     ]
-    assert len(routes) == 5
+    assert len(routes) == 7
     for name, route in routes:
-        values = dict.fromkeys(re.findall(r"{(\w+)}", route), "x")
-        assert call(name, "", route=route, values=values, rawPath="/")[0] == 400
+        values = dict.fromkeys(re.findall(r"{(\w+)}", route["path"]), "x")
+        key = f"{route['method']} {route['path']}"
+        expected = 200 if route["method"] == "GET" else 400
+        assert call(name, "", route=key, values=values, rawPath="/")[0] == expected
 
 
 def test_parameters_of_the_path_are_fields(queue: MemoryQueue) -> None:
@@ -158,6 +182,7 @@ def test_a_field_is_not_given_twice(queue: MemoryQueue) -> None:
         ('"text"', 400, None),
         ("null", 400, None),
         ("[" * 100_000, 400, None),
+        ('{"path": ' + "[" * 32 + "]" * 32 + "}", 400, None),
         ('{"path": ' + "[" * 400 + "]" * 400 + "}", 400, None),
         ('{"path": ' + "[" * 900 + "]" * 900 + "}", 400, None),
         ('{"path": "/a", "path": "/b"}', 422, "path"),
@@ -243,11 +268,85 @@ def test_the_same_key_gets_the_same_answer(queue: MemoryQueue) -> None:
     assert answers[0] == answers[1] != answers[2]
 
 
-@pytest.mark.parametrize("key", ["", '""', "k" * 256])
+@pytest.mark.parametrize("key", ["", '"', '""', '"a', 'a"b', "k" * 256, "a\x00b", "\u00e9", "\ud800"])
 def test_a_bad_idempotency_key_is_refused(queue: MemoryQueue, key: str) -> None:
-    """A key that is empty or too long is answered with 400."""
-    assert call("page_views", VIEW, headers={"idempotency-key": key})[0] == 400
+    """A key that is empty, too long, or not of printable ASCII is answered with 400."""
+    status, _, problem = call("page_views", VIEW, headers={"idempotency-key": key})
+    assert (status, problem["type"]) == (400, "urn:penstock:problem:bad-idempotency-key")
     assert queue.messages == []
+
+
+def test_a_replay_is_told_by_who_knows(queue: MemoryQueue) -> None:
+    """No producer knows of a replay by itself; a service that does says so, and says so in the header."""
+    again = [call("page_views", VIEW, headers={"idempotency-key": "k"})[1] for _ in range(2)]
+    assert not [headers for headers in again if "Idempotent-Replayed" in headers]
+    receipt = sign(new_id(), "key")
+    assert accepted(receipt, replayed=True)["headers"]["Idempotent-Replayed"] == "true"
+
+
+def test_each_tenant_has_keys_of_its_own(queue: MemoryQueue, limit: Limit) -> None:
+    """The same key of two tenants is two writes; the tenant is the verified claim's, whatever else is sent."""
+    limit("page_views", tenant_claim="sub")
+    tokens: list[Any] = [
+        {"jwt": {"claims": {"sub": "a"}}},
+        {"jwt": {"claims": {"sub": "b"}}},
+        {"lambda": {"sub": "a"}},
+        {"iam": {"sub": "b"}},
+    ]
+    headers = {"idempotency-key": "k", "sub": "a", "tenant": "a", "authorization": "Bearer a"}
+    ids = [call("page_views", VIEW, headers=headers, authorizer=token)[2]["id"] for token in tokens]
+    assert ids[0] == ids[2] != ids[1] == ids[3]
+
+
+@pytest.mark.parametrize("authorizer", [None, {}, {"jwt": None}, {"jwt": {"claims": {"sub": ""}}}])
+def test_a_token_without_a_tenant_is_refused(queue: MemoryQueue, limit: Limit, authorizer: Any) -> None:
+    """Where there are tenants, a key of nobody's is refused with 403."""
+    limit("page_views", tenant_claim="sub")
+    status, _, problem = call("page_views", VIEW, headers={"idempotency-key": "k"}, authorizer=authorizer)
+    assert (status, problem["type"]) == (403, "urn:penstock:problem:no-tenant")
+    assert queue.messages == []
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("respond-async", "respond-async"),
+        ("wait=5, respond-async", "respond-async"),
+        ("Respond-Async; x=1", "respond-async"),
+        ("wait=5", None),
+        ("return=minimal", None),
+        ("", None),
+    ],
+)
+def test_a_preference_that_is_honoured_is_told(queue: MemoryQueue, prefer: str, applied: str | None) -> None:
+    """A write is always answered at once, which is said to whom prefers it; waiting is not done here."""
+    status, headers, _ = call("page_views", VIEW, headers={"prefer": prefer})
+    assert (status, headers.get("Preference-Applied")) == (202, applied)
+
+
+@pytest.mark.parametrize(
+    ("limits", "body", "problem"),
+    [
+        ({"body_limit": 100}, VIEW | {"path": "x" * 100}, (413, "too-large")),
+        ({"nesting_limit": 2}, {"path": [[]]}, (400, "too-deep")),
+        ({"nesting_limit": 3}, {"path": [[]]}, (422, "invalid-fields")),
+    ],
+)
+def test_limits_are_settings(
+    queue: MemoryQueue, limit: Limit, limits: dict[str, int], body: Any, problem: tuple[int, str]
+) -> None:
+    """How large and how deep a body may be is set by the service."""
+    limit("page_views", **limits)
+    status, _, answered = call("page_views", body)
+    assert (status, answered["type"].removeprefix("urn:penstock:problem:")) == problem
+
+
+def test_every_problem_is_documented() -> None:
+    """The table in docs/http.md has each sort of problem, with its status and title, and no other."""
+    table = re.findall(r"^\| `([a-z-]+)` \| (\d+|none) \| (.+?) \|", (ROOT / "docs" / "http.md").read_text(), re.M)
+    assert {name: (status, title) for name, status, title in table} == {
+        name: (str(sort.status.value) if sort.status else "none", sort.title) for name, sort in PROBLEMS.items()
+    }
 
 
 def test_other_paths_are_not_found(queue: MemoryQueue) -> None:

@@ -152,6 +152,72 @@ def test_path_value(live: LocalState, api: httpx.Client, sku: str) -> None:
     assert eventually(landed)
 
 
+def test_who_may_call(live: LocalState, api: httpx.Client) -> None:
+    """Without the stage's token no route is reached, not even one that there is not."""
+    bare = {"Host": live.api_headers["Host"]}
+    with httpx.Client(base_url=live.api_url, headers=bare, timeout=30, trust_env=False) as client:
+        assert client.post("/page-views", json=page_view()).status_code == 401
+        for path in ("/writes/x", "/openapi.json"):
+            assert client.get(path).status_code == 401
+            assert client.get(path, headers={"Authorization": "Bearer other"}).status_code == 403
+
+
+def test_tenants(api: httpx.Client) -> None:
+    """The same idempotency key of two tenants is two writes, and of one tenant it is one."""
+    key = str(uuid.uuid4())
+    tokens = [f"Bearer local:{tenant}" for tenant in ("a", "b", "a")]
+    headers = [{"Idempotency-Key": key, "Authorization": token} for token in tokens]
+    body = page_view()
+    places = [api.post("/page-views", json=body, headers=each).headers["Location"] for each in headers]
+    assert places[0] == places[2] != places[1]
+
+
+def test_wait_for_an_outcome(api: httpx.Client) -> None:
+    """Who would wait is answered when the write has landed; what is final is known by its entity tag."""
+    accepted = api.post("/page-views", json=page_view(), headers={"Prefer": "respond-async"})
+    assert accepted.headers["Preference-Applied"] == "respond-async"
+    place = accepted.headers["Location"]
+    assert eventually(lambda: api.get(place, headers={"Prefer": "wait=2"}).json()["status"] == "applied")
+    answer = api.get(place, headers={"Prefer": "wait=60"})
+    assert (answer.headers["Preference-Applied"], answer.headers["Cache-Control"]) == (
+        "wait=2",
+        "private, max-age=86400",
+    )
+    head = api.head(place)
+    assert (head.status_code, head.content, head.headers["ETag"]) == (200, b"", answer.headers["ETag"])
+    again = api.get(place, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_outcomes_that_are_problems(api: httpx.Client) -> None:
+    """A write that died says why, a reused key is told of, and a forged receipt is found nowhere."""
+    bad = api.post("/page-views", json=page_view(duration_ms=2_000_000_000)).headers["Location"]
+    assert eventually(lambda: api.get(bad).json()["status"] == "dead")
+    assert api.get(bad).json()["problem"]["reason"] == "CheckViolation"
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    first, second = (api.post("/page-views", json=page_view(), headers=headers) for _ in range(2))
+    assert first.headers["Location"] == second.headers["Location"]
+    assert eventually(lambda: "reused_at" in api.get(first.headers["Location"]).json())
+    forged = api.get("/writes/x")
+    assert (forged.status_code, forged.json()["type"]) == (404, "urn:penstock:problem:not-found")
+
+
+def test_batch(live: LocalState, api: httpx.Client) -> None:
+    """Of a batch of lines the good ones land, and the bad one is answered for."""
+    views = [page_view(), page_view(colour="blue"), page_view()]
+    content = "".join(json.dumps({"type": "page.viewed", "data": view}) + "\n" for view in views)
+    answer = api.post("/batches", content=content, headers={"Content-Type": "application/x-ndjson"})
+    assert answer.status_code == 207
+    assert [item["status"] for item in answer.json()["items"]] == [202, 422, 202]
+    assert eventually(lambda: [len(rows(live, view["path"])) for view in views] == [1, 0, 1])
+    assert api.post("/batches", json=[]).json()["type"] == "urn:penstock:problem:bad-batch"
+
+
+def test_description(api: httpx.Client) -> None:
+    """The API gives the description of itself that is in the repository."""
+    assert api.get("/openapi.json").json() == json.loads((ROOT / "producer" / "openapi.json").read_text())
+
+
 def test_path_value_that_cannot_be(api: httpx.Client) -> None:
     """A value of a path that Postgres cannot hold is a wrong field."""
     answer = api.post("/stock/a%00b/adjustments", json={"delta": 1})
@@ -256,7 +322,7 @@ def test_burst_within_budget(live: LocalState, api: httpx.Client) -> None:
 def test_producers_have_no_database_url(live: LocalState) -> None:
     """What runs as a producer has no variable that leads to the database."""
     functions = aws(live, "lambda")
-    for name in ("page-views", "orders", "stock", "emails"):
+    for name in ("page-views", "orders", "stock", "emails", "batches", "openapi"):
         found = functions.get_function_configuration(FunctionName=f"shop-local-{name}")
         assert not [key for key in found["Environment"]["Variables"] if "DATABASE" in key]
 

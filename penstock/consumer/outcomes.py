@@ -1,6 +1,8 @@
 """Outcomes: what the ledger says of an intent, for whoever holds its receipt."""
 
 import logging
+import time
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -11,10 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from penstock.consumer.sqlstates import fault_of
 from penstock.database import ledger, reader_engine
 from penstock.database.ledger import PENDING, past
-from penstock.intents import Outcome, OutcomeUnavailable, verify
+from penstock.database.retention import KEPT_DAYS
+from penstock.intents import Outcome, OutcomeForgotten, OutcomeUnavailable, Receipt, verify
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
 
 _logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
+_KEPT = timedelta(days=KEPT_DAYS)
 
 
 class Outcomes:
@@ -30,26 +36,53 @@ class Outcomes:
         self._given_settings = settings
         self._given_engine = engine
 
-    def find(self, receipt: str) -> Outcome:
+    def find(self, receipt: str, *, wait_seconds: float = 0) -> Outcome:
         """Say what has become of the intent that `receipt` is for.
+
+        Args:
+            receipt: what the caller was given.
+            wait_seconds: how long to wait for an outcome while it is pending. The ledger is asked again and again,
+                at growing intervals, and not held in between.
 
         Raises:
             penstock.intents.ForgedReceipt: it is no receipt of this service; the database was not asked.
+            penstock.intents.OutcomeForgotten: it is of a time that the ledger has forgotten.
             penstock.intents.OutcomeUnavailable: the database, or the receipts' key, is out of reach.
             penstock.settings.SettingsError: a setting is missing or bad.
         """
+        end = time.monotonic() + wait_seconds
+        pause = _FIRST_PAUSE_SECONDS
         try:
-            id_ = verify(receipt, resolve_secret(self._settings.receipt_key)).id
-            with self._engine.connect() as connection:
-                row = connection.execute(_entry(id_)).one_or_none()
+            known = verify(receipt, resolve_secret(self._settings.receipt_key))
+            while (outcome := self._look(known)).status == PENDING and (left := end - time.monotonic()) > 0:
+                time.sleep(min(pause, left))
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         except SecretUnavailable as error:
             raise OutcomeUnavailable(str(error)) from error
         except SQLAlchemyError as error:
             _logger.error("outcome: %s", fault_of(error), extra={"action": "outcome_unavailable"})
             raise OutcomeUnavailable("the database did not answer") from error
-        if row is None or row.outcome == PENDING:
-            return Outcome(id_, "pending")
-        return Outcome(id_, row.outcome, row.settled_at, row.fault and row.fault.get("reason"))
+        return outcome
+
+    def _look(self, receipt: Receipt) -> Outcome:
+        with self._engine.connect() as connection:
+            row = connection.execute(_entry(receipt.id)).one_or_none()
+        if row is None:
+            if receipt.made_at and receipt.made_at < datetime.now(UTC) - _KEPT:
+                raise OutcomeForgotten("older than what the ledger keeps")
+            return Outcome(receipt.id, "pending")
+        if row.outcome == PENDING:
+            return Outcome(receipt.id, "pending", row.stated_at)
+        fault = row.fault or {}
+        return Outcome(
+            receipt.id,
+            row.outcome,
+            row.stated_at,
+            row.settled_at,
+            row.reused_at,
+            fault.get("reason"),
+            tuple(fault.get("fields", ())),
+        )
 
     @cached_property
     def _settings(self) -> Settings:
@@ -63,7 +96,9 @@ class Outcomes:
 def _entry(id_: UUID) -> CompoundSelect[Any]:
     """Select what is known of an intent; a dead one that landed later, after a replay, is in both generations."""
     generations = [
-        select(t.c.outcome, t.c.settled_at, t.c.fault, literal(age).label("age")).where(t.c.id == id_)
+        select(
+            t.c.outcome, t.c.stated_at, t.c.settled_at, t.c.reused_at, t.c.fault, literal(age).label("age")
+        ).where(t.c.id == id_)
         for age, t in enumerate((ledger, past))
     ]
     return union_all(*generations).order_by("age").limit(1)

@@ -4,7 +4,7 @@ from penstock.intents.envelope import Contract, Envelope, EnvelopeError, seal
 from penstock.intents.ids import derive_id, new_id
 from penstock.intents.instant import Instant
 from penstock.intents.intent import WriteIntent, kind_of
-from penstock.intents.outcomes import Outcome, OutcomeUnavailable
+from penstock.intents.outcomes import Outcome, OutcomeForgotten, OutcomeUnavailable
 from penstock.intents.receipts import ForgedReceipt, Receipt, sign, verify
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ForgedReceipt",
     "Instant",
     "Outcome",
+    "OutcomeForgotten",
     "OutcomeUnavailable",
     "Receipt",
     "WriteIntent",

@@ -9,12 +9,15 @@ import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _VERSION = b"\x01"
 _ID_BYTES = 16
 _MAC_BYTES = 15
 _TOKEN_LENGTH = 43
+_BY_TIME = 7
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ForgedReceipt(ValueError):
@@ -35,6 +38,16 @@ class Receipt:
 
     def __str__(self) -> str:
         return self.token
+
+    @property
+    def made_at(self) -> datetime | None:
+        """When the id was made; None for one that was derived from a caller's key, which holds no time."""
+        if self.id.version != _BY_TIME:
+            return None
+        try:
+            return _EPOCH + timedelta(milliseconds=self.id.int >> 80)
+        except OverflowError:
+            return None
 
 
 def sign(id: UUID, key: str) -> Receipt:  # noqa: A002

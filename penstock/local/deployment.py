@@ -59,8 +59,13 @@ class Deployment:
         return outputs
 
     def api_headers(self, api_id: str) -> dict[str, str]:
-        """Return the headers that lead a request at the local AWS's address to an API."""
-        return {"Host": f"{api_id}.execute-api.localhost:{urlsplit(self._endpoint_url).port}"}
+        """Return the headers that lead a request at the local AWS's address to an API, and into it.
+
+        The token is that of `params.local` in serverless.yml, if there is one.
+        """
+        token = self._config.get("params", {}).get(STAGE, {}).get("token")
+        host = {"Host": f"{api_id}.execute-api.localhost:{urlsplit(self._endpoint_url).port}"}
+        return host | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def curl(self, headers: Mapping[str, str]) -> str:
         """Return a command that sends the example in serverless.yml (`custom.example`), if it has one.

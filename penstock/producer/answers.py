@@ -4,77 +4,41 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from penstock.intents import Outcome, Receipt
+from penstock.intents import Receipt
 
 RETRY_AFTER_SECONDS = 2
 """How soon a client may ask after an outcome, or try again: advice, in the `Retry-After` header."""
 
 
-def accepted(receipt: Receipt) -> dict[str, Any]:
+def accepted(receipt: Receipt, *, replayed: bool = False) -> dict[str, Any]:
     """Answer `202 Accepted`: the intent is kept, and the receipt says where to ask after its outcome.
 
     Args:
         receipt: what `emit` returned.
+        replayed: whether this is known to repeat an earlier request. No producer knows by itself, having no
+            database; a service that keeps its own account of keys does.
 
     Returns:
         A proxy response with `Location`, `Retry-After` and a JSON body of id, status and links (RFC 9110,
         section 15.3.3).
     """
-    location = f"/writes/{receipt}"
-    body = {"id": str(receipt.id), "status": "pending", "links": {"self": location}}
-    headers = {"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS), "Cache-Control": "no-store"}
-    return answer(HTTPStatus.ACCEPTED, body, headers)
-
-
-def outcome_answer(receipt: str, outcome: Outcome) -> dict[str, Any]:
-    """Answer what has become of a write; only `applied` and `stale` are final, a dead one may be replayed.
-
-    Args:
-        receipt: the receipt that was asked with.
-        outcome: the outcome.
-    """
-    body: dict[str, Any] = {
-        "id": str(outcome.id),
-        "status": outcome.status,
-        "links": {"self": f"/writes/{receipt}"},
+    headers = {
+        "Location": location(receipt),
+        "Retry-After": str(RETRY_AFTER_SECONDS),
+        "Cache-Control": "no-store",
+        **({"Idempotent-Replayed": "true"} if replayed else {}),
     }
-    if outcome.settled_at:
-        body["settled_at"] = outcome.settled_at.isoformat()
-    if outcome.reason:
-        body["reason"] = outcome.reason
-    final = outcome.status in {"applied", "stale"}
-    headers = {"Cache-Control": "private, max-age=86400" if final else "no-store"}
-    if outcome.status == "pending":
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return answer(HTTPStatus.OK, body, headers)
+    return answer(HTTPStatus.ACCEPTED, kept(receipt), headers)
 
 
-def problem(
-    status: HTTPStatus,
-    name: str,
-    detail: str,
-    *,
-    errors: list[dict[str, str]] | None = None,
-    headers: dict[str, str] | None = None,
-) -> dict[str, Any]:
-    """Answer with a problem document (RFC 9457).
+def kept(receipt: Receipt) -> dict[str, Any]:
+    """Describe an intent that is kept and of which no more is known yet."""
+    return {"id": str(receipt.id), "status": "pending", "links": {"self": location(receipt)}}
 
-    Args:
-        status: the status code.
-        name: the stable name of this sort of problem, the end of its `type`.
-        detail: a sentence for whoever sent the request.
-        errors: the wrong fields, each with `field`, `code` and `message`.
-        headers: further headers.
-    """
-    body: dict[str, Any] = {
-        "type": f"urn:penstock:problem:{name}",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-    }
-    if errors:
-        body["errors"] = errors
-    return answer(status, body, {"Cache-Control": "no-store"} | (headers or {}), "application/problem+json")
+
+def location(receipt: Receipt | str) -> str:
+    """Return where the outcome of an intent is asked after."""
+    return f"/writes/{receipt}"
 
 
 def answer(
