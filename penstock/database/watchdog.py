@@ -54,14 +54,15 @@ class Watchdog:
     def _watch(self) -> None:
         """Have a thread look at the clock: one for many transactions, as to start one takes as long as a query."""
         with self._starting:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._look, name="penstock-watchdog", daemon=True)
                 self._thread.start()
 
     def _look(self) -> None:
+        clock = threading.Event()
         idle = 0
         while True:
-            time.sleep(_LOOK_SECONDS)
+            clock.wait(_LOOK_SECONDS)
             limits = list(self._limits.values())
             idle = 0 if limits else idle + 1
             if limits and time.monotonic() > min(limits):

@@ -1,0 +1,57 @@
+"""The watchdog: one thread for many transactions."""
+
+import threading
+import time
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+
+from penstock.database import watchdog
+from penstock.database.watchdog import Watchdog
+from penstock.local.processes import wait_until
+
+
+def _threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "penstock-watchdog"]
+
+
+@pytest.fixture(autouse=True)
+def _idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the threads of this module end soon."""
+    monkeypatch.setattr(watchdog, "_IDLE_LOOKS", 1)
+
+
+def test_a_transaction_that_takes_too_long_is_cut_off(engine: Engine) -> None:
+    """The limit holds, and the transaction after it is fine."""
+    watched = Watchdog(engine)
+    begun = time.monotonic()
+    with pytest.raises(OperationalError), watched.transaction(0.3) as connection:
+        connection.execute(text("SELECT pg_sleep(20)"))
+    assert time.monotonic() - begun < 5
+    with watched.transaction(5) as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_the_thread_ends_when_there_is_nothing_to_watch(engine: Engine) -> None:
+    """No thread is left behind, and the next transaction is watched again."""
+    watched = Watchdog(engine)
+    for _ in range(2):
+        before = len(_threads())
+        with watched.transaction(5) as connection:
+            connection.execute(text("SELECT 1"))
+            assert len(_threads()) == before + 1
+        assert wait_until(lambda count=before: len(_threads()) <= count, 5)  # type: ignore[misc]
+
+
+def test_a_thread_that_has_died_is_replaced(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the thread ended, the next transaction has one."""
+    watched = Watchdog(engine)
+    monkeypatch.setattr(watched, "_look", lambda: None)
+    with watched.transaction(5) as connection:
+        connection.execute(text("SELECT 1"))
+    assert wait_until(lambda: not _threads(), 5)
+    monkeypatch.undo()
+    monkeypatch.setattr(watchdog, "_IDLE_LOOKS", 1)
+    with pytest.raises(OperationalError), watched.transaction(0.3) as connection:
+        connection.execute(text("SELECT pg_sleep(20)"))
