@@ -18,8 +18,9 @@ def _threads() -> list[threading.Thread]:
 
 @pytest.fixture(autouse=True)
 def _idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the threads of this module end soon."""
+    """Have idle threads end soon, those of tests before this one first."""
     monkeypatch.setattr(watchdog, "_IDLE_LOOKS", 1)
+    assert wait_until(lambda: not _threads(), 5)
 
 
 def test_a_transaction_that_takes_too_long_is_cut_off(engine: Engine) -> None:
