@@ -1,20 +1,16 @@
 """`penstock check`: the service's bindings, held against the live database."""
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import asdict
-from importlib import import_module
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from penstock.cli.database import DatabaseOption, find_database, reaching
 from penstock.cli.failure import FAILED, USAGE, Failure
-from penstock.cli.project import Project
 from penstock.cli.render import print_line
+from penstock.cli.service import import_from_service
 from penstock.cli.stage import (
     EndpointOption,
     ProfileOption,
@@ -78,20 +74,7 @@ def _load(target: str) -> Drain:
     module_name, _, attribute = target.partition(":")
     if not (module_name and attribute):
         raise Failure(f"{target!r} is not of the form MODULE:ATTRIBUTE, such as consumer.writes:drain", USAGE)
-    folder = Project.find(Path.cwd()).folder
-    sys.path.insert(0, str(folder))
-    try:
-        # Whatever the service prints when it is imported is no data of ours.
-        with redirect_stdout(sys.stderr):
-            module = import_module(module_name)
-    except BindingError as error:
-        raise Failure(str(error)) from error
-    except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):
-            raise Failure(
-                f"there is no module {module_name} in {folder}: name it: MODULE:ATTRIBUTE", USAGE
-            ) from None
-        raise Failure(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
+    module = import_from_service(module_name, "name it: MODULE:ATTRIBUTE", plain=(BindingError,))
     drain = getattr(module, attribute, None)
     if not isinstance(drain, Drain):
         what = "has no" if drain is None else "has another thing named"

@@ -4,9 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +12,8 @@ import typer
 from pydantic import ValidationError
 
 from penstock.cli.failure import USAGE, Failure
-from penstock.cli.project import Project
 from penstock.cli.render import print_line
+from penstock.cli.service import import_from_service
 from penstock.intents import Contract, WriteIntent
 from penstock.intents.compatibility import Change, Verdict, compare
 from penstock.intents.schema import DOCUMENTS, KindDocument, data_schema, document, envelope_schema
@@ -152,16 +150,7 @@ def _intents(module_name: str) -> list[type[WriteIntent]]:
     Raises:
         Failure: it cannot be imported, has no intents, or they do not go together.
     """
-    folder = Project.find(Path.cwd()).folder
-    sys.path.insert(0, str(folder))
-    try:
-        # Whatever the service prints when it is imported is no data of ours.
-        with redirect_stdout(sys.stderr):
-            module = import_module(module_name)
-    except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):
-            raise Failure(f"there is no module {module_name} in {folder}: give --module", USAGE) from None
-        raise Failure(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
+    module = import_from_service(module_name, "give --module")
     intents = list({value: None for value in vars(module).values() if _has_kind(value)})
     if not intents:
         raise Failure(f"{module_name} has no write intents with a kind: give --module", USAGE)

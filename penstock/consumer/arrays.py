@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-from penstock.consumer.fieldtypes import FieldType, words
+from penstock.consumer.fieldtypes import FieldType, field_type, words
 from penstock.intents import WriteIntent
 
 Type = TypeEngine[Any]
@@ -86,8 +86,7 @@ def writer_of(intent: type[WriteIntent], field: str) -> Callable[[Iterable[Any]]
     annotation = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
     config = ConfigDict(**{**intent.model_config, **CONFIG})
     serializer = TypeAdapter(list[annotation], config=config).serializer  # type: ignore[valid-type]
-    found = FieldType.of(info.annotation, info.metadata)
-    number = any(words(alternative) & _NUMBERS for alternative in found.alternatives)
+    number = any(words(alternative) & _NUMBERS for alternative in field_type(intent, field).alternatives)
 
     def write(values: Iterable[Any]) -> str:
         # A warning of the serializer's would show the value.

@@ -72,9 +72,13 @@ class Item:
     def returns(self) -> bool:
         """Whether it goes back to the queue: not its own fault, or too early, or its twin alone is at fault."""
         if self.fault is None:
-            alone = self.twin is not None and self.twin.fault is not None and not self.repeats(self.twin)
-            return alone and not self.duplicate
+            return self.twin is not None and self.twin.fault is not None and self.differs_from_twin
         return not self.hopeless
+
+    @property
+    def differs_from_twin(self) -> bool:
+        """Whether neither its twin nor what had taken effect before says the same."""
+        return self.twin is not None and not self.duplicate and not self.repeats(self.twin)
 
     def repeats(self, other: "Item") -> bool:
         """Tell whether it says the same as another item of the same id."""

@@ -49,5 +49,4 @@ def _goes_back(item: Item, faults: Mapping[Item, Fault], waiting: Collection[Ite
     fault = faults.get(item)
     if fault is not None:
         return not isinstance(fault, DataFault) or item in waiting
-    alone = item.twin is not None and item.twin in faults and not item.repeats(item.twin)
-    return alone and not item.duplicate
+    return item.twin in faults and item.differs_from_twin
