@@ -13,7 +13,7 @@ app = typer.Typer(
         "Examples: penstock dlq list · penstock dlq replay --all --stage dev · penstock db upgrade · "
         "penstock check. "
         "Exit codes: 0 done, 1 something failed, 2 usage, 3 confirmation needed, 4 credentials, 5 conflict, "
-        "130 interrupted."
+        "10 a check found something, 130 interrupted."
     ),
     no_args_is_help=True,
     rich_markup_mode="markdown",

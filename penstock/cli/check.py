@@ -7,22 +7,14 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli.database import DatabaseOption, find_database, reaching
+from penstock.cli.database import DatabaseOption, connecting, find_database
 from penstock.cli.failure import FAILED, USAGE, Failure
+from penstock.cli.options import JsonOption, Target, on_stage
 from penstock.cli.render import print_line
 from penstock.cli.service import import_from_service
-from penstock.cli.stage import (
-    EndpointOption,
-    ProfileOption,
-    RegionOption,
-    ServiceOption,
-    StageOption,
-    open_stage,
-)
 from penstock.consumer import BindingError, Drain
 from penstock.consumer.finding import Finding, Severity
 from penstock.consumer.inspection import inspect
-from penstock.database import make_engine
 
 EPILOG = (
     "Examples: penstock check · penstock check --stage dev · penstock check consumer.writes:drain "
@@ -34,18 +26,15 @@ _OK = "ok"
 _DATABASE = "database"
 
 
+@on_stage
 def check(
     *,
     target: Annotated[
         str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="The drain, seen from the service's folder.")
     ] = "consumer.writes:drain",
-    stage: StageOption = None,
+    at: Target,
     database_url: DatabaseOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
-    service: ServiceOption = None,
-    region: RegionOption = None,
-    profile: ProfileOption = None,
-    endpoint_url: EndpointOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Hold what the drain writes against the live database: tables, columns, keys, privileges, migrations.
 
@@ -54,13 +43,9 @@ def check(
     """
     drain = _load(target)
     kinds = _kinds(target, drain)
-    url = find_database(database_url, lambda: open_stage(stage, service, region, profile, endpoint_url))
-    with reaching(url):
-        engine = make_engine(url)
-        try:
-            findings = inspect(engine, drain)
-        finally:
-            engine.dispose()
+    url = find_database(database_url, at)
+    with connecting(url) as engine:
+        findings = inspect(engine, drain)
     _print(kinds, findings, as_json=as_json)
     _tell(findings)
 

@@ -1,18 +1,19 @@
 """The database that a command means, and what to say when it cannot be reached."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import OperationalError
 
 from penstock.cli.failure import USAGE, Failure
+from penstock.cli.options import Target
 from penstock.cli.render import harmless
 from penstock.cli.stage import LOCAL, Stage
-from penstock.database.engine import driver_url
+from penstock.database.engine import driver_url, make_engine
 from penstock.local import state
 from penstock.settings import SettingsError
 
@@ -28,7 +29,7 @@ DatabaseOption = Annotated[
 ]
 
 
-def find_database(given: str | None, open_stage: Callable[[], Stage]) -> str:
+def find_database(given: str | None, at: Target) -> str:
     """Return the URL of the database that the options mean; the stage is looked for only if it is needed.
 
     Raises:
@@ -37,7 +38,7 @@ def find_database(given: str | None, open_stage: Callable[[], Stage]) -> str:
     given = given or os.environ.get(_VARIABLE, "").strip()
     if given and not given.startswith("arn:"):
         return given
-    return _url_of(open_stage(), given or None)
+    return _url_of(at.open(), given or None)
 
 
 @contextmanager
@@ -54,6 +55,21 @@ def reaching(url: str) -> Iterator[None]:
     except OperationalError as error:
         # The driver's words name host and user, never the password.
         raise Failure(harmless(str(error.orig).strip().splitlines()[0])) from error
+
+
+@contextmanager
+def connecting(url: str) -> Iterator[Engine]:
+    """Give an engine of one connection for the time of a command.
+
+    Raises:
+        Failure: as `reaching` says.
+    """
+    with reaching(url):
+        engine = make_engine(url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
 
 def _url_of(stage: Stage, secret: str | None) -> str:

@@ -2,25 +2,16 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from penstock.cli.database import DatabaseOption, find_database, reaching
+from penstock.cli.database import DatabaseOption, connecting, find_database, reaching
 from penstock.cli.failure import CONFLICT, Failure
+from penstock.cli.options import JsonOption, Target, on_stage
 from penstock.cli.project import Project
 from penstock.cli.render import print_line
-from penstock.cli.stage import (
-    EndpointOption,
-    ProfileOption,
-    RegionOption,
-    ServiceOption,
-    StageOption,
-    open_stage,
-)
-from penstock.database.engine import make_engine
 from penstock.database.migrate import upgrade
-from penstock.database.retention import POSTPONED, Pruned, prune
+from penstock.database.retention import POSTPONED, prune
 from penstock.database.watchdog import Watchdog
 
 app = typer.Typer(
@@ -31,8 +22,6 @@ app = typer.Typer(
 
 _MIGRATIONS = Path("infra", "migrations")
 _PRUNING_SECONDS = 60.0
-
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 
 @app.callback()
@@ -45,22 +34,19 @@ def group() -> None:
     epilog="Examples: penstock db upgrade · penstock db upgrade --stage dev --profile work · "
     "PENSTOCK_DATABASE_URL=postgresql://… penstock db upgrade",
 )
+@on_stage
 def upgrade_(
     *,
-    stage: StageOption = None,
+    at: Target,
     database_url: DatabaseOption = None,
     as_json: JsonOption = False,
-    service: ServiceOption = None,
-    region: RegionOption = None,
-    profile: ProfileOption = None,
-    endpoint_url: EndpointOption = None,
 ) -> None:
     """Bring the database up to date: the framework's own tables, then the service's (infra/migrations).
 
     Prints each revision that was applied; safe to run again. The stage's own database is that of the local stack,
     or the one named in the secret penstock/SERVICE/STAGE/database-url.
     """
-    url = find_database(database_url, lambda: open_stage(stage, service, region, profile, endpoint_url))
+    url = find_database(database_url, at)
     applied = _upgrade(url)
     for revision in applied:
         print_line({"revision": revision} if as_json else [revision], as_json=as_json)
@@ -82,38 +68,22 @@ def _upgrade(url: str) -> list[str]:
     "prune",
     epilog="Examples: penstock db prune · penstock db prune --stage dev --json",
 )
+@on_stage
 def prune_(
     *,
-    stage: StageOption = None,
+    at: Target,
     database_url: DatabaseOption = None,
     as_json: JsonOption = False,
-    service: ServiceOption = None,
-    region: RegionOption = None,
-    profile: ProfileOption = None,
-    endpoint_url: EndpointOption = None,
 ) -> None:
     """Have the ledger and the tombstones forget what is older than any message, as the service does each day.
 
     Safe to run at any time. Prints whether the ledger was rotated, and how many tombstones were deleted. Ends with
     5 where the rotation is due but the ledger was in use all the time: run it again.
     """
-    url = find_database(database_url, lambda: open_stage(stage, service, region, profile, endpoint_url))
-    done = _prune(url)
+    url = find_database(database_url, at)
+    with connecting(url) as engine:
+        done = prune(Watchdog(engine), _PRUNING_SECONDS)
     for line in [asdict(done)] if as_json else asdict(done).items():
         print_line(line, as_json=as_json)
     if done.rotation == POSTPONED:
         raise Failure("the rotation is due, but the ledger was in use all the time: run it again", CONFLICT)
-
-
-def _prune(url: str) -> Pruned:
-    """Prune, and say on stderr which database that is.
-
-    Raises:
-        Failure: it cannot be reached, or refuses us.
-    """
-    with reaching(url):
-        engine = make_engine(url)
-        try:
-            return prune(Watchdog(engine), _PRUNING_SECONDS)
-        finally:
-            engine.dispose()

@@ -9,15 +9,8 @@ from typing import Annotated
 import typer
 
 from penstock.cli.failure import CONFIRMATION, FAILED, USAGE, Failure
+from penstock.cli.options import JsonOption, NoInputOption, Target, YesOption, on_stage
 from penstock.cli.render import print_line, row_of, show
-from penstock.cli.stage import (
-    EndpointOption,
-    ProfileOption,
-    RegionOption,
-    ServiceOption,
-    StageOption,
-    open_stage,
-)
 from penstock.deadletters import Everything, Ids, Outcome, Replayed, Selector, Summary, look, replay
 from penstock.queue import Queue
 
@@ -27,30 +20,25 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
-
 
 @app.command(
     "list",
     epilog="Examples: penstock dlq list · penstock dlq list --stage dev --json | jq .reason",
 )
+@on_stage
 def list_(
     *,
-    stage: StageOption = None,
+    at: Target,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Look at this many at most.")] = 100,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show the payloads, which may be personal.")] = False,
     as_json: JsonOption = False,
-    service: ServiceOption = None,
-    region: RegionOption = None,
-    profile: ProfileOption = None,
-    endpoint_url: EndpointOption = None,
 ) -> None:
     """List dead letters: what each was, why it was set aside, when it expires.
 
     A table on a terminal, tab-separated lines under a header when piped. SQS has no way to peek: each look counts
     as a receive and hides the messages until it is over.
     """
-    queues = open_stage(stage, service, region, profile, endpoint_url).queues()
+    queues = at.open().queues()
     hidden = queues.dead.depth().in_flight
     with closing(look(queues.dead, limit)) as found:
         rows = (row_of(one, queues.retention_seconds, reveal=reveal) for one in found)
@@ -63,21 +51,18 @@ def list_(
     epilog="Examples: penstock dlq replay --id 0199a4c2-6a7e-7cc0-8d2e-0b8f6f1f3c11 · "
     "penstock dlq replay --all --yes --stage dev",
 )
+@on_stage
 def replay_(
     *,
-    stage: StageOption = None,
+    at: Target,
     everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
     ids: Annotated[
         list[str] | None,
         typer.Option("--id", help="An intent's id, or SQS's id of the message; may be given again."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --all.")] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; fail where I would.")] = False,
+    yes: YesOption = False,
+    no_input: NoInputOption = False,
     as_json: JsonOption = False,
-    service: ServiceOption = None,
-    region: RegionOption = None,
-    profile: ProfileOption = None,
-    endpoint_url: EndpointOption = None,
 ) -> None:
     """Send dead letters back to the queue: send, confirm, then delete.
 
@@ -86,7 +71,7 @@ def replay_(
     message in it.
     """
     selector = _selector(everything, ids or [])
-    queues = open_stage(stage, service, region, profile, endpoint_url).queues()
+    queues = at.open().queues()
     if everything and not yes:
         _confirm(queues.dead, can_ask=not no_input and sys.stdin.isatty() and sys.stderr.isatty())
     counts: Counter[Outcome] = Counter()

@@ -11,14 +11,13 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from penstock.cli.failure import USAGE, Failure
+from penstock.cli.failure import FOUND, USAGE, Failure
+from penstock.cli.options import JsonOption
 from penstock.cli.render import print_line
 from penstock.cli.service import import_from_service
 from penstock.intents import Contract, WriteIntent
 from penstock.intents.compatibility import Change, Verdict, compare
 from penstock.intents.schema import DOCUMENTS, KindDocument, data_schema, document, envelope_schema
-
-INCOMPATIBLE = 10
 
 app = typer.Typer(
     help="Look at the service's write intents, and at what a change of them does to messages on their way.",
@@ -31,7 +30,6 @@ _COLUMNS = ("kind", "version", "oldest", "formerly", "class_name", "module")
 ModuleOption = Annotated[
     str, typer.Option("--module", help="Where the intents are, seen from the service's folder.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 
 @app.callback()
@@ -122,7 +120,7 @@ def _tell(changes: Sequence[Change]) -> None:
     if counts[Verdict.CONSUMER_FIRST]:
         typer.echo("Deploy the consumer before the producers.", err=True)
     if counts[Verdict.INCOMPATIBLE]:
-        raise typer.Exit(INCOMPATIBLE)
+        raise typer.Exit(FOUND)
 
 
 def _before(name: str) -> list[KindDocument]:

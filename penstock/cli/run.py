@@ -1,7 +1,7 @@
 """From arguments to an exit code: what went wrong is told in a line or two, with the way out.
 
 Exit codes: 0 all done; 1 something failed; 2 wrong usage; 3 a confirmation is needed; 4 no or wrong credentials;
-5 somebody else is at it; 130 interrupted.
+5 somebody else is at it; 10 a check found something; 130 interrupted.
 """
 
 import re

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import boto3
-import typer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -17,19 +15,6 @@ from penstock.queue import SqsQueue, sqs_client
 LOCAL = "local"
 _LOCAL_KEY = "test"  # The emulator takes any word.
 _PATIENCE = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
-
-StageOption = Annotated[
-    str | None,
-    typer.Option("--stage", help="The deployed stage. By default `local`, if a local stack is recorded here."),
-]
-ServiceOption = Annotated[
-    str | None, typer.Option("--service", help="The service's name. By default the one in serverless.yml.")
-]
-RegionOption = Annotated[str | None, typer.Option("--region", help="The AWS region.")]
-ProfileOption = Annotated[str | None, typer.Option("--profile", help="The profile of the AWS configuration.")]
-EndpointOption = Annotated[
-    str | None, typer.Option("--endpoint-url", help="Talk to this address in place of AWS's.")
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +56,23 @@ class Stage:
         Raises:
             Failure: there is no such stack, or it is not of a Penstock service.
         """
-        outputs = self._outputs()
-        missing = {"QueueUrl", "DeadLetterQueueUrl"} - outputs.keys()
-        if missing:
-            raise Failure(f"the stack {self._stack} has no output {' and no '.join(sorted(missing))}")
+        main, dead = self.outputs("QueueUrl", "DeadLetterQueueUrl")
         client = sqs_client(self.session, self.endpoint_url)
-        dead = outputs["DeadLetterQueueUrl"]
         found = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["MessageRetentionPeriod"])
         retention = int(found["Attributes"]["MessageRetentionPeriod"])
-        return Queues(SqsQueue(outputs["QueueUrl"], client), SqsQueue(dead, client), retention)
+        return Queues(SqsQueue(main, client), SqsQueue(dead, client), retention)
+
+    def outputs(self, *names: str) -> list[str]:
+        """Return these outputs of the stack.
+
+        Raises:
+            Failure: there is no such stack, or it is not of a Penstock service.
+        """
+        outputs = self._outputs()
+        missing = set(names) - outputs.keys()
+        if missing:
+            raise Failure(f"the stack {self.stack} has no output {' and no '.join(sorted(missing))}")
+        return [outputs[name] for name in names]
 
     def secret(self, name: str) -> str:
         """Read a secret: `name` is its name or its ARN.
@@ -103,19 +96,20 @@ class Stage:
         return self.project.name(self.service)
 
     @property
-    def _stack(self) -> str:
+    def stack(self) -> str:
+        """The CloudFormation stack's name."""
         return f"{self.service_name}-{self.name}"
 
     def _outputs(self) -> dict[str, str]:
         client = self.session.client("cloudformation", config=_PATIENCE, endpoint_url=self.endpoint_url)
         try:
-            stack = client.describe_stacks(StackName=self._stack)["Stacks"][0]
+            stack = client.describe_stacks(StackName=self.stack)["Stacks"][0]
         except ClientError as error:
             if "does not exist" not in str(error):
                 raise
             where = f"in {self.session.region_name}"
             raise Failure(
-                f"there is no stack {self._stack} {where}: check --stage, --service, --region and --profile"
+                f"there is no stack {self.stack} {where}: check --stage, --service, --region and --profile"
             ) from None
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
