@@ -48,6 +48,9 @@ _SWAP = (
     "ALTER INDEX penstock.ledger_pkey RENAME TO ledger_next_pkey",
     "ALTER INDEX penstock.ledger_past_pkey RENAME TO ledger_pkey",
     "ALTER INDEX penstock.ledger_next_pkey RENAME TO ledger_past_pkey",
+    "ALTER INDEX penstock.ledger_settled_at RENAME TO ledger_next_settled_at",
+    "ALTER INDEX penstock.ledger_past_settled_at RENAME TO ledger_settled_at",
+    "ALTER INDEX penstock.ledger_next_settled_at RENAME TO ledger_past_settled_at",
 )
 # A tombstone that a deletion is renewing is skipped, or found renewed once it is locked; the next run will see.
 _UNBURY = text(
