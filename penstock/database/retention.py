@@ -40,17 +40,19 @@ _TURN = text(
 )
 # In the order in which the drain's statements come to them, or the two would wait for each other.
 _LOCK = "LOCK TABLE penstock.ledger, penstock.ledger_past IN ACCESS EXCLUSIVE MODE"
+_SUFFIXES = ("_pkey", "_settled_at", "_unsettled")
+
+
+def _renames(what: str, suffix: str = "") -> tuple[str, ...]:
+    """Have two tables, or an index of each, swap their names."""
+    steps = (("ledger", "ledger_next"), ("ledger_past", "ledger"), ("ledger_next", "ledger_past"))
+    return tuple(f"ALTER {what} penstock.{old}{suffix} RENAME TO {new}{suffix}" for old, new in steps)
+
+
 _SWAP = (
     "TRUNCATE penstock.ledger_past",
-    "ALTER TABLE penstock.ledger RENAME TO ledger_next",
-    "ALTER TABLE penstock.ledger_past RENAME TO ledger",
-    "ALTER TABLE penstock.ledger_next RENAME TO ledger_past",
-    "ALTER INDEX penstock.ledger_pkey RENAME TO ledger_next_pkey",
-    "ALTER INDEX penstock.ledger_past_pkey RENAME TO ledger_pkey",
-    "ALTER INDEX penstock.ledger_next_pkey RENAME TO ledger_past_pkey",
-    "ALTER INDEX penstock.ledger_settled_at RENAME TO ledger_next_settled_at",
-    "ALTER INDEX penstock.ledger_past_settled_at RENAME TO ledger_settled_at",
-    "ALTER INDEX penstock.ledger_next_settled_at RENAME TO ledger_past_settled_at",
+    *_renames("TABLE"),
+    *(rename for suffix in _SUFFIXES for rename in _renames("INDEX", suffix)),
 )
 # A tombstone that a deletion is renewing is skipped, or found renewed once it is locked; the next run will see.
 _UNBURY = text(
