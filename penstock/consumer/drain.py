@@ -65,7 +65,7 @@ class Drain:
                 written to that table.
             TypeError: the kind is written already, the class has none, or the drain is at work already.
         """
-        if "_contract" in vars(self):
+        if "contract" in vars(self):
             raise TypeError(f"the kind {kind_of(intent)!r} comes too late: the drain is at work")
         self._bindings.add(intent, mode)
 
@@ -94,10 +94,10 @@ class Drain:
 
     def _drain(self, batch: Batch, context: Any) -> None:
         database, queue, dead_letters = self._connections
-        decoding = Decoding(batch, self._contract)
+        decoding = Decoding(batch, self.contract)
         raised: Fault | None = None
         try:
-            land(database, batch, decoding, self._writes)
+            land(database.transaction, batch, decoding, self._writes)
         except Fault as fault:
             _log_fault(fault, len(batch.items))
             batch.hand_back(batch.items)
@@ -118,7 +118,12 @@ class Drain:
         return self._bindings.bound()
 
     @cached_property
-    def _contract(self) -> Contract:
+    def contract(self) -> Contract:
+        """What reads the envelopes; once it has been asked for, no kind can be added.
+
+        Raises:
+            TypeError: no kind is written.
+        """
         return self._bindings.contract()
 
     @cached_property

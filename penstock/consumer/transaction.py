@@ -7,9 +7,10 @@ were meant.
 
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -27,7 +28,6 @@ from penstock.consumer.modes import Writes
 from penstock.consumer.sqlstates import connection_was_lost, fault_of
 from penstock.consumer.straight import write_straight
 from penstock.consumer.work import Work
-from penstock.database.watchdog import Watchdog
 
 _CONFLICTS = 3
 _FIRST_PAUSE_SECONDS = 0.05
@@ -36,38 +36,44 @@ _LEAST_SECONDS = 0.5
 _SETTLING = 0.25
 """The part of a transaction's time in which nothing more is begun: faults are entered, and it commits."""
 
-_CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
+CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 
 _ID_REUSED = DataFault("id-reused")
 
+Begin: TypeAlias = Callable[[float], AbstractContextManager[Connection]]
+"""Begins a transaction that may take so many seconds; it ends with the block, and a trial's leaves nothing."""
 
-class _Way(Enum):
+
+class Way(Enum):
+    """How a batch is written."""
+
     STRAIGHT = 1
     CAREFUL = 2
     CHECKING = 3
     """Careful, and deferred constraints may not wait: at COMMIT there is no telling whose row they mean."""
 
 
-def land(database: Watchdog, batch: Batch, decoding: Decoding, writes: Writes) -> None:
+def land(begin: Begin, batch: Batch, decoding: Decoding, writes: Writes, *, way: Way = Way.STRAIGHT) -> None:
     """Write everything in the batch that can be written, and enter every outcome in the ledger.
 
-    On return the transaction is committed, and each item that did not land has its fault.
+    On return the transaction has ended, and each item that did not land has its fault.
 
     Args:
-        database: where to.
+        begin: begins the transaction.
         batch: the batch.
         decoding: decodes it; what comes early may be on its way to Postgres before the rest is decoded.
         writes: how each kind is written, parents before their children.
+        way: the way to begin with.
 
     Raises:
         Fault: the transaction failed as a whole: nothing has changed in the database.
     """
     if not decoding.finds_any():
         return
-    attempts = _Attempts(batch)
+    attempts = _Attempts(batch, way)
     while True:
         try:
-            _transaction(database, batch, decoding, writes, attempts)
+            _transaction(begin, batch, decoding, writes, attempts)
             return
         except OutOfOrder as found:
             found.hold_back()
@@ -78,8 +84,8 @@ def land(database: Watchdog, batch: Batch, decoding: Decoding, writes: Writes) -
 class _Attempts:
     """What has been tried, and whether it is tried once more."""
 
-    def __init__(self, batch: Batch) -> None:
-        self.way = _Way.STRAIGHT
+    def __init__(self, batch: Batch, way: Way) -> None:
+        self.way = way
         # Kept for what comes after the commit: dead letters, visibility, the answer.
         self._until = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
         self._conflicts = 0
@@ -102,25 +108,23 @@ class _Attempts:
         elif connection_was_lost(error) and not self._lost and self.seconds_left > _LEAST_SECONDS:
             # As after a freeze of the function, or a failover. If it had committed, the ledger knows.
             self._lost = True
-        elif self.way is _Way.STRAIGHT and not isinstance(fault, EnvironmentFault):
-            self.way = _Way.CAREFUL
-        elif self.way is _Way.CAREFUL and not isinstance(fault, EnvironmentFault):
-            self.way = _Way.CHECKING
+        elif self.way is Way.STRAIGHT and not isinstance(fault, EnvironmentFault):
+            self.way = Way.CAREFUL
+        elif self.way is Way.CAREFUL and not isinstance(fault, EnvironmentFault):
+            self.way = Way.CHECKING
         else:
             raise fault from error
 
 
-def _transaction(
-    database: Watchdog, batch: Batch, decoding: Decoding, writes: Writes, attempts: _Attempts
-) -> None:
+def _transaction(begin: Begin, batch: Batch, decoding: Decoding, writes: Writes, attempts: _Attempts) -> None:
     seconds = attempts.seconds_left
     if seconds < _LEAST_SECONDS:
         raise EnvironmentFault(Cause("DeadlineExceeded"))
-    with database.transaction(seconds) as connection:
+    with begin(seconds) as connection:
         work = Work(connection, writes, decoding, seconds * (1 - _SETTLING))
-        if attempts.way is _Way.CHECKING:
-            connection.execute(_CHECK_NOW)
-        faults = (write_straight if attempts.way is _Way.STRAIGHT else write_carefully)(work)
+        if attempts.way is Way.CHECKING:
+            connection.execute(CHECK_NOW)
+        faults = (write_straight if attempts.way is Way.STRAIGHT else write_carefully)(work)
         faults |= {item: item.fault for item in batch.items if item.fault}
         faults |= _reused(work, batch, faults)
         entered = enter_faults(connection, faults)

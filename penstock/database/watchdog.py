@@ -42,12 +42,33 @@ class Watchdog:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database refused, is away, or was cut off.
         """
+        with self._limited(seconds), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def undone(self, seconds: float) -> Iterator[Connection]:
+        """Begin a transaction that is rolled back at the end of the block, and cut off if that takes too long.
+
+        Args:
+            seconds: how long it may take, with connecting.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database refused, is away, or was cut off.
+        """
+        with self._limited(seconds), self._engine.connect() as connection, connection.begin() as transaction:
+            try:
+                yield connection
+            finally:
+                if transaction.is_active:
+                    transaction.rollback()
+
+    @contextmanager
+    def _limited(self, seconds: float) -> Iterator[None]:
         turn = object()
         self._limits[turn] = time.monotonic() + seconds
         self._watch()
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            yield
         finally:
             del self._limits[turn]
 
