@@ -17,7 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the words after `penstock`; by default those that this process was started with.
     """
-    missing = [name for name in ("typer", "rich", "yaml", "sqlalchemy", "alembic") if find_spec(name) is None]
+    missing = [
+        name for name in ("typer", "rich", "yaml", "sqlalchemy", "alembic", "jsonpatch") if find_spec(name) is None
+    ]
     if missing:
         sys.exit("penstock: the command line is not installed: pip install 'penstock[cli]'")
     words = list(sys.argv[1:] if arguments is None else arguments)
