@@ -92,11 +92,11 @@ class Stack:
 
 
 @pytest.fixture
-def stack(folder: Path, local_aws_endpoint: str) -> Iterator[Stack]:
+def stack(folder: Path, local_aws_endpoint: str, database_url: str) -> Iterator[Stack]:
     """Deploy the two queues of a service to the local AWS, and stand in the service's folder."""
     service = f"shop-{uuid4()}"
     (folder / "serverless.yml").write_text(f"service: {service}\nplugins: [!Sub x]\n")
-    record(folder, endpoint_url=local_aws_endpoint)
+    record(folder, endpoint_url=local_aws_endpoint, database_url=database_url)
     with (
         closing(SESSION.client("cloudformation", endpoint_url=local_aws_endpoint)) as formation,
         closing(sqs_client(SESSION, local_aws_endpoint)) as client,
@@ -211,7 +211,7 @@ def test_a_replay_by_id_moves_that_one(stack: Stack, run: Run) -> None:
     (row,) = ended.rows
     assert (ended.code, row["outcome"], row["id"]) == (0, "replayed", id_of(2))
     (sent,) = stack.main.receive(10)
-    assert (json.loads(sent.body)["id"], set(sent.attributes)) == (id_of(2), {"type"})
+    assert (json.loads(sent.body)["id"], set(sent.attributes)) == (id_of(2), {"type", "penstock.replay"})
     assert (stack.dead.depth().visible, stack.dead.depth().total) == (1, 1)
 
 
@@ -291,7 +291,7 @@ def test_an_interrupted_replay_says_how_far_it_came(
     def interrupt(*words: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("penstock.cli.dlq.print_line", interrupt)
+    monkeypatch.setattr("penstock.cli.dlq.replaying.print_line", interrupt)
     ended = run("dlq", "replay", "--all", "--yes")
     assert ended.code == 130
     assert "so far: 1 replayed" in ended.err

@@ -35,7 +35,7 @@ from penstock.consumer import Append, Custom, Drain
 from penstock.consumer.claim import PATIENCE
 from penstock.consumer.letter import DeadLetter
 from penstock.database import ledger
-from penstock.deadletters import Everything, replay
+from penstock.deadletters import Plan, Selector, replay
 from penstock.intents import Contract, EnvelopeError, new_id, seal
 from penstock.intents.compatibility import Verdict, compare
 from penstock.intents.schema import DOCUMENTS, document
@@ -408,7 +408,7 @@ def test_a_dead_letter_of_before_drains_after_the_change(bench: Bench) -> None:
     body = seal(PartV1(called="taken"), id=id_, source="/t")
     assert bench.drain(PartV1, [body]) == 0
     assert [letter.reason for letter in bench.letters] == ["UniqueViolation"]
-    summary = replay(bench.dead_letters, bench.queue, Everything())
+    summary = replay(bench.dead_letters, bench.queue, Plan(selector=Selector.all()))
     assert summary.failed == 0
     (message,) = bench.queue.receive(10)
     assert bench.drain(PartV2, [message.body, message.body]) == 0
@@ -429,7 +429,7 @@ def test_a_message_waits_for_its_upgrader_and_is_then_set_aside(bench: Bench) ->
     (letter,) = bench.letters
     assert letter.detail == "unknown-version: dataversion no_upgrader_from_1"
     assert len(bench.names) == PATIENCE
-    replay(bench.dead_letters, bench.queue, Everything())
+    replay(bench.dead_letters, bench.queue, Plan(selector=Selector.all()))
     assert bench.drain(PartV2, [message.body for message in bench.queue.receive(10)]) == 0
     assert "A" in bench.names
 

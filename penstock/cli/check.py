@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
@@ -11,8 +10,8 @@ from penstock.cli.database import DatabaseOption, connecting, find_database
 from penstock.cli.failure import FAILED, USAGE, Failure
 from penstock.cli.options import JsonOption, Target, on_stage
 from penstock.cli.render import print_line
-from penstock.cli.service import import_from_service
-from penstock.consumer import BindingError, Drain
+from penstock.cli.service import DRAIN, TargetArgument, import_drain
+from penstock.consumer import Drain
 from penstock.consumer.finding import Finding, Severity
 from penstock.consumer.inspection import inspect
 
@@ -29,9 +28,7 @@ _DATABASE = "database"
 @on_stage
 def check(
     *,
-    target: Annotated[
-        str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="The drain, seen from the service's folder.")
-    ] = "consumer.writes:drain",
+    target: TargetArgument = DRAIN,
     at: Target,
     database_url: DatabaseOption = None,
     as_json: JsonOption = False,
@@ -41,30 +38,13 @@ def check(
     Prints a line per kind that agrees, and per thing that does not, with the way out. Give it the URL that the
     consumer has: privileges are those of its role. Nothing is written and nothing is locked.
     """
-    drain = _load(target)
+    drain = import_drain(target)
     kinds = _kinds(target, drain)
     url = find_database(database_url, at)
     with connecting(url) as engine:
         findings = inspect(engine, drain)
     _print(kinds, findings, as_json=as_json)
     _tell(findings)
-
-
-def _load(target: str) -> Drain:
-    """Import the drain, from the service's folder.
-
-    Raises:
-        Failure: there is none of that name, or it cannot be imported.
-    """
-    module_name, _, attribute = target.partition(":")
-    if not (module_name and attribute):
-        raise Failure(f"{target!r} is not of the form MODULE:ATTRIBUTE, such as consumer.writes:drain", USAGE)
-    module = import_from_service(module_name, "name it: MODULE:ATTRIBUTE", plain=(BindingError,))
-    drain = getattr(module, attribute, None)
-    if not isinstance(drain, Drain):
-        what = "has no" if drain is None else "has another thing named"
-        raise Failure(f"{module_name} {what} {attribute}: a penstock.consumer.Drain is needed", USAGE)
-    return drain
 
 
 def _kinds(target: str, drain: Drain) -> list[str]:

@@ -23,6 +23,7 @@ DatabaseOption = Annotated[
     str | None,
     typer.Option(
         "--database-url",
+        rich_help_panel="Where",
         help="The database, or the ARN of a secret that holds its URL. "
         f"By default {_VARIABLE}, then the stage's own.",
     ),

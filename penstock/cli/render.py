@@ -14,7 +14,18 @@ from penstock.deadletters import Found
 
 Row = Mapping[str, Any]
 
-_COLUMNS = ("message_id", "id", "kind", "fault", "detail", "fingerprint", "receive_count", "sent_at", "expires_at")
+_COLUMNS = (
+    "message_id",
+    "id",
+    "kind",
+    "fault",
+    "detail",
+    "fingerprint",
+    "receive_count",
+    "replays",
+    "sent_at",
+    "expires_at",
+)
 _ORIGINS = {"sqs": "moved by SQS: received too often", "other": "not an intent: from another program"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -26,15 +37,16 @@ def row_of(found: Found, retention_seconds: int, *, reveal: bool) -> Row:
         "message_id": message.message_id,
         "id": found.id,
         "kind": found.kind,
-        "origin": "other" if found.is_foreign else "drain" if letter else "sqs",
+        "origin": str(found.origin),
         "fault": letter.fault if letter else None,
         "reason": letter.reason if letter else None,
         "detail": letter.detail if letter else None,
         "sqlstate": letter.sqlstate if letter else None,
         "fingerprint": letter.fingerprint if letter else None,
         "receive_count": message.receive_count,
-        "sent_at": _time(message.sent_at),
-        "expires_at": _time(message.sent_at + retention_seconds),
+        "replays": found.replays,
+        "sent_at": moment(message.sent_at),
+        "expires_at": moment(message.sent_at + retention_seconds),
     }
     return row | {"body": message.body} if reveal else row
 
@@ -98,17 +110,18 @@ def _cells(row: Row, *, reveal: bool) -> list[str]:
         harmless(row["kind"]),
         harmless(cause),
         str(row["receive_count"]),
-        _span((now - datetime.fromisoformat(row["sent_at"])).total_seconds()),
-        _span((datetime.fromisoformat(row["expires_at"]) - now).total_seconds()),
+        span((now - datetime.fromisoformat(row["sent_at"])).total_seconds()),
+        span((datetime.fromisoformat(row["expires_at"]) - now).total_seconds()),
     ]
     return [*cells, harmless(row["body"])] if reveal else cells
 
 
-def _time(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """Write a time, given in seconds since the epoch."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """Write a length of time in its largest unit."""
     for unit, size in (("d", _DAY), ("h", _HOUR), ("m", _MINUTE)):
         if seconds >= size:

@@ -5,9 +5,22 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Annotated, Final
+
+import typer
 
 from penstock.cli.failure import USAGE, Failure
 from penstock.cli.project import Project
+from penstock.consumer import BindingError, Drain
+
+DRAIN: Final = "consumer.writes:drain"
+
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="The drain, seen from the service's folder.")
+]
+DrainOption = Annotated[
+    str, typer.Option("--drain", metavar="MODULE:ATTRIBUTE", help="The drain, seen from the service's folder.")
+]
 
 
 def import_from_service(module_name: str, way_out: str, *, plain: tuple[type[Exception], ...] = ()) -> ModuleType:
@@ -33,3 +46,20 @@ def import_from_service(module_name: str, way_out: str, *, plain: tuple[type[Exc
         if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):
             raise Failure(f"there is no module {module_name} in {folder}: {way_out}", USAGE) from None
         raise Failure(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def import_drain(target: str) -> Drain:
+    """Import the drain, from the service's folder.
+
+    Raises:
+        Failure: there is none of that name, or it cannot be imported.
+    """
+    module_name, _, attribute = target.partition(":")
+    if not (module_name and attribute):
+        raise Failure(f"{target!r} is not of the form MODULE:ATTRIBUTE, such as consumer.writes:drain", USAGE)
+    module = import_from_service(module_name, "name it: MODULE:ATTRIBUTE", plain=(BindingError,))
+    drain = getattr(module, attribute, None)
+    if not isinstance(drain, Drain):
+        what = "has no" if drain is None else "has another thing named"
+        raise Failure(f"{module_name} {what} {attribute}: a penstock.consumer.Drain is needed", USAGE)
+    return drain

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -74,15 +75,19 @@ class Stage:
             raise Failure(f"the stack {self.stack} has no output {' and no '.join(sorted(missing))}")
         return [outputs[name] for name in names]
 
+    def client(self, service: str) -> Any:
+        """Make a client of an AWS service that gives up within seconds."""
+        return self.session.client(service, config=_PATIENCE, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+
     def secret(self, name: str) -> str:
         """Read a secret: `name` is its name or its ARN.
 
         Raises:
             Failure: there is none.
         """
-        client = self.session.client("secretsmanager", config=_PATIENCE, endpoint_url=self.endpoint_url)
+        client = self.client("secretsmanager")
         try:
-            return client.get_secret_value(SecretId=name)["SecretString"]
+            return str(client.get_secret_value(SecretId=name)["SecretString"])
         except client.exceptions.ResourceNotFoundException:
             raise Failure(f"there is no secret {name}") from None
 
@@ -101,7 +106,7 @@ class Stage:
         return f"{self.service_name}-{self.name}"
 
     def _outputs(self) -> dict[str, str]:
-        client = self.session.client("cloudformation", config=_PATIENCE, endpoint_url=self.endpoint_url)
+        client = self.client("cloudformation")
         try:
             stack = client.describe_stacks(StackName=self.stack)["Stacks"][0]
         except ClientError as error:

@@ -1,13 +1,25 @@
 """A message found on the dead-letter queue, read as far as it can be read."""
 
-import hashlib
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from penstock.consumer.letter import DeadLetter, unstamp
+from penstock.consumer.letter import DeadLetter
+from penstock.deadletters.stamp import Stamp
 from penstock.queue import Received
+
+
+class Origin(StrEnum):
+    """Who put a message on the dead-letter queue."""
+
+    DRAIN = "drain"
+    """The drain, with a letter."""
+    SQS = "sqs"
+    """SQS itself: the message had been received too often."""
+    OTHER = "other"
+    """Another program: it is no envelope and carries no letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,35 +31,50 @@ class Found:
         letter: why it was set aside; None where SQS moved it by itself or another program sent it.
         id: the intent's id, where there is one.
         kind: the intent's kind, where there is one.
+        stamp: the replay that it comes back from, where there was one.
     """
 
     message: Received
     letter: DeadLetter | None
     id: str | None
     kind: str | None
+    stamp: Stamp | None
 
     @classmethod
     def of(cls, message: Received) -> Self:
         """Read a message's letter and the head of its envelope, whatever state they are in."""
-        letter = DeadLetter.read(message.attributes)
+        letter, stamp = DeadLetter.read(message.attributes), Stamp.read(message.attributes)
         head = _head(message.body)
         if head is not None:
-            return cls(message, letter, canonical(head["id"]), head["type"])
+            return cls(message, letter, canonical(head["id"]), head["type"], stamp)
         if letter is None or not isinstance(letter.id, str):
-            return cls(message, letter, None, letter.kind if letter else None)
-        return cls(message, letter, canonical(letter.id), letter.kind)
+            return cls(message, letter, None, letter.kind if letter else None, stamp)
+        return cls(message, letter, canonical(letter.id), letter.kind, stamp)
 
     @property
-    def is_foreign(self) -> bool:
-        """Whether another program put it there: it is no envelope and carries no letter."""
-        return self.letter is None and self.id is None
+    def intent_id(self) -> UUID | None:
+        """The intent's id as the ledger knows it; None where there is none, or it is no UUID."""
+        try:
+            return UUID(self.id) if self.id else None
+        except ValueError:
+            return None
 
     @property
-    def identity(self) -> bytes:
-        """Sixteen bytes that tell it from others: equal for copies of one intent or of one message."""
-        sender = sorted(unstamp(self.message.attributes).items())
-        whole = self.id or repr((self.message.body, sender, self.message.group))
-        return hashlib.sha256(whole.encode(errors="replace")).digest()[:16]
+    def origin(self) -> Origin:
+        """Who put it there."""
+        if self.letter:
+            return Origin.DRAIN
+        return Origin.SQS if self.id else Origin.OTHER
+
+    @property
+    def causes(self) -> frozenset[str]:
+        """The words that its fault goes by: class and reason, or its origin where it has no letter."""
+        return frozenset({self.letter.fault, self.letter.reason} if self.letter else {self.origin})
+
+    @property
+    def replays(self) -> int:
+        """How often it has been replayed, as far as its stamp tells."""
+        return self.stamp.count if self.stamp else 0
 
 
 def canonical(text: str) -> str:

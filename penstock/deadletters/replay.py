@@ -1,26 +1,34 @@
 """Sending dead letters back to the queue that they came from.
 
-For each page of up to ten: send, and only what SQS has acknowledged is deleted from the dead-letter queue. A run
-that is cut off between the two leaves a message on both queues. That is safe, because the ledger lets an intent
-take effect once; so is running again. What is on neither queue was deleted after its sending was acknowledged.
+For each page: send, and only what SQS has acknowledged is deleted from the dead-letter queue. A run that is cut
+off between the two leaves messages on both queues. That is safe, because the ledger lets an intent take effect
+once; so is running again. What is on neither queue was deleted after its sending was acknowledged.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from penstock.consumer.letter import unstamp
+from penstock.deadletters.edit import EditRefused
 from penstock.deadletters.found import Found
-from penstock.deadletters.leases import PAGE_SECONDS, Leases, scan_seconds
-from penstock.deadletters.selector import Everything, Selector
-from penstock.queue import Outgoing, Queue, Received
+from penstock.deadletters.leases import PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
+from penstock.deadletters.pace import Pace
+from penstock.deadletters.selector import Selector
+from penstock.deadletters.stamp import REPLAY_ATTRIBUTE, Stamp
+from penstock.queue import Outgoing, Queue, Received, Refusal
 
 _HOPELESS: Final = 30
 LEASE_LOST: Final = "LeaseLost"
+REPLAYED_ALREADY: Final = "ReplayedAlready"
+REPLAYED_TOO_OFTEN: Final = "ReplayedTooOften"
+UNGUARDED: Final = "NoRoomForStamp"
+EDIT_REFUSED: Final = "EditRefused"
 
 
 class Outcome(StrEnum):
@@ -29,11 +37,11 @@ class Outcome(StrEnum):
     REPLAYED = "replayed"
     """On the main queue, and no longer a dead letter."""
     NOT_SENT = "not-sent"
-    """Still a dead letter: the main queue refused it."""
+    """Still a dead letter: the main queue refused it, or it cannot be edited as was asked."""
     NOT_DELETED = "not-deleted"
     """On the main queue, but a dead letter as well: its deletion was refused or its lease was lost."""
     LEFT = "left"
-    """Still a dead letter: its intent was replayed earlier in this run. It is a copy, or it has come back."""
+    """Still a dead letter: it has come back from this run, or has been replayed too often before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +51,21 @@ class Replayed:
     Attributes:
         message_id: SQS's id of the dead letter.
         id: the intent's id, where there is one.
+        intent_id: the same as the ledger knows it, where it is a UUID.
         kind: the intent's kind, where there is one.
         outcome: what became of it.
-        code: why not, in SQS's word, or `LeaseLost`.
+        code: why not: SQS's word, or `LeaseLost`, `ReplayedAlready`, `ReplayedTooOften`, `NoRoomForStamp`,
+            `EditRefused`.
+        detail: more about that, without a value of the intent.
     """
 
     message_id: str
     id: str | None
+    intent_id: UUID | None
     kind: str | None
     outcome: Outcome
     code: str | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ class Summary:
         seen: how many dead letters were looked at, selected or not.
         counts: how many dead letters had each outcome.
         missing: the ids asked for that were not found.
-        stopped: SQS's code, where the run was given up because the main queue takes nothing any more.
+        stopped: why it was given up: SQS's code, where the main queue takes nothing any more, or `OutOfTime`.
     """
 
     seen: int
@@ -77,88 +90,168 @@ class Summary:
         return self.counts.get(Outcome.NOT_SENT, 0) + self.counts.get(Outcome.NOT_DELETED, 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a replay is to do.
+
+    Attributes:
+        selector: which dead letters are meant.
+        limit: how many are sent at most.
+        rate: how many are sent per second at most.
+        max_replays: those that have been replayed this often are left; as often as anybody likes if not given.
+        edit: returns a body as it is to be sent, or raises `EditRefused`.
+    """
+
+    selector: Selector
+    limit: int | None = None
+    rate: float | None = None
+    max_replays: int | None = None
+    edit: Callable[[str], str] | None = None
+
+
 def replay(
     dead: Queue,
     main: Queue,
-    selector: Selector,
+    plan: Plan,
     *,
     on_result: Callable[[Replayed], None] = lambda _: None,
+    on_page: Callable[[int], None] = lambda _: None,
+    in_time: Callable[[], bool] = lambda: True,
     clock: Callable[[], float] = time.time,
 ) -> Summary:
     """Send the selected dead letters to the main queue with the sender's own attributes and group.
 
     A message that cannot be sent or deleted never stops the others; only a main queue that refuses thirty in
-    a row does. What was not replayed is given back at once. An intent is sent once in a run: a second
-    dead letter of it is left, so that a run ends even where the drain sets messages aside again meanwhile.
+    a row does. What was not replayed is given back at once. Each message is stamped with the run, so that what the
+    drain sets aside again meanwhile is left, and the run ends.
 
     Args:
         dead: the dead-letter queue.
         main: the queue that the drain reads.
-        selector: `Everything()` or `Ids.of(...)`.
-        on_result: called for each selected dead letter, after its page is done.
+        plan: what is to be sent, and how.
+        on_result: called for each selected dead letter, after it is done.
+        on_page: called for each page with how many messages it has, selected or not.
+        in_time: asked before each page; where it says no, the run ends.
         clock: the time in seconds, to notice leases that have run out. A monotonic clock would not do: it stands
             still while a laptop sleeps.
 
     Raises:
+        ValueError: the rate is not above 0.
         penstock.queue.QueueError: the dead-letter queue cannot be read.
     """
-    # By id, all that is looked through is held; otherwise just the page and what could not be sent.
-    holds_all = not isinstance(selector, Everything)
-    seconds = scan_seconds(dead.depth().total) if holds_all else PAGE_SECONDS
-    run = _Run(dead, main, selector, on_result)
-    with Leases(dead, seconds, clock) as leases:
-        for page in leases.pages():
+    run = _Run(dead, main, plan, on_result)
+    with run.leases(clock) as leases:
+        for page in leases.pages() if plan.limit != 0 else ():
+            on_page(len(page))
             run.take(page, leases)
-            if run.refused_in_a_row >= _HOPELESS:
+            if run.is_over(in_time):
                 break
     return run.summary()
 
 
-@dataclass(slots=True)
 class _Run:
     """A replay under way."""
 
-    dead: Queue
-    main: Queue
-    selector: Selector
-    on_result: Callable[[Replayed], None]
-    seen: int = 0
-    counts: Counter[Outcome] = field(default_factory=Counter)
-    named: set[str] = field(default_factory=set)
-    begun: set[bytes] = field(default_factory=set)
-    refused_in_a_row: int = 0
-    last_code: str | None = None
+    def __init__(self, dead: Queue, main: Queue, plan: Plan, on_result: Callable[[Replayed], None]) -> None:
+        self._dead = dead
+        self._main = main
+        self._plan = plan
+        self._on_result = on_result
+        self._pace = Pace(plan.rate)
+        self._id = str(uuid4())
+        self._unstamped: set[bytes] = set()
+        self._seen = 0
+        self._left = plan.limit
+        self._counts: Counter[Outcome] = Counter()
+        self._named: set[str] = set()
+        self._refused_in_a_row = 0
+        self._stopped: str | None = None
+
+    def leases(self, clock: Callable[[], float]) -> Leases:
+        """Lease what is looked through: if any of it may be left, until the end, otherwise just page by page."""
+        holds_all = not self._plan.selector.is_everything or self._plan.max_replays is not None
+        seconds = scan_seconds(self._dead.depth().total) if holds_all else PAGE_SECONDS
+        limit = PAGE_LIMIT if self._left is None else min(PAGE_LIMIT, self._left)
+        return Leases(self._dead, seconds, page_limit=self._pace.page_of(max(limit, 1)), clock=clock)
 
     def take(self, page: list[Received], leases: Leases) -> None:
         """Replay what is selected of a page."""
-        self.seen += len(page)
-        fresh: list[Found] = []
-        for found in map(Found.of, page):
-            if not self.selector.takes(found):
-                continue
-            self.named |= self.selector.names(found)
-            if found.identity in self.begun:
-                self._tell(found, Outcome.LEFT)
-            else:
-                self.begun.add(found.identity)
-                fresh.append(found)
-        self._delete(self._send(fresh), leases)
+        self._seen += len(page)
+        meant = [found for found in map(Found.of, page) if self._plan.selector.takes(found)]
+        self._named.update(*map(self._plan.selector.names, meant))
+        ready = list(self._ready(meant))
+        size = self._pace.slice_of(len(ready))
+        for start in range(0, len(ready), max(size, 1)):
+            some = ready[start : start + size]
+            self._pace.wait_for(len(some))
+            self._delete(self._send(some), leases)
+            if self._stopped:
+                return
+
+    def is_over(self, in_time: Callable[[], bool]) -> bool:
+        """Tell whether nothing more is to be sent."""
+        if not self._stopped and self._left != 0 and not in_time():
+            self._stopped = "OutOfTime"
+        return self._stopped is not None or self._left == 0
 
     def summary(self) -> Summary:
         """Sum up."""
-        stopped = self.last_code if self.refused_in_a_row >= _HOPELESS else None
-        return Summary(self.seen, dict(self.counts), self.selector.asked - self.named, stopped)
+        missing = self._plan.selector.ids - self._named if self._left != 0 else frozenset()
+        return Summary(self._seen, dict(self._counts), missing, self._stopped)
 
-    def _send(self, chosen: list[Found]) -> list[Found]:
+    def _ready(self, meant: list[Found]) -> Iterator[tuple[Found, Outgoing]]:
+        """Write each as it is to be sent; tell of those that are not to be."""
+        for found in meant:
+            if self._left == 0:
+                return
+            message = self._written(found)
+            if message is not None:
+                self._left = None if self._left is None else self._left - 1
+                yield found, message
+
+    def _written(self, found: Found) -> Outgoing | None:
+        try:
+            message = _as_sent(found, self._plan.edit, self._id, fifo=self._main.fifo)
+        except EditRefused as error:
+            self._tell(found, Outcome.NOT_SENT, EDIT_REFUSED, str(error))
+            return None
+        unstamped = REPLAY_ATTRIBUTE not in message.attributes
+        if why := self._reason_to_leave(found, unstamped=unstamped):
+            self._tell(found, Outcome.LEFT, why)
+            return None
+        if unstamped:
+            self._unstamped.add(_identity(found))
+        return message
+
+    def _reason_to_leave(self, found: Found, *, unstamped: bool) -> str | None:
+        if self._came_back(found):
+            return REPLAYED_ALREADY
+        if self._plan.max_replays is None:
+            return None
+        if unstamped:
+            return UNGUARDED
+        return REPLAYED_TOO_OFTEN if found.replays >= self._plan.max_replays else None
+
+    def _came_back(self, found: Found) -> bool:
+        """Tell whether the drain has set it aside again since this run began."""
+        if found.stamp:
+            return found.stamp.run == self._id
+        return bool(self._unstamped) and _identity(found) in self._unstamped
+
+    def _send(self, ready: Sequence[tuple[Found, Outgoing]]) -> list[Found]:
         """Send, and return those that SQS acknowledged."""
-        messages = [_as_sent(found.message, fifo=self.main.fifo) for found in chosen]
-        refused = self.main.send(messages) if chosen else {}
+        refused = self._main.send([message for _, message in ready])
         for index, refusal in refused.items():
-            self.last_code = refusal.code
-            self._tell(chosen[index], Outcome.NOT_SENT, refusal.code)
-        sent = [found for index, found in enumerate(chosen) if index not in refused]
-        self.refused_in_a_row = 0 if sent else self.refused_in_a_row + len(refused)
+            self._tell(ready[index][0], Outcome.NOT_SENT, refusal.code)
+        sent = [found for index, (found, _) in enumerate(ready) if index not in refused]
+        self._judge(refused, any_sent=bool(sent))
         return sent
+
+    def _judge(self, refused: Mapping[int, Refusal], *, any_sent: bool) -> None:
+        """Give up on a main queue that takes nothing."""
+        self._refused_in_a_row = 0 if any_sent else self._refused_in_a_row + len(refused)
+        if self._refused_in_a_row >= _HOPELESS:
+            self._stopped = refused[max(refused)].code
 
     def _delete(self, sent: list[Found], leases: Leases) -> None:
         """Delete what was sent, unless our leases ran out: then it may be another receiver's by now."""
@@ -166,22 +259,34 @@ class _Run:
             for found in sent:
                 self._tell(found, Outcome.NOT_DELETED, LEASE_LOST)
             return
-        refused = self.dead.delete([found.message.receipt_handle for found in sent]) if sent else {}
+        refused = self._dead.delete([found.message.receipt_handle for found in sent]) if sent else {}
         leases.forget(found.message for index, found in enumerate(sent) if index not in refused)
         for index, found in enumerate(sent):
             refusal = refused.get(index)
             outcome = Outcome.NOT_DELETED if refusal else Outcome.REPLAYED
             self._tell(found, outcome, refusal.code if refusal else None)
 
-    def _tell(self, found: Found, outcome: Outcome, code: str | None = None) -> None:
-        self.counts[outcome] += 1
-        self.on_result(Replayed(found.message.message_id, found.id, found.kind, outcome, code))
+    def _tell(self, found: Found, outcome: Outcome, code: str | None = None, detail: str | None = None) -> None:
+        self._counts[outcome] += 1
+        self._on_result(
+            Replayed(found.message.message_id, found.id, found.intent_id, found.kind, outcome, code, detail)
+        )
 
 
-def _as_sent(message: Received, *, fifo: bool) -> Outgoing:
-    """Write the message as its sender did: without the letter, with its own attributes and group.
+def _identity(found: Found) -> bytes:
+    """Return what the copies of a message have in common."""
+    return sha256((found.id or found.message.body).encode(errors="replace")).digest()[:16]
+
+
+def _as_sent(found: Found, edit: Callable[[str], str] | None, run: str, *, fifo: bool) -> Outgoing:
+    """Write the message as its sender did: without the letter, with its own attributes and group, and stamped.
 
     A FIFO queue would take it for the message that it was before, if it is replayed within minutes.
+
+    Raises:
+        EditRefused: it cannot be edited as was asked.
     """
-    deduplication_id = str(uuid4()) if fifo else None
-    return Outgoing(message.body, unstamp(message.attributes), message.group, deduplication_id)
+    message = found.message
+    body = edit(message.body) if edit else message.body
+    own = Outgoing(body, unstamp(message.attributes), message.group, str(uuid4()) if fifo else None)
+    return Stamp(found.replays + 1, run).put_on(own)

@@ -26,6 +26,11 @@ class Where:
         """
         return cls(Expression(text))
 
+    @property
+    def text(self) -> str:
+        """The expression as it was given."""
+        return self._expression.text
+
     def matches(self, body: str) -> bool:
         """Tell whether the condition is true of an envelope, as JMESPath has it: 0 is true, what is empty is not.
 

@@ -2,9 +2,11 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import wraps
+from threading import Lock
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from uuid import uuid4
 
 from penstock.queue import (
@@ -21,6 +23,9 @@ from penstock.queue import (
     Refusal,
 )
 from penstock.testing.clock import ManualClock
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Call = Literal["send", "receive", "delete", "change_visibility"]
 
@@ -49,6 +54,17 @@ class _Fault:
     refusal: Refusal
     calls: int | None
     positions: Collection[int] | None
+
+
+def _alone(method: Callable[Concatenate["MemoryQueue", P], T]) -> Callable[Concatenate["MemoryQueue", P], T]:
+    """Let one thread at a time call a method: SQS gives no two of them one message."""
+
+    @wraps(method)
+    def alone(queue: "MemoryQueue", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with queue._lock:
+            return method(queue, *args, **kwargs)
+
+    return alone
 
 
 class MemoryQueue:
@@ -80,6 +96,7 @@ class MemoryQueue:
         self._kept: list[_Kept] = []
         self._handles: set[str] = set()
         self._faults: dict[Call, _Fault] = {}
+        self._lock = Lock()
 
     @property
     def messages(self) -> list[Outgoing]:
@@ -119,6 +136,7 @@ class MemoryQueue:
         """Refuse nothing any more but what SQS itself would."""
         self._faults.clear()
 
+    @_alone
     def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
         """Keep the messages that SQS would take."""
         refused = self._injected("send", len(messages), patience_seconds)
@@ -137,6 +155,7 @@ class MemoryQueue:
                 self._kept.append(_Kept(message, str(uuid4()), self.clock(), self.clock()))
         return refused
 
+    @_alone
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
         """Lease the oldest messages that are under no lease; never waits, since only the caller could send.
 
@@ -152,6 +171,7 @@ class MemoryQueue:
         visible = [kept for kept in self._kept if kept.visible_at <= self.clock() and not self._blocked(kept)]
         return [self._lease(kept, visibility_seconds) for kept in visible[:limit]]
 
+    @_alone
     def delete(
         self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
     ) -> dict[int, Refusal]:
@@ -166,6 +186,7 @@ class MemoryQueue:
                 refused[index] = Refusal("ReceiptHandleIsInvalid", retryable=False)
         return refused
 
+    @_alone
     def change_visibility(
         self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
     ) -> dict[int, Refusal]:

@@ -1,0 +1,167 @@
+"""`penstock dlq export | import | purge`: dead letters out to a file, back from one, and away for good."""
+
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penstock.cli.database import DatabaseOption
+from penstock.cli.dlq.record import Doing, NoRecordOption, recording
+from penstock.cli.dlq.selection import Selection, selecting
+from penstock.cli.dlq.talk import confirm_by_typing, progress, tell, tell_hidden, tell_missing
+from penstock.cli.failure import CONFLICT, FAILED, USAGE, Failure
+from penstock.cli.options import JsonOption, NoInputOption, Target, YesOption, on_stage
+from penstock.cli.render import print_line
+from penstock.cli.stage import Stage
+from penstock.database.ledger import mark_purged
+from penstock.deadletters.archive import Archive, ArchiveError, read_archive
+from penstock.deadletters.export import Brought, bring_back, export
+from penstock.deadletters.found import Found
+from penstock.deadletters.purge import Purged, purge
+
+
+@on_stage
+@selecting
+def export_(
+    *,
+    at: Target,
+    chosen: Selection,
+    file: Annotated[Path, typer.Argument(help="The file to write; compressed if its name ends with .gz.")],
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Write this many at most.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write dead letters to a file, a JSON object per line, with their payloads. They stay where they are.
+
+    Only you may read the file. It has its name once it is whole; an interrupted run leaves FILE.part.
+    """
+    selector = chosen.selector()
+    queues = at.open().queues()
+    depth = queues.dead.depth()
+    with progress("exporting", depth.total) as advance, _archive(file) as archive:
+        count = export(queues.dead, archive, selector, limit=limit, on_page=advance)
+    if as_json:
+        print_line({"file": str(file), "messages": count}, as_json=True)
+    tell(f"{count} dead letter{'s' * (count != 1)} in {file}, payloads and all. They are still on the queue.")
+    tell_hidden(depth.in_flight, seen=count)
+
+
+@on_stage
+def import_(
+    *,
+    at: Target,
+    file: Annotated[Path, typer.Argument(help="A file that `export` or `purge` wrote.")],
+    from_line: Annotated[int, typer.Option("--from-line", min=1, help="Begin at this line of it.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the dead letters of a file on the dead-letter queue again, each as it was.
+
+    They get new message ids, and their time there begins anew. A line that holds no message, or that SQS refuses,
+    is named and stops no other. What is imported twice is there twice; its intent still takes effect once.
+    """
+    queues = at.open().queues()
+    failed, last = 0, from_line - 1
+
+    def on_failure(one: Brought) -> None:
+        nonlocal failed
+        failed += 1
+        line = {"line": one.line, "code": one.code}
+        print_line(line if as_json else line.values(), as_json=as_json)
+
+    def on_line(number: int) -> None:
+        nonlocal last
+        advance(number - last)
+        last = number
+
+    lines = (one for one in read_archive(file) if one[0] >= from_line)
+    try:
+        with progress("importing", 0) as advance:
+            count = bring_back(queues.dead, lines, on_failure=on_failure, on_line=on_line)
+    except ArchiveError as error:
+        raise Failure(f"{error}\nAll before line {last + 1} is done") from error
+    except BaseException:
+        tell(f"stopped; all before line {last + 1} is done: --from-line {last + 1} goes on there")
+        raise
+    tell(f"{count} put on the dead-letter queue, {failed} not")
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@on_stage
+@selecting
+def purge_(
+    *,
+    at: Target,
+    chosen: Selection,
+    everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Delete this many at most.")] = None,
+    backup: Annotated[
+        Path | None, typer.Option("--backup", help="The file to save them in; one with the time in its name.")
+    ] = None,
+    no_backup: Annotated[bool, typer.Option("--no-backup", help="Save them nowhere.")] = False,
+    yes: YesOption = False,
+    no_input: NoInputOption = False,
+    as_json: JsonOption = False,
+    database_url: DatabaseOption = None,
+    no_record: NoRecordOption = False,
+) -> None:
+    """Delete dead letters for good, each only once it is in a backup that `import` reads.
+
+    Asks for the stage's name to be typed. It can be interrupted and run again: what was deleted is in the backup,
+    FILE.part if the run did not end.
+    """
+    selector = chosen.to_act_on(everything=everything)
+    if backup and no_backup:
+        raise Failure("either --backup FILE or --no-backup", USAGE)
+    stage = at.open()
+    queues = stage.queues()
+    depth = queues.dead.depth()
+    if not yes:
+        what = "All" if everything else "The selected ones"
+        confirm_by_typing(
+            stage.name, f"{what} of about {depth.total} dead letters will be gone.", no_input=no_input
+        )
+    archive = None if no_backup else _archive(backup or _backup_name(stage))
+    doing = Doing("purge", selector.describe() | {"limit": limit, "backup": str(archive and archive.path)}, stage)
+    with recording(doing, at, database_url, no_record=no_record) as (operation, engine):
+
+        def on_deleted(gone: list[Found]) -> None:
+            operation.counts = {"deleted": operation.counts.get("deleted", 0) + len(gone)}
+            if engine:
+                mark_purged(engine, [one.intent_id for one in gone if one.intent_id], operation.id)
+            for one in gone:
+                line = {"outcome": "deleted", "message_id": one.message.message_id, "id": one.id, "kind": one.kind}
+                print_line(line if as_json else line.values(), as_json=as_json)
+
+        with progress("purging", depth.total) as advance, archive or nullcontext():
+            done = purge(queues.dead, selector, archive, limit=limit, on_deleted=on_deleted, on_page=advance)
+        operation.counts = {"deleted": done.deleted, "not deleted": sum(done.kept.values())}
+    tell_hidden(depth.in_flight, seen=done.seen)
+    _end(done, archive)
+
+
+def _end(done: Purged, archive: Archive | None) -> None:
+    """Sum up on stderr.
+
+    Raises:
+        typer.Exit: something failed.
+    """
+    if archive:
+        tell(f"The backup is {archive.path}: `penstock dlq import` puts it back.")
+    for code, count in done.kept.items():
+        tell(f"{count} not deleted: {code}. They are in the backup as well; run it again.")
+    tell_missing(done.missing)
+    if done.kept or done.missing:
+        raise typer.Exit(FAILED)
+
+
+def _backup_name(stage: Stage) -> Path:
+    return Path(f"dead-letters-{stage.stack}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl.gz")
+
+
+def _archive(path: Path) -> Archive:
+    try:
+        return Archive(path)
+    except ArchiveError as error:
+        raise Failure(str(error), CONFLICT if path.exists() else USAGE) from None

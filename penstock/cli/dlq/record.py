@@ -1,0 +1,93 @@
+"""Recording what a command does, and finding out who does it."""
+
+import getpass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from sqlalchemy import Engine
+
+from penstock.cli.database import connecting, find_database
+from penstock.cli.dlq.talk import counted, tell
+from penstock.cli.failure import Failure
+from penstock.cli.options import Target
+from penstock.cli.stage import Stage
+from penstock.database.operations import Operation, recorded
+
+NoRecordOption = Annotated[
+    bool, typer.Option("--no-record", help="Go on without a record, where the database is out of reach.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What a command is about to do.
+
+    Attributes:
+        action: `replay`, `purge` and so on.
+        selection: what it is about, in a form that JSON takes.
+        stage: where.
+    """
+
+    action: str
+    selection: Mapping[str, Any]
+    stage: Stage
+
+
+@contextmanager
+def recording(
+    doing: Doing, at: Target, database_url: str | None, *, no_record: bool
+) -> Iterator[tuple[Operation, Engine | None]]:
+    """Record an operation in the stage's database, and say on stderr how it ended; give the database, too.
+
+    Raises:
+        Failure: the record cannot be begun; nothing has been done.
+    """
+    actor = actor_of(doing.stage)
+    if no_record:
+        with recorded(None, doing.action, actor, doing.selection) as operation, _telling(operation):
+            yield operation, None
+        return
+    begun = False
+    try:
+        with (
+            connecting(find_database(database_url, at)) as engine,
+            recorded(engine, doing.action, actor, doing.selection) as operation,
+            _telling(operation),
+        ):
+            begun = True
+            yield operation, engine
+    except Failure as error:
+        if begun:
+            raise
+        way_out = "Nothing was done: it would not be on record. --no-record goes on without"
+        raise Failure(f"{error}\n{way_out}", error.code) from error
+
+
+def actor_of(stage: Stage) -> str:
+    """Name whoever is at it: the AWS identity, and the user of this machine."""
+    user = _user()
+    try:
+        client = stage.client("sts")
+        return f"{client.get_caller_identity()['Arn']} ({user})"
+    except (BotoCoreError, ClientError):
+        return user
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+@contextmanager
+def _telling(operation: Operation) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        tell(f"{operation.action} by {operation.actor}: {counted(operation.counts, 'nothing done')}")
+        tell(f"operation {operation.id}")

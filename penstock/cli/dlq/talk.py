@@ -1,0 +1,81 @@
+"""What the commands about dead letters say on stderr, and what they ask."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from penstock.cli.failure import CONFIRMATION, Failure
+
+
+def tell(text: str) -> None:
+    """Say something to whoever sits there."""
+    typer.echo(text, err=True)
+
+
+def can_ask(*, no_input: bool) -> bool:
+    """Tell whether there is somebody to ask."""
+    return not no_input and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str, *, no_input: bool) -> None:
+    """Ask for a yes.
+
+    Raises:
+        Failure: the answer is no, or nobody can be asked.
+    """
+    if not can_ask(no_input=no_input):
+        raise Failure("this needs --yes where nobody can be asked; nothing was done", CONFIRMATION)
+    if not typer.confirm(question, err=True):
+        raise Failure("nothing was done", CONFIRMATION)
+
+
+def confirm_by_typing(word: str, question: str, *, no_input: bool) -> None:
+    """Ask for a word to be typed.
+
+    Raises:
+        Failure: something else was typed, or nobody can be asked.
+    """
+    if not can_ask(no_input=no_input):
+        raise Failure("this needs --yes where nobody can be asked; nothing was done", CONFIRMATION)
+    if typer.prompt(f"{question}\nType {word} to go on", err=True, default="", show_default=False) != word:
+        raise Failure("nothing was done", CONFIRMATION)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr, if that is a terminal; give what moves it on by so many messages."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task(what, total=total or None)
+        yield lambda count: bar.advance(task, count)
+
+
+def tell_hidden(hidden: int, *, seen: int) -> None:
+    """Say what a run could not see: others' leases, counted before it had any itself."""
+    if hidden:
+        tell(f"About {hidden} are leased by another run or one that was cut off: they come back by themselves.")
+    elif not seen:
+        tell("There are no dead letters.")
+
+
+def tell_missing(missing: frozenset[str]) -> None:
+    """Name the ids that were asked for and are not there."""
+    for one in sorted(missing):
+        tell(f"no dead letter has the id {one}")
+
+
+def counted(counts: Mapping[Any, int], nothing: str) -> str:
+    """Write counts in a line."""
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or nothing

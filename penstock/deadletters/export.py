@@ -1,0 +1,105 @@
+"""Dead letters out to a file, and back from one."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final, TypeVar
+from uuid import uuid4
+
+from penstock.deadletters.archive import Archive
+from penstock.deadletters.leases import PAGE_LIMIT
+from penstock.deadletters.look import look
+from penstock.deadletters.selector import Selector
+from penstock.queue import Outgoing, Queue
+
+T = TypeVar("T")
+
+NO_MESSAGE: Final = "NoMessage"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """One line of a file that could not be put back.
+
+    Attributes:
+        line: its number.
+        code: why: SQS's code, or `NoMessage` where the line holds none.
+    """
+
+    line: int
+    code: str
+
+
+def export(
+    dead: Queue,
+    archive: Archive,
+    selector: Selector,
+    *,
+    limit: int | None = None,
+    on_page: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Write the selected dead letters to a file. They stay dead letters.
+
+    Args:
+        dead: the dead-letter queue.
+        archive: the file, opened.
+        selector: which are meant.
+        limit: how many are written at most.
+        on_page: called for each page with how many messages it has.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        ArchiveError: the file cannot be written.
+        penstock.queue.QueueError: the queue cannot be read.
+    """
+    count = 0
+    with closing(look(dead, selector, limit=limit, on_page=on_page)) as found:
+        for some in _in_pages(one.message for one in found):
+            archive.write(some)
+            count += len(some)
+    return count
+
+
+def bring_back(
+    dead: Queue,
+    lines: Iterable[tuple[int, Outgoing | None]],
+    *,
+    on_failure: Callable[[Brought], None],
+    on_line: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Put the messages of a file on the dead-letter queue, each as it was, under a new message id and age.
+
+    Args:
+        dead: the dead-letter queue.
+        lines: as `read_archive` gives them.
+        on_failure: called for each line whose message is not on the queue now.
+        on_line: called with the number of the last line that is done with.
+
+    Returns:
+        How many SQS has acknowledged.
+    """
+    count = 0
+    for some in _in_pages(lines):
+        sound = [(number, message) for number, message in some if message is not None]
+        refused = dead.send([_fresh(message, fifo=dead.fifo) for _, message in sound])
+        failed = [Brought(number, NO_MESSAGE) for number, message in some if message is None]
+        failed += [Brought(sound[index][0], refusal.code) for index, refusal in refused.items()]
+        for one in sorted(failed, key=lambda one: one.line):
+            on_failure(one)
+        count += len(sound) - len(refused)
+        on_line(some[-1][0])
+    return count
+
+
+def _fresh(message: Outgoing, *, fifo: bool) -> Outgoing:
+    """Give it what a FIFO queue wants of each: it would take it for one of the last minutes."""
+    return replace(message, deduplication_id=str(uuid4())) if fifo else message
+
+
+def _in_pages(things: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(things)
+    while some := list(islice(left, PAGE_LIMIT)):
+        yield some

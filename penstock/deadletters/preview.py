@@ -1,0 +1,97 @@
+"""What a replay would send, and what would become of it, with nothing sent."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from penstock.deadletters.edit import EditRefused
+from penstock.deadletters.found import Found
+from penstock.deadletters.look import look
+from penstock.deadletters.replay import EDIT_REFUSED, REPLAYED_TOO_OFTEN, Outcome, Plan
+from penstock.queue import Queue
+
+if TYPE_CHECKING:
+    from penstock.consumer.trial import Verdict
+
+TRIED_AT_ONCE: Final = 100
+"""As few as hold the locks of a trial for a moment only."""
+
+WOULD_LAND: Final = frozenset({"replayed", "applied", "stale", "duplicate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """One dead letter and what a replay would do with it.
+
+    Attributes:
+        message_id: SQS's id of the dead letter.
+        id: the intent's id, where there is one.
+        kind: the intent's kind, where there is one.
+        would: `replayed`, `not-sent` or `left`; after a trial what the drain would make of it: `applied`, `stale`,
+            `duplicate`, `dead`, `waits` or `unknown`.
+        why: the fault, or why it would not be sent, without a value of the intent.
+    """
+
+    message_id: str
+    id: str | None
+    kind: str | None
+    would: str
+    why: str | None = None
+
+
+Trial = Callable[[Sequence[str]], "list[Verdict]"]
+
+
+def preview(
+    dead: Queue, plan: Plan, try_out: Trial | None, *, on_page: Callable[[int], None] = lambda _: None
+) -> Generator[Previewed]:
+    """Go through a replay without sending anything.
+
+    Args:
+        dead: the dead-letter queue.
+        plan: what would be sent, and how.
+        try_out: finds out what would become of bodies; None for what would be sent alone.
+        on_page: called for each page with how many messages it has, selected or not.
+
+    Raises:
+        penstock.consumer.faults.Fault: the trial found nothing out.
+        penstock.queue.QueueError: the queue cannot be read.
+    """
+    with closing(look(dead, plan.selector, limit=plan.limit, on_page=on_page)) as found:
+        for some in _in_groups(found):
+            yield from _previewed(some, plan, try_out)
+
+
+def _previewed(some: Sequence[Found], plan: Plan, try_out: Trial | None) -> Iterator[Previewed]:
+    bodies: dict[int, str] = {}
+    for index, found in enumerate(some):
+        try:
+            body = plan.edit(found.message.body) if plan.edit else found.message.body
+        except EditRefused as error:
+            yield _told(found, Outcome.NOT_SENT, f"{EDIT_REFUSED}: {error}")
+            continue
+        if plan.max_replays is not None and found.replays >= plan.max_replays:
+            yield _told(found, Outcome.LEFT, REPLAYED_TOO_OFTEN)
+            continue
+        bodies[index] = body
+    verdicts = try_out(list(bodies.values())) if try_out and bodies else [None] * len(bodies)
+    for index, verdict in zip(bodies, verdicts, strict=True):
+        yield _judged(some[index], verdict)
+
+
+def _judged(found: Found, verdict: "Verdict | None") -> Previewed:
+    if verdict is None:
+        return _told(found, Outcome.REPLAYED)
+    return _told(found, verdict.would, str(verdict.fault) if verdict.fault else None)
+
+
+def _told(found: Found, would: str, why: str | None = None) -> Previewed:
+    return Previewed(found.message.message_id, found.id, found.kind, str(would), why)
+
+
+def _in_groups(found: Iterable[Found]) -> Iterator[list[Found]]:
+    left = iter(found)
+    while some := list(islice(left, TRIED_AT_ONCE)):
+        yield some
