@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event
 
 from penstock.database.entries import (
     CURRENT,
@@ -14,65 +14,17 @@ from penstock.database.entries import (
     count_outcomes,
     find_entry,
     list_unsettled,
-    outcomes_of,
+    standings,
 )
 from penstock.database.figures import DeadCause, Figures, read_figures
+from tests.ledgers import PURGED, Ledger
 
 DAYS = timedelta(days=14)
-FAULT = '{"fault": "DataFault", "reason": "CheckViolation", "sqlstate": "23514", "constraint": "positive"}'
-PURGED = FAULT.replace("{", '{"purged": "0199aa00-0000-7000-8000-000000000001", ', 1)
 
 
-class Ledger:
-    """A ledger that entries are written into as if they had been settled a while ago."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._number = 0
-
-    def enter(
-        self, outcome: str, *, ago: float = 1, took: float = 0.5, generation: str = "ledger", **given: Any
-    ) -> UUID:
-        """Enter one that was settled so many seconds ago, and had been stated `took` seconds before."""
-        self._number += 1
-        fault = given.get("fault", FAULT if outcome in {"dead", "pending"} else None)
-        row = {
-            "id": given.get("id", UUID(int=self._number)),
-            "kind": given.get("kind", "thing.done"),
-            "outcome": outcome,
-            "fault": fault,
-            "ago": ago,
-            "took": took,
-        }
-        with self.engine.begin() as connection:
-            connection.execute(
-                text(
-                    f"INSERT INTO penstock.{generation} (id, kind, outcome, fault, stated_at, settled_at) VALUES"
-                    " (:id, :kind, :outcome, CAST(:fault AS json),"
-                    " now() - make_interval(secs => :ago) - make_interval(secs => :took),"
-                    " now() - make_interval(secs => :ago))"
-                ),
-                row,
-            )
-        return UUID(str(row["id"]))
-
-    def figures(self, service: str = "shop", retention: timedelta = DAYS) -> Figures:
-        with self.engine.begin() as connection:
-            return read_figures(connection, service, retention)
-
-    def fill(self, count: int) -> None:
-        """Enter so many that were applied, a hundred per second, up to now."""
-        with self.engine.begin() as connection:
-            connection.execute(
-                text(
-                    "INSERT INTO penstock.ledger (id, kind, outcome, stated_at, settled_at)"
-                    " SELECT gen_random_uuid(), 'thing.done', 'applied', t, t FROM"
-                    " (SELECT now() - n * interval '10 ms' AS t FROM generate_series(:count, 1, -1) n) s"
-                ),
-                {"count": count},
-            )
-            connection.execute(text("SELECT brin_summarize_new_values('penstock.ledger_settled_at')"))
-            connection.execute(text("ANALYZE penstock.ledger"))
+def figures_of(ledger: Ledger, service: str = "shop") -> Figures:
+    with ledger.engine.begin() as connection:
+        return read_figures(connection, service, DAYS)
 
 
 @pytest.fixture
@@ -82,7 +34,7 @@ def ledger(engine: Engine) -> Ledger:
 
 def test_an_empty_ledger_has_figures(ledger: Ledger) -> None:
     """Where nothing has happened, everything is nought, and times are none."""
-    assert ledger.figures() == Figures(0, 0, 0, None, None, None, 0, 0, None, [], 0)
+    assert figures_of(ledger) == Figures(0, 0, 0, None, None, None, 0, 0, None, [], 0)
 
 
 def test_what_was_settled_in_the_last_minute(ledger: Ledger) -> None:
@@ -91,7 +43,7 @@ def test_what_was_settled_in_the_last_minute(ledger: Ledger) -> None:
         for outcome in ("applied", "applied", "stale", "dead", "pending"):
             ledger.enter(outcome, generation=generation)
             ledger.enter(outcome, ago=61, generation=generation)
-    found = ledger.figures()
+    found = figures_of(ledger)
     assert (found.applied, found.stale, found.dead, found.settled) == (4, 2, 2, 8)
     assert found.per_second == pytest.approx(8 / 60)
     assert found.pending == 4
@@ -102,7 +54,7 @@ def test_the_time_from_emit_to_commit(ledger: Ledger) -> None:
     for took in (-5.0, *(float(n) for n in range(1, 101))):
         ledger.enter("applied", took=took)
     ledger.enter("dead", took=1000)
-    found = ledger.figures()
+    found = figures_of(ledger)
     assert (found.p50_seconds, found.p99_seconds, found.slowest_seconds) == (50.0, 99.0, 100.0)
 
 
@@ -115,7 +67,7 @@ def test_what_they_died_of(ledger: Ledger) -> None:
     ledger.enter("dead", ago=DAYS.total_seconds() + 1)
     landed = ledger.enter("dead", generation="ledger_past")
     ledger.enter("applied", id=landed)
-    found = ledger.figures()
+    found = figures_of(ledger)
     assert found.causes == [
         DeadCause("other.done", "unknown-kind", None, None, 2),
         DeadCause("thing.done", "CheckViolation", "23514", "positive", 1),
@@ -132,7 +84,7 @@ def test_the_connections_that_the_service_holds(ledger: Ledger, database_url: st
     held = [psycopg.connect(database_url, application_name=name) for name in names]
     held.append(psycopg.connect(database_url, dbname="postgres", application_name="shop:drain:1"))
     try:
-        assert ledger.figures("shop").connections == 2
+        assert figures_of(ledger, "shop").connections == 2
     finally:
         for each in held:
             each.close()
@@ -149,7 +101,7 @@ def test_the_figures_do_not_read_the_whole_ledger(ledger: Ledger) -> None:
 
     event.listen(ledger.engine, "before_cursor_execute", remember)
     for _ in range(8):
-        ledger.figures()
+        figures_of(ledger)
     event.remove(ledger.engine, "before_cursor_execute", remember)
     with ledger.engine.begin() as connection:
         ledger_asked = {sql: values for sql, values in asked if "penstock.ledger" in sql}
@@ -172,7 +124,8 @@ def test_an_entry_of_either_generation(ledger: Ledger) -> None:
     with ledger.engine.begin() as connection:
         newer, older = find_entry(connection, both), find_entry(connection, old)
         assert find_entry(connection, UUID(int=10**9)) is None
-        assert outcomes_of(connection, [both, old, UUID(int=10**9)]) == {both: "applied", old: "dead"}
+        known = standings(connection, [both, old, UUID(int=10**9)])
+    assert {id_: one.outcome for id_, one in known.items()} == {both: "applied", old: "dead"}
     assert newer is not None
     assert older is not None
     assert (newer.outcome, newer.fault, newer.generation) == ("applied", None, CURRENT)

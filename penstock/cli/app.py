@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli import check, db, dlq, intents, local, version_line
+from penstock.cli import audit, breaker, check, db, dlq, intents, ledger, local, status, top, version_line
 
 app = typer.Typer(
     name="penstock",
@@ -20,8 +20,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("status", epilog=status.EPILOG)(status.status)
+app.command("top", epilog=top.EPILOG)(top.top)
+app.command("audit", epilog=audit.EPILOG)(audit.audit_)
 app.command("check", epilog=check.EPILOG)(check.check)
+app.add_typer(breaker.app, name="breaker")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(db.app, name="db")
 app.add_typer(intents.app, name="intents")
 app.add_typer(local.app, name="local")

@@ -75,10 +75,6 @@ class Stage:
             raise Failure(f"the stack {self.stack} has no output {' and no '.join(sorted(missing))}")
         return [outputs[name] for name in names]
 
-    def client(self, service: str) -> Any:
-        """Make a client of an AWS service that gives up within seconds."""
-        return self.session.client(service, config=_PATIENCE, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
-
     def secret(self, name: str) -> str:
         """Read a secret: `name` is its name or its ARN.
 
@@ -90,6 +86,10 @@ class Stage:
             return str(client.get_secret_value(SecretId=name)["SecretString"])
         except client.exceptions.ResourceNotFoundException:
             raise Failure(f"there is no secret {name}") from None
+
+    def client(self, name: Any) -> Any:
+        """Make a client of an AWS service, one that gives up within a minute."""
+        return self.session.client(name, config=_PATIENCE, endpoint_url=self.endpoint_url)
 
     @property
     def service_name(self) -> str:

@@ -1,7 +1,8 @@
 """The event source mapping that feeds the drain, and the mark that says who turned it off.
 
-The mark is a tag on the mapping itself: it is there when the database is not, and an operator sees it. A mapping
-that is off without the mark was turned off by somebody else, and is left alone.
+The breaker's mark is a tag on the mapping itself: it is there when the database is not, and an operator sees it. A
+mapping that is off without it was turned off by somebody else, and is left alone. So is one with an operator's
+mark, whatever the breaker has said of it besides.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 MARK = "penstock:breaker"
+OPERATOR_MARK = "penstock:operator"
+
+ON = "Enabled"
+OFF = "Disabled"
+GOING_OFF = "Disabling"
 
 _BUSY = {"ResourceInUseException", "ResourceConflictException"}
 
@@ -66,22 +72,34 @@ class EventSourceMapping:
         return cls(client, uuid, ":".join([*home, "event-source-mapping", uuid]))
 
     @property
-    def marked(self) -> bool:
-        """Whether the breaker has turned it off, and not seen it well again since."""
-        return MARK in self.client.list_tags(Resource=self.arn).get("Tags", {})
+    def marks(self) -> dict[str, str]:
+        """What the breaker and an operator have said, by `MARK` and `OPERATOR_MARK`."""
+        tags = self.client.list_tags(Resource=self.arn).get("Tags", {})
+        return {name: tags[name] for name in (MARK, OPERATOR_MARK) if name in tags}
 
     @property
     def state(self) -> str:
         """Lambda's word for what it does: `Enabled`, `Disabled`, or on the way to something."""
         return self.client.get_event_source_mapping(UUID=self.uuid)["State"]
 
-    def mark(self, why: str) -> None:
-        """Say on the mapping that the breaker has turned it off, and why."""
-        self.client.tag_resource(Resource=self.arn, Tags={MARK: why})
+    def mark(self, why: str, name: str = MARK) -> None:
+        """Say on the mapping that it was turned off, and why: by the breaker, or with another mark's name."""
+        self.client.tag_resource(Resource=self.arn, Tags={name: why})
 
-    def unmark(self) -> None:
-        """Take the mark away."""
-        self.client.untag_resource(Resource=self.arn, TagKeys=[MARK])
+    def unmark(self, *names: str) -> None:
+        """Take marks away."""
+        self.client.untag_resource(Resource=self.arn, TagKeys=list(names))
+
+    def release(self, *names: str) -> bool:
+        """Take marks away, the breaker's too, once it is on; return False if it is off, and marked again.
+
+        A consumer may trip the breaker in this very moment, and its mark be the one that was taken down.
+        """
+        self.unmark(*names)
+        if self.state == ON:
+            return True
+        self.mark("tripped meanwhile")
+        return False
 
     def switch(self, *, on: bool) -> bool:
         """Turn it on or off; return False if it is being changed already, by another consumer or a deployment."""

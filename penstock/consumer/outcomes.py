@@ -4,15 +4,14 @@ import logging
 import time
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
-from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Engine, literal, select, union_all
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.sqlstates import fault_of
-from penstock.database import ledger, reader_engine
-from penstock.database.ledger import PENDING, past
+from penstock.database import reader_engine
+from penstock.database.entries import find_entry
+from penstock.database.ledger import PENDING
 from penstock.database.retention import KEPT_DAYS
 from penstock.intents import Outcome, OutcomeForgotten, OutcomeUnavailable, Receipt, verify
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
@@ -66,7 +65,7 @@ class Outcomes:
 
     def _look(self, receipt: Receipt) -> Outcome:
         with self._engine.connect() as connection:
-            row = connection.execute(_entry(receipt.id)).one_or_none()
+            row = find_entry(connection, receipt.id)
         if row is None:
             if receipt.made_at and receipt.made_at < datetime.now(UTC) - _KEPT:
                 raise OutcomeForgotten("older than what the ledger keeps")
@@ -91,14 +90,3 @@ class Outcomes:
     @cached_property
     def _engine(self) -> Engine:
         return self._given_engine or reader_engine(self._settings)
-
-
-def _entry(id_: UUID) -> CompoundSelect[Any]:
-    """Select what is known of an intent; a dead one that landed later, after a replay, is in both generations."""
-    generations = [
-        select(
-            t.c.outcome, t.c.stated_at, t.c.settled_at, t.c.reused_at, t.c.fault, literal(age).label("age")
-        ).where(t.c.id == id_)
-        for age, t in enumerate((ledger, past))
-    ]
-    return union_all(*generations).order_by("age").limit(1)

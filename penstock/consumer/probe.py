@@ -4,6 +4,7 @@
     open       marked, and the database is unwell: nothing happens
     half-open  marked, and the database is well: the mapping is turned on, the mark stays for a round
     closed     marked, well, and found turned on: the mark comes down
+    closed     with an operator's mark: it is left alone until it is on, when that mark comes down
 
 The mark comes down a round later so that no order of events, with consumers tripping meanwhile, leaves the mapping
 off without its mark, which would be for good.
@@ -18,7 +19,15 @@ from sqlalchemy import Engine
 
 from penstock.consumer.breaker import CHECKUP_SECONDS
 from penstock.consumer.checkup import checkup
-from penstock.consumer.eventsource import EventSourceMapping, lambda_client
+from penstock.consumer.eventsource import (
+    GOING_OFF,
+    MARK,
+    OFF,
+    ON,
+    OPERATOR_MARK,
+    EventSourceMapping,
+    lambda_client,
+)
 from penstock.database import writer_engine
 from penstock.database.watchdog import Watchdog
 from penstock.settings import Settings
@@ -29,9 +38,6 @@ if TYPE_CHECKING:
 CLOSED = "closed"
 OPEN = "open"
 HALF_OPEN = "half-open"
-
-_ON = "Enabled"
-_OFF = {"Disabled", "Disabling"}
 
 _logger = logging.getLogger(__name__)
 
@@ -74,7 +80,13 @@ class Probe:
         """
         name = self._settings.require("event_source_mapping").event_source_mapping
         mapping = EventSourceMapping.find(self._client, name, context.invoked_function_arn)
-        return {"breaker": self._look_after(mapping) if mapping.marked else CLOSED}
+        return {"breaker": self._breaker(mapping)}
+
+    def _breaker(self, mapping: EventSourceMapping) -> str:
+        marks = mapping.marks
+        if OPERATOR_MARK in marks:
+            return _leave_alone(mapping)
+        return self._look_after(mapping) if marks else CLOSED
 
     def _look_after(self, mapping: EventSourceMapping) -> str:
         fault = checkup(self._database, CHECKUP_SECONDS)
@@ -82,9 +94,11 @@ class Probe:
             _logger.warning("breaker open: %s", fault, extra={"action": "breaker_open"})
             return OPEN
         state = mapping.state
-        if state == _ON:
+        if state == ON:
             return _close(mapping)
-        if state in _OFF and mapping.switch(on=True):
+        if OPERATOR_MARK in mapping.marks:  # Since a moment ago, when the database was asked.
+            return CLOSED
+        if state in {OFF, GOING_OFF} and mapping.switch(on=True):
             _logger.warning("breaker half-open", extra={"action": "breaker_half_open", "mapping": mapping.uuid})
         return HALF_OPEN
 
@@ -102,10 +116,14 @@ class Probe:
 
 
 def _close(mapping: EventSourceMapping) -> str:
-    mapping.unmark()
-    if mapping.state != _ON:
-        # A consumer tripped it in this very moment, and its mark may be the one that was taken down.
-        mapping.mark("tripped meanwhile")
+    if not mapping.release(MARK):
         return OPEN
     _logger.warning("breaker closed", extra={"action": "breaker_closed", "mapping": mapping.uuid})
+    return CLOSED
+
+
+def _leave_alone(mapping: EventSourceMapping) -> str:
+    """Leave what an operator turned off, and take the mark down from what somebody has turned on since."""
+    if mapping.state == ON:
+        mapping.unmark(OPERATOR_MARK)
     return CLOSED

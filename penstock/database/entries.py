@@ -8,13 +8,14 @@ every entry read.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    Select,
     Subquery,
     Uuid,
     bindparam,
@@ -54,7 +55,7 @@ class Entry:
 
     id: UUID
     kind: str
-    outcome: str
+    outcome: Literal["applied", "stale", "dead", "pending"]
     stated_at: datetime
     settled_at: datetime
     attempts: int
@@ -84,16 +85,35 @@ def find_entry(connection: Connection, id_: UUID) -> Entry | None:
     return Entry(**{name: row[name] for name in _COLUMNS}, generation=PAST if row["age"] else CURRENT)
 
 
-def outcomes_of(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return the outcome of each of these intents that the ledger knows.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an intent stands, in brief.
+
+    Attributes:
+        id: its id.
+        outcome: `applied`, `stale`, `dead` or `pending`.
+        settled_at: when that was entered.
+        purged: the operation that took its dead letter away for good, if one did.
+    """
+
+    id: UUID
+    outcome: str
+    settled_at: datetime
+    purged: str | None
+
+
+def standings(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Standing]:
+    """Return how each of these intents stands, of those that the ledger knows.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refused, or is away.
     """
-    known: dict[UUID, str] = {}
+    known: dict[UUID, Standing] = {}
     for generation in (past, ledger):
-        rows = select(generation.c.id, generation.c.outcome).where(generation.c.id == func.any(_ids))
-        known |= {row.id: row.outcome for row in connection.execute(rows, {"ids": list(ids)})}
+        rows = connection.execute(
+            _standing(generation.c).where(generation.c.id == func.any(_ids)), {"ids": list(ids)}
+        )
+        known |= {row.id: Standing(*row) for row in rows}
     return known
 
 
@@ -109,33 +129,14 @@ def count_outcomes(connection: Connection, since: datetime) -> dict[str, int]:
     return {found: count for found, count in rows}  # noqa: C416 (rows are no pairs to mypy)
 
 
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """An intent that has not landed.
-
-    Attributes:
-        id: its id.
-        outcome: `dead` or `pending`.
-        settled_at: when that was entered.
-        purged: the operation that took its dead letter away for good, if one did.
-    """
-
-    id: UUID
-    outcome: str
-    settled_at: datetime
-    purged: str | None
-
-
-def list_unsettled(connection: Connection, since: datetime) -> Iterator[Unsettled]:
+def list_unsettled(connection: Connection, since: datetime) -> Iterator[Standing]:
     """Go through the intents that have been dead or pending since then, some thousands at a time.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refused, or is away.
     """
-    found = unsettled(since)
-    rows = select(found.c.id, found.c.outcome, found.c.settled_at, found.c.fault["purged"].as_string())
-    for row in connection.execution_options(yield_per=_PAGE).execute(rows):
-        yield Unsettled(*row)
+    for row in connection.execution_options(yield_per=_PAGE).execute(_standing(unsettled(since).c)):
+        yield Standing(*row)
 
 
 def unsettled(since: datetime | ColumnElement[datetime]) -> Subquery:
@@ -146,6 +147,10 @@ def unsettled(since: datetime | ColumnElement[datetime]) -> Subquery:
         for t, conditions in _counting()
     ]
     return union_all(*each).subquery()
+
+
+def _standing(entry: Any) -> Select[Any]:
+    return select(entry.id, entry.outcome, entry.settled_at, entry.fault["purged"].as_string())
 
 
 def _counting() -> Iterator[tuple[Any, list[ColumnElement[bool]]]]:

@@ -3,8 +3,11 @@
 import json
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
+_BY_TIME = 7
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMESPACE = UUID("6e1a4a57-6e0f-5d0e-9c5f-0f4c2ad1b7c3")
 
 
@@ -13,6 +16,16 @@ def new_id() -> UUID:
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10))
     return UUID(int=milliseconds << 80 | 7 << 76 | (random >> 68) << 64 | 2 << 62 | random & (1 << 62) - 1)
+
+
+def time_of(id_: UUID) -> datetime | None:
+    """Return when a version 7 UUID was made; None for any other, which holds no time."""
+    if id_.version != _BY_TIME:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=id_.int >> 80)
+    except OverflowError:
+        return None
 
 
 def derive_id(*, source: str, kind: str, tenant: str | None, key: str) -> UUID:

@@ -9,15 +9,16 @@ import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
+
+from penstock.intents.ids import time_of
 
 _VERSION = b"\x01"
 _ID_BYTES = 16
 _MAC_BYTES = 15
 _TOKEN_LENGTH = 43
-_BY_TIME = 7
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_OURS = "not a receipt of this service"
 
 
 class ForgedReceipt(ValueError):
@@ -42,12 +43,7 @@ class Receipt:
     @property
     def made_at(self) -> datetime | None:
         """When the id was made; None for one that was derived from a caller's key, which holds no time."""
-        if self.id.version != _BY_TIME:
-            return None
-        try:
-            return _EPOCH + timedelta(milliseconds=self.id.int >> 80)
-        except OverflowError:
-            return None
+        return time_of(self.id)
 
 
 def sign(id: UUID, key: str) -> Receipt:  # noqa: A002
@@ -62,18 +58,38 @@ def verify(token: str, key: str) -> Receipt:
     Raises:
         ForgedReceipt: it was not signed with `key`.
     """
+    # Made anew: base64 lets a last character vary, and a receipt has one form only.
+    receipt = sign(read_id(token), key)
+    if not hmac.compare_digest(receipt.token, token):
+        raise ForgedReceipt(_NOT_OURS)
+    return receipt
+
+
+def read_id(token: str) -> UUID:
+    """Read the intent's id in a receipt, whoever signed it: whether it is genuine is for `verify` to say.
+
+    Raises:
+        ForgedReceipt: it has not the form of a receipt.
+    """
     try:
         raw = base64.b64decode(f"{token}=", altchars="-_", validate=True) if len(token) == _TOKEN_LENGTH else b""
     except (binascii.Error, ValueError):
         raw = b""
-    claim, mac = raw[: 1 + _ID_BYTES], raw[1 + _ID_BYTES :]
-    if claim[:1] != _VERSION or not hmac.compare_digest(mac, _mac(claim, key)):
-        raise ForgedReceipt("not a receipt of this service")
-    # Made anew: base64 lets a last character vary, and a receipt has one form only.
-    receipt = sign(UUID(bytes=claim[1:]), key)
-    if receipt.token != token:
-        raise ForgedReceipt("not a receipt of this service")
-    return receipt
+    if raw[:1] != _VERSION:
+        raise ForgedReceipt(_NOT_OURS)
+    return UUID(bytes=raw[1 : 1 + _ID_BYTES])
+
+
+def identify(text: str) -> UUID:
+    """Return the id of the intent that is meant by its id or by its receipt, whoever signed that.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return UUID(text)
+    except ValueError:
+        return read_id(text)
 
 
 def _mac(claim: bytes, key: str) -> bytes:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from penstock.cli.confirm import confirm_by_typing
 from penstock.cli.database import DatabaseOption
 from penstock.cli.dlq.record import Doing, NoRecordOption, recording
 from penstock.cli.dlq.selection import Selection, selecting
-from penstock.cli.dlq.talk import confirm_by_typing, progress, tell, tell_hidden, tell_missing
+from penstock.cli.dlq.talk import progress, tell, tell_hidden, tell_missing
 from penstock.cli.failure import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.options import JsonOption, NoInputOption, Target, YesOption, on_stage
 from penstock.cli.render import print_line
@@ -117,11 +118,8 @@ def purge_(
     stage = at.open()
     queues = stage.queues()
     depth = queues.dead.depth()
-    if not yes:
-        what = "All" if everything else "The selected ones"
-        confirm_by_typing(
-            stage.name, f"{what} of about {depth.total} dead letters will be gone.", no_input=no_input
-        )
+    what = f"{'All' if everything else 'The selected ones'} of about {depth.total} dead letters will be gone."
+    confirm_by_typing(stage.name, what, yes=yes, no_input=no_input, needs="a purge")
     archive = None if no_backup else _archive(backup or _backup_name(stage))
     doing = Doing("purge", selector.describe() | {"limit": limit, "backup": str(archive and archive.path)}, stage)
     with recording(doing, at, database_url, no_record=no_record) as (operation, engine):

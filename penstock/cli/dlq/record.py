@@ -1,15 +1,14 @@
-"""Recording what a command does, and finding out who does it."""
+"""Recording what a command does."""
 
-import getpass
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import Engine
 
+from penstock.cli.actor import actor
 from penstock.cli.database import connecting, find_database
 from penstock.cli.dlq.talk import counted, tell
 from penstock.cli.failure import Failure
@@ -46,16 +45,16 @@ def recording(
     Raises:
         Failure: the record cannot be begun; nothing has been done.
     """
-    actor = actor_of(doing.stage)
+    who = actor(doing.stage)
     if no_record:
-        with recorded(None, doing.action, actor, doing.selection) as operation, _telling(operation):
+        with recorded(None, doing.action, who, doing.selection) as operation, _telling(operation):
             yield operation, None
         return
     begun = False
     try:
         with (
             connecting(find_database(database_url, at)) as engine,
-            recorded(engine, doing.action, actor, doing.selection) as operation,
+            recorded(engine, doing.action, who, doing.selection) as operation,
             _telling(operation),
         ):
             begun = True
@@ -65,23 +64,6 @@ def recording(
             raise
         way_out = "Nothing was done: it would not be on record. --no-record goes on without"
         raise Failure(f"{error}\n{way_out}", error.code) from error
-
-
-def actor_of(stage: Stage) -> str:
-    """Name whoever is at it: the AWS identity, and the user of this machine."""
-    user = _user()
-    try:
-        client = stage.client("sts")
-        return f"{client.get_caller_identity()['Arn']} ({user})"
-    except (BotoCoreError, ClientError):
-        return user
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 @contextmanager

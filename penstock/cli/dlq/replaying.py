@@ -10,10 +10,11 @@ import typer
 from botocore.exceptions import ClientError
 from sqlalchemy import Engine
 
+from penstock.cli.confirm import confirm
 from penstock.cli.database import DatabaseOption, connecting, find_database
 from penstock.cli.dlq.record import Doing, NoRecordOption, recording
 from penstock.cli.dlq.selection import Selection, selecting
-from penstock.cli.dlq.talk import confirm, counted, progress, tell, tell_hidden, tell_missing
+from penstock.cli.dlq.talk import counted, progress, tell, tell_hidden, tell_missing
 from penstock.cli.failure import FAILED, USAGE, Failure
 from penstock.cli.options import JsonOption, NoInputOption, Target, YesOption, on_stage
 from penstock.cli.render import print_line
@@ -95,8 +96,9 @@ def replay_(
     if canary and no_record:
         raise Failure("--canary asks the ledger: it does not go with --no-record", USAGE)
     main = _destination(stage, to) if to else queues.main
-    if everything and not yes:
-        confirm(f"Replay all dead letters (about {queues.dead.depth().total})?", no_input=no_input)
+    if everything:
+        question = f"Replay all dead letters (about {queues.dead.depth().total})?"
+        confirm(question, yes=yes, no_input=no_input, needs="--all")
     asked = {"limit": limit, "rate": rate, "canary": canary, "max_replays": max_replays, "to": to, "edit": edit}
     selection = selector.describe() | {name: value for name, value in asked.items() if value is not None}
     doing = Doing("replay", selection, stage)

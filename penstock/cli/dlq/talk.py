@@ -1,4 +1,4 @@
-"""What the commands about dead letters say on stderr, and what they ask."""
+"""What the commands about dead letters say on stderr."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -9,41 +9,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from penstock.cli.failure import CONFIRMATION, Failure
-
 
 def tell(text: str) -> None:
     """Say something to whoever sits there."""
     typer.echo(text, err=True)
-
-
-def can_ask(*, no_input: bool) -> bool:
-    """Tell whether there is somebody to ask."""
-    return not no_input and sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def confirm(question: str, *, no_input: bool) -> None:
-    """Ask for a yes.
-
-    Raises:
-        Failure: the answer is no, or nobody can be asked.
-    """
-    if not can_ask(no_input=no_input):
-        raise Failure("this needs --yes where nobody can be asked; nothing was done", CONFIRMATION)
-    if not typer.confirm(question, err=True):
-        raise Failure("nothing was done", CONFIRMATION)
-
-
-def confirm_by_typing(word: str, question: str, *, no_input: bool) -> None:
-    """Ask for a word to be typed.
-
-    Raises:
-        Failure: something else was typed, or nobody can be asked.
-    """
-    if not can_ask(no_input=no_input):
-        raise Failure("this needs --yes where nobody can be asked; nothing was done", CONFIRMATION)
-    if typer.prompt(f"{question}\nType {word} to go on", err=True, default="", show_default=False) != word:
-        raise Failure("nothing was done", CONFIRMATION)
 
 
 @contextmanager
