@@ -1,4 +1,4 @@
-"""Shared fixtures: one embedded Postgres per test process, one database cloned from a template per test."""
+"""Shared fixtures: an embedded Postgres per test process, a database cloned from a template per test, a stack."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import boto3
+import httpx
 import psycopg
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -15,8 +16,13 @@ from sqlalchemy import Engine
 
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
+from penstock.local import state
 from penstock.local.aws import LocalAws
+from penstock.local.errors import ToolError
+from penstock.local.node import check_node
 from penstock.local.postgres import Postgres
+from penstock.local.stack import LocalStack
+from penstock.local.state import LocalState
 from tests.secrets import Secrets
 
 ROOT = Path(__file__).parent.parent
@@ -86,3 +92,35 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The service, deployed to a local stack of its own; for tests of the xdist group `deployment`."""
+    try:
+        check_node()
+    except ToolError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    stack = LocalStack(ROOT, tmp_path_factory.mktemp("stack"))
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.reset()
+
+
+@pytest.fixture
+def live(stack: LocalStack) -> LocalState:
+    """The way to the stack, as it is recorded."""
+    live = state.read(stack.folder)
+    assert live is not None
+    return live
+
+
+@pytest.fixture
+def api(live: LocalState) -> Iterator[httpx.Client]:
+    """An HTTP client of the service's API."""
+    with httpx.Client(base_url=live.api_url, headers=live.api_headers, timeout=30, trust_env=False) as client:
+        yield client

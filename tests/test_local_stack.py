@@ -1,13 +1,12 @@
 """The service as `penstock local up` deploys it: real HTTP in, rows in Postgres out."""
 
 import json
-import os
 import random
 import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import boto3
 import httpx
 import psycopg
 import pytest
@@ -24,73 +22,16 @@ from botocore.exceptions import ClientError
 from penstock import WriteIntent
 from penstock.intents import seal
 from penstock.local import state
-from penstock.local.aws import ACCESS_KEY
-from penstock.local.errors import LocalError, ToolError
-from penstock.local.node import check_node
-from penstock.local.processes import family, recall, send, wait_until
+from penstock.local.errors import LocalError
+from penstock.local.processes import family, recall, send
 from penstock.local.stack import LocalStack
 from penstock.local.state import LocalState
 from shared.intents import EmailRequested, OrderPlaced, OrderStatusChanged, StockAdjusted
+from tests.deployed import aws, eventually, page_view, rows
 
 ROOT = Path(__file__).parent.parent
-SECONDS = 30
 
 pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The service, deployed to a local stack of its own."""
-    try:
-        check_node()
-    except ToolError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-    stack = LocalStack(ROOT, tmp_path_factory.mktemp("stack"))
-    try:
-        stack.up()
-        yield stack
-    finally:
-        stack.reset()
-
-
-@pytest.fixture
-def live(stack: LocalStack) -> LocalState:
-    """The way to the stack, as it is recorded."""
-    live = state.read(stack.folder)
-    assert live is not None
-    return live
-
-
-@pytest.fixture
-def api(live: LocalState) -> Iterator[httpx.Client]:
-    """An HTTP client of the service's API."""
-    with httpx.Client(base_url=live.api_url, headers=live.api_headers, timeout=30, trust_env=False) as client:
-        yield client
-
-
-def page_view(**changes: Any) -> dict[str, Any]:
-    return {
-        "path": f"/{uuid.uuid4()}",
-        "visitor": str(uuid.uuid4()),
-        "viewed_at": "2026-11-20T10:00:00Z",
-    } | changes
-
-
-def rows(live: LocalState, path: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(live.database_url) as connection:
-        query = "SELECT path, visitor, viewed_at, duration_ms FROM page_views WHERE path = %s"
-        return connection.execute(query, [path]).fetchall()
-
-
-def eventually(condition: Callable[[], Any]) -> bool:
-    return wait_until(lambda: bool(condition()), SECONDS)
-
-
-def aws(live: LocalState, service: str, **credentials: str) -> Any:
-    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": ACCESS_KEY} | credentials
-    return boto3.client(service, endpoint_url=live.endpoint_url, region_name=live.region, **keys)  # type: ignore[call-overload]
 
 
 def envelope(data: dict[str, Any]) -> str:

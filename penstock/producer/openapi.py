@@ -23,29 +23,6 @@ from penstock.producer.problems import PREFIX, PROBLEMS
 from penstock.producer.requests import KEY_PATTERN
 
 _REF: Final = "#/components/schemas/{model}"
-_ANY_REQUEST: Final = ("not-json", "too-large", "internal", "not-ready")
-_WRITE: Final = (
-    *_ANY_REQUEST,
-    "not-an-object",
-    "too-deep",
-    "bad-idempotency-key",
-    "no-tenant",
-    "invalid-fields",
-    "not-kept",
-)
-_BATCH: Final = (
-    *_ANY_REQUEST,
-    "bad-batch",
-    "too-deep",
-    "bad-idempotency-key",
-    "no-tenant",
-    "unsupported-media-type",
-    "batch-refused",
-    "not-kept",
-)
-_QUESTION: Final = ("not-found", "gone", "internal", "outcome-unavailable")
-
-
 class _Asked(BaseException):
     """What a handler asked for; not an Exception, so that no handler takes it for a fault."""
 
@@ -189,88 +166,12 @@ def _question() -> dict[str, Any]:
     }
 
 
-def _problems(names: Iterable[str]) -> dict[str, Any]:
-    """Describe the problems that may be answered, by status; and what API Gateway answers by itself."""
-    by_status: dict[str, list[str]] = {}
-    for name in names:
-        status = PROBLEMS[name].status
-        by_status.setdefault(str(status and status.value), []).append(PREFIX + name)
-    described = {
-        status: {
-            "description": ", ".join(types),
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status, types in sorted(by_status.items())
-    }
-    return {"401": {"description": "The token is missing or cannot be verified (API Gateway)."}} | described
-
-
-def _json(schema: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-
-
-def _results(description: str) -> dict[str, Any]:
-    return {"description": description, "content": _json("Results")}
-
-
 _KEY_PATTERN: Final = f'^("{KEY_PATTERN}"|(?! ){KEY_PATTERN}(?<! ))$'
 _KEY: Final = {"type": ["string", "null"], "pattern": f"^{KEY_PATTERN}$"}
 _KEY_AND_PREFERENCE: Final = [
     {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": _KEY_PATTERN}},
     {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "example": "respond-async"},
 ]
-_ACCEPTED: Final = {
-    "description": "The write is kept.",
-    "headers": {
-        "Location": {"description": "Where its outcome is asked after.", "schema": {"type": "string"}},
-        "Retry-After": {"description": "In how many seconds.", "schema": {"type": "integer"}},
-    },
-    "content": _json("Kept"),
-}
-
-
-def _parts() -> dict[str, Any]:
-    text, time, number = {"type": "string"}, {"type": "string", "format": "date-time"}, {"type": "integer"}
-    links = {"type": "object", "properties": {"self": text}, "required": ["self"]}
-    identity = {"type": "string", "format": "uuid"}
-    problem = {"$ref": "#/components/schemas/Problem"}
-    wrong = _object({"field": text, "code": text, "message": text}, "field", "code")
-    result = {"status": number, "id": identity, "links": links, "replayed": {"const": True}, "problem": problem}
-    items = _array(_object(result, "status"))
-    outcome = {"enum": ["pending", "applied", "stale", "dead"]}
-    times = {"stated_at": time, "settled_at": time, "reused_at": time}
-    known = {"type": text, "title": text, "status": number, "detail": text, "reason": text}
-    return {
-        "Kept": _object({"id": identity, "status": {"const": "pending"}, "links": links}, "id", "status", "links"),
-        "Outcome": _object(
-            {"id": identity, "status": outcome, **times, "problem": problem, "links": links},
-            "id",
-            "status",
-            "links",
-        ),
-        "Problem": _object(
-            {**known, "errors": _array(wrong), "kept": number, "refused": number, "items": items},
-            "type",
-            "title",
-            "detail",
-        ),
-        "Results": _object(
-            {"kept": number, "refused": number, "items": items},
-            "kept",
-            "refused",
-            "items",
-        ),
-    }
-
-
-def _object(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(required)}
-
-
-def _array(items: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
-
-
 def text_of(targets: Iterable[str], *, title: str, version: str) -> str:
     """Return the text of the document that describes APIs.
 
