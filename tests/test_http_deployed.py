@@ -1,4 +1,4 @@
-"""The HTTP contract over HTTP: whatever docs/http.md lists is provoked on the deployed stack, or held elsewhere."""
+"""The contract over HTTP: whatever docs/http.md lists is provoked on the deployed stack, or held elsewhere."""
 
 import json
 import re

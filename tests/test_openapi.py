@@ -22,6 +22,7 @@ from penstock.producer import Producer, emitter, openapi
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue
 from tests.conftest import ROOT
+from tests.described import BEYOND_SCHEMAS, wrong
 
 FILE = ROOT / "producer" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
@@ -106,20 +107,6 @@ def described(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Any:
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 
 
-BEYOND_SCHEMAS = {
-    "decimal_max_digits",
-    "decimal_max_places",
-    "decimal_parsing",
-    "instant",
-    "int_type",
-    "nul_character",
-    "string_pattern_mismatch",
-    "too-large",
-}
-"""What is refused beyond what a schema can say: U+0000, an integer written `1.0`, a year before 1 in UTC, what a
-pattern means in Rust alone, bytes."""
-
-
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_the_api_is_as_described(described: Any, path: str, method: str, mode: GenerationMode) -> None:
@@ -137,11 +124,3 @@ def test_the_api_is_as_described(described: Any, path: str, method: str, mode: G
             case.validate_response(response, excluded_checks=excluded)
 
     check()
-
-
-def wrong(problem: dict[str, Any]) -> set[str]:
-    """The words for what is wrong with a request, or the items of a batch: the validator's, or the problem's."""
-    if "items" in problem:
-        return set().union(*(wrong(item["problem"]) for item in problem["items"]))
-    name = problem["type"].removeprefix("urn:penstock:problem:")
-    return {error["code"] for error in problem.get("errors", [{"code": name}])}

@@ -19,10 +19,22 @@ from pydantic.json_schema import models_json_schema
 
 from penstock.intents import WriteIntent, kind_of
 from penstock.producer.api import HttpApi
-from penstock.producer.problems import PREFIX, PROBLEMS
 from penstock.producer.requests import KEY_PATTERN
+from penstock.producer.responses import (
+    ACCEPTED,
+    BATCH,
+    FOUND,
+    NOT_MODIFIED,
+    QUESTION,
+    WRITE,
+    parts,
+    problems,
+    results,
+)
 
 _REF: Final = "#/components/schemas/{model}"
+
+
 class _Asked(BaseException):
     """What a handler asked for; not an Exception, so that no handler takes it for a fault."""
 
@@ -57,7 +69,7 @@ def describe(apis: Iterable[HttpApi], *, title: str, version: str) -> dict[str, 
         "paths": dict(sorted(paths.items())),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": _parts() | {name: model for name, model in models.items() if name not in _names(ordered)},
+            "schemas": parts() | {name: model for name, model in models.items() if name not in _names(ordered)},
         },
     }
 
@@ -106,7 +118,7 @@ def _write(asked: _Asked, models: Mapping[str, Any]) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": _without(model, asked.path)}},
         },
-        "responses": {"202": _ACCEPTED} | _problems(_WRITE),
+        "responses": {"202": ACCEPTED} | problems(WRITE),
     }
 
 
@@ -129,8 +141,8 @@ def _batch(asked: _Asked, models: Mapping[str, Any]) -> dict[str, Any]:
                 "application/x-ndjson": {"schema": {"type": "string", "description": "One item to a line."}},
             },
         },
-        "responses": {"202": _results("Each item is kept."), "207": _results("Some items are not kept.")}
-        | _problems(_BATCH),
+        "responses": {"202": results("Each item is kept."), "207": results("Some items are not kept.")}
+        | problems(BATCH),
     }
 
 
@@ -154,8 +166,7 @@ def _question() -> dict[str, Any]:
         {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "example": "wait=2"},
         {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}},
     ]
-    found = {"description": "What has become of the write.", "content": _json("Outcome")}
-    responses = {"200": found, "304": {"description": "It is what you have."}} | _problems(_QUESTION)
+    responses = {"200": FOUND, "304": NOT_MODIFIED} | problems(QUESTION)
     return {
         "get": {
             "summary": "Say what has become of a write.",
@@ -172,6 +183,8 @@ _KEY_AND_PREFERENCE: Final = [
     {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": _KEY_PATTERN}},
     {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "example": "respond-async"},
 ]
+
+
 def text_of(targets: Iterable[str], *, title: str, version: str) -> str:
     """Return the text of the document that describes APIs.
 

@@ -38,41 +38,69 @@ _GATEWAY: Final = {
 """What API Gateway answers by itself; `404` too, of which no route is to be described."""
 
 
-def _problems(names: Iterable[str]) -> dict[str, Any]:
-    """Describe the problems that may be answered, by status; and what API Gateway answers by itself."""
+def problems(names: Iterable[str]) -> dict[str, Any]:
+    """Describe, by status, the problems that may be answered, and what API Gateway answers by itself."""
     by_status: dict[str, list[str]] = {}
     for name in names:
         status = PROBLEMS[name].status
         by_status.setdefault(str(status and status.value), []).append(PREFIX + name)
-    described = {
-        status: {
-            "description": ", ".join(types),
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status, types in sorted(by_status.items())
+    return {status: _refusal(status, by_status.get(status, [])) for status in sorted({*by_status, *_GATEWAY})}
+
+
+def _refusal(status: str, types: list[str]) -> dict[str, Any]:
+    """Describe a status: the functions' problem documents, API Gateway's messages, or both."""
+    said = {
+        "description": ", ".join([*types, *([f"{_GATEWAY[status]} (API Gateway)"] if status in _GATEWAY else [])])
     }
-    return {"401": {"description": "The token is missing or cannot be verified (API Gateway)."}} | described
+    later = {"headers": {"Retry-After": RETRY_AFTER}} if types and status == "503" else {}
+    problem = json_of("Problem", "application/problem+json") if types else {}
+    return said | later | {"content": problem | (json_of("GatewayMessage") if status in _GATEWAY else {})}
 
 
-def _json(schema: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def json_of(schema: str, media_type: str = "application/json") -> dict[str, Any]:
+    """Describe a body that is one of the document's schemas."""
+    return {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
-def _results(description: str) -> dict[str, Any]:
-    return {"description": description, "content": _json("Results")}
+def results(description: str) -> dict[str, Any]:
+    """Describe the answer to a batch of which something is kept."""
+    headers = {"Cache-Control": _header("no-store"), "Retry-After": RETRY_AFTER | {"required": True}}
+    return {"description": description, "headers": headers, "content": json_of("Results")}
 
 
-_ACCEPTED: Final = {
+def _header(description: str, type_: str = "string", *, required: bool = True) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": type_}, **({"required": True} if required else {})}
+
+
+RETRY_AFTER: Final = _header("In how many seconds.", "integer", required=False)
+_PREFERENCE: Final = _header("The preference that was followed.", required=False)
+
+ACCEPTED: Final = {
     "description": "The write is kept.",
     "headers": {
-        "Location": {"description": "Where its outcome is asked after.", "schema": {"type": "string"}},
-        "Retry-After": {"description": "In how many seconds.", "schema": {"type": "integer"}},
+        "Location": _header("Where its outcome is asked after."),
+        "Retry-After": RETRY_AFTER | {"required": True},
+        "Cache-Control": _header("no-store"),
+        "Preference-Applied": _PREFERENCE,
+        "Idempotent-Replayed": _header("true, where the service knows.", required=False),
     },
-    "content": _json("Kept"),
+    "content": json_of("Kept"),
 }
+FOUND: Final = {
+    "description": "What has become of the write.",
+    "headers": {
+        "Cache-Control": _header("no-store, unless the outcome is final."),
+        "ETag": _header("Of a final outcome.", required=False),
+        "Retry-After": RETRY_AFTER,
+        "Preference-Applied": _PREFERENCE,
+    },
+    "content": json_of("Outcome"),
+}
+NOT_MODIFIED: Final = {"description": "It is what you have.", "headers": {"ETag": _header("The one you have.")}}
 
 
-def _parts() -> dict[str, Any]:
+def parts() -> dict[str, Any]:
+    """Return the schemas of everything that is answered."""
     text, time, number = {"type": "string"}, {"type": "string", "format": "date-time"}, {"type": "integer"}
     links = {"type": "object", "properties": {"self": text}, "required": ["self"]}
     identity = {"type": "string", "format": "uuid"}
@@ -97,6 +125,7 @@ def _parts() -> dict[str, Any]:
             "title",
             "detail",
         ),
+        "GatewayMessage": _object({"message": text}, "message"),
         "Results": _object(
             {"kept": number, "refused": number, "items": items},
             "kept",
@@ -112,5 +141,3 @@ def _object(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
 
 def _array(items: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
-
-
