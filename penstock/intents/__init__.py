@@ -1,11 +1,17 @@
 """The contract between the two sides: intents, their kinds and ids, the envelope, receipts."""
 
-from penstock.intents.envelope import Contract, Envelope, EnvelopeError, seal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from penstock.intents.ids import derive_id, new_id
 from penstock.intents.instant import Instant
 from penstock.intents.intent import WriteIntent, kind_of
 from penstock.intents.outcomes import Outcome, OutcomeForgotten, OutcomeUnavailable
 from penstock.intents.receipts import ForgedReceipt, Receipt, sign, verify
+from penstock.intents.sealing import seal
+
+if TYPE_CHECKING:
+    from penstock.intents.envelope import Contract, Envelope, EnvelopeError
 
 __all__ = [
     "Contract",
@@ -25,3 +31,13 @@ __all__ = [
     "sign",
     "verify",
 ]
+
+
+_READING = ("Contract", "Envelope", "EnvelopeError")
+
+
+def __getattr__(name: str) -> Any:
+    """Import what reads envelopes for who asks for it: a producer's function starts sooner without."""
+    if name in _READING:
+        return getattr(import_module("penstock.intents.envelope"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,24 +5,18 @@ apart by `type`, so that a message is parsed and validated in one pass over its 
 present name and version alone: what is older is looked at again, upgraded and validated in a second pass.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
-from pydantic_core import InitErrorDetails, PydanticCustomError, to_json
+from pydantic_core import to_json
 
 from penstock.intents.instant import Instant
 from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of
-from penstock.intents.storable import json_of, overflowed, refuse_unstorable, suspect, unchanged
+from penstock.intents.storable import overflowed, refuse_unstorable, suspect
 from penstock.intents.upgrades import UpgradeError, check_upgraders, upgraded
 
 D = TypeVar("D")
@@ -65,41 +59,6 @@ class Envelope(Generic[D]):
     subject: str | None = None
     dataschema: str | None = None
     data: D
-
-
-def seal(intent: WriteIntent, *, id: UUID, source: str, traceparent: str | None = None) -> str:  # noqa: A002
-    """Write an intent as the text of an envelope, validated as the consumer will validate it.
-
-    Args:
-        intent: what to write.
-        id: the id that it takes effect under, once.
-        source: who emits it, a URI reference.
-        traceparent: the W3C trace context that it is emitted in.
-
-    Raises:
-        pydantic.ValidationError: a field's value is wrong or cannot be stored; no value is in its text.
-        TypeError: the intent's class has no kind.
-    """
-    data = json_of(intent)
-    if not unchanged(intent, type(intent).model_validate_json(data)):
-        raise _changed_on_the_way(type(intent))
-    head = {
-        "specversion": "1.0",
-        "id": str(id),
-        "source": source,
-        "type": kind_of(intent),
-        "time": intent.intent_time.isoformat(),
-        "datacontenttype": "application/json",
-        "dataversion": intent.intent_version,
-        **({"traceparent": traceparent} if traceparent else {}),
-    }
-    return f'{json.dumps(head)[:-1]}, "data": {data}}}'
-
-
-def _changed_on_the_way(intent: type[WriteIntent]) -> ValidationError:
-    error = PydanticCustomError("changed_by_json", "The fields should come back from JSON as they are")
-    errors = [InitErrorDetails(type=error, loc=(), input=None)]
-    return ValidationError.from_exception_data(intent.__name__, errors, "json", hide_input=True)
 
 
 class EnvelopeError(Exception):
