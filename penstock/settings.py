@@ -139,14 +139,13 @@ def _renewed(arn: str, known: _Secret | None) -> _Secret:
 
 def _read(arn: str) -> str:
     """Read a secret from Secrets Manager, giving up within seconds: a caller is waiting for an answer."""
-    import boto3  # noqa: PLC0415 (costly, and only here)
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (costly, and only here)
 
-    patience = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+    from penstock.aws import aws_client, in_haste  # noqa: PLC0415
+
     try:
-        with closing(boto3.client("secretsmanager", config=patience)) as client:
-            return client.get_secret_value(SecretId=arn)["SecretString"]
+        with closing(aws_client("secretsmanager", in_haste(read_timeout=2))) as client:
+            return str(client.get_secret_value(SecretId=arn)["SecretString"])
     except ClientError as error:
         raise SecretUnavailable(f"the secret {arn} cannot be read: {error.response['Error']['Code']}") from error
     except (BotoCoreError, KeyError) as error:

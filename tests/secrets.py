@@ -11,7 +11,7 @@ ARN = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:key"
 
 
 class Secrets:
-    """In place of boto3's client: it holds `text`, or refuses once told to `fail`."""
+    """In place of a client: it holds `text`, or refuses once told to `fail`."""
 
     arn = ARN
 
@@ -22,7 +22,7 @@ class Secrets:
         self.calls = 0
         monkeypatch.setattr("penstock.settings._secrets", {})
         monkeypatch.setattr("penstock.settings.time.monotonic", self.clock)
-        monkeypatch.setattr("boto3.client", lambda *_words, **_options: self)
+        monkeypatch.setattr("penstock.aws.aws_client", lambda *_words, **_options: self)
 
     def fail(self) -> None:
         """Refuse from now on."""

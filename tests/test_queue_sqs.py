@@ -70,7 +70,7 @@ def expect_send(stub: Stubber, ids: list[str], failed: dict[str, tuple[str, bool
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the pauses between attempts out."""
-    monkeypatch.setattr("penstock.queue.sqs.time.sleep", lambda _: None)
+    monkeypatch.setattr("penstock.queue.patience.time.sleep", lambda _: None)
 
 
 def bodies(count: int) -> list[Outgoing]:
@@ -171,7 +171,7 @@ class Slow:
 def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     """Give the clock that patience runs by."""
     clock = ManualClock()
-    monkeypatch.setattr("penstock.queue.sqs.time.monotonic", clock)
+    monkeypatch.setattr("penstock.queue.patience.time.monotonic", clock)
     return clock
 
 

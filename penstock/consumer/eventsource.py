@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from penstock.aws import aws_client, in_haste
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -32,8 +32,8 @@ class MappingNotFound(Exception):
 
 def lambda_client() -> "LambdaClient":
     """Make a Lambda client whose calls take 3 s at most: the rest of an invocation has to do for several."""
-    patience = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 1})
-    return boto3.client("lambda", config=patience)
+    made: LambdaClient = aws_client("lambda", in_haste(read_timeout=2, attempts=1))
+    return made
 
 
 @dataclass(frozen=True, slots=True)
