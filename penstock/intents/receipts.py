@@ -6,7 +6,6 @@ HMAC-SHA256 over both. The same id always gets the same receipt.
 
 import base64
 import binascii
-import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,4 +92,4 @@ def identify(text: str) -> UUID:
 
 
 def _mac(claim: bytes, key: str) -> bytes:
-    return hmac.new(key.encode(), b"penstock receipt" + claim, hashlib.sha256).digest()[:_MAC_BYTES]
+    return hmac.digest(key.encode(), b"penstock receipt" + claim, "sha256")[:_MAC_BYTES]

@@ -165,8 +165,9 @@ class HttpApi(APIGatewayHttpResolver):
         return read_preferences(self._header("prefer"))
 
     def _header(self, name: str) -> str | None:
-        found: str | None = self.current_event.headers.get(name)
-        return found
+        # Powertools copies all headers whenever it is asked for them.
+        headers = self.current_event.get("headers") or {}
+        return next((value for given, value in headers.items() if given.lower() == name), None)
 
     def _body(self) -> bytes:
         event = self.current_event

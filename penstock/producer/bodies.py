@@ -44,7 +44,7 @@ def parse(body: bytes | str, *, where: str = "The body") -> Any:
         BadRequest: it is no JSON.
     """
     try:
-        return json.loads(body.decode() if isinstance(body, bytes) else body, object_pairs_hook=_object)
+        return _read(body.decode() if isinstance(body, bytes) else body)
     except RecursionError:
         raise BadRequest("too-deep", f"{where} is nested too deep.") from None
     except ValueError:
@@ -54,6 +54,10 @@ def parse(body: bytes | str, *, where: str = "The body") -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     return found if len(found) == len(pairs) else _Twice(pairs)
+
+
+# Kept: `json` makes another one at each call that asks for anything but its defaults.
+_read = json.JSONDecoder(object_pairs_hook=_object).decode
 
 
 def check(value: Any, nesting_limit: int) -> None:
