@@ -6,11 +6,15 @@ those are this machine's. The plain side is `benchmarks/emit_bare.py`: boto3, js
     burst      `emit_many` of 10,000 intents beside a loop of `send_message_batch`
     request    one request to a handler that emits, beside one to a handler that sends; `HttpApi` also routes,
                validates and answers problems, `emit` is the same without it
-    import     what a function's start costs before its first request
+    import     what a function's start costs before its first request; `parts of HttpApi` is the import of
+               botocore, Pydantic and Powertools' event handler with nothing of Penstock: with them less is not to
+               be had. The plain function makes its client in its import, Penstock in its first request
+    start      what the first caller waits for in all: the import, and the first answer (local only)
 
-Each is measured against `stub`, botocore with all of its work and a fixed time for each call in place of a
-network, and, unless it is left out, against `local`, the local AWS. The local one serves one call at a time and
-shares the processors with the client, so that many calls at once gain little there; SQS serves them at once.
+Bursts and requests are measured against `stub`, botocore with all of its work and a fixed time for each call in
+place of a network, and, unless it is left out, against `local`, the local AWS. The local one serves one call at a
+time and shares the processors with the client: some thousand messages a second are all that it takes from either
+side, so that many calls at once gain nothing there, and a burst has no target. SQS serves them at once.
 
 A target that is missed is shown as such; the exit code is 0 whenever the measurement itself worked.
 """
@@ -21,32 +25,29 @@ import json
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest import mock
 
 from rich.console import Console
 from rich.table import Table as Grid
 
-from benchmarks.emit_rounds import Table, imports, interleave, request
-from benchmarks.emit_stub import URL, stub
+from benchmarks.emit_places import ENVIRONMENT, KEY, Bench, local, stubbed
+from benchmarks.emit_rounds import Table, alone, first_answer, interleave, request
 from benchmarks.figures import Figure
 from penstock import accepted, emit
-from penstock.local.aws import LocalAws
-from penstock.producer import Producer, emitter
-from penstock.queue import SqsQueue, sqs_client
-from penstock.settings import Settings
+from penstock.producer import emitter
 from penstock.testing import LambdaContext
 from shared.intents import StockAdjusted
 
-ROOT = Path(__file__).parent.parent
-ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 FASTER, SLOWER, IMPORT = 5.0, 1.15, 1.5
+PARTS = """
+import botocore.session
+from pydantic import BaseModel, Field
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+"""
 
 _talk = Console(stderr=True)
 _data = Console(width=None if sys.stdout.isatty() else 120)
@@ -82,46 +83,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     with mock.patch.dict(os.environ, ENVIRONMENT):
         report = Report()
-        with _stubbed(options.stub_ms / 1000) as bench:
-            _measure(report, f"stub, {options.stub_ms:g} ms per call", bench, options, targets=True)
+        with stubbed(options.stub_ms / 1000) as bench:
+            _measure(report, f"stub, {options.stub_ms:g} ms per call", bench, options, faster=FASTER)
         if options.local:
-            with _local() as bench:
-                _measure(report, "local", bench, options, targets=False)
+            with local() as bench:
+                _measure(report, "local", bench, options)
+                _first_answers(report, bench, options)
         _imports(report, options)
     report.show(_data)
     report.write(options.json)
     _say(f"written to {options.json}")
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """Both sides, emitting to the same queue.
-
-    Attributes:
-        bare: the plain function's module.
-        url: the queue's.
-        empty: empties the queue.
-    """
-
-    bare: ModuleType
-    url: str
-    empty: Callable[[], object]
-
-
-def _measure(report: Report, where: str, bench: Bench, options: argparse.Namespace, *, targets: bool) -> None:
+def _measure(
+    report: Report, where: str, bench: Bench, options: argparse.Namespace, *, faster: float | None = None
+) -> None:
     _say(f"burst, {where}")
     burst = _burst(bench, options, f"burst of {options.intents:,} intents, {where}")
     _say(f"requests, {where}")
     single = _requests(bench, options, f"one request, {where}")
     report.tables += [burst, single]
     report.figures.append(
-        Figure(f"speed: emit_many / plain loop, {where}", burst.ratio("loop", "penstock"), at_least=FASTER)
+        Figure(f"speed: emit_many / plain loop, {where}", burst.ratio("loop", "penstock"), at_least=faster)
     )
     for name in ("emit", "HttpApi"):
         for at, word in ((0.5, "p50"), (0.99, "p99")):
             ratio = single.ratio(name, "bare", at=at)
-            limit = SLOWER if targets else None
-            report.figures.append(Figure(f"time: {name} / bare, {word}, {where}", ratio, at_most=limit))
+            report.figures.append(Figure(f"time: {name} / bare, {word}, {where}", ratio, at_most=SLOWER))
 
 
 def _burst(bench: Bench, options: argparse.Namespace, title: str) -> Table:
@@ -162,54 +150,29 @@ def _requests(bench: Bench, options: argparse.Namespace, title: str) -> Table:
     return Table(title, interleave(runs, rounds=options.requests, collect=False))
 
 
+def _first_answers(report: Report, bench: Bench, options: argparse.Namespace) -> None:
+    _say("first answers")
+    told = {"PENSTOCK_QUEUE_URL": bench.url, "PENSTOCK_SOURCE": "/shop", "PENSTOCK_RECEIPT_KEY": KEY}
+    bare = first_answer("benchmarks.emit_bare", told)
+    ours = first_answer("producer.stock", told)
+    secret = first_answer("producer.stock", {**told, "PENSTOCK_RECEIPT_KEY": str(bench.secret)})
+    codes = {"bare": bare, "HttpApi": ours, "HttpApi, its key a secret": secret}
+    _compare(report, "start", Table("start to first answer, local", alone(codes, rounds=options.imports)), None)
+
+
 def _imports(report: Report, options: argparse.Namespace) -> None:
     _say("imports")
     modules = {"bare": "benchmarks.emit_bare", "penstock": "penstock", "HttpApi": "producer.stock"}
-    table = Table("import of a producer function", imports(modules, rounds=options.imports))
+    codes = {name: f"import {module}" for name, module in modules.items()} | {"parts of HttpApi": PARTS}
+    _compare(
+        report, "import", Table("import of a producer function", alone(codes, rounds=options.imports)), IMPORT
+    )
+
+
+def _compare(report: Report, what: str, table: Table, limit: float | None) -> None:
     report.tables.append(table)
-    for name in ("penstock", "HttpApi"):
-        report.figures.append(Figure(f"import: {name} / bare", table.ratio(name, "bare"), at_most=IMPORT))
-
-
-@contextmanager
-def _stubbed(seconds: float) -> Iterator[Bench]:
-    bare, client = _bare(), sqs_client()
-    stub(bare.sqs, seconds)
-    stub(client, seconds)
-    with _producing(SqsQueue(URL, client), URL):
-        yield Bench(bare, URL, lambda: None)
-
-
-@contextmanager
-def _local() -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
-        aws = LocalAws(Path(folder), environment=ROOT / ".penstock" / "aws-environment")
-        aws.start()
-        try:
-            with mock.patch.dict(os.environ, aws.client_environment()):
-                bare, client = _bare(), sqs_client()
-                url = client.create_queue(QueueName="bench")["QueueUrl"]
-                with _producing(SqsQueue(url, client), url):
-                    yield Bench(bare, url, lambda: client.purge_queue(QueueUrl=url))
-        finally:
-            aws.stop()
-
-
-def _bare() -> ModuleType:
-    """Import the plain function anew, with a client for what the environment says now."""
-    sys.modules.pop("benchmarks.emit_bare", None)
-    return importlib.import_module("benchmarks.emit_bare")
-
-
-@contextmanager
-def _producing(queue: SqsQueue, url: str) -> Iterator[None]:
-    producer = Producer(Settings(receipt_key="k" * 32, source="/shop"), queue)
-    with (
-        # A mock would cost each emit a fiftieth of its time.
-        mock.patch.object(emitter, "environment_producer", lambda: producer),  # noqa: PT008
-        mock.patch.dict(os.environ, {"PENSTOCK_QUEUE_URL": url}),
-    ):
-        yield
+    for name in list(table.samples)[1:]:
+        report.figures.append(Figure(f"{what}: {name} / bare", table.ratio(name, "bare"), at_most=limit))
 
 
 def _milliseconds(figures: dict[str, Any]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -64,22 +63,27 @@ def interleave(runs: Mapping[str, Run], *, rounds: int, warm_up: int = WARM_UP, 
     return {name: found[warm_up:] for name, found in seconds.items()}
 
 
-def import_seconds(module: str) -> float:
-    """Import a module in a process of its own and return how long it took there."""
-    code = f"import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
-    )
+def alone(codes: Mapping[str, str], *, rounds: int, warm_up: int = 1) -> Samples:
+    """Time pieces of code in turn, each in a process of its own."""
+    seconds: dict[str, list[float]] = {name: [] for name in codes}
+    for _ in range(warm_up + rounds):
+        for name, code in codes.items():
+            seconds[name].append(_seconds(code))
+    return {name: found[warm_up:] for name, found in seconds.items()}
+
+
+def _seconds(code: str) -> float:
+    clock = "import time; start = time.perf_counter()"
+    lines = f"{clock}\n{code}\nprint(time.perf_counter() - start)"
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
-def imports(modules: Mapping[str, str], *, rounds: int) -> Samples:
-    """Time imports, each in a process of its own."""
-    seconds: dict[str, list[float]] = {name: [] for name in modules}
-    for _ in range(1 + rounds):
-        for name, module in modules.items():
-            seconds[name].append(import_seconds(module))
-    return {name: found[1:] for name, found in seconds.items()}
+def first_answer(module: str, environment: Mapping[str, str]) -> str:
+    """Return the code of a function's start: its import, and its answer to a first request."""
+    told = f"import os; os.environ.update({dict(environment)!r})"
+    asked = f"assert handler({request()!r}, None)['statusCode'] == 202"
+    return f"{told}\nfrom {module} import handler\n{asked}"
 
 
 def request(sku: str = "A1") -> dict[str, Any]:

@@ -8,6 +8,8 @@ import pytest
 from benchmarks.emit import main
 
 HANDLERS = ["bare", "emit", "HttpApi"]
+STARTS = ["HttpApi", "HttpApi, its key a secret"]
+IMPORTS = ["penstock", "HttpApi", "parts of HttpApi"]
 
 
 def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,7 +22,8 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
     assert {title: [*table] for title, table in report["tables"].items()} == {
         **{f"burst of 25 intents, {place}": ["penstock", "loop"] for place in places},
         **{f"one request, {place}": HANDLERS for place in places},
-        "import of a producer function": ["bare", "penstock", "HttpApi"],
+        "start to first answer, local": ["bare", *STARTS],
+        "import of a producer function": ["bare", *IMPORTS],
     }
     assert [figure["name"] for figure in report["figures"]] == [
         name
@@ -29,6 +32,6 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
             f"speed: emit_many / plain loop, {place}",
             *(f"time: {one} / bare, {at}, {place}" for one in HANDLERS[1:] for at in ("p50", "p99")),
         )
-    ] + [f"import: {one} / bare" for one in ("penstock", "HttpApi")]
+    ] + [f"start: {one} / bare" for one in STARTS] + [f"import: {one} / bare" for one in IMPORTS]
     assert all(figure["value"] > 0 for figure in report["figures"])
     assert "What it comes to" in capsys.readouterr().out
