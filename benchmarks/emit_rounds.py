@@ -63,18 +63,24 @@ def interleave(runs: Mapping[str, Run], *, rounds: int, warm_up: int = WARM_UP, 
     return {name: found[warm_up:] for name, found in seconds.items()}
 
 
-def alone(codes: Mapping[str, str], *, rounds: int, warm_up: int = 1) -> Samples:
-    """Time pieces of code in turn, each in a process of its own."""
+def alone(codes: Mapping[str, str], *, rounds: int, clock: str = "perf_counter", warm_up: int = 1) -> Samples:
+    """Time pieces of code in turn, each in a process of its own.
+
+    Args:
+        codes: what to time, by name.
+        rounds: how many rounds are counted.
+        clock: which clock of `time` goes; `process_time` leaves out what else the machine does.
+        warm_up: how many are run before that.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in codes}
     for _ in range(warm_up + rounds):
         for name, code in codes.items():
-            seconds[name].append(_seconds(code))
+            seconds[name].append(_seconds(code, clock))
     return {name: found[warm_up:] for name, found in seconds.items()}
 
 
-def _seconds(code: str) -> float:
-    clock = "import time; start = time.perf_counter()"
-    lines = f"{clock}\n{code}\nprint(time.perf_counter() - start)"
+def _seconds(code: str, clock: str) -> float:
+    lines = f"from time import {clock}; start = {clock}()\n{code}\nprint({clock}() - start)"
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
     return float(done.stdout)
 

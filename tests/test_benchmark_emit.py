@@ -23,7 +23,7 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
         **{f"burst of 25 intents, {place}": ["penstock", "loop"] for place in places},
         **{f"one request, {place}": HANDLERS for place in places},
         "start to first answer, local": ["bare", *STARTS],
-        "import of a producer function": ["bare", *IMPORTS],
+        "import of a producer function, processor time": ["bare", *IMPORTS],
     }
     assert [figure["name"] for figure in report["figures"]] == [
         name

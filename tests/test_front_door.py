@@ -4,11 +4,14 @@ import importlib
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from tests.conftest import ROOT
+from benchmarks.emit_rounds import first_answer
+from tests.conftest import ROOT, SESSION
 
 EXPORTS = {
     "penstock": {
@@ -63,6 +66,61 @@ def test_a_producer_loads_no_database(module: str) -> None:
     code = f"import sys, {module}; print([m for m in sys.modules if m.split('.')[0] in ('sqlalchemy', 'psycopg')])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+NOT_AT_THE_START = [
+    "boto3",
+    "s3transfer",
+    "concurrent.futures.thread",
+    "pydantic.dataclasses",
+    "pydantic.type_adapter",
+    "pydantic.networks",
+    "aws_xray_sdk",
+    "jsonschema",
+    "aws_lambda_powertools.event_handler.middlewares",
+    "aws_lambda_powertools.event_handler.openapi.models",
+    "aws_lambda_powertools.utilities.batch",
+    "aws_lambda_powertools.utilities.parameters",
+    "aws_lambda_powertools.utilities.validation",
+    "penstock.consumer",
+    "penstock.database",
+    "penstock.deadletters",
+    "penstock.intents.envelope",
+    "penstock.intents.schema",
+    "penstock.producer.aio",
+    "penstock.producer.openapi",
+    "penstock.testing",
+]
+"""What a producer needs neither to start nor to answer; each was there once, or would be easily."""
+
+
+@pytest.mark.parametrize("module", PRODUCERS)
+def test_a_producer_starts_with_what_it_needs(module: str) -> None:
+    """A producer function imports nothing of a list of costly modules, by name."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(NOT_AT_THE_START).intersection(done.stdout.split())
+
+
+def test_a_first_answer_needs_little_more(local_aws_endpoint: str) -> None:
+    """The first request of a function whose receipt key is a secret loads none of those modules either."""
+    environment = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": local_aws_endpoint,
+        "PENSTOCK_SOURCE": "/shop",
+    }
+    with (
+        closing(SESSION.client("sqs", endpoint_url=local_aws_endpoint)) as queue,
+        closing(SESSION.client("secretsmanager", endpoint_url=local_aws_endpoint)) as secrets,
+    ):
+        environment["PENSTOCK_QUEUE_URL"] = queue.create_queue(QueueName="first-answer")["QueueUrl"]
+        secret = secrets.create_secret(Name=f"first-answer-{uuid4()}", SecretString="k" * 32)
+        environment["PENSTOCK_RECEIPT_KEY"] = secret["ARN"]
+    code = f"{first_answer('producer.stock', environment)}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(NOT_AT_THE_START).intersection(done.stdout.split())
 
 
 def test_the_import_rules_hold() -> None:
