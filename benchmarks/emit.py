@@ -36,7 +36,7 @@ from rich.table import Table as Grid
 
 from benchmarks.emit_places import ENVIRONMENT, KEY, Bench, local, stubbed
 from benchmarks.emit_rounds import Table, alone, first_answer, interleave, request
-from benchmarks.figures import Figure
+from benchmarks.figures import VERDICTS, Figure, write_page
 from penstock import accepted, emit
 from penstock.producer import emitter
 from penstock.testing import LambdaContext
@@ -62,20 +62,28 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
-        machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
         tables = {table.title: table.as_json() for table in self.tables}
         figures = [figure.as_json() for figure in self.figures]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"machine": machine, "tables": tables, "figures": figures}, indent=2) + "\n")
+        path.write_text(json.dumps({"machine": _machine(), "tables": tables, "figures": figures}, indent=2) + "\n")
+
+    def write_markdown(self, path: Path) -> None:
+        """Write the figures as a page of Markdown."""
+        circumstances = ", ".join(f"{name} {value}" for name, value in _machine().items())
+        words = f"Written by `make bench-emit`: {circumstances}. How to read it: `benchmarks/emit.py`."
+        write_page(path, "Figures of emitting", words, self.figures)
 
     def show(self, console: Console) -> None:
         """Print it."""
         for table in self.tables:
             rows = [(name, *_milliseconds(figures)) for name, figures in table.as_json().items()]
             _print(console, table.title, ("", "rounds", "fastest ms", "median ms", "p99 ms", "slowest ms"), rows)
-        verdicts = {True: "reached", False: "not reached", None: ""}
-        rows = [(each.name, each.measured, each.target, verdicts[each.reached]) for each in self.figures]
+        rows = [(each.name, each.measured, each.target, VERDICTS[each.reached]) for each in self.figures]
         _print(console, "What it comes to", ("figure", "measured", "target", ""), rows)
+
+
+def _machine() -> dict[str, Any]:
+    return {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -93,6 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report.show(_data)
     report.write(options.json)
     _say(f"written to {options.json}")
+    if options.markdown:
+        report.write_markdown(options.markdown)
+        _say(f"written to {options.markdown}")
 
 
 def _measure(
@@ -204,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--stub-ms", type=float, default=5.0, help="what a call to the stub takes, in milliseconds")
     add("--no-local", dest="local", action="store_false", help="leave the local AWS out")
     add("--json", type=Path, default=Path("build/bench-emit.json"), help="where the JSON goes")
+    add("--markdown", type=Path, help="where the figures go as a Markdown table, if anywhere")
     return parser
 
 

@@ -1,7 +1,12 @@
-"""A figure, and what it is to reach."""
+"""A figure, and what it is to reach; and a page of figures."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+
+VERDICTS: Final = {True: "reached", False: "not reached", None: ""}
+"""What is said of a figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +50,15 @@ class Figure:
         """Return all of it."""
         target = {"at_least": self.at_least, "at_most": self.at_most, "reached": self.reached}
         return {"name": self.name, "value": self.value, "unit": self.unit, **target}
+
+
+def write_page(path: Path, heading: str, words: str, figures: Iterable[Figure]) -> None:
+    """Write figures as a page of Markdown."""
+    rows = [
+        ("figure", "measured", "target", ""),
+        ("---", "---:", "---:", "---"),
+        *((figure.name, figure.measured, figure.target, VERDICTS[figure.reached]) for figure in figures),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    path.write_text(f"# {heading}\n\n{words}\n\n{table}\n")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.figures import Figure
+from benchmarks.figures import VERDICTS, Figure, write_page
 from benchmarks.rounds import Timing
 
 
@@ -52,14 +52,8 @@ class Report:
 
     def write_markdown(self, path: Path) -> None:
         """Write the figures as a page of Markdown."""
-        rows = [
-            ("figure", "measured", "target", ""),
-            ("---", "---:", "---:", "---"),
-            *((figure.name, figure.measured, figure.target, _VERDICTS[figure.reached]) for figure in self.figures),
-        ]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-        path.write_text(f"# Figures\n\nWritten by `make bench-drain`: {self._circumstances()}.\n\n{table}\n")
+        words = f"Written by `make bench-drain`: {self._circumstances()}."
+        write_page(path, "Figures", words, self.figures)
 
     def show(self, console: Console) -> None:
         """Print it."""
@@ -95,7 +89,6 @@ def _timing_table(title: str, timings: Mapping[str, Timing]) -> Table:
     return table
 
 
-_VERDICTS = {True: "reached", False: "not reached", None: ""}
 _STYLES = {True: "green", False: "yellow", None: ""}
 
 
@@ -104,6 +97,6 @@ def _figure_table(figures: Iterable[Figure]) -> Table:
     for heading in ("measured", "target", ""):
         table.add_column(heading, justify="right")
     for figure in figures:
-        verdict = Text(_VERDICTS[figure.reached], _STYLES[figure.reached])
+        verdict = Text(VERDICTS[figure.reached], _STYLES[figure.reached])
         table.add_row(figure.name, figure.measured, figure.target, verdict)
     return table

@@ -16,7 +16,8 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
     """With tiny sizes, the JSON and the table have every figure, against the stub and the local AWS."""
     path = tmp_path / "deep" / "bench.json"
     tiny = ["--intents", "25", "--rounds", "1", "--requests", "2", "--imports", "1", "--stub-ms", "1"]
-    main([*tiny, "--json", str(path)])
+    page = tmp_path / "figures.md"
+    main([*tiny, "--json", str(path), "--markdown", str(page)])
     report = json.loads(path.read_text())
     places = ["stub, 1 ms per call", "local"]
     assert {title: [*table] for title, table in report["tables"].items()} == {
@@ -34,4 +35,5 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
         )
     ] + [f"start: {one} / bare" for one in STARTS] + [f"import: {one} / bare" for one in IMPORTS]
     assert all(figure["value"] > 0 for figure in report["figures"])
+    assert all(f"| {figure['name']} |" in page.read_text() for figure in report["figures"])
     assert "What it comes to" in capsys.readouterr().out
