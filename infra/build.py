@@ -15,7 +15,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -47,6 +47,7 @@ BOTH: Final = ("penstock/intents", "penstock/producer", "penstock/queue", "share
 PRODUCER: Final = Contents(("producer", *BOTH))
 # The status of a write is an API too, so that the consumer's side has the producer's HTTP conventions.
 CONSUMER: Final = Contents(("consumer", "penstock/consumer", "penstock/database", *BOTH), extras=("consumer",))
+OPERATOR: Final = replace(CONSUMER, rooms=("penstock/deadletters", *CONSUMER.rooms))
 # Needs Alembic, and is run by the `penstock` command alone.
 LEFT_OUT: Final = ("penstock/database/migrations", "penstock/database/migrate.py")
 
@@ -103,11 +104,16 @@ def build(stage: str) -> list[str]:
 def _build_all(functions: dict[str, dict[str, str]], target: Target, folder: Path) -> list[str]:
     built = []
     for name, function in functions.items():
-        contents = PRODUCER if function["handler"].startswith("producer/") else CONSUMER
         artifact = folder / f"{name}.zip"
-        if _write_if_changed(artifact, _files(contents, target)):
+        if _write_if_changed(artifact, _files(_contents(function["handler"]), target)):
             built.append(f"{name} ({artifact.stat().st_size / 1e6:.1f} MB)")
     return built
+
+
+def _contents(handler: str) -> Contents:
+    if handler.startswith("producer/"):
+        return PRODUCER
+    return OPERATOR if handler.startswith("consumer/dead_letters.") else CONSUMER
 
 
 def _target(service: dict[str, dict[str, dict[str, str]]], stage: str) -> Target:

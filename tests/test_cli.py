@@ -32,6 +32,8 @@ Resources:
 Outputs:
   QueueUrl: {Value: {Ref: Queue}}
   DeadLetterQueueUrl: {Value: {Ref: DeadLetterQueue}}
+  QueueArn: {Value: {"Fn::GetAtt": [Queue, Arn]}}
+  DeadLetterQueueArn: {Value: {"Fn::GetAtt": [DeadLetterQueue, Arn]}}
 """
 PROGRAM = str(Path(sys.executable).with_name("penstock"))
 NOWHERE = "http://127.0.0.1:1"

@@ -28,7 +28,7 @@ from penstock.deadletters import (
 from penstock.deadletters import (
     replay as run_replay,
 )
-from penstock.deadletters.edit import EditRefused
+from penstock.deadletters.errors import EditRefused
 from penstock.deadletters.pace import Pace
 from penstock.deadletters.stamp import REPLAY_ATTRIBUTE
 from penstock.queue import Attribute, Depth, Outgoing, Queue, QueueError, Received, Refusal

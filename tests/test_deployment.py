@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 STAGE = "dev"
 BUILD = ROOT / "build" / STAGE
 PRODUCERS = {"page-views", "orders", "stock", "emails", "batches", "openapi"}
-CONSUMERS = {"writes", "drain", "probe", "prune"}
+CONSUMERS = {"writes", "drain", "probe", "prune", "dead-letters"}
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -184,7 +184,7 @@ def test_budget(template: dict[str, Any]) -> None:
         function["ReservedConcurrentExecutions"] * int(function["Environment"]["Variables"]["PENSTOCK_POOL_SIZE"])
         for function in connected.values()
     ]
-    assert len(held) == 4
+    assert len(held) == 5
     assert int(template["Outputs"]["ConnectionBudget"]["Value"]) == sum(held)
 
 
@@ -298,6 +298,22 @@ def test_prune_permissions(template: dict[str, Any]) -> None:
     assert given == {"secretsmanager:GetSecretValue"}
 
 
+def test_dead_letters_permissions(template: dict[str, Any]) -> None:
+    """What answers for the dead letters may take them, send to the queue and read the URL; nobody invokes it."""
+    found = {where: given for where, given in actions(template, "DeadLettersRole").items() if "sqs" in str(given)}
+    assert found == {
+        '{"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}': {
+            "sqs:ChangeMessageVisibility*",
+            "sqs:DeleteMessage*",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        },
+        '{"Fn::GetAtt": ["Queue", "Arn"]}': {"sqs:SendMessage*"},
+    }
+    permissions = resources(template, "AWS::Lambda::Permission").values()
+    assert "DeadDashlettersLambdaFunction" not in str(permissions)
+
+
 def test_schedules(template: dict[str, Any]) -> None:
     """The probe runs every minute and the pruning every day, one of each at a time."""
     rules = resources(template, "AWS::Events::Rule").values()
@@ -361,7 +377,7 @@ def test_no_wildcard_resources(template: dict[str, Any]) -> None:
 
 def test_roles(template: dict[str, Any]) -> None:
     """There is a role for each kind of function, and no shared default one."""
-    roles = {"ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole"}
+    roles = {"ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole", "DeadLettersRole"}
     assert resources(template, "AWS::IAM::Role").keys() == roles
 
 
@@ -420,7 +436,8 @@ def test_consumer_artifact(built: Path, name: str) -> None:
     assert {"penstock", "consumer", "shared", "sqlalchemy", "psycopg", "psycopg_binary"} <= tops
     assert not tops & {"alembic", "typer", "rich", "boto3", "botocore", "producer"}
     rooms = {file.split("/")[1] for file in files if file.startswith("penstock/") and file.count("/") > 1}
-    assert rooms == {"consumer", "database", "intents", "producer", "queue"}
+    own = {"deadletters"} if name == "dead-letters" else set()
+    assert rooms == {"consumer", "database", "intents", "producer", "queue"} | own
 
 
 def test_handlers_are_in_the_artifacts(built: Path, template: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import WriteIntent
-from penstock.deadletters.edit import Edit, EditRefused
+from penstock.deadletters.edit import Edit
+from penstock.deadletters.errors import EditRefused
 from penstock.deadletters.exact import NotExact, read, write
 from penstock.deadletters.expression import BadExpression
 from penstock.deadletters.where import Where

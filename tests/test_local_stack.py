@@ -338,6 +338,28 @@ def probe(functions: Any) -> str:
     return str(said["breaker"])
 
 
+def test_dead_letters_function(live: LocalState) -> None:
+    """Who may invoke the function counts dead letters and sends them back, with nothing but its own role."""
+    id_ = str(uuid.uuid4())
+    head = {"specversion": "1.0", "id": id_, "source": "/shop", "type": "page.viewed"}
+    body = json.dumps(head | {"time": "2026-11-20T10:00:00Z", "data": page_view()})
+    with aws(live, "sqs") as sqs:
+        sqs.send_message(QueueUrl=live.dead_letter_queue_url, MessageBody=body)
+
+    def ask(**event: Any) -> dict[str, Any]:
+        with aws(live, "lambda") as client:
+            done = client.invoke(FunctionName="shop-local-dead-letters", Payload=json.dumps(event).encode())
+            answer: dict[str, Any] = json.loads(done["Payload"].read())
+        return answer
+
+    assert ask(action="list", selector={"ids": [id_]})["dead_letters"][0]["origin"] == "sqs"
+    answer = ask(action="replay", selector={"ids": [id_]}, actor="tests")
+    assert (answer["counts"], answer["missing"]) == ({"replayed": 1}, [])
+    with psycopg.connect(live.database_url) as connection:
+        query = "SELECT outcome FROM penstock.ledger WHERE id = %s"
+        assert eventually(lambda: connection.execute(query, [id_]).fetchone() == ("applied",))
+
+
 def test_up_again(stack: LocalStack, live: LocalState) -> None:
     """A second `up` finds everything current and deploys nothing."""
     steps: list[str] = []

@@ -7,6 +7,7 @@ USAGE: Final = 2
 CONFIRMATION: Final = 3
 CREDENTIALS: Final = 4
 CONFLICT: Final = 5
+INTERRUPTED: Final = 130
 FOUND: Final = 10
 """A `--check` found something."""
 

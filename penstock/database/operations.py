@@ -44,7 +44,7 @@ class Operation:
         actor: who does it.
         id: the record's id.
         counts: how many dead letters had each outcome so far; whoever does it keeps this up to date.
-        outcome: how it ends, if nothing is raised.
+        outcome: how it ends; whoever does it may know better than what is raised tells.
     """
 
     action: str
@@ -75,7 +75,7 @@ def recorded(engine: Engine | None, action: str, actor: str, selection: Mapping[
     try:
         yield one
     except Exception:
-        one.outcome = FAILED
+        one.outcome = FAILED if one.outcome == DONE else one.outcome
         raise
     except BaseException:
         one.outcome = INTERRUPTED

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 from jsonpatch import JsonPatch, JsonPatchException, JsonPatchTestFailed
 from jsonpointer import JsonPointerException
 
+from penstock.deadletters.errors import EditRefused
 from penstock.deadletters.exact import NotExact, read, write
 from penstock.deadletters.expression import BadExpression, Expression, NoResult
 from penstock.intents import Contract, EnvelopeError
@@ -19,10 +20,6 @@ MAY_CHANGE = frozenset({"type", "time", "dataversion", "data"})
 """The fields of an envelope that an edit may change."""
 
 _Change: TypeAlias = Callable[[dict[str, Any]], Any]
-
-
-class EditRefused(Exception):
-    """An edit does not make a sound envelope of a message; the text names fields and shows no value."""
 
 
 class Edit:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from penstock.deadletters.edit import EditRefused
+from penstock.deadletters.errors import EditRefused
 from penstock.deadletters.found import Found
 from penstock.deadletters.look import look
 from penstock.deadletters.replay import EDIT_REFUSED, REPLAYED_TOO_OFTEN, Outcome, Plan

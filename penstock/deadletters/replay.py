@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from penstock.consumer.letter import unstamp
-from penstock.deadletters.edit import EditRefused
+from penstock.deadletters.errors import EditRefused
 from penstock.deadletters.found import Found
 from penstock.deadletters.leases import PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
 from penstock.deadletters.pace import Pace

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from penstock.cli.confirm import confirm
 from penstock.cli.database import DatabaseOption, connecting, find_database
+from penstock.cli.dlq.moving import move_natively, whole_rate
 from penstock.cli.dlq.record import Doing, NoRecordOption, recording
 from penstock.cli.dlq.selection import Selection, selecting
 from penstock.cli.dlq.talk import counted, progress, tell, tell_hidden, tell_missing
@@ -65,6 +66,9 @@ def replay_(
         str | None,
         typer.Option("--edit", help="Change each on the way: a JMESPath expression, a JSON Patch, or @FILE."),
     ] = None,
+    native: Annotated[
+        bool, typer.Option("--native", help="Have SQS itself move all of them: with --all and --rate only.")
+    ] = False,
     drain: DrainOption = DRAIN,
     yes: YesOption = False,
     no_input: NoInputOption = False,
@@ -77,7 +81,7 @@ def replay_(
     Prints a line for each. It can be interrupted and run again at any point: an intent that was sent twice still
     takes effect once. With a selector the whole dead-letter queue is looked through, which counts as a receive of
     each message in it. An edit may change `type`, `time`, `dataversion` and `data` of the envelope; what comes of
-    it has to be what the service takes.
+    it has to be what the service takes. With --native SQS moves them, with new ids; Ctrl-C cancels.
     """
     selector = chosen.to_act_on(everything=everything)
     plan = Plan(
@@ -87,6 +91,11 @@ def replay_(
         max_replays=max_replays,
         edit=_edit(edit, drain) if edit else None,
     )
+    if native and (
+        not everything or to or canary or dry_run or trial_ or plan != Plan(selector=selector, rate=rate)
+    ):
+        raise Failure("--native moves all dead letters as they are: it goes with --all and --rate only", USAGE)
+    native_rate = whole_rate(rate) if native else None
     stage = at.open()
     queues = stage.queues()
     if dry_run or trial_:
@@ -101,9 +110,12 @@ def replay_(
         confirm(question, yes=yes, no_input=no_input, needs="--all")
     asked = {"limit": limit, "rate": rate, "canary": canary, "max_replays": max_replays, "to": to, "edit": edit}
     selection = selector.describe() | {name: value for name, value in asked.items() if value is not None}
-    doing = Doing("replay", selection, stage)
+    doing = Doing("native-move" if native else "replay", selection, stage)
     hidden = queues.dead.depth().in_flight
     with recording(doing, at, database_url, no_record=no_record) as (operation, engine):
+        if native:
+            move_natively(stage, native_rate, operation, as_json=as_json)
+            return
         run = _Replay(queues, main, operation, as_json=as_json)
         if canary and engine:
             run.canary(plan, canary, Canary(engine), canary_seconds)

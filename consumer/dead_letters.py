@@ -1,0 +1,10 @@
+"""The dead letters' handler, for people who may invoke it and hold no permission on a queue."""
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from penstock.deadletters.function import DeadLetters
+
+copy_config_to_registered_loggers(Logger(), include={"penstock"})
+
+handler = DeadLetters().handler
