@@ -10,6 +10,7 @@ those are this machine's. The plain side is `benchmarks/emit_bare.py`: boto3, js
                botocore, Pydantic and Powertools' event handler with nothing of Penstock: with them less is not to
                be had. The plain function makes its client in its import, Penstock in its first request
     start      what the first caller waits for in all: the import, and the first answer (local only)
+    memory     what many requests leave behind in a process, each another one
 
 Bursts and requests are measured against `stub`, botocore with all of its work and a fixed time for each call in
 place of a network, and, unless it is left out, against `local`, the local AWS. The local one serves one call at a
@@ -34,6 +35,7 @@ from unittest import mock
 from rich.console import Console
 from rich.table import Table as Grid
 
+from benchmarks.emit_memory import MARKS, memory_figures
 from benchmarks.emit_places import ENVIRONMENT, KEY, Bench, local, stubbed
 from benchmarks.emit_rounds import Table, alone, first_answer, interleave, request
 from benchmarks.figures import VERDICTS, Figure, write_page
@@ -98,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 _measure(report, "local", bench, options)
                 _first_answers(report, bench, options)
         _imports(report, options)
+    _say("memory")
+    report.figures += memory_figures([mark for mark in MARKS if mark < options.memory] + [options.memory])
     report.show(_data)
     report.write(options.json)
     _say(f"written to {options.json}")
@@ -212,6 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=7, help="bursts of each side")
     add("--requests", type=int, default=1000, help="requests to each handler")
     add("--imports", type=int, default=11, help="imports of each function")
+    add("--memory", type=int, default=MARKS[-1], help="requests after which memory is looked at last")
     add("--stub-ms", type=float, default=5.0, help="what a call to the stub takes, in milliseconds")
     add("--no-local", dest="local", action="store_false", help="leave the local AWS out")
     add("--json", type=Path, default=Path("build/bench-emit.json"), help="where the JSON goes")

@@ -17,6 +17,7 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
     path = tmp_path / "deep" / "bench.json"
     tiny = ["--intents", "25", "--rounds", "1", "--requests", "2", "--imports", "1", "--stub-ms", "1"]
     page = tmp_path / "figures.md"
+    tiny += ["--memory", "1010"]
     main([*tiny, "--json", str(path), "--markdown", str(page)])
     report = json.loads(path.read_text())
     places = ["stub, 1 ms per call", "local"]
@@ -33,7 +34,9 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
             f"speed: emit_many / plain loop, {place}",
             *(f"time: {one} / bare, {at}, {place}" for one in HANDLERS[1:] for at in ("p50", "p99")),
         )
-    ] + [f"start: {one} / bare" for one in STARTS] + [f"import: {one} / bare" for one in IMPORTS]
-    assert all(figure["value"] > 0 for figure in report["figures"])
+    ] + [f"start: {one} / bare" for one in STARTS] + [f"import: {one} / bare" for one in IMPORTS] + [
+        "memory: 1,010 requests above 1,000"
+    ]
+    assert all(figure["value"] > 0 for figure in report["figures"][:-1])
     assert all(f"| {figure['name']} |" in page.read_text() for figure in report["figures"])
     assert "What it comes to" in capsys.readouterr().out
