@@ -244,6 +244,18 @@ def test_a_function_cannot_commit_a_trial(engine: Engine, end: Callable[[Connect
     assert dump(engine) == before
 
 
+def test_a_drains_own_engine_will_do(database_url: str) -> None:
+    """An engine that prepares its statements serves for one trial after the other, and for the drain."""
+    engine = make_engine(database_url, for_drain=True)
+    bench = Bench(engine)
+    body = sealed(ThingMade(name="a"))
+    for _ in range(3):
+        assert words(trial(bench.drain, engine, [body, "no json"], seconds=SECONDS)) == ["applied", "dead"]
+    assert bench([body]) == []
+    assert words(trial(bench.drain, engine, [body], seconds=SECONDS)) == ["duplicate"]
+    engine.dispose()
+
+
 def test_an_interrupted_trial_leaves_nothing(engine: Engine) -> None:
     """Ctrl-C in the middle undoes all of it, and the engine can be used further."""
 

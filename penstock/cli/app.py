@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli import audit, breaker, check, db, dlq, intents, ledger, local, status, top, version_line
+from penstock.cli import audit, breaker, check, db, dlq, emit, intents, ledger, local, status, top, version_line
 
 app = typer.Typer(
     name="penstock",
@@ -24,6 +24,7 @@ app.command("status", epilog=status.EPILOG)(status.status)
 app.command("top", epilog=top.EPILOG)(top.top)
 app.command("audit", epilog=audit.EPILOG)(audit.audit_)
 app.command("check", epilog=check.EPILOG)(check.check)
+app.command("emit", epilog=emit.EPILOG, no_args_is_help=True)(emit.emit)
 app.add_typer(breaker.app, name="breaker")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")

@@ -43,7 +43,7 @@ def list_(*, module: ModuleOption = "shared.intents", as_json: JsonOption = Fals
 
     A line per kind, tab-separated, under a header.
     """
-    documents = document(_intents(module))
+    documents = document(intents_of(module))
     if not as_json:
         print_line(_COLUMNS, as_json=False)
     for one in documents:
@@ -67,7 +67,7 @@ def schema(
     """Print the JSON Schema (draft 2020-12) of a kind's data, or of its whole envelope."""
     if everything == (kind is not None) or (everything and envelope):
         raise Failure("give either a KIND, with or without --envelope, or --all", USAGE)
-    intents = _intents(module)
+    intents = intents_of(module)
     if everything:
         sys.stdout.write(f"{DOCUMENTS.dump_json(document(intents), indent=2).decode()}\n")
         return
@@ -101,7 +101,7 @@ def diff(
     (new messages are not read by the consumer of before: deploy the new one before the producers) or
     `incompatible` (messages of before become dead letters). What functions of your own check is not seen.
     """
-    changes = compare(_before(before), document(_intents(module)))
+    changes = compare(_before(before), document(intents_of(module)))
     for change in changes:
         row = asdict(change) | {"verdict": str(change.verdict)}
         print_line(row if as_json else row.values(), as_json=as_json)
@@ -134,7 +134,7 @@ def _before(name: str) -> list[KindDocument]:
             raise Failure(
                 f"there is no file {name}: `penstock intents schema --all` prints what goes there", USAGE
             )
-        return document(_intents(name))
+        return document(intents_of(name))
     content = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     try:
         return DOCUMENTS.validate_json(content)
@@ -142,7 +142,7 @@ def _before(name: str) -> list[KindDocument]:
         raise Failure(f"{name} is not what `penstock intents schema --all` prints", USAGE) from error
 
 
-def _intents(module_name: str) -> list[type[WriteIntent]]:
+def intents_of(module_name: str) -> list[type[WriteIntent]]:
     """Import a module from the service's folder, and return its intents.
 
     Raises:
