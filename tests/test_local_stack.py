@@ -398,6 +398,12 @@ def test_status(stack: LocalStack, live: LocalState) -> None:
     assert status["queue_url"] == live.queue_url
 
 
+def test_one_stack_for_all(request: pytest.FixtureRequest) -> None:
+    """Where tests are spread over processes, those of the deployed service stay in one, with one stack."""
+    if getattr(request.config.option, "loadgroup", False):
+        assert request.node.nodeid.endswith("@deployment")
+
+
 def test_no_project(tmp_path: Path) -> None:
     """In a folder without serverless.yml nothing is started and nothing is left."""
     with pytest.raises(LocalError, match=r"has no serverless\.yml"):
