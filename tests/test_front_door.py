@@ -45,7 +45,7 @@ EXPORTS = {
         "Prune",
         "Upsert",
     },
-    "penstock.testing": {"LambdaContext", "ManualClock", "MemoryQueue", "received", "sqs_event"},
+    "penstock.testing": {"LambdaContext", "ManualClock", "MemoryPayloads", "MemoryQueue", "received", "sqs_event"},
 }
 
 
@@ -83,6 +83,7 @@ NOT_AT_THE_START = [
     "penstock.intents.schema",
     "penstock.producer.aio",
     "penstock.producer.openapi",
+    "penstock.queue.s3",
     "penstock.testing",
 ]
 """What a producer needs neither to start nor to answer: the database, and what would cost it time."""

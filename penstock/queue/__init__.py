@@ -20,6 +20,7 @@ from penstock.queue.message import (
     chunks,
     group_of,
 )
+from penstock.queue.payloads import Payloads, new_key, own_payloads, reference_to
 from penstock.queue.sqs import SqsQueue, sqs_client
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Attribute",
     "Depth",
     "Outgoing",
+    "Payloads",
     "Queue",
     "QueueError",
     "Received",
@@ -40,5 +42,8 @@ __all__ = [
     "SqsQueue",
     "chunks",
     "group_of",
+    "new_key",
+    "own_payloads",
+    "reference_to",
     "sqs_client",
 ]

@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -12,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from penstock.queue.forms import refusal_of
 from penstock.queue.interface import DEADLINE_EXCEEDED, Refusal
 from penstock.queue.message import BATCH_LIMIT
+from penstock.queue.threads import for_each
 
 T = TypeVar("T")
 
@@ -48,33 +48,12 @@ def in_chunks(
 ) -> dict[int, Refusal]:
     """Call for chunk after chunk, as long as there is time and somebody answers."""
     refused: dict[int, Refusal] = {}
-    waiting = deque(numbered_chunks)
 
-    def work() -> None:
-        while waiting:
-            try:
-                chunk = waiting.popleft()
-            except IndexError:  # Another thread was faster.
-                return
-            refused.update(served(call, chunk, patience))
+    def serve(chunk: Chunk[T]) -> None:
+        refused.update(served(call, chunk, patience))
 
-    _at_once(work, min(threads, len(waiting)))
+    for_each(numbered_chunks, serve, threads)
     return refused
-
-
-def _at_once(work: Callable[[], None], threads: int) -> None:
-    """Do the work in so many threads; where one will do, in none but the caller's."""
-    if threads <= 1:
-        work()
-        return
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (most functions never send that many)
-
-    # Threads of this call alone: none survives it, be it a fork of the process or a freeze of the function.
-    with ThreadPoolExecutor(threads - 1, thread_name_prefix="penstock-send") as pool:
-        others = [pool.submit(work) for _ in range(threads - 1)]
-        work()
-        for other in others:
-            other.result()
 
 
 def tens(things: Sequence[T]) -> Iterable[Chunk[T]]:
