@@ -47,8 +47,8 @@ class StockAdjusted(WriteIntent, kind="stock.adjusted"):
 
 
 class EmailRequested(WriteIntent, kind="email.requested"):
-    """An e-mail is to be sent."""
+    """An e-mail is to be sent; with pictures in it, it is larger than a message of SQS's."""
 
     to: Annotated[str, Field(min_length=3, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")]
     subject: Annotated[str, Field(max_length=200)]
-    body: Annotated[str, Field(max_length=100_000)]
+    body: Annotated[str, Field(max_length=3_500_000)]
