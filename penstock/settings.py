@@ -53,6 +53,12 @@ class Settings:
         "PENSTOCK_EVENT_SOURCE_MAPPING",
         "the event source mapping that the breaker turns off: its UUID, or the name of the drain's function",
     )
+    payload_bucket: str = _setting(
+        "PENSTOCK_PAYLOAD_BUCKET", "the S3 bucket of the intents that are too large for a message"
+    )
+    payload_limit: int = _setting(
+        "PENSTOCK_PAYLOAD_LIMIT", "how many bytes an intent in that bucket may take", 16_000_000
+    )
     tenant_claim: str = _setting(
         "PENSTOCK_TENANT_CLAIM", "the claim of a verified token that names the caller's tenant"
     )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from penstock.intents import verify
-from penstock.producer import Producer, emitter
-from penstock.producer.emitter import INTENT_LIMIT_BYTES
+from penstock.producer import Producer, emitter, large
+from penstock.producer.large import INTENT_LIMIT_BYTES
 from penstock.settings import Settings
 from penstock.testing import MemoryQueue
 from tests.secrets import Secrets
@@ -148,7 +148,7 @@ def test_an_item_that_is_too_deep_is_refused(queue: MemoryQueue, limit: Limit) -
 
 def test_what_fits_in_no_message_is_found_among_many(queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     """An item that turns out to be too large for a message is refused by itself, however many there are."""
-    monkeypatch.setattr(emitter, "INTENT_LIMIT_BYTES", 2000)
+    monkeypatch.setattr(large, "INTENT_LIMIT_BYTES", 2000)
     items = [view(number) for number in range(9)]
     items[4]["data"]["path"] = "x" * 1900
     status, _, body = call("batches", items)

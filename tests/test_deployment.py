@@ -217,6 +217,7 @@ def test_producers_know_no_database(template: dict[str, Any], name: str) -> None
     function = functions(template)[name]
     assert function["Role"] == {"Fn::GetAtt": ["ProducerRole", "Arn"]}
     assert function["Environment"]["Variables"].keys() == {
+        "PENSTOCK_PAYLOAD_BUCKET",
         "PENSTOCK_QUEUE_URL",
         "PENSTOCK_RECEIPT_KEY",
         "PENSTOCK_SOURCE",
@@ -227,15 +228,16 @@ def test_producers_know_no_database(template: dict[str, Any], name: str) -> None
 
 
 def test_producer_permissions(template: dict[str, Any]) -> None:
-    """A producer may send to the queue and read the receipt key, and nothing else."""
+    """A producer may send to the queue, put payloads and read the receipt key, and nothing else."""
     assert actions(template, "ProducerRole") == {
+        '{"Fn::Sub": "${PayloadBucket.Arn}/payloads/*"}': {"s3:PutObject"},
         '{"Fn::GetAtt": ["Queue", "Arn"]}': {"sqs:SendMessage*"},
         '{"Fn::GetAtt": ["ReceiptKey", "Id"]}': {"secretsmanager:GetSecretValue"},
     }
 
 
 def test_drain_permissions(template: dict[str, Any]) -> None:
-    """The drain may take from the queue, send to the dead-letter queue and read the database's URL."""
+    """The drain may take from the queue, read payloads, send dead letters and read the database's URL."""
     found = actions(template, "DrainRole")
     secrets = [resource for resource in found if "database-url" in resource]
     assert len(secrets) == 1
@@ -248,6 +250,8 @@ def test_drain_permissions(template: dict[str, Any]) -> None:
             "sqs:ReceiveMessage",
         },
         '{"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}': {"sqs:SendMessage*"},
+        '{"Fn::Sub": "${PayloadBucket.Arn}/payloads/*"}': {"s3:GetObject"},
+        '{"Fn::GetAtt": ["PayloadBucket", "Arn"]}': {"s3:ListBucket"},
     }
 
 
@@ -371,7 +375,8 @@ def test_no_wildcard_resources(template: dict[str, Any]) -> None:
     for holder in ("ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole", *policies):
         for statement in statements(template, holder):
             assert statement["Resource"] != "*" or statement["Action"] == "lambda:ListEventSourceMappings"
-            if "Fn::Sub" in statement["Resource"] and holder not in policies:
+            own = "${PayloadBucket.Arn}" in json.dumps(statement["Resource"])
+            if "Fn::Sub" in statement["Resource"] and holder not in policies and not own:
                 assert f"shop-{STAGE}-" in json.dumps(statement) or f"/{STAGE}/" in json.dumps(statement)
 
 
@@ -391,6 +396,33 @@ def test_only_tls(template: dict[str, Any]) -> None:
         (statement,) = policy["PolicyDocument"]["Statement"]
         assert statement["Effect"] == "Deny"
         assert {"Ref": statement["Resource"]["Fn::GetAtt"][0]} in policy["Queues"]
+
+
+def test_payload_bucket(template: dict[str, Any]) -> None:
+    """Payloads are encrypted and nobody else's, over TLS alone, and outlast queue, dead letters and a replay."""
+    made = template["Resources"]["PayloadBucket"]
+    assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    bucket = made["Properties"]
+    assert "BucketName" not in bucket
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert (rule["Status"], rule["Prefix"]) == ("Enabled", "payloads/")
+    queues = resources(template, "AWS::SQS::Queue").values()
+    rest = sum(queue["MessageRetentionPeriod"] for queue in queues) / 86_400
+    assert int(rule["ExpirationInDays"]) >= 2 * rest
+    policy = template["Resources"]["PayloadBucketPolicy"]
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert (policy["Condition"], statement["Effect"]) == ("IsRemote", "Deny")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_payload_environment(template: dict[str, Any]) -> None:
+    """Producers and the drain are told of one and the same bucket, and no other function of any."""
+    told = {name: function["Environment"]["Variables"] for name, function in functions(template).items()}
+    buckets = {name: given.get("PENSTOCK_PAYLOAD_BUCKET") for name, given in told.items()}
+    assert {name for name, bucket in buckets.items() if bucket} == PRODUCERS | {"drain"}
+    assert all(bucket == {"Ref": "PayloadBucket"} for bucket in buckets.values() if bucket)
 
 
 def test_runtime(template: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from penstock.intents import new_id, sign, verify
 from penstock.producer import Producer, accepted, emitter
-from penstock.producer.emitter import INTENT_LIMIT_BYTES
+from penstock.producer.large import INTENT_LIMIT_BYTES
 from penstock.producer.problems import PROBLEMS
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue

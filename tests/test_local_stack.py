@@ -20,12 +20,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from penstock import WriteIntent
-from penstock.intents import seal
+from penstock.consumer.letter import FAULT_ATTRIBUTE, unstamp
+from penstock.intents import refer, seal
 from penstock.local import state
 from penstock.local.errors import LocalError
 from penstock.local.processes import family, recall, send
 from penstock.local.stack import LocalStack
 from penstock.local.state import LocalState
+from penstock.queue import Outgoing, Received, SqsQueue, new_key, reference_to
 from shared.intents import EmailRequested, OrderPlaced, OrderStatusChanged, StockAdjusted
 from tests.deployed import aws, eventually, page_view, rows
 
@@ -418,3 +420,44 @@ def test_nothing_recorded(tmp_path: Path) -> None:
     for text in ("", "{}", "[]", '{"service": 1}'):
         (tmp_path / ".penstock" / "state.json").write_text(text)
         assert state.load(tmp_path) is None
+
+
+def sqs_queue(live: LocalState, url: str) -> SqsQueue:
+    return SqsQueue(url, aws(live, "sqs"))
+
+
+def noted(live: LocalState, subject: str) -> list[int]:
+    with psycopg.connect(live.database_url) as connection:
+        query = "SELECT length(body) FROM outbox WHERE subject = %s"
+        return [length for (length,) in connection.execute(query, [subject])]
+
+
+def test_a_large_intent(live: LocalState, api: httpx.Client) -> None:
+    """A request of 3 MB is a row, by way of the bucket and under the roles of producer and drain."""
+    body = {"to": "ada@example.com", "subject": str(uuid.uuid4()), "body": "x" * 3_000_000}
+    assert api.post("/emails", json=body).status_code == 202
+    assert eventually(lambda: noted(live, body["subject"]))
+    assert noted(live, body["subject"]) == [3_000_000]
+
+
+def test_a_large_intent_whose_payload_is_missing(live: LocalState) -> None:
+    """The drain may find that a payload is missing: a dead letter that lands when it is there and is replayed."""
+    subject, key = str(uuid.uuid4()), new_key()
+    intent = EmailRequested(to="ada@example.com", subject=subject, body="x" * 3_000_000)
+    envelope = seal(intent, id=intent.intent_id, source="/shop")
+    stacks = aws(live, "cloudformation").describe_stacks(StackName="shop-local")["Stacks"]
+    bucket = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}["PayloadBucketName"]
+    aws(live, "sqs").send_message(QueueUrl=live.queue_url, MessageBody=refer(envelope, reference_to(bucket, key)))
+    dead = sqs_queue(live, live.dead_letter_queue_url)
+    found: list[Received] = []
+
+    def set_aside() -> bool:
+        found.extend(m for m in dead.receive(10) if json.loads(m.body).get("id") == str(intent.intent_id))
+        return bool(found)
+
+    assert eventually(set_aside)
+    assert found[0].attributes[FAULT_ATTRIBUTE].value == "DataFault payload-missing"
+    aws(live, "s3").put_object(Bucket=bucket, Key=key, Body=envelope.encode())
+    assert sqs_queue(live, live.queue_url).send([Outgoing(found[0].body, unstamp(found[0].attributes))]) == {}
+    assert dead.delete([found[0].receipt_handle]) == {}
+    assert eventually(lambda: noted(live, subject) == [3_000_000])

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from penstock import IntentTooLarge, NotKept, ReceiptKeyUnavailable, WriteIntent
 from penstock.intents import verify
 from penstock.producer import OrderingKeyError, Producer, emitter
-from penstock.producer.emitter import INTENT_LIMIT_BYTES
+from penstock.producer.large import INTENT_LIMIT_BYTES
 from penstock.queue import Outgoing, Refusal, SqsQueue, group_of, sqs_client
 from penstock.settings import Settings, SettingsError
 from penstock.testing import MemoryQueue

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.consumer.batch import Batch
 from penstock.consumer.checkup import checkup
 from penstock.consumer.eventsource import EventSourceMapping, MappingNotFound, code_of, lambda_client
-from penstock.consumer.faults import ConflictFault, DeploymentFault, EnvironmentFault, Fault
+from penstock.consumer.faults import ConflictFault, DeploymentFault, EnvironmentFault, Fault, PayloadFault
 from penstock.database.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -107,9 +107,12 @@ def _shared(batch: Batch) -> Fault | None:
 def _suspicious(fault: Fault) -> bool:
     """Tell whether a fault may mean that the next batch fares no better; the checkup will tell.
 
-    Another transaction in the way, or a batch too big for its time, says nothing of the database.
+    Another transaction in the way, a batch too big for its time, or payloads out of reach say nothing of the
+    database.
     """
-    unwell = isinstance(fault, EnvironmentFault | DeploymentFault) and not isinstance(fault, ConflictFault)
+    unwell = isinstance(fault, EnvironmentFault | DeploymentFault) and not isinstance(
+        fault, ConflictFault | PayloadFault
+    )
     return unwell and fault.cause.reason not in _TOO_SLOW
 
 

@@ -16,12 +16,13 @@ from penstock.consumer.faults import DeploymentFault, Fault
 from penstock.consumer.garbage import collecting_later
 from penstock.consumer.handback import delay
 from penstock.consumer.modes import Bound, WriteMode
+from penstock.consumer.redeem import Redeeming
 from penstock.consumer.setaside import set_aside
 from penstock.consumer.transaction import land
 from penstock.database import drain_engine
 from penstock.database.watchdog import Watchdog
 from penstock.intents import Contract, WriteIntent, kind_of
-from penstock.queue import Queue, SqsQueue
+from penstock.queue import Payloads, Queue, SqsQueue, own_payloads
 from penstock.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Drain:
         engine: Engine | None = None,
         queue: Queue | None = None,
         dead_letters: Queue | None = None,
+        payloads: Payloads | None = None,
     ) -> None:
         """Make a drain of no kinds.
 
@@ -52,9 +54,11 @@ class Drain:
             engine: in place of the one that the settings name.
             queue: where the batches come from, in place of the one that the settings name.
             dead_letters: where dead letters go, in place of the queue that the settings name.
+            payloads: where large intents rest, in place of the bucket that the settings name.
         """
         self._given_settings = settings
         self._given = (engine, queue, dead_letters)
+        self._given_payloads = payloads
         self._bindings = Bindings()
 
     def write(self, intent: type[WriteIntent], mode: WriteMode) -> None:
@@ -94,7 +98,7 @@ class Drain:
 
     def _drain(self, batch: Batch, context: Any) -> None:
         database, queue, dead_letters = self._connections
-        decoding = Decoding(batch, self.contract)
+        decoding = Decoding(batch, self.contract, self._redeeming.redeem(batch))
         raised: Fault | None = None
         try:
             land(database.transaction, batch, decoding, self._writes)
@@ -137,6 +141,12 @@ class Drain:
     @cached_property
     def _breaker(self) -> Breaker:
         return Breaker(self._settings.event_source_mapping)
+
+    @cached_property
+    def _redeeming(self) -> Redeeming:
+        settings = self._settings
+        payloads = self._given_payloads or own_payloads(settings.payload_bucket)
+        return Redeeming(payloads, settings.payload_limit, self.contract)
 
     @cached_property
     def _connections(self) -> tuple[Watchdog, Queue, Queue]:

@@ -4,7 +4,8 @@
     ├── DataFault           this intent can never land: dead-letter it at once
     │   └── NotYetFault     ... unless something else arrives first: hand it back a few times before that
     ├── EnvironmentFault    the database or the network is unwell: hand everything back, lose nothing
-    │   └── ConflictFault   another transaction was in the way: try this one again here first
+    │   ├── ConflictFault   another transaction was in the way: try this one again here first
+    │   └── PayloadFault    where a large intent rests is out of reach: hand this one back, alone
     └── DeploymentFault     code, schema and permissions disagree: hand back all of its kind, say so loudly
 
 A fault carries no value of the intent that caused it: its text is safe for logs and message attributes.
@@ -74,6 +75,10 @@ class EnvironmentFault(Fault):
 
 class ConflictFault(EnvironmentFault):
     """Another transaction was in the way."""
+
+
+class PayloadFault(EnvironmentFault):
+    """Where a large intent rests is out of reach, or there was no room for it yet; the database is not meant."""
 
 
 class DeploymentFault(Fault):

@@ -18,6 +18,7 @@ from penstock.consumer.batch import Batch, Item
 from penstock.consumer.decode import Decoding
 from penstock.consumer.drain import Drain
 from penstock.consumer.faults import EnvironmentFault, Fault
+from penstock.consumer.redeem import leave
 from penstock.consumer.transaction import CHECK_NOW, Way, land
 from penstock.database.ledger import ledger
 from penstock.database.watchdog import Watchdog
@@ -46,7 +47,7 @@ class Would(StrEnum):
     WAITS = "waits"
     """It would go back to the queue, to be tried again: what it needs is not there yet."""
     UNKNOWN = "unknown"
-    """There was no time to try it."""
+    """There was no time to try it, or it is a large intent, whose envelope rests in a bucket that is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def trial(drain: Drain, engine: Engine, bodies: Sequence[str], *, seconds: float
             connection.execute(CHECK_NOW)
             outcomes.update(_outcomes(connection, batch))
 
-    land(begin, batch, Decoding(batch, drain.contract), drain.bound(), way=Way.CAREFUL)
+    decoding = Decoding(batch, drain.contract, leave(batch, drain.contract))
+    land(begin, batch, decoding, drain.bound(), way=Way.CAREFUL)
     return [_verdict(item, outcomes) for item in batch.items]
 
 

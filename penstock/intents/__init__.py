@@ -8,7 +8,7 @@ from penstock.intents.instant import Instant
 from penstock.intents.intent import WriteIntent, kind_of
 from penstock.intents.outcomes import Outcome, OutcomeForgotten, OutcomeUnavailable
 from penstock.intents.receipts import ForgedReceipt, Receipt, sign, verify
-from penstock.intents.sealing import seal
+from penstock.intents.sealing import refer, seal
 
 if TYPE_CHECKING:
     from penstock.intents.envelope import Contract, Envelope, EnvelopeError
@@ -27,6 +27,7 @@ __all__ = [
     "derive_id",
     "kind_of",
     "new_id",
+    "refer",
     "seal",
     "sign",
     "verify",

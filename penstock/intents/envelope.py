@@ -21,7 +21,7 @@ from penstock.intents.upgrades import UpgradeError, check_upgraders, upgraded
 
 D = TypeVar("D")
 
-_CONFIG = ConfigDict(
+CONFIG = ConfigDict(
     extra="forbid",
     strict=True,
     hide_input_in_errors=True,
@@ -34,7 +34,7 @@ Kind = Annotated[str, Field(pattern=f"^{KIND_PATTERN}$", max_length=KIND_LIMIT)]
 
 
 # A dataclass with slots is read from JSON in three quarters of the time that a model takes.
-@dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
+@dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
 class Envelope(Generic[D]):
     """One CloudEvent carrying one intent (CloudEvents 1.0.2, JSON event format 1.0.2).
 
@@ -114,6 +114,11 @@ class Contract:
             return self._decode_older(text, error)
         return envelope
 
+    def present(self, kind: str) -> str:
+        """Return the present name of a kind; one that is not known stays as it is."""
+        intent = self._names.get(kind)
+        return kind_of(intent) if intent else kind
+
     def _decode_older(self, text: str, error: Exception) -> Envelope[WriteIntent]:
         """Read what the present version does not take: upgrade it, or say what is wrong, from the outside in."""
         head = _head(text)
@@ -181,7 +186,7 @@ def envelope_of(intent: type[WriteIntent]) -> type[Envelope[Any]]:
     if version == 1:  # What says nothing of its version is of the first.
         namespace["dataversion"] = 1
     class_ = type(f"{intent.__name__}Envelope", (Envelope,), namespace)
-    made: Any = dataclass(class_, config=_CONFIG, frozen=True, slots=True, kw_only=True)
+    made: Any = dataclass(class_, config=CONFIG, frozen=True, slots=True, kw_only=True)
     return cast("type[Envelope[Any]]", made)
 
 

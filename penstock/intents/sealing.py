@@ -1,6 +1,8 @@
 """Writing an intent as an envelope; `penstock.intents.envelope` says what one is, and reads it."""
 
 import json
+from hashlib import sha256
+from typing import Final
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -8,6 +10,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from penstock.intents.intent import WriteIntent, kind_of
 from penstock.intents.storable import json_of, unchanged
+
+_DATA: Final = ', "data": '
+"""What stands before the data; within a text its quotes would be escaped."""
 
 
 def seal(intent: WriteIntent, *, id: UUID, source: str, traceparent: str | None = None) -> str:  # noqa: A002
@@ -36,7 +41,24 @@ def seal(intent: WriteIntent, *, id: UUID, source: str, traceparent: str | None 
         "dataversion": intent.intent_version,
         **({"traceparent": traceparent} if traceparent else {}),
     }
-    return f'{json.dumps(head)[:-1]}, "data": {data}}}'
+    return f"{json.dumps(head)[:-1]}{_DATA}{data}}}"
+
+
+def refer(envelope: str, dataref: str) -> str:
+    """Write the text of the message that refers to an envelope; see `penstock.intents.reference`.
+
+    Args:
+        envelope: the envelope, as `seal` has written it.
+        dataref: where it rests.
+    """
+    body = envelope.encode()
+    rests = {"dataref": dataref, "datasize": len(body), "datadigest": digest_of(body)}
+    return f"{envelope[: envelope.index(_DATA)]}, {json.dumps(rests)[1:]}"
+
+
+def digest_of(body: bytes) -> str:
+    """Return the digest of an envelope's bytes, as a reference says it."""
+    return f"sha256:{sha256(body).hexdigest()}"
 
 
 def _changed_on_the_way(intent: type[WriteIntent]) -> ValidationError:

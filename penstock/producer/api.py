@@ -34,6 +34,7 @@ from penstock.producer.answers import RETRY_AFTER_SECONDS
 from penstock.producer.batches import JSON, Batch, read_items
 from penstock.producer.bodies import BadRequest, field_errors, invalid
 from penstock.producer.errors import IntentTooLarge, NotKept, ReceiptKeyUnavailable
+from penstock.producer.large import intent_limit
 from penstock.producer.problems import problem
 from penstock.producer.requests import (
     read_idempotency_key,
@@ -93,7 +94,8 @@ class HttpApi(APIGatewayHttpResolver):
         Raises:
             BadRequest: the request cannot be made into one; answered with 400, 413 or 422.
         """
-        return read_intent(intent, self._body(), path, nesting_limit=self._settings.nesting_limit)
+        limits = {"limit": intent_limit(self._settings), "nesting_limit": self._settings.nesting_limit}
+        return read_intent(intent, self._body(), path, **limits)
 
     def emit(self, intent: WriteIntent) -> Receipt:
         """Emit an intent under the current request's idempotency key and tenant; see `penstock.emit`.

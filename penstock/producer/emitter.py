@@ -1,32 +1,27 @@
 """Emit: validate intents, hand them to SQS, and give a receipt for each that SQS acknowledged."""
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, cached_property
 from threading import Lock
 from typing import TypeVar
 from uuid import UUID
 
 from penstock.intents import Receipt, WriteIntent, kind_of, seal, sign
 from penstock.producer.addressing import Addressing
-from penstock.producer.errors import IntentTooLarge, NotKept, ReceiptKeyUnavailable
+from penstock.producer.errors import NotKept, ReceiptKeyUnavailable
+from penstock.producer.large import Outbox
 from penstock.producer.trace import Trace, current_trace
-from penstock.queue import MESSAGE_LIMIT_BYTES, Attribute, Outgoing, Queue, SqsQueue
+from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, own_payloads
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
-
-LETTER_BYTES = 16_384
-"""Kept free in every message, so that a dead letter has room for its reason."""
-
-INTENT_LIMIT_BYTES = MESSAGE_LIMIT_BYTES - LETTER_BYTES
-"""The most that an intent may take as a message."""
 
 
 class Producer:
     """Emits intents to one queue, in the name of one source. Threads may share it."""
 
-    def __init__(self, settings: Settings, queue: Queue | None = None) -> None:
-        """Take the settings, and a queue in place of the one that they name.
+    def __init__(self, settings: Settings, queue: Queue | None = None, payloads: Payloads | None = None) -> None:
+        """Take the settings, and a queue and a bucket in place of those that they name.
 
         Raises:
             penstock.settings.SettingsError: a setting that emitting needs is missing.
@@ -34,6 +29,7 @@ class Producer:
         settings.require("receipt_key", "source", *(["queue_url"] if queue is None else []))
         self._settings = settings
         self._queue = queue or SqsQueue(settings.queue_url)
+        self._given_payloads = payloads
 
     def emit(
         self,
@@ -80,17 +76,22 @@ class Producer:
         """Send all, once each of them has turned out to be sendable."""
         trace = current_trace()
         ids: list[UUID] = []
-        messages: list[Outgoing] = []
+        outbox = Outbox(lambda: self._payloads, self._settings.payload_limit)
         # The intents are read one by one and let go: of each there remain its id and its text.
         for intent in intents:
             ids.append(id_ := addressing.id_of(intent))
-            messages.append(_message(intent, id_, addressing, trace))
+            outbox.add(_message(intent, id_, addressing, trace))
         key = self._key()
-        refused = self._queue.send(messages, patience_seconds=patience_seconds)
+        refused = outbox.send(self._queue, patience_seconds)
         kept = {index: sign(id_, key) for index, id_ in enumerate(ids) if index not in refused}
         if refused:
             raise NotKept(kept, refused)
         return list(kept.values())
+
+    @cached_property
+    def _payloads(self) -> Payloads | None:
+        """Where large intents rest; only what has one imports and makes what speaks to S3."""
+        return self._given_payloads or own_payloads(self._settings.payload_bucket)
 
     def _key(self) -> str:
         """Return the receipts' key; asked for before anything is sent, so that what is kept gets its receipt."""
@@ -101,16 +102,13 @@ class Producer:
 
 
 def _message(intent: I, id_: UUID, addressing: Addressing[I], trace: Trace | None) -> Outgoing:
-    message = Outgoing(
+    return Outgoing(
         body=seal(intent, id=id_, source=addressing.source, traceparent=trace.traceparent if trace else None),
         attributes=_attributes(kind_of(intent)),
         group=addressing.group_of(intent),
         deduplication_id=str(id_) if addressing.fifo else None,
         trace=trace.header if trace else None,
     )
-    if message.size > INTENT_LIMIT_BYTES:
-        raise IntentTooLarge(message.size, INTENT_LIMIT_BYTES)
-    return message
 
 
 @cache
@@ -156,7 +154,8 @@ def emit(
             (SQS: fair queues). Two tenants may use the same idempotency key.
         ordering_key: for a FIFO queue: writes of the same key stay in the order in which they are emitted. Without
             one it is the intent's `intent_ordering_key`, if its class has such a property.
-        patience_seconds: for how long calls to SQS are begun; 5 s by default. A call may take some seconds more.
+        patience_seconds: for how long calls to SQS, and to S3, are begun; 5 s by default. A call may take
+            some seconds more.
 
     Returns:
         The receipt: SQS has the intent.
@@ -165,10 +164,10 @@ def emit(
         pydantic.ValidationError: a value cannot be stored (U+0000, a lone surrogate, NaN, infinity), or the
             intent was made without validation.
         ValueError: a key or the tenant is the empty text.
-        IntentTooLarge: it does not fit in a message.
+        IntentTooLarge: it does not fit in a message, nor in the bucket of large intents, if there is one.
         OrderingKeyError: a FIFO queue needs an ordering key, a standard queue takes none.
         ReceiptKeyUnavailable: the key that signs receipts cannot be read; nothing was sent.
-        NotKept: SQS did not acknowledge it; it may be emitted again.
+        NotKept: SQS, or S3 before it, did not acknowledge it; it may be emitted again.
         penstock.settings.SettingsError: a setting is missing.
     """
     return environment_producer().emit(
@@ -206,7 +205,7 @@ def emit_many(
     Raises:
         pydantic.ValidationError: a value of one cannot be stored; nothing was sent.
         ValueError: a key or a tenant is the empty text; nothing was sent.
-        IntentTooLarge: one does not fit in a message; nothing was sent.
+        IntentTooLarge: one does not fit in a message, nor in the bucket of large intents; nothing was sent.
         OrderingKeyError: a FIFO queue needs ordering keys, a standard queue takes none; nothing was sent.
         ReceiptKeyUnavailable: the key that signs receipts cannot be read; nothing was sent.
         NotKept: SQS did not acknowledge all of them; it says which were kept.

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from penstock.intents import WriteIntent
 from penstock.producer.bodies import BadRequest, check, field_errors, invalid, not_storable, parse, wrong_field
-from penstock.producer.emitter import INTENT_LIMIT_BYTES
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 
@@ -17,19 +16,20 @@ KEY_PATTERN = "[ !#-~]{1,255}"
 """What an idempotency key may be: what every client can say in a header, quoted or bare."""
 
 
-def read_intent(intent: type[I], body: bytes, path: Mapping[str, str], *, nesting_limit: int) -> I:
+def read_intent(intent: type[I], body: bytes, path: Mapping[str, str], *, limit: int, nesting_limit: int) -> I:
     """Validate a JSON body, with the parameters of the request's path as further fields.
 
     Args:
         intent: the class to make.
         body: the request's body.
         path: fields given by the path; the body may not give them too.
+        limit: how many bytes an intent may take.
         nesting_limit: how deep the body may be nested.
 
     Raises:
         BadRequest: the body is too large, not a JSON object, or not what the class asks for.
     """
-    refuse_larger(len(body), INTENT_LIMIT_BYTES)
+    refuse_larger(len(body), limit)
     fields = parse(body)
     check(fields, nesting_limit)
     if not isinstance(fields, dict):
