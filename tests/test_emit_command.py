@@ -15,10 +15,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from penstock.cli.lines import Line, read_lines
+from penstock.cli.lines import LINE_LIMIT, Line, read_lines
 from penstock.intents import derive_id, verify
 from penstock.producer import Producer
-from penstock.queue import MESSAGE_LIMIT_BYTES, SqsQueue, sqs_client
+from penstock.queue import SqsQueue, sqs_client
 from penstock.settings import Settings
 from penstock.testing import MemoryQueue
 from tests.conftest import ROOT, SESSION
@@ -160,10 +160,10 @@ def test_a_dry_run_sends_nothing(emit: Emit, queue: MemoryQueue) -> None:
         (b"\n\n" + FLOCK.encode() + b"\n", []),
         (FLOCK.encode() + b'{"name": "\xff", "number": 1}', ["line 4: it is not UTF-8, from byte 11 on"]),
         (
-            FLOCK.encode() + b" " * MESSAGE_LIMIT_BYTES + b"{}\n",
-            [f"line 4: it is longer than a message may be ({MESSAGE_LIMIT_BYTES:,} bytes)"],
+            FLOCK.encode() + b" " * LINE_LIMIT + b"{}\n",
+            [f"line 4: it is longer than an intent may be ({LINE_LIMIT:,} bytes)"],
         ),
-        (FLOCK.encode() + sheep(1, "x" * (MESSAGE_LIMIT_BYTES - 9000)).encode(), ["line 4: the intent takes"]),
+        (FLOCK.encode() + sheep(1, "x" * (LINE_LIMIT - 9000)).encode(), ["line 4: the intent takes"]),
         (FLOCK.encode() + rb'{"name": "\u0000", "number": 1}', ["line 4: name nul_character"]),
         (FLOCK.encode() + b"[" * 100_000, ["line 4: json_invalid"]),
         (FLOCK.encode() + b'{"name": "a", "number": 1, "\x1b[31m": 2}', ["line 4: json_invalid"]),
@@ -324,7 +324,7 @@ def test_lines_are_read_as_they_are_needed() -> None:
 def test_a_line_without_end_is_not_kept(tmp_path: Path) -> None:
     """A line of any length takes no more memory than a message, and the next one is read."""
     file = tmp_path / "long"
-    file.write_bytes(b"{}\n" + b"x" * (5 * MESSAGE_LIMIT_BYTES) + b"\n{}\n")
+    file.write_bytes(b"{}\n" + b"x" * (2 * LINE_LIMIT) + b"\n{}\n")
     with file.open("rb") as stream:
         first, long, last = read_lines(stream)
     assert (first, last) == (Line(1, "{}"), Line(3, "{}"))
@@ -334,14 +334,16 @@ def test_a_line_without_end_is_not_kept(tmp_path: Path) -> None:
 TEMPLATE = """
 Resources:
   Queue: {Type: AWS::SQS::Queue}
+  Bucket: {Type: AWS::S3::Bucket}
 Outputs:
+  PayloadBucketName: {Value: {Ref: Bucket}}
   QueueUrl: {Value: {Ref: Queue}}
   ReceiptKeyArn: {Value: "%s"}
 """
 
 
 def test_a_stage_gets_them(service: Path, run: Run, local_aws_endpoint: str) -> None:
-    """Queue and key are found from the stack's outputs, and the receipts are such as the service's own."""
+    """Queue, key and bucket are found from the stack's outputs; the receipts are such as the service's own."""
     name = f"farm-{uuid4()}"
     (service / "serverless.yml").write_text(f"service: {name}\n")
     record(service, endpoint_url=local_aws_endpoint)
@@ -359,6 +361,10 @@ def test_a_stage_gets_them(service: Path, run: Run, local_aws_endpoint: str) -> 
         ended = run("emit", "sheep.counted", "--data", FLOCK, "--module", "farm_intents", "--json")
         assert ended.code == 0, ended.err
         bodies = [json.loads(message.body) for message in SqsQueue(url, client).receive(10)]
+        (service / "large.json").write_text(sheep(4, "x" * 2_000_000))
+        large = run("emit", "sheep.counted", "--data", "@large.json", "--module", "farm_intents")
+        (reference,) = SqsQueue(url, client).receive(10)
+        assert (large.code, json.loads(reference.body)["dataref"].partition("payloads/")[1]) == (0, "payloads/")
     assert sorted(body["data"]["number"] for body in bodies) == [0, 1, 2]
     assert {body["source"] for body in bodies} == {f"/{name}"}
     assert {verify(row["receipt"], "the stage's key").id for row in ended.rows} == {

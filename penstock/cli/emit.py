@@ -22,8 +22,9 @@ from penstock.deadletters.expression import BadExpression, Expression
 from penstock.intents import WriteIntent
 from penstock.producer import Producer
 from penstock.queue import SqsQueue, sqs_client
+from penstock.queue.s3 import S3Payloads, s3_client
 from penstock.settings import Settings
-from penstock.testing import MemoryQueue
+from penstock.testing import MemoryPayloads, MemoryQueue
 
 EPILOG: Final = (
     'Examples: penstock emit stock.adjusted --data \'{"sku": "A1", "delta": -2}\' · '
@@ -113,7 +114,11 @@ def _checked(reading: Reading, source: BinaryIO) -> Emission:
     """Do as if all of it were emitted, without a queue."""
     settings = Settings(receipt_key="none", source="/none")
     with _progress("looked at", None, shown=True) as advance:
-        emission = Emission(reading, lambda: Producer(settings, MemoryQueue()), advance=advance, on_bad=_tell_bad)
+
+        def producer() -> Producer:
+            return Producer(settings, MemoryQueue(), MemoryPayloads())
+
+        emission = Emission(reading, producer, advance=advance, on_bad=_tell_bad)
         emission.run(source)
     return emission
 
@@ -143,8 +148,10 @@ def _emit(stage: Stage, reading: Reading, source: BinaryIO, total: int | None, *
 def _producer(stage: Stage) -> Producer:
     """Make a producer such as the stage's functions have."""
     url, key = stage.outputs("QueueUrl", "ReceiptKeyArn")
-    settings = Settings(receipt_key=stage.secret(key), source=f"/{stage.service_name}")
-    return Producer(settings, SqsQueue(url, sqs_client(stage.session, stage.endpoint_url)))
+    bucket = stage.optional_output("PayloadBucketName") or ""
+    settings = Settings(receipt_key=stage.secret(key), source=f"/{stage.service_name}", payload_bucket=bucket)
+    payloads = S3Payloads(bucket, s3_client(stage.session, stage.endpoint_url)) if bucket else None
+    return Producer(settings, SqsQueue(url, sqs_client(stage.session, stage.endpoint_url)), payloads)
 
 
 def _rest(emission: Emission) -> str:

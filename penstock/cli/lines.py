@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from penstock.cli.failure import USAGE, Failure
-from penstock.queue import MESSAGE_LIMIT_BYTES
+from penstock.settings import Settings
 
 _BOM = b"\xef\xbb\xbf"
-_LIMIT = MESSAGE_LIMIT_BYTES
+LINE_LIMIT: Final = Settings().payload_limit
+"""Bytes of a line: the largest intent that a bucket takes."""
 
 
 class Line(NamedTuple):
@@ -64,7 +65,7 @@ def read_lines(stream: BinaryIO) -> Iterator[Line]:
         return
     whole = _taken(chain([first], numbered))
     together = b"\n".join(piece for _, piece in whole if piece is not None)
-    if len(together) <= _LIMIT and all(piece is not None for _, piece in whole) and _is_json(together):
+    if len(together) <= LINE_LIMIT and all(piece is not None for _, piece in whole) and _is_json(together):
         yield _line(first[0], together)
     else:
         yield from _lines(chain(whole, numbered))
@@ -73,17 +74,17 @@ def read_lines(stream: BinaryIO) -> Iterator[Line]:
 def _pieces(stream: BinaryIO) -> Iterator[bytes | None]:
     """Yield what is between line breaks; None for what is too long for a message."""
     bom = _BOM
-    while piece := stream.readline(_LIMIT + len(_BOM) + len(b"\r\n")):
+    while piece := stream.readline(LINE_LIMIT + len(_BOM) + len(b"\r\n")):
         if not piece.endswith(b"\n"):
             _skip(stream)
         text = piece.removeprefix(bom).rstrip(b"\r\n")
         bom = b""
-        yield text if len(text) <= _LIMIT else None
+        yield text if len(text) <= LINE_LIMIT else None
 
 
 def _skip(stream: BinaryIO) -> None:
     """Go to the end of a line."""
-    while (rest := stream.readline(_LIMIT)) and not rest.endswith(b"\n"):
+    while (rest := stream.readline(LINE_LIMIT)) and not rest.endswith(b"\n"):
         pass
 
 
@@ -92,8 +93,8 @@ def _taken(numbered: Iterator[tuple[int, bytes | None]]) -> list[tuple[int, byte
     taken, size = [], 0
     for number, piece in numbered:
         taken.append((number, piece))
-        size += len(piece) + 1 if piece is not None else _LIMIT
-        if size > _LIMIT:
+        size += len(piece) + 1 if piece is not None else LINE_LIMIT
+        if size > LINE_LIMIT:
             break
     return taken
 
@@ -101,7 +102,7 @@ def _taken(numbered: Iterator[tuple[int, bytes | None]]) -> list[tuple[int, byte
 def _lines(numbered: Iterator[tuple[int, bytes | None]]) -> Iterator[Line]:
     for number, piece in numbered:
         if piece is None:
-            yield Line(number, None, f"it is longer than a message may be ({_LIMIT:,} bytes)")
+            yield Line(number, None, f"it is longer than an intent may be ({LINE_LIMIT:,} bytes)")
         elif piece.strip():
             yield _line(number, piece)
 

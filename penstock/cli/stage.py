@@ -75,6 +75,10 @@ class Stage:
             raise Failure(f"the stack {self.stack} has no output {' and no '.join(sorted(missing))}")
         return [outputs[name] for name in names]
 
+    def optional_output(self, name: str) -> str | None:
+        """Return an output that not every service's stack has; None where this one has it not."""
+        return self._outputs().get(name)
+
     def secret(self, name: str) -> str:
         """Read a secret: `name` is its name or its ARN.
 
