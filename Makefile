@@ -51,6 +51,12 @@ openapi: install ## Describe the API anew: producer/openapi.json
 		producer.emails producer.batches > build/openapi.json
 	mv build/openapi.json producer/openapi.json
 
+.PHONY: picture
+picture: install ## Draw the picture of `penstock top` anew: docs/top.svg
+	@mkdir -p build
+	$(RUN)python -m demo.picture > build/top.svg
+	mv build/top.svg docs/top.svg
+
 .PHONY: package
 package: install ## Build and package for AWS, stage dev: build/dev/*.zip and .serverless/
 	$(RUN)python infra/build.py --stage dev

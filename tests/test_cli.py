@@ -34,6 +34,8 @@ Outputs:
   DeadLetterQueueUrl: {Value: {Ref: DeadLetterQueue}}
   QueueArn: {Value: {"Fn::GetAtt": [Queue, Arn]}}
   DeadLetterQueueArn: {Value: {"Fn::GetAtt": [DeadLetterQueue, Arn]}}
+  EventSourceMapping: {Value: 0199aa00-0000-7000-8000-000000000001}
+  ConnectionBudget: {Value: "12"}
 """
 PROGRAM = str(Path(sys.executable).with_name("penstock"))
 NOWHERE = "http://127.0.0.1:1"
@@ -555,7 +557,11 @@ def test_without_the_extra_the_way_out_is_told() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("dlq",), ("dlq", "list"), ("dlq", "replay"), ("db",), ("db", "upgrade"), ("db", "prune"), ("check",)],
+    [
+        *((), ("dlq",), ("dlq", "list"), ("dlq", "replay"), ("db",), ("db", "upgrade"), ("db", "prune")),
+        *(("check",), ("status",), ("top",), ("audit",), ("ledger",), ("ledger", "show")),
+        *(("breaker",), ("breaker", "status"), ("breaker", "open"), ("breaker", "close")),
+    ],
 )
 def test_every_command_has_help_with_an_example(run: Run, words: tuple[str, ...]) -> None:
     """Help goes to stdout and shows how the command is used."""

@@ -30,6 +30,8 @@ from penstock.local.state import LocalState
 from penstock.queue import Outgoing, Received, SqsQueue, new_key, reference_to
 from shared.intents import EmailRequested, OrderPlaced, OrderStatusChanged, StockAdjusted
 from tests.deployed import aws, eventually, page_view, rows
+from tests.terminals import Terminal
+from tests.test_cli import PROGRAM
 
 ROOT = Path(__file__).parent.parent
 
@@ -314,6 +316,45 @@ def test_an_operator_turns_the_drain_off(live: LocalState) -> None:
         assert mapping(live)["State"] == "Disabled"
     finally:
         functions.update_event_source_mapping(UUID=uuid_, Enabled=True)
+
+
+def test_watching(live: LocalState, api: httpx.Client, tmp_path: Path) -> None:
+    """Status, top, the breaker by hand, the ledger and the audit see what the deployed service does."""
+
+    def penstock(*words: str, code: int = 0) -> list[dict[str, Any]]:
+        command = [PROGRAM, *words, "--json"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == code, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    (tmp_path / "serverless.yml").write_text("service: shop\n")
+    (tmp_path / state.FOLDER).mkdir()
+    state.write(tmp_path / state.FOLDER, live)
+    ids = [api.post("/page-views", json=page_view(duration_ms=ms)).json()["id"] for ms in (1, 2, 2_000_000_000)]
+    (tmp_path / "ids").write_text("\n".join(ids))
+    assert eventually(lambda: not [row for row in penstock("audit", "--ids", "ids") if row.get("pending")])
+    (account,) = penstock("audit", "--ids", "ids", "--check")
+    assert (account["emitted"], account["applied"], account["dead"]) == (3, 2, 1)
+    (entry,) = penstock("ledger", "show", ids[2])
+    assert (entry["outcome"], entry["fault"]["constraint"]) == ("dead", "duration_within_a_day")
+    (status,) = penstock("status")
+    assert status["drain"]["applied"] >= 2
+    assert 0 < status["connections"]["held"] <= status["connections"]["budget"]
+    try:
+        (opened,) = penstock("breaker", "open", "--reason", "test", "--yes")
+        assert (opened["by"], mapping(live)["State"]) == ("operator", "Disabled")
+        assert probe(aws(live, "lambda")) == "closed"
+        (status,) = penstock("status", "--check", code=10)
+        assert (status["breaker"]["position"], mapping(live)["State"]) == ("open", "Disabled")
+    finally:
+        (closed,) = penstock("breaker", "close")
+    assert (closed["position"], mapping(live)["State"]) == ("closed", "Enabled")
+    with Terminal([PROGRAM, "top"], cwd=tmp_path) as terminal:
+        terminal.wait_for("shop-local")
+        terminal.wait_for("duration_within_a_day")
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert terminal.restored
 
 
 def test_prune(live: LocalState) -> None:

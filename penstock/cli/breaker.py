@@ -44,9 +44,9 @@ def group() -> None:
 def status_(*, at: Target, as_json: JsonOption = False) -> None:
     """Say whether the drain is on, and if not, who turned it off and why.
 
-    `closed`: it is on. `open`: it is off: by the `breaker`, which the probe closes again once the database is
-    well; by an `operator`, until `penstock breaker close`; or by `somebody` who left no word. `half-open`: it is
-    on again, on trial. `changing`: Lambda is at it.
+    `closed`: it is on. `half-open`: it is on again, on trial. `changing`: Lambda is at it. `open`: it is off, by
+    the `breaker`, which the probe closes once the database is well; by an `operator`, until `penstock breaker
+    close`; or by `somebody` who left no word.
     """
     _print(breaker_status(mapping_of(at.open())), as_json=as_json)
 

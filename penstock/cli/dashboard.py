@@ -43,9 +43,7 @@ def dashboard(snapshot: Snapshot | None, history: History, width: int) -> Render
     if snapshot is None:
         return Text("asking …   q to leave")
     causes = snapshot.figures.causes if snapshot.figures else ()
-    return Group(
-        _head(snapshot), _sparks(history, width), _facts(snapshot), _causes(causes), Text("q to leave", "dim")
-    )
+    return Group(_head(snapshot), _sparks(history, width), _facts(snapshot), _causes(causes))
 
 
 def sparkline(values: Iterable[float | None], width: int) -> str:
@@ -63,7 +61,8 @@ def _head(snapshot: Snapshot) -> Text:
     position = snapshot.breaker.position if snapshot.breaker else "unknown"
     head = Text(f"{harmless(snapshot.stack)}  ", "bold")
     head.append(f"{snapshot.at:%H:%M:%S} UTC  ", "not bold")
-    return head.append(f" breaker {position} ", f"{_STYLES.get(position, 'bold red')} reverse")
+    head.append(f" breaker {position} ", f"{_STYLES.get(position, 'bold red')} reverse")
+    return head.append("  q to leave", "not bold dim")
 
 
 def _sparks(history: History, width: int) -> Table:
@@ -98,7 +97,7 @@ def _causes(causes: Sequence[DeadCause]) -> RenderableType:
     if not causes:
         return Text("no intent died in the last 14 days, or all were replayed or purged", "dim")
     table = Table(title="what intents died of, in the last 14 days", title_justify="left", header_style="bold")
-    table.add_column("count", justify="right")
+    table.add_column("count", justify="right", no_wrap=True, min_width=5)
     for name in ("kind", "reason", "sqlstate", "constraint"):
         table.add_column(name, overflow="ellipsis", no_wrap=True)
     for cause in causes:

@@ -73,7 +73,7 @@ def id_of(text: str) -> UUID:
     try:
         return identify(text.strip())
     except ValueError:
-        raise Failure(f"{text[:80]!r} is neither an intent's id nor a receipt", USAGE) from None
+        raise Failure(f"{text.strip()[:80]!r} is neither an intent's id nor a receipt", USAGE) from None
 
 
 def _print(entry: Entry, *, as_json: bool) -> None:

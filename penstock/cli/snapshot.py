@@ -20,6 +20,7 @@ from penstock.cli.render import harmless
 from penstock.cli.stage import Queues
 from penstock.consumer.eventsource import EventSourceMapping
 from penstock.consumer.override import BreakerStatus, breaker_status
+from penstock.consumer.probe import OPEN
 from penstock.database.engine import make_engine
 from penstock.database.figures import Figures, read_figures
 from penstock.database.watchdog import Watchdog
@@ -123,7 +124,8 @@ class Gauge:
         self._troubles = {}
         queue = self._part("queue", self._depth)
         figures = self._part("database", self._figures)
-        oldest, source = self._oldest(queue, figures)
+        breaker = self._part("breaker", lambda: breaker_status(self._mapping))
+        oldest, source = self._oldest(queue, figures, breaker)
         return Snapshot(
             at=datetime.now(UTC),
             stack=self._stage.stack,
@@ -133,7 +135,7 @@ class Gauge:
             dead_letters=self._part("dead-letters", self._dead_depth),
             retention=self._part("dead-letters", lambda: timedelta(seconds=self._queues.retention_seconds)),
             figures=figures,
-            breaker=self._part("breaker", lambda: breaker_status(self._mapping)),
+            breaker=breaker,
             budget=self._budget,
             troubles=self._troubles,
         )
@@ -155,13 +157,17 @@ class Gauge:
         with self._watchdog.transaction(_DATABASE_SECONDS) as connection:
             return read_figures(connection, self._stage.service_name, _LONGEST_RETENTION)
 
-    def _oldest(self, queue: Depth | None, figures: Figures | None) -> tuple[float | None, str]:
+    def _oldest(
+        self, queue: Depth | None, figures: Figures | None, breaker: BreakerStatus | None
+    ) -> tuple[float | None, str]:
         if queue and not queue.total:
             return 0.0, EMPTY
         known = self._from_cloudwatch() if queue else None
         if known is not None:
             return known, CLOUDWATCH
-        slowest = figures.slowest_seconds if figures else None
+        # Of what waits for a drain that is off, what landed before says nothing.
+        drains = breaker is not None and breaker.position != OPEN
+        slowest = figures.slowest_seconds if figures and drains else None
         return slowest, UNKNOWN if slowest is None else LEDGER
 
     def _from_cloudwatch(self) -> float | None:

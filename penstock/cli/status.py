@@ -106,7 +106,8 @@ def _queue(snapshot: Snapshot) -> str | None:
     if snapshot.queue is None:
         return None
     depth = snapshot.queue
-    return f"about {depth.visible:,} waiting, {depth.in_flight:,} in flight, {depth.delayed:,} delayed"
+    tried = f"; {snapshot.figures.pending:,} were tried before" if snapshot.figures else ""
+    return f"about {depth.visible:,} waiting, {depth.in_flight:,} in flight, {depth.delayed:,} delayed{tried}"
 
 
 def _oldest(snapshot: Snapshot) -> str:
@@ -127,7 +128,7 @@ def _dead_letters(snapshot: Snapshot) -> str | None:
 
 def _drain(figures: Figures) -> str:
     settled = f"{figures.applied:,} applied, {figures.stale:,} stale, {figures.dead:,} dead"
-    return f"{figures.per_second:,.1f}/s in the last minute ({settled}), {figures.pending:,} to be tried again"
+    return f"{figures.per_second:,.1f}/s in the last minute: {settled}"
 
 
 def _times(figures: Figures) -> str:

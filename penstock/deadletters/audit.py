@@ -16,7 +16,7 @@ from penstock.database.entries import Standing, count_outcomes, list_unsettled, 
 from penstock.database.ledger import DEAD, PENDING
 from penstock.database.watchdog import Watchdog
 from penstock.deadletters.census import Census
-from penstock.deadletters.idfile import keep_ids
+from penstock.deadletters.idfile import IdFile, keep_ids
 from penstock.deadletters.verdict import NOT_ODD, Scene, Verdict
 from penstock.queue import Depth, Queue
 
@@ -113,17 +113,18 @@ def audit(
         penstock.queue.QueueError: a queue cannot be read.
         sqlalchemy.exc.SQLAlchemyError: the database refused, or is away.
     """
-    began = clock()
-    before = main.depth()
-    letters = Census.take(dead)
-    waiting = max(before, main.depth(), key=lambda depth: depth.total)
-    scene = Scene(began, retention, waits=waiting.total > 0, hides=letters.is_partial)
-    account = Account(since, None, Counter(), waiting, letters)
-    run = _Run(database, scene, account, on_finding)
-    if ids is None:
-        run.account_for_all()
-    else:
-        run.account_for(ids)
+    # Ids first: a file that turns out to hold something else has nothing leased.
+    with keep_ids(ids or ()) as asked:
+        began, before = clock(), main.depth()
+        letters = Census.take(dead)
+        waiting = max(before, main.depth(), key=lambda depth: depth.total)
+        scene = Scene(began, retention, waits=waiting.total > 0, hides=letters.is_partial)
+        account = Account(since, None if ids is None else asked.count, Counter(), waiting, letters)
+        run = _Run(database, scene, account, on_finding)
+        if ids is None:
+            run.account_for_all()
+        else:
+            run.account_for(asked)
     return account
 
 
@@ -154,10 +155,9 @@ class _Run:
         for text in letters.strange:
             self._tell(Finding(text, Verdict.MOVED, None))
 
-    def account_for(self, ids: Iterable[UUID]) -> None:
+    def account_for(self, asked: IdFile) -> None:
         """Place each of these, and judge it."""
-        with keep_ids(ids) as asked, self.database.transaction(_SECONDS) as connection:
-            self.result.asked = asked.count
+        with self.database.transaction(_SECONDS) as connection:
             for page in asked.pages(_PAGE):
                 known = standings(connection, page)
                 for id_ in page:

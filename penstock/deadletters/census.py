@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, Self
 from uuid import UUID
 
@@ -41,8 +42,8 @@ class Census:
             penstock.queue.QueueError: the queue cannot be read.
         """
         census = cls(dead.depth().in_flight)
-        with closing(look(dead, limit=MOST_LETTERS)) as found:
-            for one in found:
+        with closing(look(dead)) as found:
+            for one in islice(found, MOST_LETTERS):
                 census._count(one)
         return census
 
@@ -53,15 +54,11 @@ class Census:
 
     def _count(self, found: Found) -> None:
         self.looked += 1
-        if found.intent_id is None:
-            self._count_without_id(found)
-        else:
-            self.ids[found.intent_id] = self.ids.get(found.intent_id, False) or found.letter is not None
-
-    def _count_without_id(self, found: Found) -> None:
-        if found.letter:
-            self.unread += 1
-        elif found.origin == Origin.OTHER:
-            self.foreign += 1
-        else:
+        id_, origin = found.intent_id, found.origin
+        if id_:
+            self.ids[id_] = self.ids.get(id_, False) or origin == Origin.DRAIN
+        elif origin == Origin.SQS:
             self.strange.append(found.id or "")
+        else:
+            self.unread += origin == Origin.DRAIN
+            self.foreign += origin == Origin.OTHER

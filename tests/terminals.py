@@ -1,0 +1,85 @@
+"""A terminal of our own, to run a command on."""
+
+import fcntl
+import os
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+SECONDS = 30
+
+
+class Terminal:
+    """A process on a terminal of its own, of which all that is on the screen is kept; to be used with `with`."""
+
+    def __init__(self, command: Sequence[str], *, rows: int = 40, columns: int = 100, **options: Any) -> None:
+        self._ours, self._theirs = os.openpty()
+        self._size(rows, columns)
+        self.before = termios.tcgetattr(self._theirs)
+        self.screen = ""
+        # Where these are set they go before the terminal's own size.
+        environment = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}} | {"TERM": "xterm"}
+        self.process = subprocess.Popen(
+            command,
+            stdin=self._theirs,
+            stdout=self._theirs,
+            stderr=self._theirs,
+            env=environment,
+            start_new_session=True,
+            **options,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+    @property
+    def restored(self) -> bool:
+        """Whether the terminal is as it was, and shows what was there before."""
+        shown = self.screen.rpartition("\x1b[?1049")[2]
+        return termios.tcgetattr(self._theirs) == self.before and shown.startswith("l")
+
+    def wait_for(self, text: str) -> None:
+        """Wait until a text has come since the last wait; what is before it is forgotten."""
+        end = time.monotonic() + SECONDS
+        while text not in self.screen:
+            assert time.monotonic() < end, self.screen[-2000:]
+            self._read(0.1)
+        self.screen = self.screen.partition(text)[2]
+
+    def press(self, keys: str) -> None:
+        os.write(self._ours, keys.encode())
+
+    def resize(self, rows: int, columns: int) -> None:
+        self._size(rows, columns)
+        os.kill(self.process.pid, signal.SIGWINCH)
+
+    def ended(self) -> int:
+        """Wait for the end; return the exit code."""
+        end = time.monotonic() + SECONDS
+        while self.process.poll() is None:
+            assert time.monotonic() < end, self.screen[-2000:]
+            self._read(0.1)
+        self._read(0)
+        return self.process.returncode
+
+    def _read(self, seconds: float) -> None:
+        while select.select([self._ours], [], [], seconds)[0]:
+            self.screen += os.read(self._ours, 65536).decode(errors="replace")
+            seconds = 0
+
+    def _size(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
