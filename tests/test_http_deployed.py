@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.timeout(300)]
 
 PAGE = (ROOT / "docs" / "http.md").read_text()
 PREFIX = "urn:penstock:problem:"
-MESSAGE = 1_032_192
+BODY = 4_000_000
 NOWHERE = "arn:aws:secretsmanager:us-east-1:000000000000:secret:nowhere"
 LINES = "application/x-ndjson"
 
@@ -91,8 +91,8 @@ REFUSED = [
     Refused("bad-idempotency-key", 400, "/page-views", page_view(), {"Idempotency-Key": "k" * 256}),
     Refused("no-tenant", 403, "/page-views", page_view(), {}, "page-views", {"PENSTOCK_TENANT_CLAIM": "other"}),
     Refused("not-found", 404, "/writes/forged"),
-    Refused("too-large", 413, "/page-views", page_view(path="x" * MESSAGE)),
-    Refused("too-large", 413, "/batches", json.dumps([item()])[:-1] + " " * 4_000_000 + "]"),
+    Refused("too-large", 413, "/page-views", page_view(path="x" * BODY)),
+    Refused("too-large", 413, "/batches", json.dumps([item()])[:-1] + " " * BODY + "]"),
     Refused("too-large", 413, "/batches", [item()] * 501),
     Refused("unsupported-media-type", 415, "/batches", [item()], {"Content-Type": "text/csv"}),
     Refused("invalid-fields", 422, "/page-views", page_view(colour="blue")),

@@ -386,13 +386,12 @@ def test_dead_letters_function(live: LocalState) -> None:
     id_ = str(uuid.uuid4())
     head = {"specversion": "1.0", "id": id_, "source": "/shop", "type": "page.viewed"}
     body = json.dumps(head | {"time": "2026-11-20T10:00:00Z", "data": page_view()})
-    with aws(live, "sqs") as sqs:
-        sqs.send_message(QueueUrl=live.dead_letter_queue_url, MessageBody=body)
+    aws(live, "sqs").send_message(QueueUrl=live.dead_letter_queue_url, MessageBody=body)
 
     def ask(**event: Any) -> dict[str, Any]:
-        with aws(live, "lambda") as client:
-            done = client.invoke(FunctionName="shop-local-dead-letters", Payload=json.dumps(event).encode())
-            answer: dict[str, Any] = json.loads(done["Payload"].read())
+        payload = json.dumps(event).encode()
+        done = aws(live, "lambda").invoke(FunctionName="shop-local-dead-letters", Payload=payload)
+        answer: dict[str, Any] = json.loads(done["Payload"].read())
         return answer
 
     assert ask(action="list", selector={"ids": [id_]})["dead_letters"][0]["origin"] == "sqs"
