@@ -42,7 +42,13 @@ os.environ |= {
 hypothesis_settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("default")
 
+_LONGEST_NAME = 60
 _numbers = count()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Call a case by a short text; a long one may hold ids that are others in each process of a run."""
+    return argname if isinstance(val, str | bytes) and len(val) > _LONGEST_NAME else None
 
 
 @pytest.fixture(scope="session")
