@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine
 
+from penstock import cli
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
 from penstock.local import state
@@ -23,6 +24,7 @@ from penstock.local.node import check_node
 from penstock.local.postgres import Postgres
 from penstock.local.stack import LocalStack
 from penstock.local.state import LocalState
+from tests.cli_stack import FIFO, STANDARD, Ended, Run, Stack, deployed
 from tests.secrets import Secrets
 
 ROOT = Path(__file__).parent.parent
@@ -130,3 +132,38 @@ def api(live: LocalState) -> Iterator[httpx.Client]:
     """An HTTP client of the service's API."""
     with httpx.Client(base_url=live.api_url, headers=live.api_headers, timeout=30, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Give what runs the command line in this process, without a terminal."""
+
+    def run(*words: str) -> Ended:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        captured = capsys.readouterr()
+        code = ended.value.code
+        return Ended(code if isinstance(code, int) else 1, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def shop(folder: Path, local_aws_endpoint: str, database_url: str) -> Iterator[Stack]:
+    """Deploy the two queues of a service to the local AWS, and stand in the service's folder."""
+    with deployed(folder, local_aws_endpoint, database_url, STANDARD) as stack:
+        yield stack
+
+
+@pytest.fixture
+def fifo_shop(folder: Path, local_aws_endpoint: str, database_url: str) -> Iterator[Stack]:
+    """The same with FIFO queues."""
+    with deployed(folder, local_aws_endpoint, database_url, FIFO) as stack:
+        yield stack

@@ -46,10 +46,8 @@ from penstock.database import make_engine
 from penstock.database.catalog import Server
 from penstock.intents import kind_of
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.cli_stack import Run, record
 from tests.conftest import ROOT
-from tests.test_cli import Run, record, run
-
-__all__ = ["run"]
 
 FAULT, WARNING, NOTE = Severity
 SCHEMA = "Ware House"

@@ -4,134 +4,25 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from penstock import cli
 from penstock.cli.project import Project
 from penstock.cli.run import explain, redact
-from penstock.consumer.faults import Cause, DataFault
 from penstock.consumer.letter import DeadLetter
 from penstock.local import state
 from penstock.local.postgres import Postgres
-from penstock.queue import Attribute, Outgoing, QueueError, SqsQueue, sqs_client
+from penstock.queue import Outgoing, QueueError
+from tests.cli_stack import PROGRAM, Ended, Run, Stack, id_of, in_terminal, letter, record
 from tests.conftest import SESSION
 
-TEMPLATE = """
-Resources:
-  Queue: {Type: AWS::SQS::Queue}
-  DeadLetterQueue: {Type: AWS::SQS::Queue, Properties: {MessageRetentionPeriod: 1209600}}
-Outputs:
-  QueueUrl: {Value: {Ref: Queue}}
-  DeadLetterQueueUrl: {Value: {Ref: DeadLetterQueue}}
-  QueueArn: {Value: {"Fn::GetAtt": [Queue, Arn]}}
-  DeadLetterQueueArn: {Value: {"Fn::GetAtt": [DeadLetterQueue, Arn]}}
-  EventSourceMapping: {Value: 0199aa00-0000-7000-8000-000000000001}
-  ConnectionBudget: {Value: "12"}
-"""
-PROGRAM = str(Path(sys.executable).with_name("penstock"))
 NOWHERE = "http://127.0.0.1:1"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[Any]:
-        """The lines of stdout as JSON."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Give what runs the command line in this process, without a terminal."""
-
-    def run(*words: str) -> Ended:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(words)
-        captured = capsys.readouterr()
-        code = ended.value.code
-        return Ended(code if isinstance(code, int) else 1, captured.out, captured.err)
-
-    return run
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def record(folder: Path, **known: str) -> None:
-    """Record a local stack."""
-    (folder / state.FOLDER).mkdir(exist_ok=True)
-    facts: dict[str, Any] = {one.name: "" for one in fields(state.LocalState)} | {"region": "us-east-1"}
-    state.write(folder / state.FOLDER, state.LocalState(**facts | known))
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A deployed service: its folder and its two queues."""
-
-    folder: Path
-    main: SqsQueue
-    dead: SqsQueue
-
-
-@pytest.fixture
-def stack(folder: Path, local_aws_endpoint: str, database_url: str) -> Iterator[Stack]:
-    """Deploy the two queues of a service to the local AWS, and stand in the service's folder."""
-    service = f"shop-{uuid4()}"
-    (folder / "serverless.yml").write_text(f"service: {service}\nplugins: [!Sub x]\n")
-    record(folder, endpoint_url=local_aws_endpoint, database_url=database_url)
-    with (
-        closing(SESSION.client("cloudformation", endpoint_url=local_aws_endpoint)) as formation,
-        closing(sqs_client(SESSION, local_aws_endpoint)) as client,
-    ):
-        formation.create_stack(StackName=f"{service}-local", TemplateBody=TEMPLATE)
-        done = formation.get_waiter("stack_create_complete")
-        done.wait(StackName=f"{service}-local", WaiterConfig={"Delay": 0, "MaxAttempts": 1000})
-        outputs = formation.describe_stacks(StackName=f"{service}-local")["Stacks"][0]["Outputs"]
-        urls = {output["OutputKey"]: output["OutputValue"] for output in outputs}
-        yield Stack(folder, SqsQueue(urls["QueueUrl"], client), SqsQueue(urls["DeadLetterQueueUrl"], client))
-
-
-def id_of(number: int) -> str:
-    """Return the id of the intent of that number."""
-    return str(UUID(int=number))
-
-
-def letter(number: int) -> Outgoing:
-    """Write the dead letter of the intent of that number."""
-    data = {"email": "someone@example.org"}
-    body = {"specversion": "1.0", "id": id_of(number), "type": "email.requested", "data": data}
-    fault = DataFault(Cause("NotNullViolation", sqlstate="23502", table="emails", column="subject"))
-    dead = DeadLetter.of(
-        fault,
-        kind="email.requested",
-        id=id_of(number),
-        receive_count=1,
-        first_seen=None,
-        function_version=None,
-    )
-    return dead.stamp(Outgoing(json.dumps(body), {"type": Attribute("email.requested")}))
 
 
 def fingerprint_of(message: Outgoing) -> str:
@@ -143,6 +34,12 @@ def fingerprint_of(message: Outgoing) -> str:
 
 
 FINGERPRINT = fingerprint_of(letter(1))
+
+
+@pytest.fixture
+def stack(shop: Stack) -> Stack:
+    """The deployed queues, in place of the whole service."""
+    return shop
 
 
 # Looking
@@ -255,23 +152,6 @@ def test_a_replay_of_all_needs_a_yes(stack: Stack, run: Run, words: list[str]) -
     assert stack.dead.depth().visible == 1
 
 
-def in_terminal(words: list[str], answer: str) -> tuple[int, str]:
-    """Run the command on a terminal, answer it, and return its exit code and screen."""
-    ours, theirs = os.openpty()
-    command = [PROGRAM, *words]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ) as process:
-        os.close(theirs)
-        os.write(ours, answer.encode())
-        screen = b""
-        try:
-            while part := os.read(ours, 4096):
-                screen += part
-        except OSError:
-            pass  # Linux tells so that the other side is closed.
-    os.close(ours)
-    return process.returncode, screen.decode()
-
-
 def test_a_terminal_gets_a_table_and_a_question(stack: Stack) -> None:
     """On a terminal a list is a table, and --all asks; a no does nothing and ends with 3."""
     stack.dead.send([letter(1)])
@@ -298,7 +178,7 @@ def test_an_interrupted_replay_says_how_far_it_came(
     monkeypatch.setattr("penstock.cli.dlq.replaying.print_line", interrupt)
     ended = run("dlq", "replay", "--all", "--yes")
     assert ended.code == 130
-    assert "so far: 1 replayed" in ended.err
+    assert "so far: 10 replayed" in ended.err
     assert stack.dead.depth().in_flight == 0
     assert stack.dead.depth().total + stack.main.depth().total == 12
 

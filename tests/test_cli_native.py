@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (pytest gives fixtures by name)
 """`penstock dlq replay --native`: what is asked of SQS, and how the command ends."""
 
 import json
@@ -10,8 +9,14 @@ import pytest
 
 from penstock.deadletters.native import MoveNotOffered, Task
 from penstock.local import state
+from tests.cli_stack import Run, Stack
 from tests.moves import MemoryMoves
-from tests.test_cli import Run, Stack, folder, run, stack  # noqa: F401 (fixtures)
+
+
+@pytest.fixture
+def stack(shop: Stack) -> Stack:
+    """The deployed queues, in place of the whole service."""
+    return shop
 
 
 @pytest.fixture

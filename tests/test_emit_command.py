@@ -21,10 +21,8 @@ from penstock.producer import Producer
 from penstock.queue import SqsQueue, sqs_client
 from penstock.settings import Settings
 from penstock.testing import MemoryQueue
+from tests.cli_stack import PROGRAM, Run, record
 from tests.conftest import ROOT, SESSION
-from tests.test_cli import PROGRAM, Run, record, run
-
-__all__ = ["run"]
 
 MODULE = """
 from penstock import WriteIntent

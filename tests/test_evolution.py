@@ -42,10 +42,8 @@ from penstock.intents.schema import DOCUMENTS, document
 from penstock.producer import Producer
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.cli_stack import Run
 from tests.conftest import ROOT
-from tests.test_cli import Run, run
-
-__all__ = ["run"]
 
 NOW = "2026-11-20T10:00:00Z"
 Data = dict[str, Any]

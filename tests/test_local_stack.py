@@ -29,9 +29,9 @@ from penstock.local.stack import LocalStack
 from penstock.local.state import LocalState
 from penstock.queue import Outgoing, Received, SqsQueue, new_key, reference_to
 from shared.intents import EmailRequested, OrderPlaced, OrderStatusChanged, StockAdjusted
+from tests.cli_stack import PROGRAM
 from tests.deployed import aws, eventually, page_view, rows
 from tests.terminals import Terminal
-from tests.test_cli import PROGRAM
 
 ROOT = Path(__file__).parent.parent
 

@@ -14,11 +14,9 @@ from demo.picture import picture, snapshot, snapshots
 from penstock.cli.dashboard import History, dashboard, sparkline
 from penstock.consumer.override import BreakerStatus
 from penstock.database.figures import DeadCause
+from tests.cli_stack import Run
 from tests.conftest import ROOT
 from tests.terminals import Terminal
-from tests.test_cli import Run, run
-
-__all__ = ["run"]
 
 FAKE = """
 import sys, time

@@ -29,13 +29,18 @@ from penstock.deadletters import Verdict
 from penstock.intents import sign
 from penstock.queue import Outgoing
 from penstock.queue.age import oldest_seconds
+from tests.cli_stack import Run, Stack, id_of, letter, record
 from tests.conftest import ROOT
 from tests.lambdas import ARN, MAPPING, LambdaStub, refusal
 from tests.ledgers import Ledger
 from tests.test_audit import message
-from tests.test_cli import Run, Stack, folder, id_of, letter, record, run, stack
 
-__all__ = ["folder", "run", "stack"]
+
+@pytest.fixture
+def stack(shop: Stack) -> Stack:
+    """The deployed queues, in place of the whole service."""
+    return shop
+
 
 NOWHERE = "postgresql://nobody:hunter2@127.0.0.1:1/nowhere"
 HOUR = 3600.0

@@ -22,7 +22,7 @@ def confirm(question: str, *, yes: bool, no_input: bool, needs: str) -> None:
     if yes:
         return
     _see_who_is_there(needs, no_input=no_input)
-    if not typer.confirm(question, err=True):
+    if _answer(f"{question} [y/N]: ").lower() not in {"y", "yes"}:
         raise Failure("nothing was done", CONFIRMATION)
 
 
@@ -42,8 +42,14 @@ def confirm_by_typing(word: str, question: str, *, yes: bool, no_input: bool, ne
     if yes:
         return
     _see_who_is_there(needs, no_input=no_input)
-    if typer.prompt(f"{question}\nType {word} to go on", err=True, default="", show_default=False) != word:
+    if _answer(f"{question}\nType {word} to go on: ") != word:
         raise Failure("nothing was done", CONFIRMATION)
+
+
+def _answer(question: str) -> str:
+    """Read a line; no more input is an empty one. Ctrl-C stays what it is, while Click's prompts make no of it."""
+    typer.echo(question, err=True, nl=False)
+    return sys.stdin.readline().strip()
 
 
 def _see_who_is_there(needs: str, *, no_input: bool) -> None:

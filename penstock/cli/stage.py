@@ -14,6 +14,8 @@ from penstock.local import state
 from penstock.queue import SqsQueue, sqs_client
 
 LOCAL = "local"
+QUEUE_PATIENCE_SECONDS = 30.0
+"""For how long a page may be sent, or deleted, where SQS throttles: its leases last longer."""
 _LOCAL_KEY = "test"  # The emulator takes any word.
 _PATIENCE = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
 
@@ -61,7 +63,8 @@ class Stage:
         client = sqs_client(self.session, self.endpoint_url)
         found = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["MessageRetentionPeriod"])
         retention = int(found["Attributes"]["MessageRetentionPeriod"])
-        return Queues(SqsQueue(main, client), SqsQueue(dead, client), retention)
+        made = [SqsQueue(url, client, patience_seconds=QUEUE_PATIENCE_SECONDS) for url in (main, dead)]
+        return Queues(made[0], made[1], retention)
 
     def outputs(self, *names: str) -> list[str]:
         """Return these outputs of the stack.

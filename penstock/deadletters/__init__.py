@@ -3,7 +3,8 @@
 from penstock.deadletters.audit import Account, Finding, audit
 from penstock.deadletters.found import Found, Origin
 from penstock.deadletters.look import look
-from penstock.deadletters.replay import LEASE_LOST, Outcome, Plan, Replayed, Summary, replay
+from penstock.deadletters.plan import Outcome, Plan
+from penstock.deadletters.replay import LEASE_LOST, Replayed, Summary, replay
 from penstock.deadletters.selector import Selector
 from penstock.deadletters.verdict import Verdict
 

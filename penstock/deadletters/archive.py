@@ -15,14 +15,19 @@ from pydantic.dataclasses import dataclass
 from penstock.queue import Attribute, Outgoing, Received
 
 _GZIP: Final = ".gz"
+_GZIP_MAGIC: Final = b"\x1f\x8b"
 _OTHER_COMPRESSION: Final = {".bz2", ".lz4", ".xz", ".zip", ".zst"}
 # What is not on the disk before its message is deleted would be no backup: the others cannot be flushed half way.
 LINE_LIMIT: Final = 16 * 1_048_576
-"""Characters of a line: a message of 1 MiB, with every character of it escaped, has room in it."""
+"""Bytes of a line: a message of 1 MiB, with every character of it escaped, has room in it."""
 
 
 class ArchiveError(Exception):
     """A file cannot be read or written as an archive; the message says why."""
+
+
+class ArchiveExists(ArchiveError):
+    """There is a file of that name already."""
 
 
 @dataclass(frozen=True, slots=True, config={"extra": "ignore"})
@@ -91,19 +96,20 @@ class Archive:
         """Take the file's name; with `.gz` at its end it is compressed. Until it is whole it is called `.part`.
 
         Raises:
-            ArchiveError: there is such a file already, or its name asks for another compression.
+            ArchiveExists: there is such a file already.
+            ArchiveError: its name asks for another compression.
         """
-        self.draft = path.with_name(f"{path.name}.part")
-        taken = [one for one in (path, self.draft) if one.exists()]
-        if taken:
-            raise ArchiveError(f"{taken[0]} is there already: name another file")
         if path.suffix in _OTHER_COMPRESSION:
             raise ArchiveError(f"{path}: only .gz compresses here")
         self.path = path
+        self.draft = path.with_name(f"{path.name}.part")
+        for one in (path, self.draft):
+            _refuse_taken(one, "name another file")
 
     def __enter__(self) -> Self:
         try:
             descriptor = os.open(self.draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            _settle_name(self.draft)
         except OSError as error:
             raise self._unwritable(error) from error
         self._raw = os.fdopen(descriptor, "wb")
@@ -114,12 +120,16 @@ class Archive:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._raw:
-            if self._file is not self._raw:
-                self._file.close()
-            self._settle()
-        if error is None:
-            self.draft.rename(self.path)
+        try:
+            with self._raw:
+                if self._file is not self._raw:
+                    self._file.close()
+                self._settle()
+            if error is None:
+                self._give_name()
+        except OSError as failed:
+            if error is None:
+                raise self._unwritable(failed) from failed
 
     def write(self, messages: Iterable[Received]) -> None:
         """Write messages down; return once they are on the disk.
@@ -139,6 +149,11 @@ class Archive:
         self._raw.flush()
         os.fsync(self._raw.fileno())
 
+    def _give_name(self) -> None:
+        _refuse_taken(self.path, f"what was written is in {self.draft}")
+        self.draft.rename(self.path)
+        _settle_name(self.path)
+
     def _unwritable(self, error: OSError) -> ArchiveError:
         return ArchiveError(f"{self.draft} cannot be written: {error.strerror}")
 
@@ -150,11 +165,41 @@ def read_archive(path: Path) -> Iterator[tuple[int, Outgoing | None]]:
         ArchiveError: the file cannot be read, or is cut off; what could be read has been given before.
     """
     try:
-        with cast("IO[bytes]", gzip.open(path) if path.suffix == _GZIP else path.open("rb")) as file:
-            for number, text in enumerate(iter(lambda: file.readline(LINE_LIMIT), b""), 1):
+        with _opened(path) as file:
+            for number, text in enumerate(iter(lambda: _line(file), b""), 1):
                 yield number, _message(text)
     except (OSError, EOFError, zlib.error) as error:
         raise ArchiveError(f"{path} cannot be read: {error}") from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file, compressed or not: one that was cut off is called `.gz.part`."""
+    with path.open("rb") as file:
+        packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    return cast("IO[bytes]", gzip.open(path) if packed else path.open("rb"))
+
+
+def _line(file: IO[bytes]) -> bytes:
+    """Read a line; of one that is too long for a message just enough to tell, and no tail of it as a line."""
+    text = file.readline(LINE_LIMIT)
+    rest = text
+    while len(rest) == LINE_LIMIT and not rest.endswith(b"\n"):
+        rest = file.readline(LINE_LIMIT)
+    return text
+
+
+def _refuse_taken(path: Path, way_out: str) -> None:
+    if path.exists():
+        raise ArchiveExists(f"{path} is there already: {way_out}")
+
+
+def _settle_name(path: Path) -> None:
+    """Have the name of a file survive a crash, too: it is the folder's, not the file's (fsync(2))."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _message(text: bytes) -> Outgoing | None:

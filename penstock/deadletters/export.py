@@ -3,19 +3,34 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Final, TypeVar
 from uuid import uuid4
 
-from penstock.deadletters.archive import Archive
+from penstock.deadletters.archive import Archive, ArchiveError
 from penstock.deadletters.leases import PAGE_LIMIT
 from penstock.deadletters.look import look
 from penstock.deadletters.selector import Selector
-from penstock.queue import Outgoing, Queue
+from penstock.queue import Outgoing, Queue, QueueError
 
 T = TypeVar("T")
 
 NO_MESSAGE: Final = "NoMessage"
+_HOPELESS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export did.
+
+    Attributes:
+        seen: how many dead letters were looked at, selected or not.
+        written: how many are in the file.
+        missing: the ids asked for that were not found.
+    """
+
+    seen: int
+    written: int
+    missing: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,7 @@ def export(
     *,
     limit: int | None = None,
     on_page: Callable[[int], None] = lambda _: None,
-) -> int:
+) -> Exported:
     """Write the selected dead letters to a file. They stay dead letters.
 
     Args:
@@ -48,19 +63,24 @@ def export(
         limit: how many are written at most.
         on_page: called for each page with how many messages it has.
 
-    Returns:
-        How many were written.
-
     Raises:
         ArchiveError: the file cannot be written.
         penstock.queue.QueueError: the queue cannot be read.
     """
-    count = 0
-    with closing(look(dead, selector, limit=limit, on_page=on_page)) as found:
-        for some in _in_pages(one.message for one in found):
-            archive.write(some)
+    seen = count = 0
+    named: set[str] = set()
+
+    def advance(messages: int) -> None:
+        nonlocal seen
+        seen += messages
+        on_page(messages)
+
+    with closing(look(dead, selector, limit=limit, on_page=advance)) as found:
+        for some in _in_pages(found):
+            archive.write(one.message for one in some)
+            named.update(*map(selector.names, some))
             count += len(some)
-    return count
+    return Exported(seen, count, selector.ids - named if count != limit else frozenset())
 
 
 def bring_back(
@@ -80,16 +100,23 @@ def bring_back(
 
     Returns:
         How many SQS has acknowledged.
+
+    Raises:
+        ArchiveError: the file cannot be read any further; what could be read is on the queue.
+        penstock.queue.QueueError: the queue takes nothing: it has refused thirty lines or more in a row.
     """
     count = 0
     for some in _in_pages(lines):
         sound = [(number, message) for number, message in some if message is not None]
-        refused = dead.send([_fresh(message, fifo=dead.fifo) for _, message in sound])
+        fresh = [_fresh(message, fifo=dead.fifo) for _, message in sound]
+        refused = dead.send(fresh)
         failed = [Brought(number, NO_MESSAGE) for number, message in some if message is None]
         failed += [Brought(sound[index][0], refusal.code) for index, refusal in refused.items()]
         for one in sorted(failed, key=lambda one: one.line):
             on_failure(one)
         count += len(sound) - len(refused)
+        if len(refused) == len(sound) >= _HOPELESS:
+            raise QueueError(f"the queue refuses everything: {refused[len(sound) - 1].code}")
         on_line(some[-1][0])
     return count
 
@@ -100,6 +127,17 @@ def _fresh(message: Outgoing, *, fifo: bool) -> Outgoing:
 
 
 def _in_pages(things: Iterable[T]) -> Iterator[list[T]]:
-    left = iter(things)
-    while some := list(islice(left, PAGE_LIMIT)):
-        yield some
+    """Cut into pages; what comes before a fault of the file is a page, too."""
+    page: list[T] = []
+    try:
+        for one in things:
+            page.append(one)
+            if len(page) == PAGE_LIMIT:
+                yield page
+                page = []
+    except ArchiveError:
+        if page:
+            yield page
+        raise
+    if page:
+        yield page

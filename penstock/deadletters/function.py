@@ -21,7 +21,8 @@ from sqlalchemy import Engine
 from penstock.database import operations, writer_engine
 from penstock.database.operations import Operation, recorded
 from penstock.deadletters.look import look
-from penstock.deadletters.replay import Outcome, Plan, Replayed, Summary, replay
+from penstock.deadletters.plan import Outcome, Plan
+from penstock.deadletters.replay import Replayed, Summary, replay
 from penstock.deadletters.requests import ListRequest, ReplayRequest, Request, StatsRequest, row_of
 from penstock.deadletters.selector import Selector
 from penstock.deadletters.stats import count_by

@@ -27,7 +27,7 @@ PAGE_LIMIT: Final = 160
 _LONGEST_SECONDS = 43_200
 _SLOWEST_SCAN_PER_SECOND = 50
 _BARREN_PAGES = 10
-_RELEASED_AT_ONCE = 500
+_RELEASED_AT_ONCE = 100
 # A call that waits asks all of SQS's servers; one that does not may miss messages (SQS: long polling).
 _WAIT_SECONDS = 1
 

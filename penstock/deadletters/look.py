@@ -32,7 +32,8 @@ def look(
     selector = selector or Selector.all()
     left = queue.depth().total if limit is None else limit
     looked_at = left if selector.is_everything else queue.depth().total
-    with Leases(queue, scan_seconds(looked_at), page_limit=min(PAGE_LIMIT, max(left, 1))) as leases:
+    page_limit = min(PAGE_LIMIT, max(left, 1)) if selector.is_everything else PAGE_LIMIT
+    with Leases(queue, scan_seconds(looked_at), page_limit=page_limit) as leases:
         for page in leases.pages() if limit != 0 else ():
             on_page(len(page))
             for found in filter(selector.takes, map(Found.of, page)):

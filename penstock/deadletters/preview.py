@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from penstock.deadletters.errors import EditRefused
 from penstock.deadletters.found import Found
 from penstock.deadletters.look import look
-from penstock.deadletters.replay import EDIT_REFUSED, REPLAYED_TOO_OFTEN, Outcome, Plan
+from penstock.deadletters.plan import Outcome, Plan, Withheld, written
 from penstock.queue import Queue
 
 if TYPE_CHECKING:
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 TRIED_AT_ONCE: Final = 100
 """As few as hold the locks of a trial for a moment only."""
 
-WOULD_LAND: Final = frozenset({"replayed", "applied", "stale", "duplicate"})
+NO_FAILURE: Final = frozenset({"replayed", "left", "applied", "stale", "duplicate"})
+"""What a replay that fails nowhere ends with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,11 @@ class Previewed:
     would: str
     why: str | None = None
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether it would not even be sent."""
+        return self.would in {Outcome.NOT_SENT, Outcome.LEFT}
+
 
 Trial = Callable[[Sequence[str]], "list[Verdict]"]
 
@@ -59,26 +64,31 @@ def preview(
         penstock.consumer.faults.Fault: the trial found nothing out.
         penstock.queue.QueueError: the queue cannot be read.
     """
-    with closing(look(dead, plan.selector, limit=plan.limit, on_page=on_page)) as found:
+    left = plan.limit
+    # Only what is sent counts towards the limit, as in a replay.
+    limit = plan.limit if plan.edit is None and plan.max_replays is None else None
+    with closing(look(dead, plan.selector, limit=limit, on_page=on_page)) as found:
         for some in _in_groups(found):
-            yield from _previewed(some, plan, try_out)
+            for one in _previewed(some, plan, try_out, left):
+                left = left if left is None or one.is_withheld else left - 1
+                yield one
+            if left == 0:
+                return
 
 
-def _previewed(some: Sequence[Found], plan: Plan, try_out: Trial | None) -> Iterator[Previewed]:
-    bodies: dict[int, str] = {}
-    for index, found in enumerate(some):
-        try:
-            body = plan.edit(found.message.body) if plan.edit else found.message.body
-        except EditRefused as error:
-            yield _told(found, Outcome.NOT_SENT, f"{EDIT_REFUSED}: {error}")
-            continue
-        if plan.max_replays is not None and found.replays >= plan.max_replays:
-            yield _told(found, Outcome.LEFT, REPLAYED_TOO_OFTEN)
-            continue
-        bodies[index] = body
-    verdicts = try_out(list(bodies.values())) if try_out and bodies else [None] * len(bodies)
-    for index, verdict in zip(bodies, verdicts, strict=True):
-        yield _judged(some[index], verdict)
+def _previewed(some: Sequence[Found], plan: Plan, try_out: Trial | None, left: int | None) -> Iterator[Previewed]:
+    sent: list[tuple[Found, str]] = []
+    for found in some:
+        if len(sent) == left:
+            break
+        message = written(found, plan, "", fifo=False)
+        if isinstance(message, Withheld):
+            yield _told(found, message.outcome, ": ".join(filter(None, (message.code, message.detail))))
+        else:
+            sent.append((found, message.body))
+    verdicts = try_out([body for _, body in sent]) if try_out and sent else [None] * len(sent)
+    for (found, _), verdict in zip(sent, verdicts, strict=True):
+        yield _judged(found, verdict)
 
 
 def _judged(found: Found, verdict: "Verdict | None") -> Previewed:

@@ -56,7 +56,7 @@ def purge(
         penstock.queue.QueueError: the queue cannot be read.
     """
     run = _Run(dead, selector, archive, limit, on_deleted)
-    page_limit = PAGE_LIMIT if limit is None else min(PAGE_LIMIT, max(limit, 1))
+    page_limit = PAGE_LIMIT if limit is None or not selector.is_everything else min(PAGE_LIMIT, max(limit, 1))
     with Leases(dead, scan_seconds(dead.depth().total), page_limit=page_limit, clock=clock) as leases:
         for page in leases.pages() if limit != 0 else ():
             on_page(len(page))
@@ -93,6 +93,8 @@ class _Run:
         meant = list(filter(self._selector.takes, map(Found.of, page)))[: self.left]
         self._named.update(*map(self._selector.names, meant))
         self.left = None if self.left is None else self.left - len(meant)
+        if not meant:
+            return
         if self._archive:
             self._archive.write(one.message for one in meant)
         refused = self._delete(meant, leases)
@@ -111,5 +113,6 @@ class _Run:
         """Delete, unless our leases ran out: then they may be another receiver's by now."""
         if leases.have_lapsed:
             return dict.fromkeys(range(len(meant)), LEASE_LOST)
-        refused = self._dead.delete([one.message.receipt_handle for one in meant])
+        handles = [one.message.receipt_handle for one in meant]
+        refused = self._dead.delete(handles)
         return {index: refusal.code for index, refusal in refused.items()}

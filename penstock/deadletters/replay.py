@@ -8,40 +8,22 @@ once; so is running again. What is on neither queue was deleted after its sendin
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 from uuid import UUID, uuid4
 
-from penstock.consumer.letter import unstamp
-from penstock.deadletters.errors import EditRefused
 from penstock.deadletters.found import Found
 from penstock.deadletters.leases import PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
 from penstock.deadletters.pace import Pace
-from penstock.deadletters.selector import Selector
-from penstock.deadletters.stamp import REPLAY_ATTRIBUTE, Stamp
+from penstock.deadletters.plan import Outcome, Plan, Withheld, written
+from penstock.deadletters.stamp import REPLAY_ATTRIBUTE
 from penstock.queue import Outgoing, Queue, Received, Refusal
 
 _HOPELESS: Final = 30
 LEASE_LOST: Final = "LeaseLost"
 REPLAYED_ALREADY: Final = "ReplayedAlready"
-REPLAYED_TOO_OFTEN: Final = "ReplayedTooOften"
-UNGUARDED: Final = "NoRoomForStamp"
-EDIT_REFUSED: Final = "EditRefused"
-
-
-class Outcome(StrEnum):
-    """What became of one dead letter in a run."""
-
-    REPLAYED = "replayed"
-    """On the main queue, and no longer a dead letter."""
-    NOT_SENT = "not-sent"
-    """Still a dead letter: the main queue refused it, or it cannot be edited as was asked."""
-    NOT_DELETED = "not-deleted"
-    """On the main queue, but a dead letter as well: its deletion was refused or its lease was lost."""
-    LEFT = "left"
-    """Still a dead letter: it has come back from this run, or has been replayed too often before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +70,6 @@ class Summary:
     def failed(self) -> int:
         """How many were meant and are still dead letters, or are on both queues."""
         return self.counts.get(Outcome.NOT_SENT, 0) + self.counts.get(Outcome.NOT_DELETED, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a replay is to do.
-
-    Attributes:
-        selector: which dead letters are meant.
-        limit: how many are sent at most.
-        rate: how many are sent per second at most.
-        max_replays: those that have been replayed this often are left; as often as anybody likes if not given.
-        edit: returns a body as it is to be sent, or raises `EditRefused`.
-    """
-
-    selector: Selector
-    limit: int | None = None
-    rate: float | None = None
-    max_replays: int | None = None
-    edit: Callable[[str], str] | None = None
 
 
 def replay(
@@ -171,7 +134,7 @@ class _Run:
         """Lease what is looked through: if any of it may be left, until the end, otherwise just page by page."""
         holds_all = not self._plan.selector.is_everything or self._plan.max_replays is not None
         seconds = scan_seconds(self._dead.depth().total) if holds_all else PAGE_SECONDS
-        limit = PAGE_LIMIT if self._left is None else min(PAGE_LIMIT, self._left)
+        limit = PAGE_LIMIT if self._left is None or holds_all else min(PAGE_LIMIT, self._left)
         return Leases(self._dead, seconds, page_limit=self._pace.page_of(max(limit, 1)), clock=clock)
 
     def take(self, page: list[Received], leases: Leases) -> None:
@@ -210,27 +173,16 @@ class _Run:
                 yield found, message
 
     def _written(self, found: Found) -> Outgoing | None:
-        try:
-            message = _as_sent(found, self._plan.edit, self._id, fifo=self._main.fifo)
-        except EditRefused as error:
-            self._tell(found, Outcome.NOT_SENT, EDIT_REFUSED, str(error))
+        if self._came_back(found):
+            self._tell(found, Outcome.LEFT, REPLAYED_ALREADY)
             return None
-        unstamped = REPLAY_ATTRIBUTE not in message.attributes
-        if why := self._reason_to_leave(found, unstamped=unstamped):
-            self._tell(found, Outcome.LEFT, why)
+        message = written(found, self._plan, self._id, fifo=self._main.fifo)
+        if isinstance(message, Withheld):
+            self._tell(found, message.outcome, message.code, message.detail)
             return None
-        if unstamped:
+        if REPLAY_ATTRIBUTE not in message.attributes:
             self._unstamped.add(_identity(found))
         return message
-
-    def _reason_to_leave(self, found: Found, *, unstamped: bool) -> str | None:
-        if self._came_back(found):
-            return REPLAYED_ALREADY
-        if self._plan.max_replays is None:
-            return None
-        if unstamped:
-            return UNGUARDED
-        return REPLAYED_TOO_OFTEN if found.replays >= self._plan.max_replays else None
 
     def _came_back(self, found: Found) -> bool:
         """Tell whether the drain has set it aside again since this run began."""
@@ -256,15 +208,20 @@ class _Run:
     def _delete(self, sent: list[Found], leases: Leases) -> None:
         """Delete what was sent, unless our leases ran out: then it may be another receiver's by now."""
         if leases.have_lapsed:
-            for found in sent:
-                self._tell(found, Outcome.NOT_DELETED, LEASE_LOST)
-            return
-        refused = self._dead.delete([found.message.receipt_handle for found in sent]) if sent else {}
-        leases.forget(found.message for index, found in enumerate(sent) if index not in refused)
-        for index, found in enumerate(sent):
-            refusal = refused.get(index)
-            outcome = Outcome.NOT_DELETED if refusal else Outcome.REPLAYED
-            self._tell(found, outcome, refusal.code if refusal else None)
+            why = dict.fromkeys(range(len(sent)), LEASE_LOST)
+        else:
+            why = self._refused_deletes(sent)
+            leases.forget(found.message for index, found in enumerate(sent) if index not in why)
+        # What is done is told of all, even if the telling of one fails or is interrupted.
+        with ExitStack() as telling:
+            for index, found in reversed(list(enumerate(sent))):
+                outcome = Outcome.NOT_DELETED if index in why else Outcome.REPLAYED
+                telling.callback(self._tell, found, outcome, why.get(index))
+
+    def _refused_deletes(self, sent: list[Found]) -> dict[int, str]:
+        handles = [found.message.receipt_handle for found in sent]
+        refused = self._dead.delete(handles) if handles else {}
+        return {index: refusal.code for index, refusal in refused.items()}
 
     def _tell(self, found: Found, outcome: Outcome, code: str | None = None, detail: str | None = None) -> None:
         self._counts[outcome] += 1
@@ -276,17 +233,3 @@ class _Run:
 def _identity(found: Found) -> bytes:
     """Return what the copies of a message have in common."""
     return sha256((found.id or found.message.body).encode(errors="replace")).digest()[:16]
-
-
-def _as_sent(found: Found, edit: Callable[[str], str] | None, run: str, *, fifo: bool) -> Outgoing:
-    """Write the message as its sender did: without the letter, with its own attributes and group, and stamped.
-
-    A FIFO queue would take it for the message that it was before, if it is replayed within minutes.
-
-    Raises:
-        EditRefused: it cannot be edited as was asked.
-    """
-    message = found.message
-    body = edit(message.body) if edit else message.body
-    own = Outgoing(body, unstamp(message.attributes), message.group, str(uuid4()) if fifo else None)
-    return Stamp(found.replays + 1, run).put_on(own)

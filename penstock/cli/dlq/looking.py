@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.dlq.selection import Selection, selecting
-from penstock.cli.dlq.talk import progress, tell, tell_hidden, tell_missing
+from penstock.cli.dlq.talk import progress, tell, tell_missing, tell_unseen
 from penstock.cli.failure import FAILED, FOUND, USAGE, Failure
 from penstock.cli.options import JsonOption, Target, on_stage
 from penstock.cli.render import moment, print_line, row_of, show, span
@@ -42,7 +42,7 @@ def _looking(queues: Queues, selector: Selector, limit: int | None) -> Iterator[
         yield found
     if seen:
         tell("This look counted as one receive of each message looked at.")
-    tell_hidden(depth.in_flight, seen=seen)
+    tell_unseen(queues.dead, depth, selector, seen=seen, whole=limit is None or seen < limit)
 
 
 @on_stage

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from penstock.cli.actor import actor
 from penstock.cli.database import connecting, find_database
 from penstock.cli.dlq.talk import counted, tell
-from penstock.cli.failure import Failure
+from penstock.cli.failure import FAILED, Failure
 from penstock.cli.options import Target
+from penstock.cli.render import harmless
 from penstock.cli.stage import Stage
 from penstock.database.operations import Operation, recorded
 
@@ -47,7 +49,7 @@ def recording(
     """
     who = actor(doing.stage)
     if no_record:
-        with recorded(None, doing.action, who, doing.selection) as operation, _telling(operation):
+        with recorded(None, doing.action, who, doing.selection) as operation, _telling(operation, "no record"):
             yield operation, None
         return
     begun = False
@@ -55,21 +57,32 @@ def recording(
         with (
             connecting(find_database(database_url, at)) as engine,
             recorded(engine, doing.action, who, doing.selection) as operation,
-            _telling(operation),
+            _telling(operation, f"operation {operation.id}"),
         ):
             begun = True
             yield operation, engine
-    except Failure as error:
+    except (Failure, SQLAlchemyError) as error:
         if begun:
             raise
         way_out = "Nothing was done: it would not be on record. --no-record goes on without"
-        raise Failure(f"{error}\n{way_out}", error.code) from error
+        code = error.code if isinstance(error, Failure) else FAILED
+        raise Failure(f"{first_line(error)}\n{way_out}", code) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return what the driver says of a database's error: its further lines may hold values."""
+    if isinstance(error, DBAPIError):
+        return harmless(str(error.orig).strip().splitlines()[0])
+    return str(error)
 
 
 @contextmanager
-def _telling(operation: Operation) -> Iterator[None]:
+def _telling(operation: Operation, record: str) -> Iterator[None]:
+    """Say in a line how far it came, whatever ends it."""
+    stopped = "stopped; so far: "
     try:
         yield
+        stopped = ""
     finally:
-        tell(f"{operation.action} by {operation.actor}: {counted(operation.counts, 'nothing done')}")
-        tell(f"operation {operation.id}")
+        done = counted(operation.counts, "nothing done")
+        tell(f"{stopped}{done} ({record}, by {operation.actor})")

@@ -3,35 +3,42 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Annotated, Any, Final
-from uuid import UUID
+from math import isfinite
+from typing import Annotated, Final
 
 import typer
 from botocore.exceptions import ClientError
-from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.cli.confirm import confirm
-from penstock.cli.database import DatabaseOption, connecting, find_database
+from penstock.cli.database import DatabaseOption
 from penstock.cli.dlq.moving import move_natively, whole_rate
-from penstock.cli.dlq.record import Doing, NoRecordOption, recording
+from penstock.cli.dlq.record import Doing, NoRecordOption, first_line, recording
+from penstock.cli.dlq.rehearsing import rehearse, trial_of
 from penstock.cli.dlq.selection import Selection, selecting
-from penstock.cli.dlq.talk import counted, progress, tell, tell_hidden, tell_missing
+from penstock.cli.dlq.talk import counted, progress, tell, tell_missing, tell_unseen
 from penstock.cli.failure import FAILED, USAGE, Failure
 from penstock.cli.options import JsonOption, NoInputOption, Target, YesOption, on_stage
 from penstock.cli.render import print_line
 from penstock.cli.service import DRAIN, DrainOption, import_drain
 from penstock.cli.stage import Queues, Stage
-from penstock.consumer.trial import trial
 from penstock.database import operations
 from penstock.database.operations import Operation
 from penstock.deadletters import Outcome, Plan, Replayed, Summary, replay
 from penstock.deadletters.canary import Canary, is_well
 from penstock.deadletters.edit import Edit
 from penstock.deadletters.expression import BadExpression
-from penstock.deadletters.preview import WOULD_LAND, Trial, preview
+from penstock.deadletters.found import canonical
+from penstock.deadletters.where import Where
 from penstock.queue import SqsQueue, sqs_client
 
-_TRIAL_SECONDS: Final = 10.0
+_SENT: Final = frozenset({Outcome.REPLAYED, Outcome.NOT_DELETED})
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and not isfinite(value):
+        raise typer.BadParameter(f"{value} is no number to count by")
+    return value
 
 
 @on_stage
@@ -43,7 +50,8 @@ def replay_(
     everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Send this many at most.")] = None,
     rate: Annotated[
-        float | None, typer.Option("--rate", min=0.01, help="Send this many per second at most.")
+        float | None,
+        typer.Option("--rate", min=0.01, callback=_finite, help="Send this many per second at most."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent; send nothing.")] = False,
     trial_: Annotated[
@@ -56,7 +64,8 @@ def replay_(
         int | None, typer.Option("--canary", min=1, help="Send this many first; go on only if they take effect.")
     ] = None,
     canary_seconds: Annotated[
-        float, typer.Option("--canary-seconds", min=1, help="Wait this long for their outcomes.")
+        float,
+        typer.Option("--canary-seconds", min=1, callback=_finite, help="Wait this long for their outcomes."),
     ] = 60.0,
     max_replays: Annotated[
         int | None, typer.Option("--max-replays", min=1, help="Leave what has been replayed this often.")
@@ -99,19 +108,19 @@ def replay_(
     stage = at.open()
     queues = stage.queues()
     if dry_run or trial_:
-        try_out = _trial_of(drain) if trial_ else None
-        _preview(queues, plan, try_out, at, database_url, as_json=as_json)
+        try_out = trial_of(drain) if trial_ else None
+        rehearse(queues, plan, try_out, at, database_url, as_json=as_json)
         return
     if canary and no_record:
         raise Failure("--canary asks the ledger: it does not go with --no-record", USAGE)
-    main = _destination(stage, to) if to else queues.main
+    main = _destination(stage, to, queues) if to else queues.main
+    depth = queues.dead.depth()
     if everything:
-        question = f"Replay all dead letters (about {queues.dead.depth().total})?"
-        confirm(question, yes=yes, no_input=no_input, needs="--all")
+        what = "all dead letters" if limit is None else f"up to {limit} dead letters"
+        confirm(f"Replay {what} (about {depth.total})?", yes=yes, no_input=no_input, needs="--all")
     asked = {"limit": limit, "rate": rate, "canary": canary, "max_replays": max_replays, "to": to, "edit": edit}
     selection = selector.describe() | {name: value for name, value in asked.items() if value is not None}
     doing = Doing("native-move" if native else "replay", selection, stage)
-    hidden = queues.dead.depth().in_flight
     with recording(doing, at, database_url, no_record=no_record) as (operation, engine):
         if native:
             move_natively(stage, native_rate, operation, as_json=as_json)
@@ -119,8 +128,10 @@ def replay_(
         run = _Replay(queues, main, operation, as_json=as_json)
         if canary and engine:
             run.canary(plan, canary, Canary(engine), canary_seconds)
-        summary = run.rest(plan, canary)
-    _tell_replayed(summary, hidden)
+        summary = run.rest(plan)
+    whole = summary.stopped is None and run.sent != limit
+    tell_unseen(queues.dead, depth, selector, seen=summary.seen, whole=whole)
+    _tell_replayed(summary)
 
 
 class _Replay:
@@ -132,7 +143,13 @@ class _Replay:
         self._operation = operation
         self._as_json = as_json
         self._counts: Counter[str] = Counter()
-        self._sent: list[UUID | None] = []
+        self._canaries: dict[str, Replayed] = {}
+        self._begun = False
+
+    @property
+    def sent(self) -> int:
+        """How many have been sent."""
+        return sum(self._counts[outcome] for outcome in _SENT)
 
     def canary(self, plan: Plan, count: int, watch: Canary, seconds: float) -> None:
         """Send a few and wait for their outcomes.
@@ -141,43 +158,49 @@ class _Replay:
             Failure: they are not well; nothing else was sent.
         """
         summary = self._go(replace(plan, limit=min(count, plan.limit or count)))
-        ids = [one for one in self._sent if one]
-        found = watch.wait(ids, seconds)
+        sent = [one.intent_id for one in self._canaries.values() if one.outcome in _SENT]
+        ids = [one for one in sent if one]
+        try:
+            found = watch.wait(ids, seconds)
+        except SQLAlchemyError as error:
+            text = f"the ledger cannot be asked after the canary: {first_line(error)}"
+            raise Failure(f"{text}\nNothing else was sent") from error
         told = counted(found, "nothing sent")
         tell(f"canary: {told}")
-        unwatched = len(self._sent) - len(ids)
+        unwatched = len(sent) - len(ids)
         if is_well(found) and not unwatched and not summary.failed and not summary.stopped:
             return
-        self._operation.outcome = operations.FAILED
         unknown = f", {unwatched} without an id to ask the ledger by" if unwatched else ""
+        refused = f", {summary.failed} refused" if summary.failed else ""
         raise Failure(
-            f"the canary is not well: {told}{unknown}; nothing else was sent. "
+            f"the canary is not well: {told}{unknown}{refused}; nothing else was sent. "
             "`penstock dlq list` shows what became of it, `--trial` what would become of the rest"
         )
 
-    def rest(self, plan: Plan, canary: int | None) -> Summary:
-        """Send what is left to be sent."""
-        if canary and plan.limit is not None:
-            plan = replace(plan, limit=max(0, plan.limit - canary))
-        return self._go(plan)
+    def rest(self, plan: Plan) -> Summary:
+        """Send what is left to be sent; return what became of all, the canary included."""
+        sent, self._begun = self.sent, True
+        named = {name for one in self._canaries.values() for name in (one.id, canonical(one.message_id))}
+        summary = self._go(replace(plan, limit=None if plan.limit is None else plan.limit - sent))
+        counts = {Outcome(outcome): count for outcome, count in self._counts.items()}
+        return replace(summary, counts=counts, missing=summary.missing - named, seen=summary.seen + sent)
 
     def _go(self, plan: Plan) -> Summary:
-        self._sent.clear()
+        if isinstance(plan.selector.where, Where) and plan.limit != 0:
+            plan.selector.where.failed = 0
         with progress("replaying", self._queues.dead.depth().total) as advance:
-            try:
-                summary = replay(self._queues.dead, self._main, plan, on_result=self._take, on_page=advance)
-            except BaseException:
-                tell(f"stopped; so far: {counted(self._counts, 'nothing replayed')}. Run it again to go on.")
-                raise
+            summary = replay(self._queues.dead, self._main, plan, on_result=self._take, on_page=advance)
         if summary.failed or summary.stopped:
             self._operation.outcome = operations.FAILED
         return summary
 
     def _take(self, one: Replayed) -> None:
+        if one.message_id in self._canaries:
+            return  # What is left is met again after the canary.
+        if not self._begun:
+            self._canaries[one.message_id] = one
         self._counts[one.outcome] += 1
         self._operation.counts = dict(self._counts)
-        if one.outcome in {Outcome.REPLAYED, Outcome.NOT_DELETED}:
-            self._sent.append(one.intent_id)
         values = asdict(one)
         del values["intent_id"]
         print_line(values if self._as_json else values.values(), as_json=self._as_json)
@@ -197,69 +220,32 @@ def _edit(text: str, drain: str) -> Callable[[str], str]:
     return lambda body: edit.apply(body, contract)
 
 
-def _trial_of(drain: str) -> Callable[[Engine], Trial]:
-    writes = import_drain(drain)
-    return lambda engine: lambda bodies: trial(writes, engine, bodies, seconds=_TRIAL_SECONDS)
-
-
-def _destination(stage: Stage, to: str) -> SqsQueue:
+def _destination(stage: Stage, to: str, queues: Queues) -> SqsQueue:
     """Find another queue to send to.
 
     Raises:
-        Failure: there is none of that name.
+        Failure: there is none of that name, or it is the dead-letter queue.
     """
     client = sqs_client(stage.session, stage.endpoint_url)
+    name = to.rsplit("/", 1)[-1] if "://" in to else to
+    if name == queues.dead.url.rsplit("/", 1)[-1]:
+        raise Failure("--to: that is the dead-letter queue: the reason of each would be gone", USAGE)
     if "://" in to:
         return SqsQueue(to, client)
     try:
         return SqsQueue(client.get_queue_url(QueueName=to)["QueueUrl"], client)
     except ClientError as error:
-        if "NonExistentQueue" not in str(error):
+        if not any(word in str(error) for word in ("NonExistentQueue", "QueueDoesNotExist")):
             raise
         raise Failure(f"--to: there is no queue {to}", USAGE) from None
 
 
-def _preview(
-    queues: Queues,
-    plan: Plan,
-    try_out: Callable[[Engine], Trial] | None,
-    at: Target,
-    database_url: str | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Print what a replay would do.
-
-    Raises:
-        typer.Exit: something would not land.
-    """
-    if try_out is None:
-        counts = _print_preview(queues, plan, None, as_json=as_json)
-    else:
-        with connecting(find_database(database_url, at)) as engine:
-            counts = _print_preview(queues, plan, try_out(engine), as_json=as_json)
-    tell(f"would be {counted(counts, 'nothing')}; nothing was sent. The look counted as a receive of each.")
-    if set(counts) - WOULD_LAND:
-        raise typer.Exit(FAILED)
-
-
-def _print_preview(queues: Queues, plan: Plan, try_out: Trial | None, *, as_json: bool) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    with progress("looking", queues.dead.depth().total) as advance:
-        for one in preview(queues.dead, plan, try_out, on_page=advance):
-            counts[one.would] += 1
-            values: dict[str, Any] = asdict(one)
-            print_line(values if as_json else values.values(), as_json=as_json)
-    return counts
-
-
-def _tell_replayed(summary: Summary, hidden: int) -> None:
-    """Sum up on stderr.
+def _tell_replayed(summary: Summary) -> None:
+    """Say on stderr what calls for an explanation.
 
     Raises:
         typer.Exit: something failed.
     """
-    tell(counted(summary.counts, "nothing replayed"))
     if summary.counts.get(Outcome.NOT_DELETED):
         tell("What was not deleted is on both queues: running again is safe, each intent takes effect once.")
     if summary.counts.get(Outcome.LEFT):
@@ -267,6 +253,5 @@ def _tell_replayed(summary: Summary, hidden: int) -> None:
     tell_missing(summary.missing)
     if summary.stopped:
         tell(f"given up: the queue refuses everything ({summary.stopped}). Run it again later.")
-    tell_hidden(hidden, seen=summary.seen)
     if summary.failed or summary.missing:
         raise typer.Exit(FAILED)

@@ -9,6 +9,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from penstock.deadletters import Selector
+from penstock.deadletters.where import Where
+from penstock.queue import Depth, Queue
+
 
 def tell(text: str) -> None:
     """Say something to whoever sits there."""
@@ -31,12 +35,27 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.advance(task, count)
 
 
-def tell_hidden(hidden: int, *, seen: int) -> None:
-    """Say what a run could not see: others' leases, counted before it had any itself."""
-    if hidden:
-        tell(f"About {hidden} are leased by another run or one that was cut off: they come back by themselves.")
+def tell_unseen(queue: Queue, before: Depth, selector: Selector, *, seen: int, whole: bool) -> None:
+    """Say what a run could not see.
+
+    Args:
+        queue: the dead-letter queue.
+        before: its depth before the run leased anything itself.
+        selector: what was looked for.
+        seen: how many messages were looked at.
+        whole: whether it would have looked at all of them.
+    """
+    if before.in_flight:
+        tell(
+            f"About {before.in_flight} are leased by another run or one that was cut off: "
+            "they come back by themselves."
+        )
     elif not seen:
         tell("There are no dead letters.")
+    if queue.fifo and whole and seen < before.visible:
+        tell(f"About {before.visible - seen} wait behind others of their message groups: SQS does not show them.")
+    if isinstance(selector.where, Where) and selector.where.failed:
+        tell(f"--where could not be evaluated on {selector.where.failed}, which were therefore not meant.")
 
 
 def tell_missing(missing: frozenset[str]) -> None:
