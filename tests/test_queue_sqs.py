@@ -29,7 +29,7 @@ from penstock.queue import (
     group_of,
     sqs_client,
 )
-from penstock.queue.sqs import SEND_THREADS
+from penstock.queue.sqs import THREADS
 from penstock.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
 def test_a_silent_queue_is_asked_once(clock: ManualClock) -> None:
     """Once nobody answers, the other batches are refused for the same reason without waiting again."""
     client = Slow(clock, ReadTimeoutError(endpoint_url=URL))
-    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=60, send_threads=1)
+    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=60, threads=1)
     silence = Refusal("ReadTimeoutError", retryable=False)
     assert queue.send(bodies(30)) == dict.fromkeys(range(30), silence)
     assert queue.delete(["h"] * 30) == dict.fromkeys(range(30), silence)
@@ -189,7 +189,7 @@ def test_a_silent_queue_is_asked_once(clock: ManualClock) -> None:
 def test_no_batch_is_begun_after_the_deadline(clock: ManualClock) -> None:
     """What the time does not suffice for is refused and may be tried later; the caller's patience goes first."""
     client = Slow(clock)
-    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=5, send_threads=1)
+    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=5, threads=1)
     late = dict.fromkeys(range(20, 30), DEADLINE_EXCEEDED)
     assert queue.send(bodies(30)) == late
     assert queue.delete(["h"] * 30, patience_seconds=8) == late
@@ -261,15 +261,28 @@ class Meeting:
             raise self._error
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
+    delete_message_batch = change_message_visibility_batch = send_message_batch
+
 
 def test_batches_are_sent_at_once_within_a_bound() -> None:
     """As many calls as there are threads are under way together, never more, and the caller's is one of them."""
     client = Meeting(4)
-    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=60, send_threads=4)
+    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=60, threads=4)
     assert queue.send(bodies(120)) == {}
     assert (client.calls, client.most, len(client.threads)) == (12, 4, 4)
     assert threading.get_ident() in client.threads
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("penstock-send")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("penstock-queue")]
+
+
+@pytest.mark.parametrize("call", ["delete", "change_visibility"])
+def test_leases_are_ended_at_once_within_a_bound(call: str) -> None:
+    """Deletions and changes of visibility have as many calls under way as there are threads, one if FIFO."""
+    things = [f"h{number}" if call == "delete" else (f"h{number}", 0) for number in range(120)]
+    for url, most in ((URL, 4), (f"{URL}.fifo", 1)):
+        client = Meeting(most)
+        queue = SqsQueue(url, cast("SQSClient", client), patience_seconds=60, threads=4)
+        assert getattr(queue, call)(things) == {}
+        assert (client.calls, client.most) == (12, most)
 
 
 def test_one_batch_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +294,7 @@ def test_one_batch_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_silent_queue_stops_all_threads() -> None:
     """Once nobody answers, only the calls that are under way are waited for."""
     client = Meeting(4, ReadTimeoutError(endpoint_url=URL))
-    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=60, send_threads=4)
+    queue = SqsQueue(URL, cast("SQSClient", client), patience_seconds=60, threads=4)
     refused = queue.send(bodies(400))
     assert refused == dict.fromkeys(range(400), Refusal("ReadTimeoutError", retryable=False))
     assert list(refused) == list(range(400))
@@ -292,7 +305,7 @@ def test_each_thread_has_a_connection() -> None:
     """The client's pool has a connection for each call that may be under way."""
     with closing(sqs_client(SESSION)) as client:
         config: Any = client.meta.config
-        assert config.max_pool_connections >= SEND_THREADS
+        assert config.max_pool_connections >= THREADS
 
 
 def test_a_client_is_made_without_boto3() -> None:

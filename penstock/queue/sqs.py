@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import boto3
     from mypy_boto3_sqs import SQSClient
 
-SEND_THREADS = 16
-"""How many calls one `send` has under way at most."""
+THREADS = 16
+"""How many calls one `send`, `delete` or `change_visibility` has under way at most."""
 
-_CONNECTIONS = 2 * SEND_THREADS
+_CONNECTIONS = 2 * THREADS
 
 
 def sqs_client(session: "boto3.Session | None" = None, endpoint_url: str | None = None) -> "SQSClient":
@@ -49,7 +49,7 @@ class SqsQueue:
         client: "SQSClient | None" = None,
         *,
         patience_seconds: float = 5.0,
-        send_threads: int = SEND_THREADS,
+        threads: int = THREADS,
     ) -> None:
         """Take the queue's URL.
 
@@ -57,12 +57,13 @@ class SqsQueue:
             url: the queue's URL.
             client: an SQS client of boto3's or botocore's; by default one of `sqs_client`.
             patience_seconds: for how long further calls are begun, be it for more entries or for refused ones.
-            send_threads: how many calls one `send` may have under way; on a FIFO queue it has one.
+            threads: how many calls one `send`, `delete` or `change_visibility` has under way at most; on a FIFO
+                queue one.
         """
         self.url = url
         self._client = client or sqs_client()
         self._patience = patience_seconds
-        self._send_threads = 1 if self.fifo else send_threads
+        self._threads = 1 if self.fifo else threads
 
     @property
     def fifo(self) -> bool:
@@ -75,20 +76,22 @@ class SqsQueue:
         if self.fifo:
             return self._in_order(messages, refused, self._begin(patience_seconds))
         cut = chunks((i, message) for i, message in enumerate(messages) if i not in refused)
-        refused |= in_chunks(self._send_chunk, cut, self._begin(patience_seconds), threads=self._send_threads)
+        refused |= in_chunks(self._send_chunk, cut, self._begin(patience_seconds), threads=self._threads)
         return dict(sorted(refused.items()))
 
     def delete(
         self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Delete in batches of ten; only refused entries are tried again."""
-        return in_chunks(self._delete_chunk, tens(receipt_handles), self._begin(patience_seconds))
+        """Delete in batches of ten, several at once; only refused entries are tried again."""
+        patience = self._begin(patience_seconds)
+        return in_chunks(self._delete_chunk, tens(receipt_handles), patience, threads=self._threads)
 
     def change_visibility(
         self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Change in batches of ten; only refused entries are tried again."""
-        return in_chunks(self._change_chunk, tens(leases), self._begin(patience_seconds))
+        """Change in batches of ten, several at once; only refused entries are tried again."""
+        patience = self._begin(patience_seconds)
+        return in_chunks(self._change_chunk, tens(leases), patience, threads=self._threads)
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
         """Lease up to `limit` messages in one call (SQS: ReceiveMessage)."""

@@ -26,10 +26,10 @@ def _at_once(work: Callable[[], None], threads: int) -> None:
     if threads <= 1:
         work()
         return
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (most functions never send that many)
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (most functions never call that often)
 
     # Threads of this call alone: none survives it, be it a fork of the process or a freeze of the function.
-    with ThreadPoolExecutor(threads - 1, thread_name_prefix="penstock-send") as pool:
+    with ThreadPoolExecutor(threads - 1, thread_name_prefix="penstock-queue") as pool:
         others = [pool.submit(work) for _ in range(threads - 1)]
         work()
         for other in others:
