@@ -179,6 +179,27 @@ def test_a_refused_receive_raises() -> None:
     assert queue.receive(1) == []
 
 
+def test_so_many_are_in_flight_and_no_more() -> None:
+    """Who waits gets what there is room for, then nothing; who would not is refused; a deletion makes room."""
+    queue = MemoryQueue(in_flight_limit=3)
+    queue.send([Outgoing(str(number)) for number in range(5)])
+    held = queue.receive(10, wait_seconds=1)
+    assert [one.body for one in held] == ["0", "1", "2"]
+    assert queue.receive(10, wait_seconds=1) == []
+    with pytest.raises(QueueError, match="OverLimit"):
+        queue.receive(10)
+    queue.delete([held[0].receipt_handle])
+    assert [one.body for one in queue.receive(10)] == ["3"]
+
+
+def test_a_fifo_queue_does_not_say_that_too_many_are_in_flight() -> None:
+    """A FIFO queue at its limit gives nothing and refuses nothing."""
+    queue = MemoryQueue(fifo=True, in_flight_limit=1)
+    queue.send([Outgoing(group, group=group, deduplication_id=group) for group in "ab"])
+    assert len(queue.receive(10)) == 1
+    assert queue.receive(10) == []
+
+
 @pytest.mark.parametrize("numbers", [(0, 0, 30), (11, 0, 30), (1, 21, 30), (1, 0, 43_201)])
 def test_numbers_out_of_range_are_mistakes(numbers: tuple[int, int, int]) -> None:
     """What SQS would call an invalid parameter is an error at once."""

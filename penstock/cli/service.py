@@ -5,13 +5,15 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from penstock.cli.failure import USAGE, Failure
 from penstock.cli.project import Project
-from penstock.consumer import BindingError, Drain
+
+if TYPE_CHECKING:
+    from penstock.consumer import Drain
 
 DRAIN: Final = "consumer.writes:drain"
 
@@ -48,12 +50,14 @@ def import_from_service(module_name: str, way_out: str, *, plain: tuple[type[Exc
         raise Failure(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def import_drain(target: str) -> Drain:
+def import_drain(target: str) -> "Drain":
     """Import the drain, from the service's folder.
 
     Raises:
         Failure: there is none of that name, or it cannot be imported.
     """
+    from penstock.consumer import BindingError, Drain  # noqa: PLC0415 (it takes long, and few commands need it)
+
     module_name, _, attribute = target.partition(":")
     if not (module_name and attribute):
         raise Failure(f"{target!r} is not of the form MODULE:ATTRIBUTE, such as consumer.writes:drain", USAGE)

@@ -32,6 +32,7 @@ Call = Literal["send", "receive", "delete", "change_visibility"]
 _UNSENDABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONGEST_VISIBILITY_SECONDS = 43_200
 _DEDUPLICATION_SECONDS = 300
+_IN_FLIGHT_LIMIT = 120_000
 
 
 @dataclass(slots=True)
@@ -81,15 +82,23 @@ class MemoryQueue:
 
     With `fifo` it is a FIFO queue: it asks for a group and a deduplication id, swallows what it has had in the
     last five minutes, and gives nothing of a group while a message of it is under lease.
+
+    While 120,000 messages are under lease it gives nothing more. To who would wait for messages it says nothing of
+    that; a call that would not wait is refused as `OverLimit`, except by a FIFO queue (SQS quotas: messages per
+    queue, in flight).
     """
 
-    def __init__(self, clock: ManualClock | None = None, *, fifo: bool = False) -> None:
+    def __init__(
+        self, clock: ManualClock | None = None, *, fifo: bool = False, in_flight_limit: int = _IN_FLIGHT_LIMIT
+    ) -> None:
         """Make an empty queue.
 
         Args:
             clock: what its leases run out by; by default one of its own, `queue.clock`.
             fifo: whether it is a FIFO queue.
+            in_flight_limit: how many messages may be under lease at once.
         """
+        self._in_flight_limit = in_flight_limit
         self.clock = clock or ManualClock()
         self.fifo = fifo
         self._sent_at: dict[str, float] = {}
@@ -160,7 +169,7 @@ class MemoryQueue:
         """Lease the oldest messages that are under no lease; never waits, since only the caller could send.
 
         Raises:
-            QueueError: `refuse` has said so.
+            QueueError: `refuse` has said so, or too many are under lease.
             ValueError: a number is outside of what SQS takes.
         """
         _in_range("limit", limit, 1, BATCH_LIMIT)
@@ -168,8 +177,11 @@ class MemoryQueue:
         _in_range("visibility_seconds", visibility_seconds, 0, _LONGEST_VISIBILITY_SECONDS)
         for refusal in self._injected("receive", 1).values():
             raise QueueError(f"the queue in memory cannot be read: {refusal.code}")
+        room = self._in_flight_limit - self.depth().in_flight
+        if room <= 0 and not wait_seconds and not self.fifo:
+            raise QueueError("the queue in memory cannot be read: OverLimit")
         visible = [kept for kept in self._kept if kept.visible_at <= self.clock() and not self._blocked(kept)]
-        return [self._lease(kept, visibility_seconds) for kept in visible[:limit]]
+        return [self._lease(kept, visibility_seconds) for kept in visible[: max(0, min(limit, room))]]
 
     @_alone
     def delete(

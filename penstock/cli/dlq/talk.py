@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import typer
 from rich.console import Console
@@ -17,6 +17,13 @@ from penstock.queue import Depth, Queue
 def tell(text: str) -> None:
     """Say something to whoever sits there."""
     typer.echo(text, err=True)
+
+
+_FIFO_WHY: Final = "they wait behind others of their message groups, and SQS does not show them."
+_WHY: Final = (
+    "others have taken them, or SQS gives nothing more while some 120,000 are leased, be it by a look. `replay --all` "
+    "and `purge --all` go page by page, without such a limit; whatever is taken away makes room for the rest."
+)
 
 
 @contextmanager
@@ -52,8 +59,8 @@ def tell_unseen(queue: Queue, before: Depth, selector: Selector, *, seen: int, w
         )
     elif not seen:
         tell("There are no dead letters.")
-    if queue.fifo and whole and seen < before.visible:
-        tell(f"About {before.visible - seen} wait behind others of their message groups: SQS does not show them.")
+    if whole and seen < before.visible:
+        tell(f"About {before.visible - seen} could not be looked at: {_FIFO_WHY if queue.fifo else _WHY}")
     if isinstance(selector.where, Where) and selector.where.failed:
         tell(f"--where could not be evaluated on {selector.where.failed}, which were therefore not meant.")
 
