@@ -12,7 +12,9 @@ from sqlalchemy import Engine
 from penstock.consumer.faults import Cause, DataFault
 from penstock.consumer.letter import DeadLetter
 from penstock.database.watchdog import Watchdog
-from penstock.deadletters import Account, Finding, Verdict, audit, census
+from penstock.deadletters import census
+from penstock.deadletters.audit import Account, Finding, audit
+from penstock.deadletters.verdict import Verdict
 from penstock.intents import ids
 from penstock.queue import Outgoing
 from penstock.testing import MemoryQueue

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from typer.main import get_command
 
-from penstock.cli.app import app
+from penstock.cli.app import tree
 from penstock.producer import Producer, emitter
 from penstock.settings import Settings
 from penstock.testing import MemoryQueue
@@ -40,7 +40,7 @@ def test_every_command_of_the_readme_exists() -> None:
     commands = re.findall(r"^\s*\$ \.venv/bin/penstock ([a-z ]+[a-z])", README, re.MULTILINE)
     assert len(commands) >= 7
     for words in commands:
-        command = get_command(app)
+        command = get_command(tree())
         for word in words.split()[:2]:
             command = command.commands[word]  # type: ignore[attr-defined]
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -19,13 +19,13 @@ from typer.main import get_command
 
 from demo import picture
 from penstock.cli import breaker, snapshot
-from penstock.cli.app import app
+from penstock.cli.app import tree
 from penstock.cli.project import Project
 from penstock.cli.snapshot import why
 from penstock.cli.stage import Stage
 from penstock.cli.status import lines_of, row_of
 from penstock.consumer.eventsource import MARK, OPERATOR_MARK, EventSourceMapping
-from penstock.deadletters import Verdict
+from penstock.deadletters.verdict import Verdict
 from penstock.intents import sign
 from penstock.queue import Outgoing
 from penstock.queue.age import oldest_seconds
@@ -376,7 +376,7 @@ def test_every_command_of_the_page_exists() -> None:
     lines = re.findall(r"^\$ penstock (.*)", PAGE, re.MULTILINE)
     assert len(lines) >= 6
     for line in lines:
-        command, words = get_command(app), shlex.split(line)
+        command, words = get_command(tree()), shlex.split(line)
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
         known = {name for parameter in command.params for name in parameter.opts}

@@ -1,36 +1,52 @@
-"""The tree of commands: a noun, then a verb."""
+"""The tree of commands: a noun, then a verb.
 
-from typing import Annotated
+Only what the words of the command line ask for is imported: who looks at dead letters at three in the morning does
+not wait for SQLAlchemy.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Final
 
 import typer
 
-from penstock.cli import audit, breaker, check, db, dlq, emit, intents, ledger, local, status, top, version_line
+from penstock.cli import version_line
 
-app = typer.Typer(
-    name="penstock",
-    help="Look after a Penstock service: its dead letters, its database, its local stack.",
-    epilog=(
-        "Examples: penstock dlq list · penstock dlq replay --all --stage dev · penstock db upgrade · "
-        "penstock check. "
-        "Exit codes: 0 done, 1 something failed, 2 usage, 3 confirmation needed, 4 credentials, 5 conflict, "
-        "10 a check found something, 130 interrupted."
-    ),
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.command("status", epilog=status.EPILOG)(status.status)
-app.command("top", epilog=top.EPILOG)(top.top)
-app.command("audit", epilog=audit.EPILOG)(audit.audit_)
-app.command("check", epilog=check.EPILOG)(check.check)
-app.command("emit", epilog=emit.EPILOG, no_args_is_help=True)(emit.emit)
-app.add_typer(breaker.app, name="breaker")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(db.app, name="db")
-app.add_typer(intents.app, name="intents")
-app.add_typer(local.app, name="local")
+_COMMANDS: Final = {"status": "status", "top": "top", "audit": "audit_", "check": "check", "emit": "emit"}
+_NOUNS: Final = ("breaker", "dlq", "ledger", "db", "intents", "local")
+_PIPED_INTO: Final = "emit"
+
+
+def tree(words: Sequence[str] = ()) -> typer.Typer:
+    """Return the commands: the one that the words begin with, or all of them if they begin with none."""
+    app = typer.Typer(
+        name="penstock",
+        help="Look after a Penstock service: its dead letters, its database, its local stack.",
+        epilog=(
+            "Examples: penstock dlq list · penstock dlq replay --all --stage dev · penstock db upgrade · "
+            "penstock check. "
+            "Exit codes: 0 done, 1 something failed, 2 usage, 3 confirmation needed, 4 credentials, 5 conflict, "
+            "10 a check found something, 130 interrupted."
+        ),
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback()(_root)
+    known = (*_COMMANDS, *_NOUNS)
+    for name in words[:1] if words and words[0] in known else known:
+        _grow(app, name, words[1:])
+    return app
+
+
+def _grow(app: typer.Typer, name: str, words: Sequence[str]) -> None:
+    module = import_module(f"penstock.cli.{name}")
+    if name in _COMMANDS:
+        command = getattr(module, _COMMANDS[name])
+        app.command(name, epilog=module.EPILOG, no_args_is_help=name == _PIPED_INTO)(command)
+    else:
+        app.add_typer(module.tree(words) if name == "dlq" else module.app, name=name)
 
 
 def _show_version(wanted: bool) -> None:
@@ -39,8 +55,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def root(
+def _root(
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,

@@ -19,7 +19,8 @@ from penstock.cli.when import parse_when
 from penstock.database.ledger import APPLIED, DEAD, STALE
 from penstock.database.retention import KEPT_DAYS
 from penstock.database.watchdog import Watchdog
-from penstock.deadletters import Account, Finding, Verdict, audit
+from penstock.deadletters.audit import Account, Finding, audit
+from penstock.deadletters.verdict import Verdict
 
 EPILOG = (
     "Examples: penstock audit · penstock audit --since 2h --check · penstock audit --ids ids.txt --json | "

@@ -19,7 +19,7 @@ from botocore.exceptions import (
     SSOError,
 )
 
-from penstock.cli.app import app
+from penstock.cli.app import tree
 from penstock.cli.failure import CREDENTIALS, FAILED, USAGE, Failure
 from penstock.settings import SettingsError
 
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> NoReturn:
     debug = _DEBUG in arguments
     words = [word for word in arguments if word != _DEBUG]
     try:
-        app(words, prog_name="penstock")
+        tree(words)(words, prog_name="penstock")
     except Exception as error:  # noqa: BLE001 (here ends what nobody else could handle)
         if debug:
             sys.stderr.write(redact("".join(traceback.format_exception(error))))
