@@ -37,6 +37,10 @@ bench-drain: install ## Measure the drain beside what people use today: a table,
 bench-emit: install ## Measure emitting beside a plainly written producer: a table, and build/bench-emit.json
 	$(RUN)python -m benchmarks.emit $(BENCH)
 
+.PHONY: bench-dlq
+bench-dlq: install ## Measure 100,000 dead letters, looked at, replayed, saved: a table, and build/bench-dlq.json
+	$(RUN)python -m benchmarks.deadletters $(BENCH)
+
 .PHONY: check
 check: install ## Check style, types and import rules
 	$(RUN)ruff format --check .

@@ -50,11 +50,12 @@ def main(url: str, path: str) -> None:
     gc.collect()
     idle = psutil.Process().memory_info().rss
     contender.prepare(json.loads(Path(path).read_text()))()
-    print(_peak() - idle)
+    print(peak() - idle)
     contender.close()
 
 
-def _peak() -> int:
+def peak() -> int:
+    """Return the most bytes of this process that were resident at any moment."""
     status = Path("/proc/self/status")
     if status.exists():
         found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
