@@ -1,0 +1,102 @@
+"""The `penstock dlq` command in a process of its own, that can be killed at any moment, and letters for it."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from penstock import WriteIntent
+from penstock.consumer.faults import Cause, DataFault
+from penstock.consumer.letter import DeadLetter
+from penstock.intents import kind_of, seal
+from penstock.queue import Outgoing, Received, SqsQueue
+
+LEASE_SECONDS = 4
+PATIENCE_SECONDS = 60
+LONGEST_MOMENT_SECONDS = 0.05
+# The command itself. Only its leases are shorter, so that what a killed one held is soon there again.
+PROGRAM = f"""
+import sys
+from penstock.cli import main
+from penstock.deadletters import leases
+sys.modules["penstock.deadletters.replay"].PAGE_SECONDS = leases.PAGE_SECONDS = {LEASE_SECONDS}
+leases._SLOWEST_SCAN_PER_SECOND = 10**9
+main(sys.argv[1:])
+"""
+
+
+class Command:
+    """The command, run in a folder with a recorded stack."""
+
+    def __init__(self, folder: Path, chance: random.Random) -> None:
+        self.folder = folder
+        self.out = folder / "out.jsonl"
+        self._chance = chance
+
+    def run(self, *words: str) -> list[Any]:
+        """Run it to its end; return what it wrote."""
+        with self._started(words) as process:
+            process.wait(PATIENCE_SECONDS)
+        return self._lines()
+
+    def kill(self, *words: str, watched: Path, most_bytes: int) -> tuple[list[Any], bool]:
+        """Run it, and kill it once a file has a random number of bytes, and a moment has passed.
+
+        Returns:
+            What it wrote, and whether it was killed, rather than faster.
+        """
+        wanted, end = self._chance.randint(1, most_bytes), time.monotonic() + PATIENCE_SECONDS
+        with self._started(words) as process:
+            while process.poll() is None and time.monotonic() < end and _size(watched) < wanted:
+                time.sleep(0.002)
+            time.sleep(self._chance.uniform(0, LONGEST_MOMENT_SECONDS))
+            process.kill()
+        return self._lines(), process.returncode < 0
+
+    def _started(self, words: Iterable[str]) -> subprocess.Popen[bytes]:
+        with self.out.open("wb") as out:
+            return subprocess.Popen([sys.executable, "-c", PROGRAM, "dlq", *words], cwd=self.folder, stdout=out)
+
+    def _lines(self) -> list[Any]:
+        # The last line may have been cut off.
+        return [
+            json.loads(line) for line in self.out.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
+        ]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def dead_letter(intent: WriteIntent) -> Outgoing:
+    """Set an intent aside, as the drain would."""
+    fault = DataFault(Cause("ForeignKeyViolation", sqlstate="23503", table="things"))
+    letter = DeadLetter.of(
+        fault,
+        kind=kind_of(intent),
+        id=str(intent.intent_id),
+        receive_count=1,
+        first_seen=None,
+        function_version="1",
+    )
+    return letter.stamp(Outgoing(seal(intent, id=intent.intent_id, source="/shop")))
+
+
+def look_at(queue: SqsQueue) -> list[Received]:
+    """Look at all that is visible on a queue, and give it back."""
+    held: list[Received] = []
+    while some := queue.receive(10, visibility_seconds=PATIENCE_SECONDS):
+        held += some
+    assert not queue.change_visibility(
+        [(one.receipt_handle, 0) for one in held], patience_seconds=PATIENCE_SECONDS
+    )
+    return held
+
+
+def ids_of(bodies: Iterable[str]) -> set[str]:
+    """Return the ids of the intents of bodies."""
+    return {json.loads(body)["id"] for body in bodies}
