@@ -6,7 +6,7 @@ import pytest
 
 from penstock.cli.stage import Queues, Stage
 from penstock.testing import MemoryQueue
-from tests.cli_stack import NOWHERE, Run, letter, record
+from tests.cli_stack import Run, letter, record
 
 LETTERS, LIMIT = 25, 10
 TOLD = "could not be looked at"
@@ -18,7 +18,7 @@ def dead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryQueue:
     dead, main = MemoryQueue(in_flight_limit=LIMIT), MemoryQueue()
     dead.send([letter(number) for number in range(LETTERS)])
     (folder / "serverless.yml").write_text("service: shop\n")
-    record(folder, endpoint_url=NOWHERE)
+    record(folder, endpoint_url="http://127.0.0.1:1")
     monkeypatch.setattr(Stage, "queues", lambda _stage: Queues(main, dead, 1_209_600))  # type: ignore[arg-type]
     return dead
 

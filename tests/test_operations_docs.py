@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from penstock.cli import failure
-from penstock.cli.app import app
+from penstock.cli import app, failure
 from penstock.deadletters import Origin, Outcome
 from penstock.deadletters.plan import EDIT_REFUSED, REPLAYED_TOO_OFTEN, UNGUARDED
 from penstock.deadletters.replay import REPLAYED_ALREADY
@@ -30,7 +29,7 @@ def tree(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
         yield from tree(inner, (*words, name))
 
 
-COMMANDS = dict(tree(get_command(app)))
+COMMANDS = dict(tree(get_command(app.tree())))
 LEAVES = {words: command for words, command in COMMANDS.items() if not getattr(command, "commands", None)}
 
 

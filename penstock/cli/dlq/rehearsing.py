@@ -15,7 +15,6 @@ from penstock.cli.options import Target
 from penstock.cli.render import print_line
 from penstock.cli.service import import_drain
 from penstock.cli.stage import Queues
-from penstock.consumer.trial import trial
 from penstock.deadletters import Plan
 from penstock.deadletters.found import canonical
 from penstock.deadletters.preview import NO_FAILURE, Trial, preview
@@ -29,6 +28,8 @@ def trial_of(drain: str) -> Callable[[Engine], Trial]:
     Raises:
         Failure: the drain cannot be imported.
     """
+    from penstock.consumer.trial import trial  # noqa: PLC0415 (the drain takes long to import, and few ask for it)
+
     writes = import_drain(drain)
     return lambda engine: lambda bodies: trial(writes, engine, bodies, seconds=_TRIAL_SECONDS)
 

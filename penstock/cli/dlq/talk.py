@@ -21,8 +21,9 @@ def tell(text: str) -> None:
 
 _FIFO_WHY: Final = "they wait behind others of their message groups, and SQS does not show them."
 _WHY: Final = (
-    "others have taken them, or SQS gives nothing more while some 120,000 are leased, be it by a look. `replay --all` "
-    "and `purge --all` go page by page, without such a limit; whatever is taken away makes room for the rest."
+    "others have taken them, or SQS gives nothing more while some 120,000 are leased, be it by a look. "
+    "`replay --all` and `purge --all` go page by page, without such a limit; "
+    "whatever is taken away makes room for the rest."
 )
 
 
