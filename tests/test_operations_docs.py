@@ -11,7 +11,9 @@ from penstock.cli import app, failure
 from penstock.deadletters import Origin, Outcome
 from penstock.deadletters.plan import EDIT_REFUSED, REPLAYED_TOO_OFTEN, UNGUARDED
 from penstock.deadletters.replay import REPLAYED_ALREADY
+from penstock.testing import MemoryQueue
 from tests.conftest import ROOT
+from tests.test_deadletters import letter
 
 PAGES = [page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
 TEXT = "\n".join(PAGES)
@@ -117,3 +119,15 @@ def test_the_words_of_the_page_are_the_programs() -> None:
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", OPERATIONS, re.MULTILINE)} == codes | {0, 130}
     words = [*Outcome, *Origin, REPLAYED_ALREADY, REPLAYED_TOO_OFTEN, UNGUARDED, EDIT_REFUSED]
     assert [word for word in words if f"`{word}`" not in OPERATIONS] == []
+
+
+def test_the_snippet_replays_what_it_selects() -> None:
+    """The code of the page counts the causes, sends the selected and leaves the others."""
+    (code,) = re.findall(r"```python\n(.*?)```", OPERATIONS, re.DOTALL)
+    page: dict[str, Any] = {}
+    exec(code, page)  # noqa: S102
+    dead, main = MemoryQueue(), MemoryQueue()
+    dead.send([letter(1, type="order.placed"), letter(2, type="order.placed"), letter(3)])
+    causes, replayed, failed = page["replay_refused_orders"](dead, main, dead.clock())
+    assert ([cause.count for cause in causes], replayed, failed) == ([2], 2, 0)
+    assert [body["type"] for body in dead.bodies] == ["stock.adjusted"]
