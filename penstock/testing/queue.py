@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from threading import Lock
+from threading import RLock
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from uuid import uuid4
 
@@ -62,7 +62,7 @@ def _alone(method: Callable[Concatenate["MemoryQueue", P], T]) -> Callable[Conca
 
     @wraps(method)
     def alone(queue: "MemoryQueue", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with queue._lock:
+        with queue._turn:
             return method(queue, *args, **kwargs)
 
     return alone
@@ -105,7 +105,7 @@ class MemoryQueue:
         self._kept: list[_Kept] = []
         self._handles: set[str] = set()
         self._faults: dict[Call, _Fault] = {}
-        self._lock = Lock()
+        self._turn = RLock()
 
     @property
     def messages(self) -> list[Outgoing]:
