@@ -18,6 +18,7 @@ from penstock.consumer.handback import delay
 from penstock.consumer.modes import Bound, WriteMode
 from penstock.consumer.redeem import Redeeming
 from penstock.consumer.setaside import set_aside
+from penstock.consumer.trace import link_traces
 from penstock.consumer.transaction import land
 from penstock.database import drain_engine
 from penstock.database.watchdog import Watchdog
@@ -109,6 +110,7 @@ class Drain:
         else:
             batch.hand_back(item for item in batch.items if item.returns)
             set_aside(batch, dead_letters)
+        link_traces(batch)
         delay(batch, queue)
         self._breaker.consider(raised, database, batch, context)
         _log_account(batch)

@@ -2,19 +2,16 @@
 
 import base64
 import logging
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.letter import DeadLetter
+from penstock.consumer.trace import traceparent_of
 from penstock.queue import Attribute, Outgoing, Queue, Refusal
 
 _logger = logging.getLogger(__name__)
-
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C Trace Context, "traceparent Header"."""
 
 
 def set_aside(batch: Batch, dead_letters: Queue) -> None:
@@ -38,14 +35,8 @@ def _log(item: Item, letter: DeadLetter, refusal: Refusal | None) -> None:
         _logger.error("dead letter refused: %s", refusal.code, extra={"action": "dead_letter_refused"})
     else:
         named = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
-        named |= {"fingerprint": letter.fingerprint, "traceparent": _traceparent(item)}
+        named |= {"fingerprint": letter.fingerprint, "traceparent": traceparent_of(item)}
         _logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})
-
-
-def _traceparent(item: Item) -> str | None:
-    """Return the trace that the intent was emitted in; what is none may be anything."""
-    given = item.envelope.traceparent if item.envelope else None
-    return given if given and _TRACEPARENT.fullmatch(given) else None
 
 
 def _letter(item: Item, function_version: str) -> DeadLetter:
