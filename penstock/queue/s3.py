@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from penstock.aws import aws_client, in_haste
 from penstock.queue.forms import refusal_of
@@ -123,9 +124,10 @@ class _Rounds:
             return call()
         except ClientError as error:
             return failed(error)
-        except BotoCoreError as error:
-            # Nobody answers. The next call would wait as long for the same.
-            self._silence = refusal_of(error)
+        except (BotoCoreError, HTTPError) as error:
+            # Nobody answers. The next call would wait as long for the same. botocore lets some errors of urllib3's
+            # through, of a body that breaks off.
+            self._silence = Refusal(type(error).__name__, retryable=False)
             return ended(self._silence)
 
 
