@@ -2,14 +2,19 @@
 
 import ssl
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from botocore.response import StreamingBody
 from urllib3.exceptions import SSLError
 
-from penstock.queue import new_key
+from penstock.queue import new_key, s3
 from penstock.queue.payloads import Lack, Unread, Wanted
 from penstock.queue.s3 import S3Payloads
+from penstock.testing import ManualClock
+
+SIZE = 200_000
 
 
 class _Broken(BytesIO):
@@ -19,13 +24,36 @@ class _Broken(BytesIO):
         raise SSLError(ssl.SSLError("bad record mac"))
 
 
-class _Client:
-    def get_object(self, **_named: Any) -> dict[str, Any]:
-        return {"ContentLength": 9, "Body": StreamingBody(_Broken(), 9)}
+def _client(body: BytesIO) -> Any:
+    answer = {"ContentLength": SIZE, "Body": StreamingBody(body, SIZE)}
+    return SimpleNamespace(get_object=lambda **_named: answer)
 
 
 def test_a_body_that_breaks_off_raises_nothing() -> None:
     """A connection that breaks while a payload is read is a bucket out of reach, not an error of the drain's."""
-    wanted = Wanted(new_key(), 9)
-    client: Any = _Client()
-    assert S3Payloads("own", client).get({wanted}) == {wanted: Unread(Lack.AWAY, "SSLError")}
+    wanted = Wanted(new_key(), SIZE)
+    assert S3Payloads("own", _client(_Broken())).get({wanted}) == {wanted: Unread(Lack.AWAY, "SSLError")}
+
+
+class _Dripping(BytesIO):
+    """A body that comes at 8 KiB a second."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(bytes(SIZE))
+        self._clock = clock
+
+    def read(self, amount: int | None = None) -> bytes:
+        piece = super().read(amount)
+        self._clock.advance(len(piece) / 8192)
+        return piece
+
+
+def test_a_body_that_drips_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly a payload comes, it is given up soon after the patience has ended."""
+    clock = ManualClock()
+    monkeypatch.setattr(s3, "time", SimpleNamespace(monotonic=clock))
+    until = clock() + 5
+    wanted = Wanted(new_key(), SIZE)
+    payloads = S3Payloads("own", _client(_Dripping(clock)))
+    assert payloads.get({wanted}, patience_seconds=5) == {wanted: Unread(Lack.AWAY, "DeadlineExceeded")}
+    assert until < clock() <= until + 2

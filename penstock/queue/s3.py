@@ -25,7 +25,8 @@ R = TypeVar("R")
 THREADS = 8
 """How many calls one `put` or `get` has under way at most."""
 
-_PIECE_BYTES = 262_144
+_PIECE_BYTES = 8192
+"""Read at once: at a trickle the clock is looked at often enough."""
 _CONTENT_TYPE = "application/cloudevents+json"
 
 
