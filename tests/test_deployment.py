@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -15,8 +16,12 @@ from typing import Any
 
 import pytest
 
+from penstock.consumer.batch import Batch, Item
+from penstock.consumer.faults import PayloadFault
+from penstock.consumer.handback import delay
 from penstock.local.errors import ToolError
 from penstock.local.node import check_node, install_osls
+from penstock.testing import MemoryQueue
 
 ROOT = Path(__file__).parent.parent
 STAGE = "dev"
@@ -204,11 +209,23 @@ def test_retention(template: dict[str, Any]) -> None:
     assert all(queue["SqsManagedSseEnabled"] is True for queue in queues.values())
 
 
-def test_redrive_is_a_backstop(template: dict[str, Any]) -> None:
-    """An outage that sends messages back every 15 minutes does not dead-letter them within a day."""
-    redrive = template["Resources"]["Queue"]["Properties"]["RedrivePolicy"]
-    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
-    assert redrive["maxReceiveCount"] >= 24 * 4
+def test_redrive_is_a_backstop(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is handed back for as long as the queue keeps it is not received so often that SQS dead-letters it."""
+    queue = template["Resources"]["Queue"]["Properties"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    bounds: list[tuple[int, ...]] = []
+
+    def least(*both: int) -> int:
+        bounds.append(both)
+        return both[0]
+
+    monkeypatch.setattr("penstock.consumer.handback.random.randint", least)
+    for count in range(1, queue["RedrivePolicy"]["maxReceiveCount"] + 1):
+        record = {"messageId": "1", "receiptHandle": "1", "attributes": {"ApproximateReceiveCount": str(count)}}
+        item = Item(record, fault=PayloadFault("payload-unavailable"))
+        delay(Batch([item], time.monotonic() + 30, "1", {"1": item}), MemoryQueue())
+    assert sum(low for low, _ in bounds) >= queue["MessageRetentionPeriod"]
+    assert max(high for _, high in bounds) <= 11 * 3600, "SQS counts its 12 hours from the receive on"
 
 
 @pytest.mark.parametrize("name", sorted(PRODUCERS))

@@ -10,6 +10,10 @@ from penstock.queue import Queue
 _FIRST_DELAY_SECONDS = 5
 _LONGEST_DELAY_SECONDS = 900
 _NOT_YET_SECONDS = 15
+_ROUNDS = 16
+"""After so many receives, an hour or so, it is no short outage: there are 100 for 14 days (infra/queues.yml)."""
+_LONGEST_REST_SECONDS = 11 * 3600
+"""SQS has 12 hours at most, from the receive on (SQS: ChangeMessageVisibility)."""
 
 _logger = logging.getLogger(__name__)
 
@@ -31,5 +35,13 @@ def _seconds(item: Item) -> int:
     factor = 1 << min(item.receive_count - 1, 10)
     if isinstance(item.fault, NotYetFault):
         return min(_LONGEST_DELAY_SECONDS, _NOT_YET_SECONDS * factor)
+    if item.receive_count > _ROUNDS:
+        return _rest(item.receive_count - _ROUNDS)
     longest = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * factor)
     return random.randint(1, longest)  # noqa: S311 (jitter is no secret)
+
+
+def _rest(rounds: int) -> int:
+    """Wait longer with each round, so that SQS never takes for poison what waits for the end of an outage."""
+    longest = min(_LONGEST_REST_SECONDS, _LONGEST_DELAY_SECONDS * rounds)
+    return random.randint(longest // 2, longest)  # noqa: S311 (jitter is no secret)
