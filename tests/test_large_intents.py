@@ -256,6 +256,14 @@ def test_a_sick_bucket_dead_letters_nothing(large: Large, unwell: str, caplog: p
     assert large.lengths == [5, len(LARGE)]
 
 
+def test_a_sick_bucket_is_told_once(large: Large, caplog: pytest.LogCaptureFixture) -> None:
+    """However many large intents go back for one cause, the log has a line for it, with their number."""
+    large.payloads.away = "SlowDown"
+    assert len(large([large.rest(sealed(name)) for name in "abc"])) == 3
+    told = [vars(record) for record in caplog.records if getattr(record, "action", "") == "handed_back"]
+    assert [(row["fault"], row["records"]) for row in told] == [("PayloadFault", 3)]
+
+
 def test_a_sick_bucket_trips_no_breaker(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that goes back for S3's sake, with no time left to ask the database, leaves the drain on."""
     stub = LambdaStub()

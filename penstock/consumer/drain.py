@@ -169,9 +169,9 @@ def _log_fault(fault: Fault, records: int) -> None:
 
 def _log_account(batch: Batch) -> None:
     """Say what became of the batch, and why what went back did; no value of an intent."""
-    causes = Counter(item.fault for item in batch.failed.values() if item.fault)
-    for fault, records in causes.items():
-        _log_fault(fault, records)
+    causes = Counter((type(item.fault), item.fault.cause) for item in batch.failed.values() if item.fault)
+    for (kind, cause), records in causes.items():
+        _log_fault(kind(cause), records)
     duplicates = sum(item.duplicate or item.twin is not None for item in batch.items)
     counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": len(batch.failed)}
     _logger.info("drained", extra={"action": "drained", **counts})
