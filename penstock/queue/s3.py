@@ -56,9 +56,11 @@ class S3Payloads:
 
     def put(self, bodies: Mapping[str, bytes], *, patience_seconds: float | None = None) -> dict[str, Refusal]:
         """Put several objects at once (S3: PutObject)."""
+        # Made before the threads are, or each of them might make one.
+        client = self._client
 
         def put(key: str) -> Refusal | None:
-            self._client.put_object(Bucket=self.bucket, Key=key, Body=bodies[key], ContentType=_CONTENT_TYPE)
+            client.put_object(Bucket=self.bucket, Key=key, Body=bodies[key], ContentType=_CONTENT_TYPE)
             return None
 
         rounds = _Rounds(self._until(patience_seconds))
@@ -67,25 +69,12 @@ class S3Payloads:
 
     def get(self, wanted: Set[Wanted], *, patience_seconds: float | None = None) -> dict[Wanted, bytes | Unread]:
         """Get several objects at once (S3: GetObject)."""
-        until = self._until(patience_seconds)
+        client, until = self._client, self._until(patience_seconds)
 
         def get(one: Wanted) -> bytes | Unread:
-            return self._read(one, until)
+            return _read(client, self.bucket, one, until)
 
         return _Rounds(until).run(wanted, get, _unread, lambda reason: Unread(Lack.AWAY, reason.code))
-
-    def _read(self, wanted: Wanted, until: float) -> bytes | Unread:
-        answer = self._client.get_object(Bucket=self.bucket, Key=wanted.key)
-        with closing(answer["Body"]) as body:
-            if answer["ContentLength"] != wanted.size:
-                return Unread(Lack.OF_OTHER_SIZE, "ContentLength")
-            pieces = []
-            # A body may come by drops, each of them in time.
-            for piece in body.iter_chunks(_PIECE_BYTES):
-                if time.monotonic() > until:
-                    return Unread(Lack.AWAY, DEADLINE_EXCEEDED.code)
-                pieces.append(piece)
-        return b"".join(pieces)
 
     def _until(self, patience_seconds: float | None) -> float:
         return time.monotonic() + (self._patience if patience_seconds is None else patience_seconds)
@@ -93,6 +82,20 @@ class S3Payloads:
     @cached_property
     def _client(self) -> "S3Client":
         return self._given_client or s3_client()
+
+
+def _read(client: "S3Client", bucket: str, wanted: Wanted, until: float) -> bytes | Unread:
+    answer = client.get_object(Bucket=bucket, Key=wanted.key)
+    with closing(answer["Body"]) as body:
+        if answer["ContentLength"] != wanted.size:
+            return Unread(Lack.OF_OTHER_SIZE, "ContentLength")
+        pieces = []
+        # A body may come by drops, each of them in time.
+        for piece in body.iter_chunks(_PIECE_BYTES):
+            if time.monotonic() > until:
+                return Unread(Lack.AWAY, DEADLINE_EXCEEDED.code)
+            pieces.append(piece)
+    return b"".join(pieces)
 
 
 class _Rounds:
