@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -195,3 +195,14 @@ def test_a_newer_entry_counts(bench: Bench) -> None:
     bench.ledger.enter("applied", ago=HOUR, id=id_)
     account = bench.audit()
     assert ({k: v for k, v in account.counts.items() if v}, account.odd) == ({"applied": 1}, 0)
+
+
+def test_letters_that_could_not_be_seen_leave_it_open(bench: Bench) -> None:
+    """Of a message group of a FIFO queue a look sees ten: the letters behind them are not gone."""
+    bench.dead = MemoryQueue(fifo=True)
+    ids = [bench.ledger.enter("dead", ago=HOUR) for _ in range(25)]
+    for id_ in ids:
+        assert not bench.dead.send([replace(message(id_), group="a", deduplication_id=str(id_))])
+    account = bench.audit()
+    assert set(bench.verdicts.values()) == {Verdict.UNDECIDED}
+    assert (account.odd, account.letters.looked + account.letters.hidden) == (0, 25)

@@ -19,7 +19,8 @@ class Census:
     """What is on the dead-letter queue.
 
     Attributes:
-        hidden: how many were in somebody else's lease when the look began, approximately.
+        hidden: how many were in somebody else's lease when the look began, or were not shown to it, approximately:
+            SQS shows nothing of a FIFO queue's message group while it has leased out some of it.
         looked: how many messages were looked at.
         ids: the intents, each with whether the drain set its letter aside.
         strange: texts that stand for an id in messages that SQS moved, and are none.
@@ -41,10 +42,12 @@ class Census:
         Raises:
             penstock.queue.QueueError: the queue cannot be read.
         """
-        census = cls(dead.depth().in_flight)
+        before = dead.depth()
+        census = cls(before.in_flight)
         with closing(look(dead)) as found:
             for one in islice(found, MOST_LETTERS):
                 census._count(one)
+        census.hidden += max(before.visible - census.looked, 0)
         return census
 
     @property
