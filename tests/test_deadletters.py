@@ -652,3 +652,12 @@ def test_no_dead_letter_is_ever_lost(count: int, plan: list[str], chosen: set[in
     stage.replay(selector)
     assert ids_on(stage.dead) == everyone - meant
     assert ids_on(stage.main) == meant
+
+
+@pytest.mark.parametrize("count", [-1_000_000, 0])
+def test_a_forged_count_does_not_outwit_the_guard(count: int) -> None:
+    """A sender cannot have a message replayed for ever by a stamp that no replay would have put on it."""
+    forged = {REPLAY_ATTRIBUTE: Attribute(json.dumps({"count": count, "run": "x"}))}
+    stage = Stage(replace(letter(0), attributes={**letter(0).attributes, **forged}))
+    found = next(iter(look(stage.dead)))
+    assert (found.stamp, found.replays) == (None, 0)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from penstock.queue import ATTRIBUTE_LIMIT, MESSAGE_LIMIT_BYTES, Attribute, Outgoing
 
@@ -23,7 +23,8 @@ class Stamp:
         run: the run that replayed it last.
     """
 
-    count: int
+    # A stamp is the sender's to forge: from below one it would take for ever to reach `--max-replays`.
+    count: Annotated[int, Field(ge=1)]
     run: str
 
     @classmethod
