@@ -661,3 +661,18 @@ def test_a_forged_count_does_not_outwit_the_guard(count: int) -> None:
     stage = Stage(replace(letter(0), attributes={**letter(0).attributes, **forged}))
     found = next(iter(look(stage.dead)))
     assert (found.stamp, found.replays) == (None, 0)
+
+
+def test_a_slow_replay_reaches_what_is_behind_much_that_is_left() -> None:
+    """What is not meant comes back while a slow run goes on, in front: the run goes past it to the end."""
+    others = [Outgoing(envelope(number, type="email.requested")) for number in range(2000)]
+    stage = Stage(*others, *(letter(number) for number in range(2000, 2400)))
+
+    class Slow(MemoryQueue):
+        def send(self, messages: Sequence[Outgoing], **more: Any) -> dict[int, Refusal]:
+            stage.clock.advance(len(messages))
+            return super().send(messages, **more)
+
+    stage.main = Slow(stage.clock)
+    summary = stage.replay(Selector.of(kinds=["stock.adjusted"]))
+    assert (summary.counts.get(Outcome.REPLAYED), summary.seen) == (400, 2400)

@@ -85,14 +85,15 @@ class Leases:
         Raises:
             penstock.queue.QueueError: the queue cannot be read.
         """
-        barren = 0
-        while barren < _BARREN_PAGES:
+        barren = repeated = 0
+        # In a slow run, what it has left comes back, in front of what it has not seen: it goes through that once.
+        while barren < _BARREN_PAGES or repeated <= len(self._seen):
             self._put_by()
             page = self._receive()
             if not page:
                 return
             fresh = {m.message_id: m for m in page if _digest(m.message_id) not in self._seen}
-            barren = 0 if fresh else barren + 1
+            barren, repeated = (0, 0) if fresh else (barren + 1, repeated + len(page))
             if fresh:
                 yield list(fresh.values())
 
