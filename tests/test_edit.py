@@ -306,3 +306,15 @@ def test_a_condition_that_cannot_be_read_shows_where(where: str, says: str) -> N
     """A mistake in a condition is told with its place, before any message is looked at."""
     with pytest.raises(BadExpression, match=says):
         Where.parse(where)
+
+
+@pytest.mark.parametrize("where", ["&data.sku", "[&data]", "&data || `false`", "data.{a: &sku}"])
+def test_a_reference_alone_is_no_condition(where: str) -> None:
+    """`&` outside of a function's arguments would be true of every dead letter there is."""
+    with pytest.raises(BadExpression, match="&"):
+        Where.parse(where)
+
+
+def test_a_reference_is_a_functions_argument() -> None:
+    """In a function's arguments it is what it is for."""
+    assert Where.parse("max_by([data], &quantity).sku == 'A1'").matches(body())

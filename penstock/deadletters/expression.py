@@ -42,8 +42,9 @@ class Expression:
         self.text = text
         try:
             self._parsed: Mapping[str, Any] = jmespath.compile(text).parsed
-            for node in _nodes(self._parsed):
+            for node in _nodes({"type": "whole", "children": [self._parsed]}):
                 _check_call(node)
+                _check_references(node)
             for literal in _LITERAL.findall(text):
                 _check_numbers(literal)
         except (ParseError, LexerError) as error:
@@ -92,6 +93,13 @@ def _check_call(node: Mapping[str, Any]) -> None:
     if given < len(wanted) or (given > len(wanted) and not more):
         least = "at least " if more else ""
         raise BadExpression(f"{node['value']}() takes {least}{len(wanted)} arguments, not {given}")
+
+
+def _check_references(node: Mapping[str, Any]) -> None:
+    """Refuse a reference that is no function's argument: it has no value, and would be true of anything."""
+    inside = [child["type"] for child in node["children"] if isinstance(child, Mapping)]
+    if "expref" in inside and node["type"] != "function_expression":
+        raise BadExpression("& belongs into a function's arguments, such as sort_by(items, &sku)")
 
 
 def _check_numbers(literal: str) -> None:
