@@ -11,7 +11,11 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+)
 
 from penstock.cli.project import Project
 from penstock.cli.run import explain, redact
@@ -230,6 +234,23 @@ def test_missing_credentials_have_their_own_code(folder: Path, run: Run, monkeyp
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     assert run(*words).code == 2
     assert run(*words, "--region", "eu-west-1").code == 4
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
+        CredentialRetrievalError(provider="custom-process", error_msg="exit 1"),
+        ClientError({"Error": {"Code": "InvalidToken", "Message": "malformed"}}, "ReceiveMessage"),
+        ClientError({"Error": {"Code": "RequestExpired", "Message": "old"}}, "ReceiveMessage"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_credentials_that_ran_out_have_the_same_code(error: Exception) -> None:
+    """A session of single sign-on that is over, or a helper that gives nothing, is a matter of credentials."""
+    text, code = explain(error)
+    assert code == 4
+    assert "--profile" in text
 
 
 def test_refused_credentials_are_recognised_through_the_queue() -> None:
