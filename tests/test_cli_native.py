@@ -6,8 +6,9 @@ import signal
 
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
-from penstock.deadletters.native import MoveNotOffered, Task
+from penstock.deadletters.native import MoveError, MoveNotOffered, Task
 from penstock.local import state
 from tests.cli_stack import Run, Stack
 from tests.moves import MemoryMoves
@@ -113,3 +114,36 @@ def test_where_sqs_does_not_offer_it_the_way_out_is_told(
     assert ended.code == 1
     assert "Without --native" in ended.err
     assert json.dumps(moves.asked) == "[]"
+
+
+def test_a_move_that_cannot_be_followed_goes_on(
+    moves: MemoryMoves, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where SQS cannot be asked after a task that has begun, nobody is sent to replay beside it."""
+    look, looks = moves.latest, []
+
+    def refuse(arn: str) -> Task | None:
+        looks.append(arn)
+        if len(looks) > 2:
+            raise MoveError("SQS cannot be asked: ReadTimeoutError", "ReadTimeoutError")
+        return look(arn)
+
+    monkeypatch.setattr(moves, "latest", refuse)
+    ended = run("dlq", "replay", "--all", "--native", "--yes")
+    assert (ended.code, len(moves.asked)) == (1, 1)
+    assert "goes on by itself" in ended.err
+    assert "Without --native" not in ended.err
+
+
+def test_a_move_without_credentials_ends_as_such(
+    moves: MemoryMoves, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller that SQS refuses gets the code of no or wrong credentials, as everywhere else."""
+
+    def refuse(_arn: str) -> Task | None:
+        refused = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListMessageMoveTasks")
+        raise MoveError("SQS refused", "AccessDenied") from refused
+
+    monkeypatch.setattr(moves, "latest", refuse)
+    ended = run("dlq", "replay", "--all", "--native", "--yes")
+    assert ended.code == 4

@@ -141,6 +141,23 @@ def move(
     if rate is not None and not SLOWEST <= rate <= FASTEST:
         raise ValueError(f"SQS moves {SLOWEST} to {FASTEST} messages per second, not {rate}")
     before = _started(moves, dead_arn, main_arn, rate)
+    try:
+        task = _followed(moves, dead_arn, before, on_progress=on_progress, cancelled=cancelled, pause=pause)
+    except MoveError as error:
+        raise MoveError(f"{error}; the task goes on by itself", error.code) from error
+    return Moved(task.status, task.moved, task.to_move, task.failure)
+
+
+def _followed(
+    moves: Moves,
+    dead_arn: str,
+    before: Task | None,
+    *,
+    on_progress: Callable[[Task], None],
+    cancelled: Callable[[], bool],
+    pause: Callable[[], None],
+) -> Task:
+    """Follow the task that was started to its end; the arguments are those of `move`."""
     stopping = False
     while not (task := _seen(moves, dead_arn, before, pause)).is_over:
         on_progress(task)
@@ -148,7 +165,7 @@ def move(
             stopping = _stopped(moves, task)
         pause()
     on_progress(task)
-    return Moved(task.status, task.moved, task.to_move, task.failure)
+    return task
 
 
 def _started(moves: Moves, dead_arn: str, main_arn: str, rate: int | None) -> Task | None:

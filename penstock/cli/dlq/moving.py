@@ -12,7 +12,7 @@ from penstock.cli.render import print_line
 from penstock.cli.stage import Stage
 from penstock.database import operations
 from penstock.database.operations import Operation
-from penstock.deadletters.native import FASTEST, SLOWEST, MoveConflict, Moved, MoveError, SqsMoves, Task, move
+from penstock.deadletters.native import FASTEST, SLOWEST, MoveConflict, Moved, MoveNotOffered, SqsMoves, Task, move
 from penstock.queue import sqs_client
 
 
@@ -32,6 +32,7 @@ def move_natively(stage: Stage, rate: int | None, operation: Operation, *, as_js
 
     Raises:
         Failure: SQS is at it already, does not offer it, failed, or was stopped.
+        MoveError: SQS refused or cannot be asked.
     """
     main, dead = stage.outputs("QueueArn", "DeadLetterQueueArn")
     moves = SqsMoves(sqs_client(stage.session, stage.endpoint_url))
@@ -41,7 +42,7 @@ def move_natively(stage: Stage, rate: int | None, operation: Operation, *, as_js
             done = move(moves, dead, main, rate=rate, on_progress=follow, cancelled=interrupted)
         except MoveConflict as error:
             raise Failure(str(error), CONFLICT) from error
-        except MoveError as error:
+        except MoveNotOffered as error:
             raise Failure(f"{error}\nWithout --native, `penstock dlq replay` sends them itself") from error
     print_line(asdict(done) if as_json else asdict(done).values(), as_json=as_json)
     _end(done, operation)
