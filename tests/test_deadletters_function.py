@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from penstock.deadletters.function import DeadLetters
+from penstock.deadletters.pace import Pace
 from penstock.testing import MemoryQueue
+from penstock.testing.clock import ManualClock
 from penstock.testing.context import LambdaContext
 from tests.test_deadletters import id_of, ids_on, letter
 
@@ -129,3 +133,19 @@ def test_the_log_holds_no_selector(service: Service, caplog: pytest.LogCaptureFi
     (record,) = [one for one in caplog.records if one.name == "penstock.database.operations"]
     assert (vars(record)["action"], vars(record)["counts"]) == ("dead_letters_replay", {"replayed": 3})
     assert "a@b.c" not in str(vars(record))
+
+
+@pytest.mark.parametrize("rate", [5.0, 0.5, 0.05])
+def test_a_slow_replay_ends_before_its_time_does(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, rate: float
+) -> None:
+    """At a rate at which a page takes half a minute, it ends within the page: the function is not cut off."""
+    service, clock = Service(engine, letters=600), ManualClock()
+    replaying = sys.modules["penstock.deadletters.replay"]  # Its package has a function of that name.
+    monkeypatch.setattr(replaying, "Pace", partial(Pace, clock=clock, sleep=clock.advance))
+    context = LambdaContext(seconds=60, clock=clock)
+    event = {"action": "replay", "all": True, "actor": "alice", "rate": rate}
+    answer = service.function.handler(event, context)
+    assert (answer["stopped"], service.dead.depth().in_flight) == ("OutOfTime", 0)
+    assert context.get_remaining_time_in_millis() > 10_000
+    assert answer["counts"]["replayed"] >= 15 * rate

@@ -132,6 +132,8 @@ def _replayed(dead: Queue, main: Queue, plan: Plan, operation: Operation, contex
     """Replay as long as there is time, and keep the record up to date."""
     counts: Counter[str] = Counter()
     failures: list[dict[str, Any]] = []
+    # At a slow rate, one message is waited for.
+    needed = _SECONDS_TO_ANSWER + (1 / plan.rate if plan.rate else 0)
 
     def on_result(one: Replayed) -> None:
         counts[one.outcome] += 1
@@ -141,7 +143,7 @@ def _replayed(dead: Queue, main: Queue, plan: Plan, operation: Operation, contex
 
     def in_time() -> bool:
         left: float = context.get_remaining_time_in_millis() / 1000
-        return left > _SECONDS_TO_ANSWER
+        return left > needed
 
     summary = replay(dead, main, plan, on_result=on_result, in_time=in_time)
     if summary.failed or summary.stopped:

@@ -94,7 +94,7 @@ def replay(
         plan: what is to be sent, and how.
         on_result: called for each selected dead letter, after it is done.
         on_page: called for each page with how many messages it has, selected or not.
-        in_time: asked before each page; where it says no, the run ends.
+        in_time: asked after each page, at a rate after each half second's worth; where it says no, the run ends.
         clock: the time in seconds, to notice leases that have run out. A monotonic clock would not do: it stands
             still while a laptop sleeps.
 
@@ -102,12 +102,12 @@ def replay(
         ValueError: the rate is not above 0.
         penstock.queue.QueueError: the dead-letter queue cannot be read.
     """
-    run = _Run(dead, main, plan, on_result)
+    run = _Run(dead, main, plan, on_result, in_time)
     with run.leases(clock) as leases:
         for page in leases.pages() if plan.limit != 0 else ():
             on_page(len(page))
             run.take(page, leases)
-            if run.is_over(in_time):
+            if run.is_over():
                 break
     return run.summary()
 
@@ -115,11 +115,19 @@ def replay(
 class _Run:
     """A replay under way."""
 
-    def __init__(self, dead: Queue, main: Queue, plan: Plan, on_result: Callable[[Replayed], None]) -> None:
+    def __init__(
+        self,
+        dead: Queue,
+        main: Queue,
+        plan: Plan,
+        on_result: Callable[[Replayed], None],
+        in_time: Callable[[], bool],
+    ) -> None:
         self._dead = dead
         self._main = main
         self._plan = plan
         self._on_result = on_result
+        self._in_time = in_time
         self._pace = Pace(plan.rate)
         self._id = str(uuid4())
         self._unstamped: set[bytes] = set()
@@ -148,14 +156,18 @@ class _Run:
             some = ready[start : start + size]
             self._pace.wait_for(len(some))
             self._delete(self._send(some), leases)
-            if self._stopped:
+            if self._has_stopped(more=start + size < len(ready)):
                 return
 
-    def is_over(self, in_time: Callable[[], bool]) -> bool:
+    def is_over(self) -> bool:
         """Tell whether nothing more is to be sent."""
-        if not self._stopped and self._left != 0 and not in_time():
+        return self._left == 0 or self._has_stopped(more=True)
+
+    def _has_stopped(self, *, more: bool) -> bool:
+        """Tell whether it was given up; with more to send, it is once there is no time for that."""
+        if more and not self._stopped and not self._in_time():
             self._stopped = "OutOfTime"
-        return self._stopped is not None or self._left == 0
+        return self._stopped is not None
 
     def summary(self) -> Summary:
         """Sum up."""
