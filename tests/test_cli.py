@@ -439,6 +439,17 @@ def test_the_program_runs() -> None:
     assert (wrong.returncode, wrong.stdout) == (2, "")
 
 
+def test_a_senders_letters_stop_no_replay_where_stdout_has_none_of_them(stack: Stack) -> None:
+    """A kind that the output's encoding has no letters for is written in escapes, and the run goes on."""
+    body = {"specversion": "1.0", "id": id_of(1), "type": "\u4f60\u597d", "data": {}}
+    stack.dead.send([Outgoing(json.dumps(body)), letter(2)])
+    variables = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    ended = penstock("dlq", "replay", "--all", "--yes", env=variables, cwd=stack.folder)
+    assert (ended.returncode, len(ended.stdout.splitlines())) == (0, 2)
+    assert "\\u4f60" in ended.stdout
+    assert stack.main.depth().total == 2
+
+
 def test_the_version_is_told_at_once() -> None:
     """Nothing that only commands need is loaded for --version."""
     code = "import atexit, sys; from penstock.cli import main; atexit.register(lambda: print(*sys.modules))"

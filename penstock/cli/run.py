@@ -7,6 +7,7 @@ Exit codes: 0 all done; 1 something failed; 2 wrong usage; 3 a confirmation is n
 import re
 import sys
 import traceback
+from io import TextIOWrapper
 from typing import NoReturn
 
 from botocore.exceptions import (
@@ -53,6 +54,9 @@ _PASSWORD_NAMED = re.compile(r"(password\s*=\s*)('[^']*'|[^\s&]+)", re.IGNORECAS
 
 def run(arguments: list[str]) -> NoReturn:
     """Run the command and exit; `--debug` may stand anywhere among the arguments."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What a sender made up may have letters that the output's encoding lacks: no reason to stop half way.
+        sys.stdout.reconfigure(errors="backslashreplace")
     debug = _DEBUG in arguments
     words = [word for word in arguments if word != _DEBUG]
     try:
