@@ -676,3 +676,13 @@ def test_a_slow_replay_reaches_what_is_behind_much_that_is_left() -> None:
     stage.main = Slow(stage.clock)
     summary = stage.replay(Selector.of(kinds=["stock.adjusted"]))
     assert (summary.counts.get(Outcome.REPLAYED), summary.seen) == (400, 2400)
+
+
+def test_a_queue_that_lets_nothing_be_deleted_ends_the_run() -> None:
+    """Without the permission to delete, a page is copied to the main queue, and not the whole queue."""
+    stage = Stage(*(letter(number) for number in range(500)))
+    stage.dead.refuse("AccessDenied", call="delete", calls=None, retryable=False)
+    summary = stage.replay(Selector.all())
+    assert summary.stopped == "AccessDenied"
+    assert summary.counts[Outcome.NOT_DELETED] == stage.main.depth().total < 200
+    assert stage.dead.depth().visible == 500

@@ -58,7 +58,8 @@ class Summary:
         seen: how many dead letters were looked at, selected or not.
         counts: how many dead letters had each outcome.
         missing: the ids asked for that were not found.
-        stopped: why it was given up: SQS's code, where the main queue takes nothing any more, or `OutOfTime`.
+        stopped: why it was given up: SQS's code, where the main queue takes nothing any more or the dead-letter
+            queue lets nothing go, or `OutOfTime`.
     """
 
     seen: int
@@ -84,8 +85,8 @@ def replay(
 ) -> Summary:
     """Send the selected dead letters to the main queue with the sender's own attributes and group.
 
-    A message that cannot be sent or deleted never stops the others; only a main queue that refuses thirty in
-    a row does. What was not replayed is given back at once. Each message is stamped with the run, so that what the
+    A message that cannot be sent or deleted never stops the others; only a queue that refuses thirty in a row
+    does. What was not replayed is given back at once. Each message is stamped with the run, so that what the
     drain sets aside again meanwhile is left, and the run ends.
 
     Args:
@@ -136,6 +137,7 @@ class _Run:
         self._counts: Counter[Outcome] = Counter()
         self._named: set[str] = set()
         self._refused_in_a_row = 0
+        self._kept_in_a_row = 0
         self._stopped: str | None = None
 
     def leases(self, clock: Callable[[], float]) -> Leases:
@@ -223,12 +225,19 @@ class _Run:
             why = dict.fromkeys(range(len(sent)), LEASE_LOST)
         else:
             why = self._refused_deletes(sent)
+            self._judge_deletes(why, any_deleted=len(why) < len(sent))
             leases.forget(found.message for index, found in enumerate(sent) if index not in why)
         # What is done is told of all, even if the telling of one fails or is interrupted.
         with ExitStack() as telling:
             for index, found in reversed(list(enumerate(sent))):
                 outcome = Outcome.NOT_DELETED if index in why else Outcome.REPLAYED
                 telling.callback(self._tell, found, outcome, why.get(index))
+
+    def _judge_deletes(self, why: Mapping[int, str], *, any_deleted: bool) -> None:
+        """Give up on a dead-letter queue that lets nothing go: everything would be on both queues."""
+        self._kept_in_a_row = 0 if any_deleted else self._kept_in_a_row + len(why)
+        if self._kept_in_a_row >= _HOPELESS:
+            self._stopped = why[max(why)]
 
     def _refused_deletes(self, sent: list[Found]) -> dict[int, str]:
         handles = [found.message.receipt_handle for found in sent]
