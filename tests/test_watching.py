@@ -268,6 +268,15 @@ def test_without_permission_the_breaker_says_so(stack: Stack, stub: LambdaStub, 
     assert run("breaker", "open", "--reason", "x", "--yes").code == 4
 
 
+def test_a_drain_that_is_off_without_a_mark_is_told(stack: Stack, stub: LambdaStub, run: Run) -> None:
+    """Where the mapping may be turned off and not marked, nobody is left to think that nothing was done."""
+    stub.refusals["tag_resource"] = refusal("AccessDeniedException")
+    ended = run("breaker", "open", "--reason", "x", "--yes")
+    assert (ended.code, stub.on) == (4, False)
+    assert "the drain is off" in ended.err
+    assert "penstock breaker close" in ended.err
+
+
 # The ledger
 
 

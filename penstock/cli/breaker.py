@@ -18,6 +18,7 @@ from penstock.consumer.override import (
     BreakerBusy,
     BreakerSlow,
     BreakerStatus,
+    BreakerUnmarked,
     breaker_status,
     close_breaker,
     open_breaker,
@@ -109,11 +110,15 @@ def _order(order: Callable[[], BreakerStatus]) -> BreakerStatus:
 
     Raises:
         Failure: the mapping is being changed, or Lambda takes too long.
+        botocore.exceptions.ClientError: AWS refused; what was done by then has been told.
     """
     try:
         return order()
     except BreakerBusy as error:
         raise Failure(f"{error}; nothing was done. Try again in a minute", CONFLICT) from error
+    except BreakerUnmarked as error:
+        typer.echo(f"{error}: `penstock breaker close` turns it on again", err=True)
+        raise (error.__cause__ or error) from None
     except BreakerSlow as error:
         raise Failure(f"{error}\n`penstock breaker status` shows what becomes of it") from error
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from botocore.exceptions import ClientError
+
 from penstock.consumer.eventsource import GOING_OFF, MARK, OFF, ON, OPERATOR_MARK, EventSourceMapping
 from penstock.consumer.probe import CLOSED, HALF_OPEN, OPEN
 
@@ -31,6 +33,10 @@ _NOT_IN_A_TAG = re.compile(r"[^\w +\-=.:/@]+")
 
 class BreakerBusy(Exception):
     """The event source mapping is being changed by somebody else, or a deployment; nothing was done."""
+
+
+class BreakerUnmarked(Exception):
+    """The drain is off, and AWS refused the mark that says who turned it off and why."""
 
 
 class BreakerSlow(Exception):
@@ -93,13 +99,18 @@ def open_breaker(
 
     Raises:
         BreakerBusy: the mapping is being changed.
+        BreakerUnmarked: it is off, or will be, and AWS refused the mark: should the breaker have tripped before,
+            the probe turns it on again.
         BreakerSlow: it is not off yet; it will be, and is marked.
         botocore.exceptions.ClientError: Lambda refused.
     """
     before = breaker_status(mapping)
     if before.state not in {OFF, GOING_OFF}:
         _switch(mapping, on=False)
-    mapping.mark(_NOT_IN_A_TAG.sub(" ", word)[:_LONGEST_MARK].strip(), OPERATOR_MARK)
+    try:
+        mapping.mark(_NOT_IN_A_TAG.sub(" ", word)[:_LONGEST_MARK].strip(), OPERATOR_MARK)
+    except ClientError as error:
+        raise BreakerUnmarked("the drain is off, and could not be marked as an operator's doing") from error
     _wait(mapping, OFF, seconds, sleep)
     return before
 
