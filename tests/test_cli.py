@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from penstock.cli.run import explain, redact
 from penstock.consumer.letter import DeadLetter
 from penstock.local import state
 from penstock.local.postgres import Postgres
-from penstock.queue import Outgoing, QueueError
+from penstock.queue import Outgoing, QueueError, Refusal, SqsQueue
 from tests.cli_stack import PROGRAM, Ended, Run, Stack, id_of, in_terminal, letter, record
 from tests.conftest import SESSION
 
@@ -185,6 +186,22 @@ def test_an_interrupted_replay_says_how_far_it_came(
     assert "so far: 10 replayed" in ended.err
     assert stack.dead.depth().in_flight == 0
     assert stack.dead.depth().total + stack.main.depth().total == 12
+
+
+def test_a_replay_whose_credentials_run_out_ends_as_such(
+    stack: Stack, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that expires half way ends with 4, and nobody is told to try the same again later."""
+    stack.dead.send([letter(number) for number in range(35)])
+
+    def expired(_queue: SqsQueue, messages: Sequence[Outgoing]) -> dict[int, Refusal]:
+        return dict.fromkeys(range(len(messages)), Refusal("ExpiredToken", retryable=False))
+
+    monkeypatch.setattr(SqsQueue, "send", expired)
+    ended = run("dlq", "replay", "--all", "--yes")
+    assert ended.code == 4
+    assert "Check the AWS credentials" in ended.err
+    assert stack.dead.depth().visible == 35
 
 
 # Finding the stage

@@ -24,22 +24,10 @@ from botocore.exceptions import (
 
 from penstock.cli.app import tree
 from penstock.cli.failure import CREDENTIALS, FAILED, USAGE, Failure
+from penstock.cli.refused import CREDENTIAL_CODES
 from penstock.settings import SettingsError
 
 _DEBUG = "--debug"
-_CREDENTIAL_CODES = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidToken",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
 _NO_CREDENTIALS = (
     CredentialRetrievalError,
     NoCredentialsError,
@@ -82,7 +70,7 @@ def explain(error: Exception) -> tuple[str, int]:
             return f"{cause}\nIs it there? The local stack is started with `penstock local up`", FAILED
         if isinstance(cause, NoRegionError):
             return "no AWS region: give --region, or set AWS_REGION", USAGE
-        if isinstance(cause, _NO_CREDENTIALS) or _code(cause) in _CREDENTIAL_CODES:
+        if isinstance(cause, _NO_CREDENTIALS) or _code(cause) in CREDENTIAL_CODES:
             return f"{_line(cause)}\nCheck the AWS credentials: --profile, or AWS_PROFILE", CREDENTIALS
     lines = list(dict.fromkeys(_line(cause) for cause in chain))
     return "\n  because ".join(lines[:2]) + "\n(--debug shows where)", FAILED

@@ -17,8 +17,9 @@ from penstock.cli.dlq.record import Doing, NoRecordOption, first_line, recording
 from penstock.cli.dlq.rehearsing import rehearse, trial_of
 from penstock.cli.dlq.selection import Selection, selecting
 from penstock.cli.dlq.talk import counted, progress, tell, tell_missing, tell_unseen
-from penstock.cli.failure import FAILED, USAGE, Failure
+from penstock.cli.failure import CREDENTIALS, FAILED, USAGE, Failure
 from penstock.cli.options import JsonOption, NoInputOption, Target, YesOption, on_stage
+from penstock.cli.refused import CREDENTIAL_CODES
 from penstock.cli.render import print_line
 from penstock.cli.service import DRAIN, DrainOption, import_drain
 from penstock.cli.stage import Queues, Stage
@@ -244,13 +245,17 @@ def _tell_replayed(summary: Summary) -> None:
     """Say on stderr what calls for an explanation.
 
     Raises:
-        typer.Exit: something failed.
+        Failure: AWS does not let us, or not any more.
+        typer.Exit: something else failed.
     """
     if summary.counts.get(Outcome.NOT_DELETED):
         tell("What was not deleted is on both queues: running again is safe, each intent takes effect once.")
     if summary.counts.get(Outcome.LEFT):
         tell("What was left has come back from this run, or was replayed too often before: see the code of each.")
     tell_missing(summary.missing)
+    if summary.stopped in CREDENTIAL_CODES:
+        text = f"given up: SQS refuses us ({summary.stopped})"
+        raise Failure(f"{text}\nCheck the AWS credentials, and run it again: it goes on from there", CREDENTIALS)
     if summary.stopped:
         tell(f"given up: the queue refuses everything ({summary.stopped}). Run it again later.")
     if summary.failed or summary.missing:
