@@ -94,6 +94,17 @@ def test_a_senders_control_sequences_stay_out_of_the_terminal(stack: Stack, run:
     assert "\x1b" not in run("dlq", "list", "--json", "--reveal").out
 
 
+def test_copies_are_shown_one_at_a_time(stack: Stack, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many messages have one id, memory holds one of them: each is printed as it is found."""
+    stack.dead.send([letter(1)] * 3)
+    leased: list[int] = []
+    monkeypatch.setattr(
+        "penstock.cli.dlq.looking.print_line", lambda *_, **__: leased.append(stack.dead.depth().in_flight)
+    )
+    assert run("dlq", "show", id_of(1), "--json").code == 0
+    assert leased == [3, 3, 3]
+
+
 def test_an_empty_queue_prints_no_data(stack: Stack, run: Run) -> None:
     """Nothing on stdout, a word on stderr, exit code 0."""
     assert run("dlq", "list") == Ended(0, "", "There are no dead letters.\n")

@@ -87,10 +87,12 @@ def show_(
     selector = _by_id(id_)
     queues = at.open().queues()
     with _looking(queues, selector, None) as found:
-        copies = [_whole(one, queues.retention_seconds, reveal=reveal) for one in found]
-    for copy in copies:
-        _print_whole(copy, as_json=as_json)
-    if not copies:
+        any_found = False
+        # One at a time: a sender may have put up any number of copies of one id.
+        for one in found:
+            any_found = True
+            _print_whole(_whole(one, queues.retention_seconds, reveal=reveal), as_json=as_json)
+    if not any_found:
         tell_missing(selector.ids)
         raise typer.Exit(FAILED)
 
