@@ -29,6 +29,7 @@ from penstock.deadletters import (
     replay as run_replay,
 )
 from penstock.deadletters.errors import EditRefused
+from penstock.deadletters.leases import Leases
 from penstock.deadletters.pace import Pace
 from penstock.deadletters.stamp import REPLAY_ATTRIBUTE
 from penstock.queue import Attribute, Depth, Outgoing, Queue, QueueError, Received, Refusal
@@ -527,6 +528,19 @@ def test_leases_of_many_pages_are_all_given_back() -> None:
     assert sum(1 for _ in look(stage.dead, Selector.of(ids=[id_of(7)]))) == 1
     assert stage.dead.depth().visible == 2000
     assert {message.receive_count for message in stage.dead.receive(10)} == {2}
+
+
+def test_leases_that_ran_out_keep_no_others_hidden() -> None:
+    """In a look that outlasts its first leases the later ones are given back all the same."""
+    stage = Stage(*(letter(number) for number in range(600)))
+    with Leases(stage.dead, 100, clock=stage.clock) as leases:
+        for number, _ in enumerate(leases.pages()):
+            if number == 4:
+                stage.clock.advance(60)
+            if number == 5:
+                stage.clock.advance(60)
+                break
+    assert stage.dead.depth().visible == 600
 
 
 def test_a_receive_that_fails_beside_others_hides_nothing() -> None:

@@ -141,3 +141,10 @@ def test_a_shape_is_bounded() -> None:
     wide = {f"n{number}": 1 for number in range(100_000)}
     for body in (envelope(deep), envelope(wide), json.dumps(wide), envelope(None, **wide)):
         assert len(json.dumps(redacted(body))) < 2000
+
+
+def test_what_a_sender_writes_is_cut_to_size() -> None:
+    """Kinds of a megabyte each take no more memory than short ones, and are still counted."""
+    found = Found(Received("m", "h", "", {}, 1, 0, NOW), None, "id", "k" * 1_000_000, None)
+    (group,) = count_by([found], [By.KIND], NOW)
+    assert (group.count, len(group.values[By.KIND] or "")) == (1, 200)

@@ -133,18 +133,26 @@ class Leases:
         return page
 
     def _put_by(self) -> None:
-        """Write down the handles that are left of the page; they are given back at the end."""
+        """Write down the handles that are left of the page, and until when they are good."""
         self._seen.update(map(_digest, self._page))
-        self._held.writelines(f"{handle}\n" for handle in self._page.values())
+        self._held.writelines(f"{self._until} {handle}\n" for handle in self._page.values())
         self._page.clear()
 
     def _release(self) -> None:
         """Make everything that is still held visible at once, where the queue lets us."""
-        self._held.seek(0)
-        while handles := [line.rstrip("\n") for line in islice(self._held, _RELEASED_AT_ONCE)]:
-            if len(self._queue.change_visibility([(handle, 0) for handle in handles])) == len(handles):
-                # The queue is away or these leases are gone. They all run out by themselves.
+        held = self._still_held()
+        while leases := [(handle, 0) for handle in islice(held, _RELEASED_AT_ONCE)]:
+            if len(self._queue.change_visibility(leases)) == len(leases):
+                # The queue is away, or does not let us. They all run out by themselves.
                 return
+
+    def _still_held(self) -> Iterator[str]:
+        """Read the handles back, without those whose leases have run out meanwhile."""
+        self._held.seek(0)
+        for line in self._held:
+            until, _, handle = line.rstrip("\n").partition(" ")
+            if float(until) > self._clock():
+                yield handle
 
 
 def _digest(message_id: str) -> bytes:

@@ -10,6 +10,9 @@ from penstock.deadletters.found import Found
 MOST_GROUPS: Final = 10_000
 """Groups that are told apart: kinds are whatever a sender writes. Everything beyond is counted as one more."""
 
+_LONGEST_VALUE: Final = 200
+"""Characters of a value: a kind of our own has fewer, and anybody may write a longer one."""
+
 _AGES = ((3600.0, "under 1 h"), (86_400.0, "under 1 d"), (604_800.0, "under 7 d"))
 _OLDEST = "7 d and more"
 
@@ -78,6 +81,11 @@ def count_by(found: Iterable[Found], by: Sequence[By], now: float) -> list[Group
 
 
 def _value(found: Found, what: By, now: float) -> str | None:
+    value = _said(found, what, now)
+    return value and value[:_LONGEST_VALUE]
+
+
+def _said(found: Found, what: By, now: float) -> str | None:
     letter = found.letter
     match what:
         case By.KIND:

@@ -228,7 +228,7 @@ def _destination(stage: Stage, to: str, queues: Queues) -> SqsQueue:
         Failure: there is none of that name, or it is the dead-letter queue.
     """
     client = sqs_client(stage.session, stage.endpoint_url)
-    name = to.rsplit("/", 1)[-1] if "://" in to else to
+    name = to.rstrip("/").rsplit("/", 1)[-1]
     if name == queues.dead.url.rsplit("/", 1)[-1]:
         raise Failure("--to: that is the dead-letter queue: the reason of each would be gone", USAGE)
     if "://" in to:
