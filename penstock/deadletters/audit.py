@@ -6,16 +6,16 @@ take messages from the drain, so that what may be waiting there is left undecide
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from uuid import UUID
 
 from penstock.database.entries import Standing, count_outcomes, list_unsettled, standings
 from penstock.database.ledger import DEAD, PENDING
 from penstock.database.watchdog import Watchdog
 from penstock.deadletters.census import Census
+from penstock.deadletters.groups import in_groups
 from penstock.deadletters.idfile import IdFile, keep_ids
 from penstock.deadletters.verdict import NOT_ODD, Scene, Verdict
 from penstock.queue import Depth, Queue
@@ -142,7 +142,7 @@ class _Run:
         letters = self.result.letters
         with self.database.transaction(_SECONDS) as connection:
             self.result.counts = Counter(count_outcomes(connection, self.result.since))
-            for page in _pages(letters.ids):
+            for page in in_groups(letters.ids, _PAGE):
                 known = standings(connection, page)
                 for id_ in page:
                     self._judge(id_, known.get(id_))
@@ -182,9 +182,3 @@ class _Run:
     def _tell(self, finding: Finding) -> None:
         self.result.verdicts[finding.verdict] += 1
         self.on_finding(finding)
-
-
-def _pages(ids: Iterable[UUID]) -> Iterator[list[UUID]]:
-    left = iter(ids)
-    while page := list(islice(left, _PAGE)):
-        yield page

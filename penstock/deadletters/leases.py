@@ -8,15 +8,18 @@ them back are in a file without a name.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from hashlib import sha256
-from itertools import islice
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Final, Self
 
+from penstock.deadletters.groups import in_groups
 from penstock.queue import BATCH_LIMIT, Queue, Received
+
+LEASE_LOST: Final = "LeaseLost"
+"""Why a message is not deleted: its lease had run out."""
 
 PAGE_SECONDS: Final = 120
 """Lease of a page: sending it to a queue that throttles takes less."""
@@ -80,7 +83,7 @@ class Leases:
     def pages(self) -> Iterator[list[Received]]:
         """Lease page after page of messages not seen before, until the queue has no more.
 
-        What is not forgotten of a page by the time that the next one is asked for is held until the end.
+        What is not deleted of a page by the time that the next one is asked for is held until the end.
 
         Raises:
             penstock.queue.QueueError: the queue cannot be read.
@@ -97,15 +100,19 @@ class Leases:
             if fresh:
                 yield list(fresh.values())
 
-    @property
-    def have_lapsed(self) -> bool:
-        """Whether the leases of the newest page have run out: another receiver may hold its messages."""
-        return self._clock() >= self._until
+    def delete(self, messages: Sequence[Received]) -> dict[int, str]:
+        """Delete messages of the newest page; the positions returned, with why, are not deleted.
 
-    def forget(self, messages: Iterable[Received]) -> None:
-        """Give nothing back of these, of the newest page: they are deleted."""
-        for message in messages:
-            self._page.pop(message.message_id, None)
+        If the page's leases have run out, nothing is: its messages may be another receiver's by now.
+        """
+        if self._clock() >= self._until:
+            return dict.fromkeys(range(len(messages)), LEASE_LOST)
+        handles = [message.receipt_handle for message in messages]
+        refused = self._queue.delete(handles) if handles else {}
+        for index, message in enumerate(messages):
+            if index not in refused:
+                self._page.pop(message.message_id, None)
+        return {index: refusal.code for index, refusal in refused.items()}
 
     def _receive(self) -> list[Received]:
         """Ask several times at once, as often as it is worth while."""
@@ -140,8 +147,8 @@ class Leases:
 
     def _release(self) -> None:
         """Make everything that is still held visible at once, where the queue lets us."""
-        held = self._still_held()
-        while leases := [(handle, 0) for handle in islice(held, _RELEASED_AT_ONCE)]:
+        for handles in in_groups(self._still_held(), _RELEASED_AT_ONCE):
+            leases = [(handle, 0) for handle in handles]
             if len(self._queue.change_visibility(leases)) == len(leases):
                 # The queue is away, or does not let us. They all run out by themselves.
                 return

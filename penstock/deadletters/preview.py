@@ -1,12 +1,12 @@
 """What a replay would send, and what would become of it, with nothing sent."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from penstock.deadletters.found import Found
+from penstock.deadletters.groups import in_groups
 from penstock.deadletters.look import look
 from penstock.deadletters.plan import Outcome, Plan, Withheld, written
 from penstock.queue import Queue
@@ -68,7 +68,7 @@ def preview(
     # Only what is sent counts towards the limit, as in a replay.
     limit = plan.limit if plan.edit is None and plan.max_replays is None else None
     with closing(look(dead, plan.selector, limit=limit, on_page=on_page)) as found:
-        for some in _in_groups(found):
+        for some in in_groups(found, TRIED_AT_ONCE):
             for one in _previewed(some, plan, try_out, left):
                 left = left if left is None or one.is_withheld else left - 1
                 yield one
@@ -99,9 +99,3 @@ def _judged(found: Found, verdict: "Verdict | None") -> Previewed:
 
 def _told(found: Found, would: str, why: str | None = None) -> Previewed:
     return Previewed(found.message.message_id, found.id, found.kind, str(would), why)
-
-
-def _in_groups(found: Iterable[Found]) -> Iterator[list[Found]]:
-    left = iter(found)
-    while some := list(islice(left, TRIED_AT_ONCE)):
-        yield some

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from penstock.deadletters.archive import Archive
 from penstock.deadletters.found import Found
 from penstock.deadletters.leases import PAGE_LIMIT, Leases, scan_seconds
-from penstock.deadletters.replay import LEASE_LOST
 from penstock.deadletters.selector import Selector
 from penstock.queue import Queue, Received
 
@@ -55,7 +54,7 @@ def purge(
         ArchiveError: the backup cannot be written; what is not in it has not been deleted.
         penstock.queue.QueueError: the queue cannot be read.
     """
-    run = _Run(dead, selector, archive, limit, on_deleted)
+    run = _Run(selector, archive, limit, on_deleted)
     page_limit = PAGE_LIMIT if limit is None or not selector.is_everything else min(PAGE_LIMIT, max(limit, 1))
     with Leases(dead, scan_seconds(dead.depth().total), page_limit=page_limit, clock=clock) as leases:
         for page in leases.pages() if limit != 0 else ():
@@ -71,14 +70,12 @@ class _Run:
 
     def __init__(
         self,
-        dead: Queue,
         selector: Selector,
         archive: Archive | None,
         left: int | None,
         on_deleted: Callable[[list[Found]], None],
     ) -> None:
         self.left = left
-        self._dead = dead
         self._selector = selector
         self._archive = archive
         self._on_deleted = on_deleted
@@ -97,10 +94,9 @@ class _Run:
             return
         if self._archive:
             self._archive.write(one.message for one in meant)
-        refused = self._delete(meant, leases)
+        refused = leases.delete([one.message for one in meant])
         self._kept.update(refused.values())
         gone = [one for index, one in enumerate(meant) if index not in refused]
-        leases.forget(one.message for one in gone)
         self._deleted += len(gone)
         self._on_deleted(gone)
 
@@ -108,11 +104,3 @@ class _Run:
         """Sum up."""
         missing = self._selector.ids - self._named if self.left != 0 else frozenset[str]()
         return Purged(self._seen, self._deleted, dict(self._kept), missing)
-
-    def _delete(self, meant: list[Found], leases: Leases) -> dict[int, str]:
-        """Delete, unless our leases ran out: then they may be another receiver's by now."""
-        if leases.have_lapsed:
-            return dict.fromkeys(range(len(meant)), LEASE_LOST)
-        handles = [one.message.receipt_handle for one in meant]
-        refused = self._dead.delete(handles)
-        return {index: refusal.code for index, refusal in refused.items()}

@@ -15,14 +15,13 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from penstock.deadletters.found import Found
-from penstock.deadletters.leases import PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
+from penstock.deadletters.leases import LEASE_LOST, PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
 from penstock.deadletters.pace import Pace
 from penstock.deadletters.plan import Outcome, Plan, Withheld, written
 from penstock.deadletters.stamp import REPLAY_ATTRIBUTE
 from penstock.queue import Outgoing, Queue, Received, Refusal
 
 _HOPELESS: Final = 30
-LEASE_LOST: Final = "LeaseLost"
 REPLAYED_ALREADY: Final = "ReplayedAlready"
 
 
@@ -220,13 +219,10 @@ class _Run:
             self._stopped = refused[max(refused)].code
 
     def _delete(self, sent: list[Found], leases: Leases) -> None:
-        """Delete what was sent, unless our leases ran out: then it may be another receiver's by now."""
-        if leases.have_lapsed:
-            why = dict.fromkeys(range(len(sent)), LEASE_LOST)
-        else:
-            why = self._refused_deletes(sent)
+        """Delete what was sent, and tell what became of it."""
+        why = leases.delete([found.message for found in sent])
+        if LEASE_LOST not in why.values():
             self._judge_deletes(why, any_deleted=len(why) < len(sent))
-            leases.forget(found.message for index, found in enumerate(sent) if index not in why)
         # What is done is told of all, even if the telling of one fails or is interrupted.
         with ExitStack() as telling:
             for index, found in reversed(list(enumerate(sent))):
@@ -238,11 +234,6 @@ class _Run:
         self._kept_in_a_row = 0 if any_deleted else self._kept_in_a_row + len(why)
         if self._kept_in_a_row >= _HOPELESS:
             self._stopped = why[max(why)]
-
-    def _refused_deletes(self, sent: list[Found]) -> dict[int, str]:
-        handles = [found.message.receipt_handle for found in sent]
-        refused = self._dead.delete(handles) if handles else {}
-        return {index: refusal.code for index, refusal in refused.items()}
 
     def _tell(self, found: Found, outcome: Outcome, code: str | None = None, detail: str | None = None) -> None:
         self._counts[outcome] += 1
