@@ -51,7 +51,7 @@ check: install ## Check style, types and import rules
 .PHONY: openapi
 openapi: install ## Describe the API anew: producer/openapi.json
 	@mkdir -p build
-	$(RUN)python -m penstock.producer.openapi --title shop producer.page_views producer.orders producer.stock \
+	$(RUN)python -m penstock.producer.http.openapi --title shop producer.page_views producer.orders producer.stock \
 		producer.emails producer.batches > build/openapi.json
 	mv build/openapi.json producer/openapi.json
 

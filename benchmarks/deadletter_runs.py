@@ -23,8 +23,8 @@ from botocore.config import Config
 
 from benchmarks.memory import peak
 from penstock.deadletters import Plan, Replayed, Selector, look, replay
-from penstock.deadletters.archive import Archive
-from penstock.deadletters.export import export as write
+from penstock.deadletters.archive.export import export as write
+from penstock.deadletters.archive.file import Archive
 from penstock.deadletters.stats import By, count_by
 from penstock.queue import SqsQueue
 
@@ -90,17 +90,17 @@ def plain_give_back(dead_url: str, _main_url: str) -> Callable[[], None]:
     client = _client()
 
     def run() -> None:
-        tens: list[Any] = []
+        chunked: list[Any] = []
 
         def receive() -> bool:
             messages = _received(client, dead_url)
-            tens.extend([_handles(messages, VisibilityTimeout=0)] if messages else [])
+            chunked.extend([_handles(messages, VisibilityTimeout=0)] if messages else [])
             return bool(messages)
 
         def give_back() -> bool:
             with suppress(IndexError):
-                client.change_message_visibility_batch(QueueUrl=dead_url, Entries=tens.pop())
-            return bool(tens)
+                client.change_message_visibility_batch(QueueUrl=dead_url, Entries=chunked.pop())
+            return bool(chunked)
 
         _work(receive)
         _work(give_back)

@@ -131,7 +131,7 @@ def _burst(bench: Bench, options: argparse.Namespace, title: str) -> Table:
     bodies = [{"sku": f"A{number}", "delta": -2} for number in range(options.intents)]
 
     def ours() -> None:
-        receipts = emitter.emit_many((StockAdjusted(**body) for body in bodies), patience_seconds=60)  # type: ignore[arg-type]
+        receipts = emitter.emit_many((StockAdjusted(**body) for body in bodies), timeout_seconds=60)  # type: ignore[arg-type]
         assert len(receipts) == len(bodies)
 
     def loop() -> None:

@@ -25,8 +25,8 @@ from typing import Any, Final
 from urllib.request import urlopen
 from uuid import UUID
 
-from penstock.consumer.faults import Cause, DataFault
-from penstock.consumer.letter import DeadLetter
+from penstock.consumer.dead_letter import DeadLetter
+from penstock.consumer.faults.tree import Cause, DataFault
 from penstock.queue import Attribute, Outgoing
 
 IN_FLIGHT_LIMIT: Final = 120_000

@@ -3,7 +3,7 @@
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
-from penstock.deadletters.function import DeadLetters
+from penstock.deadletters.function.handler import DeadLetters
 
 copy_config_to_registered_loggers(Logger(), include={"penstock"})
 

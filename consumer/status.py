@@ -4,7 +4,7 @@ from typing import Any
 
 from penstock.consumer import Outcomes
 from penstock.producer import outcome_answer
-from penstock.producer.api import HttpApi
+from penstock.producer.http.api import HttpApi
 
 api = HttpApi()
 outcomes = Outcomes()

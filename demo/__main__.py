@@ -15,7 +15,7 @@ from demo.connections import ConnectionWatch
 from demo.requests import CONCURRENCY, Answer, Request, make_burst, one_of_each, send
 from penstock.local.aws import ACCESS_KEY
 from penstock.local.errors import LocalError
-from penstock.local.stack import LocalStack
+from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
 from penstock.queue import Queue, QueueError, SqsQueue, sqs_client
 
@@ -31,7 +31,7 @@ _data = Console()
 def main() -> int:
     """Run the demo; return the exit code."""
     # A stack of its own: one that somebody works with is left alone.
-    stack = LocalStack(PROJECT, PROJECT / ".penstock" / "demo")
+    stack = LocalDeployment(PROJECT, PROJECT / ".penstock" / "demo")
     try:
         stack.reset()
         local = stack.up(lambda step: _talk.print(f"[dim]{step}[/dim]"))

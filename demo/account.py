@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 
 from demo.requests import Answer, Request
-from penstock.consumer.letter import DeadLetter
+from penstock.consumer.dead_letter import DeadLetter
 from penstock.queue import Queue
 
 

@@ -10,9 +10,9 @@ from math import sin
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
-from penstock.cli.dashboard import History, dashboard
-from penstock.cli.snapshot import CLOUDWATCH, Snapshot
-from penstock.consumer.override import BreakerStatus
+from penstock.cli.status.dashboard import History, dashboard
+from penstock.cli.status.snapshot import CLOUDWATCH, Snapshot
+from penstock.consumer.breaker.manual import BreakerStatus
 from penstock.database.figures import DeadCause, Figures
 from penstock.queue import Depth
 

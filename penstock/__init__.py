@@ -3,11 +3,11 @@
 What a producer needs is here. The consumer's side is `penstock.consumer`, which needs the extra `consumer`.
 """
 
-from penstock.intents import Instant, Receipt, WriteIntent
+from penstock.intents import Receipt, UtcDatetime, WriteIntent
 from penstock.producer import (
     EmitError,
     IntentTooLarge,
-    NotKept,
+    NotAcknowledged,
     ReceiptKeyUnavailable,
     accepted,
     emit,
@@ -16,11 +16,11 @@ from penstock.producer import (
 
 __all__ = [
     "EmitError",
-    "Instant",
     "IntentTooLarge",
-    "NotKept",
+    "NotAcknowledged",
     "Receipt",
     "ReceiptKeyUnavailable",
+    "UtcDatetime",
     "WriteIntent",
     "accepted",
     "emit",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock.producer.api import HttpApi
+from penstock.producer.http.api import HttpApi
 from shared.intents import PageViewed, StockAdjusted
 
 api = HttpApi()

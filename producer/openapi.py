@@ -4,7 +4,7 @@ from pathlib import Path
 
 from aws_lambda_powertools.event_handler import Response
 
-from penstock.producer.api import HttpApi
+from penstock.producer.http.api import HttpApi
 
 api = HttpApi()
 document = Path(__file__).with_name("openapi.json").read_text()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from penstock import accepted
-from penstock.producer.api import HttpApi
+from penstock.producer.http.api import HttpApi
 from shared.intents import PageViewed
 
 api = HttpApi()

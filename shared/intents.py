@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from penstock import Instant, WriteIntent
+from penstock import UtcDatetime, WriteIntent
 
 Sku = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -18,7 +18,7 @@ class PageViewed(WriteIntent, kind="page.viewed"):
     path: Text
     visitor: UUID
     referrer: Text | None = None
-    viewed_at: Instant
+    viewed_at: UtcDatetime
     duration_ms: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
@@ -28,7 +28,7 @@ class OrderPlaced(WriteIntent, kind="order.placed"):
     order_id: UUID
     customer: Text
     total: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
-    placed_at: Instant
+    placed_at: UtcDatetime
 
 
 class OrderStatusChanged(WriteIntent, kind="order.status_changed"):
@@ -36,7 +36,7 @@ class OrderStatusChanged(WriteIntent, kind="order.status_changed"):
 
     order_id: UUID
     status: Literal["paid", "packed", "shipped", "delivered", "cancelled"]
-    changed_at: Instant
+    changed_at: UtcDatetime
 
 
 class StockAdjusted(WriteIntent, kind="stock.adjusted"):

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-import boto3
 import httpx
 import psycopg
 import pytest
@@ -22,14 +21,13 @@ from penstock.local.aws import LocalAws
 from penstock.local.errors import ToolError
 from penstock.local.node import check_node
 from penstock.local.postgres import Postgres
-from penstock.local.stack import LocalStack
+from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
-from tests.cli_stack import FIFO, STANDARD, Ended, Run, Stack, deployed
-from tests.secrets import Secrets
+from tests.support.cli_stack import FIFO, STANDARD, Ended, Run, Stack, deployed
+from tests.support.project import ROOT
+from tests.support.secrets import Secrets
 
-ROOT = Path(__file__).parent.parent
 TEMPLATE = "template_shop"
-SESSION = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
 
 # Nothing of the caller's AWS reaches a test.
 for name in [name for name in os.environ if name.startswith(("AWS_", "PENSTOCK_", "POWERTOOLS_"))]:
@@ -103,7 +101,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
     """The service, deployed to a local stack of its own; for tests of the xdist group `deployment`."""
     try:
         check_node()
@@ -111,7 +109,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
-    stack = LocalStack(ROOT, tmp_path_factory.mktemp("stack"))
+    stack = LocalDeployment(ROOT, tmp_path_factory.mktemp("stack"))
     try:
         stack.up()
         yield stack
@@ -120,7 +118,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 @pytest.fixture
-def live(stack: LocalStack) -> LocalState:
+def live(stack: LocalDeployment) -> LocalState:
     """The way to the stack, as it is recorded."""
     live = state.read(stack.folder)
     assert live is not None

@@ -11,14 +11,14 @@ from uuid import uuid4
 import pytest
 
 from benchmarks.emit_rounds import first_answer
-from tests.conftest import ROOT, SESSION
+from tests.support.project import ROOT, SESSION
 
 EXPORTS = {
     "penstock": {
         "EmitError",
-        "Instant",
+        "UtcDatetime",
         "IntentTooLarge",
-        "NotKept",
+        "NotAcknowledged",
         "Receipt",
         "ReceiptKeyUnavailable",
         "WriteIntent",
@@ -80,9 +80,9 @@ NOT_AT_THE_START = [
     "penstock.database",
     "penstock.deadletters",
     "penstock.intents.envelope",
-    "penstock.intents.schema",
+    "penstock.intents.schema.document",
     "penstock.producer.aio",
-    "penstock.producer.openapi",
+    "penstock.producer.http.openapi",
     "penstock.queue.s3",
     "penstock.testing",
 ]

@@ -2,13 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from importlib.util import find_spec
 
-
-def version_line() -> str:
-    """Name the installed version."""
-    return f"penstock {version('penstock')}"
+from penstock.cli.support.version import version_line
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

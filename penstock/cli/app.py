@@ -10,10 +10,23 @@ from typing import Annotated, Final
 
 import typer
 
-from penstock.cli import version_line
+from penstock.cli.support.version import version_line
 
-_COMMANDS: Final = {"status": "status", "top": "top", "audit": "audit_", "check": "check", "emit": "emit"}
-_NOUNS: Final = ("breaker", "dlq", "ledger", "db", "intents", "local")
+_COMMANDS: Final = {
+    "status": "status.command.status",
+    "top": "status.top.top",
+    "audit": "commands.audit.audit_",
+    "check": "commands.check.check",
+    "emit": "emit.command.emit",
+}
+_GROUPS: Final = {
+    "breaker": "commands.breaker",
+    "dlq": "dlq",
+    "ledger": "commands.ledger",
+    "db": "commands.db",
+    "intents": "commands.intents",
+    "local": "commands.local",
+}
 _PIPED_INTO: Final = "emit"
 
 
@@ -34,18 +47,20 @@ def tree(words: Sequence[str] = ()) -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_root)
-    known = (*_COMMANDS, *_NOUNS)
+    known = (*_COMMANDS, *_GROUPS)
     for name in words[:1] if words and words[0] in known else known:
-        _grow(app, name, words[1:])
+        _add_command(app, name, words[1:])
     return app
 
 
-def _grow(app: typer.Typer, name: str, words: Sequence[str]) -> None:
-    module = import_module(f"penstock.cli.{name}")
+def _add_command(app: typer.Typer, name: str, words: Sequence[str]) -> None:
     if name in _COMMANDS:
-        command = getattr(module, _COMMANDS[name])
+        place, _, function = _COMMANDS[name].rpartition(".")
+        module = import_module(f"penstock.cli.{place}")
+        command = getattr(module, function)
         app.command(name, epilog=module.EPILOG, no_args_is_help=name == _PIPED_INTO)(command)
     else:
+        module = import_module(f"penstock.cli.{_GROUPS[name]}")
         app.add_typer(module.tree(words) if name == "dlq" else module.app, name=name)
 
 

@@ -23,8 +23,8 @@ from botocore.exceptions import (
 )
 
 from penstock.cli.app import tree
-from penstock.cli.failure import CREDENTIALS, FAILED, USAGE, Failure
-from penstock.cli.refused import CREDENTIAL_CODES
+from penstock.cli.support.aws_errors import CREDENTIAL_CODES
+from penstock.cli.support.errors import CREDENTIALS, FAILED, USAGE, Failure
 from penstock.settings import SettingsError
 
 _DEBUG = "--debug"

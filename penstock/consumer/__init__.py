@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock.consumer.faults import (
+from penstock.consumer.faults.tree import (
     Cause,
     ConflictFault,
     DataFault,
@@ -14,16 +14,16 @@ from penstock.consumer.faults import (
 )
 
 if TYPE_CHECKING:
-    from penstock.consumer.append import Append
-    from penstock.consumer.binding import BindingError
-    from penstock.consumer.custom import Custom
-    from penstock.consumer.delete import Delete
+    from penstock.consumer.breaker.probe import Probe
     from penstock.consumer.drain import Drain
-    from penstock.consumer.increment import Increment
+    from penstock.consumer.mapping.columns import BindingError
+    from penstock.consumer.modes.append import Append
+    from penstock.consumer.modes.custom import Custom
+    from penstock.consumer.modes.delete import Delete
+    from penstock.consumer.modes.increment import Increment
+    from penstock.consumer.modes.upsert import Upsert
     from penstock.consumer.outcomes import Outcomes
-    from penstock.consumer.probe import Probe
     from penstock.consumer.prune import Prune
-    from penstock.consumer.upsert import Upsert
 
 __all__ = [
     "Append",
@@ -46,16 +46,16 @@ __all__ = [
 ]
 
 _MODULES: Final = {
-    "Append": "append",
-    "BindingError": "binding",
-    "Custom": "custom",
-    "Delete": "delete",
+    "Append": "modes.append",
+    "BindingError": "mapping.columns",
+    "Custom": "modes.custom",
+    "Delete": "modes.delete",
     "Drain": "drain",
-    "Increment": "increment",
+    "Increment": "modes.increment",
     "Outcomes": "outcomes",
-    "Probe": "probe",
+    "Probe": "breaker.probe",
     "Prune": "prune",
-    "Upsert": "upsert",
+    "Upsert": "modes.upsert",
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.consumer.faults import DataFault, Fault
+from penstock.consumer.faults.tree import DataFault, Fault
 from penstock.intents import Envelope, WriteIntent
 
 Record = Mapping[str, Any]

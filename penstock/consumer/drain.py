@@ -9,17 +9,17 @@ from typing import Any
 from sqlalchemy import Engine
 
 from penstock.consumer.batch import Batch
-from penstock.consumer.bindings import Bindings
-from penstock.consumer.breaker import Breaker
-from penstock.consumer.decode import Decoding
-from penstock.consumer.faults import DeploymentFault, Fault
-from penstock.consumer.garbage import collecting_later
-from penstock.consumer.handback import delay
-from penstock.consumer.modes import Bound, WriteMode
-from penstock.consumer.redeem import Redeeming
-from penstock.consumer.setaside import set_aside
-from penstock.consumer.trace import link_traces
-from penstock.consumer.transaction import land
+from penstock.consumer.breaker.breaker import Breaker
+from penstock.consumer.faults.tree import DeploymentFault, Fault
+from penstock.consumer.modes.base import Bound, WriteMode
+from penstock.consumer.modes.registry import Bindings
+from penstock.consumer.pipeline.dead_letters import send_to_dlq
+from penstock.consumer.pipeline.decode import Decoding
+from penstock.consumer.pipeline.gc_pause import collecting_later
+from penstock.consumer.pipeline.payloads import Redeeming
+from penstock.consumer.pipeline.retry_delay import delay
+from penstock.consumer.pipeline.tracing import link_traces
+from penstock.consumer.pipeline.transaction import land
 from penstock.database import drain_engine
 from penstock.database.watchdog import Watchdog
 from penstock.intents import Contract, WriteIntent, kind_of
@@ -109,7 +109,7 @@ class Drain:
             raised = fault
         else:
             batch.hand_back(item for item in batch.items if item.returns)
-            set_aside(batch, dead_letters)
+            send_to_dlq(batch, dead_letters)
         link_traces(batch)
         delay(batch, queue)
         self._breaker.consider(raised, database, batch, context)

@@ -8,12 +8,12 @@ from functools import cached_property
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from penstock.consumer.sqlstates import fault_of
+from penstock.consumer.faults.sqlstate import fault_of
 from penstock.database import reader_engine
 from penstock.database.entries import find_entry
 from penstock.database.ledger import PENDING
 from penstock.database.retention import KEPT_DAYS
-from penstock.intents import Outcome, OutcomeForgotten, OutcomeUnavailable, Receipt, verify
+from penstock.intents import Outcome, OutcomeExpired, OutcomeUnavailable, Receipt, verify
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
 
 _logger = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class Outcomes:
                 at growing intervals, and not held in between.
 
         Raises:
-            penstock.intents.ForgedReceipt: it is no receipt of this service; the database was not asked.
-            penstock.intents.OutcomeForgotten: it is of a time that the ledger has forgotten.
+            penstock.intents.InvalidReceipt: it is no receipt of this service; the database was not asked.
+            penstock.intents.OutcomeExpired: it is of a time that the ledger has forgotten.
             penstock.intents.OutcomeUnavailable: the database, or the receipts' key, is out of reach.
             penstock.settings.SettingsError: a setting is missing or bad.
         """
@@ -68,7 +68,7 @@ class Outcomes:
             row = find_entry(connection, receipt.id)
         if row is None:
             if receipt.made_at and receipt.made_at < datetime.now(UTC) - _KEPT:
-                raise OutcomeForgotten("older than what the ledger keeps")
+                raise OutcomeExpired("older than what the ledger keeps")
             return Outcome(receipt.id, "pending")
         if row.outcome == PENDING:
             return Outcome(receipt.id, "pending", row.stated_at)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from penstock.consumer.sqlstates import fault_of
+from penstock.consumer.faults.sqlstate import fault_of
 from penstock.database import writer_engine
 from penstock.database.retention import POSTPONED, prune
 from penstock.database.watchdog import Watchdog

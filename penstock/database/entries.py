@@ -86,7 +86,7 @@ def find_entry(connection: Connection, id_: UUID) -> Entry | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LedgerState:
     """How an intent stands, in brief.
 
     Attributes:
@@ -102,18 +102,18 @@ class Standing:
     purged: str | None
 
 
-def standings(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Standing]:
+def standings(connection: Connection, ids: Collection[UUID]) -> dict[UUID, LedgerState]:
     """Return how each of these intents stands, of those that the ledger knows.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refused, or is away.
     """
-    known: dict[UUID, Standing] = {}
+    known: dict[UUID, LedgerState] = {}
     for generation in (past, ledger):
         rows = connection.execute(
             _standing(generation.c).where(generation.c.id == func.any(_ids)), {"ids": list(ids)}
         )
-        known |= {row.id: Standing(*row) for row in rows}
+        known |= {row.id: LedgerState(*row) for row in rows}
     return known
 
 
@@ -129,14 +129,14 @@ def count_outcomes(connection: Connection, since: datetime) -> dict[str, int]:
     return {found: count for found, count in rows}  # noqa: C416 (rows are no pairs to mypy)
 
 
-def list_unsettled(connection: Connection, since: datetime) -> Iterator[Standing]:
+def list_unsettled(connection: Connection, since: datetime) -> Iterator[LedgerState]:
     """Go through the intents that have been dead or pending since then, some thousands at a time.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refused, or is away.
     """
     for row in connection.execution_options(yield_per=_PAGE).execute(_standing(unsettled(since).c)):
-        yield Standing(*row)
+        yield LedgerState(*row)
 
 
 def unsettled(since: datetime | ColumnElement[datetime]) -> Subquery:

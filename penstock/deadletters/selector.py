@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, Self
 
-from penstock.deadletters.found import Found, canonical
+from penstock.deadletters.message import DeadLetterMessage, canonical
 
 
 class Predicate(Protocol):
@@ -92,11 +92,11 @@ class Selector:
         """Whether it has no criterion at all."""
         return self == type(self)()
 
-    def names(self, found: Found) -> frozenset[str]:
+    def names(self, found: DeadLetterMessage) -> frozenset[str]:
         """Return the ids asked for that are this one's."""
         return self.ids & {canonical(found.message.message_id), found.id}
 
-    def takes(self, found: Found) -> bool:
+    def takes(self, found: DeadLetterMessage) -> bool:
         """Tell whether this one is meant."""
         letter = found.letter
         return (

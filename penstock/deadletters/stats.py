@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from penstock.deadletters.found import Found
+from penstock.deadletters.message import DeadLetterMessage
 
 MOST_GROUPS: Final = 10_000
 """Groups that are told apart: kinds are whatever a sender writes. Everything beyond is counted as one more."""
@@ -27,7 +27,7 @@ class By(StrEnum):
 
 
 @dataclass(slots=True)
-class Group:
+class StatsGroup:
     """Dead letters that have something in common.
 
     Attributes:
@@ -45,14 +45,14 @@ class Group:
     newest: float
     detail: str | None
 
-    def add(self, found: Found) -> None:
+    def add(self, found: DeadLetterMessage) -> None:
         """Count one more."""
         self.count += 1
         self.oldest = min(self.oldest, found.message.sent_at)
         self.newest = max(self.newest, found.message.sent_at)
 
 
-def count_by(found: Iterable[Found], by: Sequence[By], now: float) -> list[Group]:
+def count_by(found: Iterable[DeadLetterMessage], by: Sequence[By], now: float) -> list[StatsGroup]:
     """Count dead letters.
 
     Args:
@@ -63,7 +63,7 @@ def count_by(found: Iterable[Found], by: Sequence[By], now: float) -> list[Group
     Returns:
         The groups, the largest first.
     """
-    groups: dict[tuple[str | None, ...], Group] = {}
+    groups: dict[tuple[str | None, ...], StatsGroup] = {}
     for one in found:
         values = tuple(_value(one, what, now) for what in by)
         if values not in groups and len(groups) >= MOST_GROUPS:
@@ -72,7 +72,7 @@ def count_by(found: Iterable[Found], by: Sequence[By], now: float) -> list[Group
         if group is None:
             named = dict(zip(by, values, strict=True)) if values else {}
             sent_at = one.message.sent_at
-            groups[values] = Group(
+            groups[values] = StatsGroup(
                 named, 1, sent_at, sent_at, one.letter.detail if one.letter and values else None
             )
         else:
@@ -80,12 +80,12 @@ def count_by(found: Iterable[Found], by: Sequence[By], now: float) -> list[Group
     return sorted(groups.values(), key=lambda group: (-group.count, group.oldest))
 
 
-def _value(found: Found, what: By, now: float) -> str | None:
+def _value(found: DeadLetterMessage, what: By, now: float) -> str | None:
     value = _said(found, what, now)
     return value and value[:_LONGEST_VALUE]
 
 
-def _said(found: Found, what: By, now: float) -> str | None:
+def _said(found: DeadLetterMessage, what: By, now: float) -> str | None:
     letter = found.letter
     match what:
         case By.KIND:

@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from penstock.intents.ids import derive_id, new_id
-from penstock.intents.instant import Instant
 from penstock.intents.intent import WriteIntent, kind_of
-from penstock.intents.outcomes import Outcome, OutcomeForgotten, OutcomeUnavailable
-from penstock.intents.receipts import ForgedReceipt, Receipt, sign, verify
+from penstock.intents.outcomes import Outcome, OutcomeExpired, OutcomeUnavailable
+from penstock.intents.receipts import InvalidReceipt, Receipt, sign, verify
 from penstock.intents.sealing import refer, seal
+from penstock.intents.utc_datetime import UtcDatetime
 
 if TYPE_CHECKING:
     from penstock.intents.envelope import Contract, Envelope, EnvelopeError
@@ -17,12 +17,12 @@ __all__ = [
     "Contract",
     "Envelope",
     "EnvelopeError",
-    "ForgedReceipt",
-    "Instant",
+    "InvalidReceipt",
     "Outcome",
-    "OutcomeForgotten",
+    "OutcomeExpired",
     "OutcomeUnavailable",
     "Receipt",
+    "UtcDatetime",
     "WriteIntent",
     "derive_id",
     "kind_of",

@@ -14,10 +14,10 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 
-from penstock.intents.instant import Instant
 from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of
 from penstock.intents.storable import overflowed, refuse_unstorable, suspect
 from penstock.intents.upgrades import UpgradeError, check_upgraders, upgraded
+from penstock.intents.utc_datetime import UtcDatetime
 
 D = TypeVar("D")
 
@@ -52,7 +52,7 @@ class Envelope(Generic[D]):
     id: UUID
     source: Annotated[str, Field(min_length=1, max_length=1000)]
     type: Kind
-    time: Instant
+    time: UtcDatetime
     datacontenttype: Literal["application/json"] = "application/json"
     dataversion: int = 1
     traceparent: str | None = None
@@ -91,7 +91,7 @@ class Contract:
         self._names: dict[str, type[WriteIntent]] = {}
         for intent in intents:
             kinds[kind_of(intent)] = intent
-            for name in (kind_of(intent), *intent.intent_formerly):
+            for name in (kind_of(intent), *intent.intent_aliases):
                 other = self._names.setdefault(name, intent)
                 if other is not intent:
                     raise TypeError(f"{other.__name__} and {intent.__name__} share the kind {name!r}")

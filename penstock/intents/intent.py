@@ -14,7 +14,7 @@ from penstock.intents.ids import new_id
 KIND_PATTERN = "[a-z][a-z0-9]*([._-][a-z0-9]+)*"
 KIND_LIMIT = 100
 _IDENTITY = ("intent_id", "intent_time")
-_TAKEN = {*_IDENTITY, "intent_ordering_key", "intent_kind", "intent_version", "intent_formerly", "upgrader"}
+_TAKEN = {*_IDENTITY, "intent_ordering_key", "intent_kind", "intent_version", "intent_aliases", "upgrader"}
 
 Upgrader: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 """Makes the data of one version into that of the next: values as JSON has them, by their names on the wire."""
@@ -35,7 +35,7 @@ class WriteIntent(BaseModel):
 
     Whoever changes the fields raises the version, and says how the data of the one before is read:
 
-        class StockAdjusted(WriteIntent, kind="stock.adjusted", version=2, formerly=("stock.changed",)):
+        class StockAdjusted(WriteIntent, kind="stock.adjusted", version=2, aliases=("stock.changed",)):
             sku: str
             delta: int
             warehouse: str
@@ -44,7 +44,7 @@ class WriteIntent(BaseModel):
         def _(data: dict[str, Any]) -> dict[str, Any]:
             return data | {"warehouse": "main"}
 
-    Under the names that a kind had formerly, the oldest first, it is read as well, and becomes the kind of today.
+    A message under one of the `aliases`, the oldest first, is read as well and becomes the present kind.
 
     An intent has an id and a time from the first moment that either is asked for. Both stay with the object,
     so that emitting it again is the same intent; neither takes part in a comparison.
@@ -66,26 +66,26 @@ class WriteIntent(BaseModel):
     """The stable name of this class of intents."""
     intent_version: ClassVar[int] = 1
     """Which version of the kind this class is."""
-    intent_formerly: ClassVar[tuple[str, ...]] = ()
+    intent_aliases: ClassVar[tuple[str, ...]] = ()
     """The names that the kind had before, the oldest first."""
     _upgraders: ClassVar[dict[int, Upgrader]] = {}
 
     def __init_subclass__(
-        cls, *, kind: str | None = None, version: int = 1, formerly: str | Iterable[str] = (), **kwargs: Any
+        cls, *, kind: str | None = None, version: int = 1, aliases: str | Iterable[str] = (), **kwargs: Any
     ) -> None:
         """Give the class its kind.
 
         Args:
             kind: the stable name; without one the class has that of the class it is made of.
             version: counts the changes of the fields; a rename of the kind leaves it as it is.
-            formerly: the names that the kind had before, the oldest first.
+            aliases: the names that the kind had before, the oldest first.
             kwargs: Pydantic's own.
 
         Raises:
             TypeError: a name is not of the form that kinds have, or the version is not one.
         """
         super().__init_subclass__(**kwargs)
-        names = (formerly,) if isinstance(formerly, str) else tuple(formerly)
+        names = (aliases,) if isinstance(aliases, str) else tuple(aliases)
         if kind is None:
             if names or version != 1:
                 raise TypeError(f"{cls.__name__}: a version or a former name goes with a kind")
@@ -93,10 +93,10 @@ class WriteIntent(BaseModel):
         for name in (kind, *names):
             _check_name(cls.__name__, name)
         if len({kind, *names}) <= len(names):
-            raise TypeError(f"{cls.__name__}: a kind is named twice among {kind!r} and what it was formerly")
+            raise TypeError(f"{cls.__name__}: a kind is named twice among {kind!r} and its aliases")
         if type(version) is not int or version < 1:
             raise TypeError(f"{cls.__name__}: the version {version!r} must be a whole number, 1 or greater")
-        cls.intent_kind, cls.intent_version, cls.intent_formerly, cls._upgraders = kind, version, names, {}
+        cls.intent_kind, cls.intent_version, cls.intent_aliases, cls._upgraders = kind, version, names, {}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -33,5 +33,5 @@ class OutcomeUnavailable(Exception):
     """Outcomes cannot be looked up at the moment."""
 
 
-class OutcomeForgotten(Exception):
+class OutcomeExpired(Exception):
     """The intent is so old that its outcome, if it had one, is not known any more."""

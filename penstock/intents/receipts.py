@@ -20,7 +20,7 @@ _TOKEN_LENGTH = 43
 _NOT_OURS = "not a receipt of this service"
 
 
-class ForgedReceipt(ValueError):
+class InvalidReceipt(ValueError):
     """A text is not a receipt signed with this key."""
 
 
@@ -55,12 +55,12 @@ def verify(token: str, key: str) -> Receipt:
     """Read a receipt back.
 
     Raises:
-        ForgedReceipt: it was not signed with `key`.
+        InvalidReceipt: it was not signed with `key`.
     """
     # Made anew: base64 lets a last character vary, and a receipt has one form only.
     receipt = sign(read_id(token), key)
     if not hmac.compare_digest(receipt.token, token):
-        raise ForgedReceipt(_NOT_OURS)
+        raise InvalidReceipt(_NOT_OURS)
     return receipt
 
 
@@ -68,14 +68,14 @@ def read_id(token: str) -> UUID:
     """Read the intent's id in a receipt, whoever signed it: whether it is genuine is for `verify` to say.
 
     Raises:
-        ForgedReceipt: it has not the form of a receipt.
+        InvalidReceipt: it has not the form of a receipt.
     """
     try:
         raw = base64.b64decode(f"{token}=", altchars="-_", validate=True) if len(token) == _TOKEN_LENGTH else b""
     except (binascii.Error, ValueError):
         raw = b""
     if raw[:1] != _VERSION:
-        raise ForgedReceipt(_NOT_OURS)
+        raise InvalidReceipt(_NOT_OURS)
     return UUID(bytes=raw[1 : 1 + _ID_BYTES])
 
 

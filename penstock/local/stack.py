@@ -24,7 +24,7 @@ def _silent(_step: str) -> None:
     """Say nothing."""
 
 
-class LocalStack:
+class LocalDeployment:
     """The local stack of a project.
 
     Args:

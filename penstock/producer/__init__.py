@@ -1,14 +1,20 @@
 """The producer's side: emit intents, answer 202. It knows no database."""
 
-from penstock.producer.answers import accepted
 from penstock.producer.emitter import Producer, emit, emit_many
-from penstock.producer.errors import EmitError, IntentTooLarge, NotKept, OrderingKeyError, ReceiptKeyUnavailable
-from penstock.producer.outcomes import outcome_answer
+from penstock.producer.errors import (
+    EmitError,
+    IntentTooLarge,
+    NotAcknowledged,
+    OrderingKeyError,
+    ReceiptKeyUnavailable,
+)
+from penstock.producer.http.outcomes import outcome_answer
+from penstock.producer.http.responses import accepted
 
 __all__ = [
     "EmitError",
     "IntentTooLarge",
-    "NotKept",
+    "NotAcknowledged",
     "OrderingKeyError",
     "Producer",
     "ReceiptKeyUnavailable",

@@ -41,7 +41,7 @@ class Addressing(Generic[I]):
         if key is None:
             return intent.intent_id
         return derive_id(
-            source=self.source, kind=(*intent.intent_formerly, kind_of(intent))[0], tenant=tenant, key=key
+            source=self.source, kind=(*intent.intent_aliases, kind_of(intent))[0], tenant=tenant, key=key
         )
 
     def group_of(self, intent: I) -> str | None:

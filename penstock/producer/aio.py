@@ -33,7 +33,7 @@ async def emit(
     idempotency_key: str | None = None,
     tenant: str | None = None,
     ordering_key: str | None = None,
-    patience_seconds: float | None = None,
+    timeout_seconds: float | None = None,
 ) -> Receipt:
     """Emit one intent; see `penstock.producer.emit`."""
     call = partial(
@@ -42,7 +42,7 @@ async def emit(
         idempotency_key=idempotency_key,
         tenant=tenant,
         ordering_key=ordering_key,
-        patience_seconds=patience_seconds,
+        timeout_seconds=timeout_seconds,
     )
     return await _in_thread(call)
 
@@ -53,7 +53,7 @@ async def emit_many(
     idempotency_key: Callable[[I], str | None] | None = None,
     tenant: str | Callable[[I], str | None] | None = None,
     ordering_key: str | Callable[[I], str | None] | None = None,
-    patience_seconds: float | None = None,
+    timeout_seconds: float | None = None,
 ) -> list[Receipt]:
     """Emit several intents; see `penstock.producer.emit_many`. A generator and the functions run in a thread."""
     call = partial(
@@ -62,7 +62,7 @@ async def emit_many(
         idempotency_key=idempotency_key,
         tenant=tenant,
         ordering_key=ordering_key,
-        patience_seconds=patience_seconds,
+        timeout_seconds=timeout_seconds,
     )
     return await _in_thread(call)
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from penstock.intents import Receipt, WriteIntent, kind_of, seal, sign
 from penstock.producer.addressing import Addressing
-from penstock.producer.errors import NotKept, ReceiptKeyUnavailable
-from penstock.producer.large import Outbox
+from penstock.producer.errors import NotAcknowledged, ReceiptKeyUnavailable
+from penstock.producer.large import SendBatch
 from penstock.producer.trace import Trace, current_trace
 from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, own_payloads
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
@@ -38,11 +38,11 @@ class Producer:
         idempotency_key: str | None = None,
         tenant: str | None = None,
         ordering_key: str | None = None,
-        patience_seconds: float | None = None,
+        timeout_seconds: float | None = None,
     ) -> Receipt:
         """Emit one intent; see `penstock.producer.emit`."""
         addressing: Addressing[WriteIntent] = self._addressing(idempotency_key, tenant, ordering_key)
-        (receipt,) = self._send([intent], addressing, patience_seconds)
+        (receipt,) = self._send([intent], addressing, timeout_seconds)
         return receipt
 
     def emit_many(
@@ -52,7 +52,7 @@ class Producer:
         idempotency_key: Callable[[I], str | None] | None = None,
         tenant: str | Callable[[I], str | None] | None = None,
         ordering_key: str | Callable[[I], str | None] | None = None,
-        patience_seconds: float | None = None,
+        timeout_seconds: float | None = None,
     ) -> list[Receipt]:
         """Emit several intents; see `penstock.producer.emit_many`."""
         if isinstance(idempotency_key, str):
@@ -60,7 +60,7 @@ class Producer:
                 "one idempotency_key for all would make them one intent: give a function of the intent"
             )
         addressing = self._addressing(idempotency_key, tenant, ordering_key)
-        return self._send(intents, addressing, patience_seconds)
+        return self._send(intents, addressing, timeout_seconds)
 
     def _addressing(
         self,
@@ -71,21 +71,21 @@ class Producer:
         return Addressing(self._settings.source, self._queue.fifo, idempotency_key, tenant, ordering_key)
 
     def _send(
-        self, intents: Iterable[I], addressing: Addressing[I], patience_seconds: float | None
+        self, intents: Iterable[I], addressing: Addressing[I], timeout_seconds: float | None
     ) -> list[Receipt]:
         """Send all, once each of them has turned out to be sendable."""
         trace = current_trace()
         ids: list[UUID] = []
-        outbox = Outbox(lambda: self._payloads, self._settings.payload_limit)
+        outbox = SendBatch(lambda: self._payloads, self._settings.payload_limit)
         # The intents are read one by one and let go: of each there remain its id and its text.
         for intent in intents:
             ids.append(id_ := addressing.id_of(intent))
             outbox.add(_message(intent, id_, addressing, trace))
         key = self._key()
-        refused = outbox.send(self._queue, patience_seconds)
+        refused = outbox.send(self._queue, timeout_seconds)
         kept = {index: sign(id_, key) for index, id_ in enumerate(ids) if index not in refused}
         if refused:
-            raise NotKept(kept, refused)
+            raise NotAcknowledged(kept, refused)
         return list(kept.values())
 
     @cached_property
@@ -141,7 +141,7 @@ def emit(
     idempotency_key: str | None = None,
     tenant: str | None = None,
     ordering_key: str | None = None,
-    patience_seconds: float | None = None,
+    timeout_seconds: float | None = None,
 ) -> Receipt:
     """Emit one intent to the queue that the environment names. Returns once SQS has acknowledged it.
 
@@ -154,7 +154,7 @@ def emit(
             (SQS: fair queues). Two tenants may use the same idempotency key.
         ordering_key: for a FIFO queue: writes of the same key stay in the order in which they are emitted. Without
             one it is the intent's `intent_ordering_key`, if its class has such a property.
-        patience_seconds: for how long calls to SQS, and to S3, are begun; 5 s by default. A call may take
+        timeout_seconds: for how long calls to SQS, and to S3, are begun; 5 s by default. A call may take
             some seconds more.
 
     Returns:
@@ -167,7 +167,7 @@ def emit(
         IntentTooLarge: it does not fit in a message, nor in the bucket of large intents, if there is one.
         OrderingKeyError: a FIFO queue needs an ordering key, a standard queue takes none.
         ReceiptKeyUnavailable: the key that signs receipts cannot be read; nothing was sent.
-        NotKept: SQS, or S3 before it, did not acknowledge it; it may be emitted again.
+        NotAcknowledged: SQS, or S3 before it, did not acknowledge it; it may be emitted again.
         penstock.settings.SettingsError: a setting is missing.
     """
     return environment_producer().emit(
@@ -175,7 +175,7 @@ def emit(
         idempotency_key=idempotency_key,
         tenant=tenant,
         ordering_key=ordering_key,
-        patience_seconds=patience_seconds,
+        timeout_seconds=timeout_seconds,
     )
 
 
@@ -185,7 +185,7 @@ def emit_many(
     idempotency_key: Callable[[I], str | None] | None = None,
     tenant: str | Callable[[I], str | None] | None = None,
     ordering_key: str | Callable[[I], str | None] | None = None,
-    patience_seconds: float | None = None,
+    timeout_seconds: float | None = None,
 ) -> list[Receipt]:
     """Emit several intents to the queue that the environment names, in as few calls as SQS allows, 16 at once.
 
@@ -197,7 +197,7 @@ def emit_many(
         idempotency_key: gives the caller's key of an intent; see `emit`.
         tenant: of all of them, or a function that gives that of an intent; see `emit`.
         ordering_key: of all of them, or a function that gives that of an intent; see `emit`.
-        patience_seconds: for how long calls to SQS are begun, for all of them together; 5 s by default.
+        timeout_seconds: for how long calls to SQS are begun, for all of them together; 5 s by default.
 
     Returns:
         Their receipts, in order.
@@ -208,7 +208,7 @@ def emit_many(
         IntentTooLarge: one does not fit in a message, nor in the bucket of large intents; nothing was sent.
         OrderingKeyError: a FIFO queue needs ordering keys, a standard queue takes none; nothing was sent.
         ReceiptKeyUnavailable: the key that signs receipts cannot be read; nothing was sent.
-        NotKept: SQS did not acknowledge all of them; it says which were kept.
+        NotAcknowledged: SQS did not acknowledge all of them; it says which were kept.
         penstock.settings.SettingsError: a setting is missing.
     """
     return environment_producer().emit_many(
@@ -216,5 +216,5 @@ def emit_many(
         idempotency_key=idempotency_key,
         tenant=tenant,
         ordering_key=ordering_key,
-        patience_seconds=patience_seconds,
+        timeout_seconds=timeout_seconds,
     )

@@ -4,7 +4,7 @@
     ├── IntentTooLarge          it never fits in a message: tell whoever sent it (413)
     ├── OrderingKeyError        the queue and the ordering key do not go together: the code is wrong (500)
     ├── ReceiptKeyUnavailable   no receipt could be signed: nothing was sent, try again later (503)
-    └── NotKept                 SQS did not acknowledge all of them: have the caller try again later (503)
+    └── NotAcknowledged                 SQS did not acknowledge all of them: have the caller try again later (503)
 
 An intent whose values cannot be stored raises `pydantic.ValidationError`, as making it does (422).
 """
@@ -52,21 +52,21 @@ class ReceiptKeyUnavailable(EmitError):
     """The key that signs receipts cannot be read at the moment. Nothing was sent."""
 
 
-class NotKept(EmitError):
+class NotAcknowledged(EmitError):
     """SQS did not acknowledge some of the intents. Emitting the same objects again is safe.
 
     Attributes:
-        kept: the receipts of those that it did acknowledge, by position in what was emitted.
-        refused: why the others were not, by position.
+        sent: the receipts of the intents that SQS acknowledged, by position in what was emitted.
+        failed: why the others were not acknowledged, by position.
     """
 
-    def __init__(self, kept: Mapping[int, Receipt], refused: Mapping[int, Refusal]) -> None:
-        codes = ", ".join(sorted({refusal.code for refusal in refused.values()}))
-        super().__init__(f"{len(refused)} of {len(kept) + len(refused)} intents were not kept: {codes}")
-        self.kept = kept
-        self.refused = refused
+    def __init__(self, sent: Mapping[int, Receipt], failed: Mapping[int, Refusal]) -> None:
+        codes = ", ".join(sorted({refusal.code for refusal in failed.values()}))
+        super().__init__(f"{len(failed)} of {len(sent) + len(failed)} intents were not acknowledged: {codes}")
+        self.sent = sent
+        self.failed = failed
 
     @property
     def retryable(self) -> bool:
         """Whether all that were refused may be kept later; if not, somebody has to look at the codes first."""
-        return all(refusal.retryable for refusal in self.refused.values())
+        return all(refusal.retryable for refusal in self.failed.values())

@@ -36,7 +36,7 @@ def intent_limit(settings: Settings) -> int:
     return settings.payload_limit if settings.payload_bucket else INTENT_LIMIT_BYTES
 
 
-class Outbox:
+class SendBatch:
     """The messages of one call, and the envelopes that go before some of them."""
 
     def __init__(self, payloads: Callable[[], Payloads | None], limit: int) -> None:
@@ -73,18 +73,18 @@ class Outbox:
         self._bodies[key] = body
         return replace(message, body=refer(message.body, reference_to(self._payloads.bucket, key)))
 
-    def send(self, queue: Queue, patience_seconds: float | None) -> dict[int, Refusal]:
+    def send(self, queue: Queue, timeout_seconds: float | None) -> dict[int, Refusal]:
         """Put the large envelopes, then send what may be sent; the positions returned were not kept."""
         if self._payloads is None:
-            return queue.send(self.messages, patience_seconds=patience_seconds)
-        until = time.monotonic() + (_PATIENCE_SECONDS if patience_seconds is None else patience_seconds)
-        held = self._held(self._put(self._payloads, patience_seconds), in_order=queue.fifo)
+            return queue.send(self.messages, timeout_seconds=timeout_seconds)
+        until = time.monotonic() + (_PATIENCE_SECONDS if timeout_seconds is None else timeout_seconds)
+        held = self._held(self._put(self._payloads, timeout_seconds), in_order=queue.fifo)
         free = [index for index in range(len(self.messages)) if index not in held]
-        refused = queue.send([self.messages[i] for i in free], patience_seconds=until - time.monotonic())
+        refused = queue.send([self.messages[i] for i in free], timeout_seconds=until - time.monotonic())
         return dict(sorted((held | {free[place]: reason for place, reason in refused.items()}).items()))
 
-    def _put(self, payloads: Payloads, patience_seconds: float | None) -> dict[int, Refusal]:
-        refused = payloads.put(self._bodies, patience_seconds=patience_seconds)
+    def _put(self, payloads: Payloads, timeout_seconds: float | None) -> dict[int, Refusal]:
+        refused = payloads.put(self._bodies, timeout_seconds=timeout_seconds)
         return {index: refused[key] for index, key in self._keys.items() if key in refused}
 
     def _held(self, refused: dict[int, Refusal], *, in_order: bool) -> dict[int, Refusal]:

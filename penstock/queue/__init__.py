@@ -1,5 +1,6 @@
 """The queue between the two sides: its interface, its limits, and Amazon SQS behind it."""
 
+from penstock.queue.bucket import own_payloads
 from penstock.queue.interface import (
     BEHIND_A_REFUSAL,
     DEADLINE_EXCEEDED,
@@ -20,7 +21,7 @@ from penstock.queue.message import (
     chunks,
     group_of,
 )
-from penstock.queue.payloads import Payloads, new_key, own_payloads, reference_to
+from penstock.queue.payloads import Payloads, new_key, reference_to
 from penstock.queue.sqs import SqsQueue, sqs_client
 
 __all__ = [

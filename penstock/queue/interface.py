@@ -50,7 +50,7 @@ class Queue(Protocol):
     Where a method returns refusals, they are by position in what was given: a position that is not there
     was done and acknowledged. An unreachable queue is a refusal of every position, not an exception.
 
-    Such a method takes `patience_seconds`: after that time no call to the queue is begun any more, and what is
+    Such a method takes `timeout_seconds`: after that time no call to the queue is begun any more, and what is
     left is refused as `DeadlineExceeded`; 0 or less begins none. A call that is under way may still take seconds.
     None is the queue's own patience.
     """
@@ -59,7 +59,7 @@ class Queue(Protocol):
     def fifo(self) -> bool:
         """Whether it keeps the order within a message group; then every message needs one."""
 
-    def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
+    def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
         """Send the messages; the positions returned were not acknowledged.
 
         On a FIFO queue the order within a group is kept: behind a refused message nothing of its group is sent.
@@ -73,12 +73,12 @@ class Queue(Protocol):
         """
 
     def delete(
-        self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
+        self, receipt_handles: Sequence[str], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
         """Delete leased messages for good."""
 
     def change_visibility(
-        self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
+        self, leases: Sequence[tuple[str, int]], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
         """Set for each receipt handle in how many seconds from now its message comes back."""
 

@@ -14,7 +14,7 @@ PAYLOAD_PATTERN = r"payloads/\d{4}-\d{2}-\d{2}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9
 """What the key of every payload is like; nothing else is read."""
 
 
-class Lack(Enum):
+class PayloadError(Enum):
     """Why a payload could not be had."""
 
     MISSING = "missing"
@@ -28,14 +28,14 @@ class Lack(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class FetchFailure:
     """Why a payload could not be had, with the vendor's code for it."""
 
-    lack: Lack
+    lack: PayloadError
     code: str
 
 
-class Wanted(NamedTuple):
+class PayloadRef(NamedTuple):
     """A payload to get: its key, and how many bytes it has to have."""
 
     key: str
@@ -45,7 +45,7 @@ class Wanted(NamedTuple):
 class Payloads(Protocol):
     """A bucket of payloads, each under a key of its own and never changed.
 
-    Both methods take `patience_seconds`: after that time no call is begun any more, and what is under way may
+    Both methods take `timeout_seconds`: after that time no call is begun any more, and what is under way may
     still take seconds. Neither raises where the store is out of reach.
     """
 
@@ -53,20 +53,13 @@ class Payloads(Protocol):
     def bucket(self) -> str:
         """The bucket's name."""
 
-    def put(self, bodies: Mapping[str, bytes], *, patience_seconds: float | None = None) -> dict[str, Refusal]:
+    def put(self, bodies: Mapping[str, bytes], *, timeout_seconds: float | None = None) -> dict[str, Refusal]:
         """Keep bodies under their keys; the keys returned were not acknowledged."""
 
-    def get(self, wanted: Set[Wanted], *, patience_seconds: float | None = None) -> dict[Wanted, bytes | Unread]:
+    def get(
+        self, wanted: Set[PayloadRef], *, timeout_seconds: float | None = None
+    ) -> dict[PayloadRef, bytes | FetchFailure]:
         """Read bodies; of what is not of the wanted size nothing is read."""
-
-
-def own_payloads(bucket: str) -> Payloads | None:
-    """Return the payloads in a bucket of S3's; None where a service has none. Nothing is asked of S3 yet."""
-    if not bucket:
-        return None
-    from penstock.queue.s3 import S3Payloads  # noqa: PLC0415 (whoever has no bucket need not have it)
-
-    return S3Payloads(bucket)
 
 
 def new_key() -> str:

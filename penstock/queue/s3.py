@@ -10,10 +10,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from penstock.aws import aws_client, in_haste
-from penstock.queue.forms import refusal_of
+from penstock.queue.codec import refusal_of
+from penstock.queue.concurrency import for_each
 from penstock.queue.interface import DEADLINE_EXCEEDED, Refusal
-from penstock.queue.payloads import Lack, Unread, Wanted
-from penstock.queue.threads import for_each
+from penstock.queue.payloads import FetchFailure, PayloadError, PayloadRef
 
 if TYPE_CHECKING:
     import boto3
@@ -42,19 +42,19 @@ def s3_client(session: "boto3.Session | None" = None, endpoint_url: str | None =
 class S3Payloads:
     """One bucket of S3's; see `penstock.queue.payloads.Payloads` for what its methods promise."""
 
-    def __init__(self, bucket: str, client: "S3Client | None" = None, *, patience_seconds: float = 5.0) -> None:
+    def __init__(self, bucket: str, client: "S3Client | None" = None, *, timeout_seconds: float = 5.0) -> None:
         """Take the bucket's name.
 
         Args:
             bucket: the bucket's name.
             client: an S3 client of boto3's or botocore's; by default one of `s3_client`, made when it is needed.
-            patience_seconds: for how long calls are begun where a caller does not say.
+            timeout_seconds: for how long calls are begun where a caller does not say.
         """
         self.bucket = bucket
         self._given_client = client
-        self._patience = patience_seconds
+        self._patience = timeout_seconds
 
-    def put(self, bodies: Mapping[str, bytes], *, patience_seconds: float | None = None) -> dict[str, Refusal]:
+    def put(self, bodies: Mapping[str, bytes], *, timeout_seconds: float | None = None) -> dict[str, Refusal]:
         """Put several objects at once (S3: PutObject)."""
         # Made before the threads are, or each of them might make one.
         client = self._client
@@ -63,37 +63,41 @@ class S3Payloads:
             client.put_object(Bucket=self.bucket, Key=key, Body=bodies[key], ContentType=_CONTENT_TYPE)
             return None
 
-        rounds = _Rounds(self._until(patience_seconds))
+        rounds = _Rounds(self._until(timeout_seconds))
         done = rounds.run(bodies, put, _refused, _refused)
         return {key: reason for key, reason in done.items() if reason}
 
-    def get(self, wanted: Set[Wanted], *, patience_seconds: float | None = None) -> dict[Wanted, bytes | Unread]:
+    def get(
+        self, wanted: Set[PayloadRef], *, timeout_seconds: float | None = None
+    ) -> dict[PayloadRef, bytes | FetchFailure]:
         """Get several objects at once (S3: GetObject)."""
-        client, until = self._client, self._until(patience_seconds)
+        client, until = self._client, self._until(timeout_seconds)
 
-        def get(one: Wanted) -> bytes | Unread:
+        def get(one: PayloadRef) -> bytes | FetchFailure:
             return _read(client, self.bucket, one, until)
 
-        return _Rounds(until).run(wanted, get, _unread, lambda reason: Unread(Lack.AWAY, reason.code))
+        return _Rounds(until).run(
+            wanted, get, _unread, lambda reason: FetchFailure(PayloadError.AWAY, reason.code)
+        )
 
-    def _until(self, patience_seconds: float | None) -> float:
-        return time.monotonic() + (self._patience if patience_seconds is None else patience_seconds)
+    def _until(self, timeout_seconds: float | None) -> float:
+        return time.monotonic() + (self._patience if timeout_seconds is None else timeout_seconds)
 
     @cached_property
     def _client(self) -> "S3Client":
         return self._given_client or s3_client()
 
 
-def _read(client: "S3Client", bucket: str, wanted: Wanted, until: float) -> bytes | Unread:
+def _read(client: "S3Client", bucket: str, wanted: PayloadRef, until: float) -> bytes | FetchFailure:
     answer = client.get_object(Bucket=bucket, Key=wanted.key)
     with closing(answer["Body"]) as body:
         if answer["ContentLength"] != wanted.size:
-            return Unread(Lack.OF_OTHER_SIZE, "ContentLength")
+            return FetchFailure(PayloadError.OF_OTHER_SIZE, "ContentLength")
         pieces = []
         # A body may come by drops, each of them in time.
         for piece in body.iter_chunks(_PIECE_BYTES):
             if time.monotonic() > until:
-                return Unread(Lack.AWAY, DEADLINE_EXCEEDED.code)
+                return FetchFailure(PayloadError.AWAY, DEADLINE_EXCEEDED.code)
             pieces.append(piece)
     return b"".join(pieces)
 
@@ -143,11 +147,11 @@ def _refused(error: ClientError | Refusal) -> Refusal | None:
 _DENIED = {301, 400, 401, 403, 404}
 
 
-def _unread(error: ClientError) -> Unread:
+def _unread(error: ClientError) -> FetchFailure:
     """Tell what S3 means by an error; a key that is missing is 404 to who may list the bucket, else 403."""
     reason = refusal_of(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if reason.code == "NoSuchKey":
-        return Unread(Lack.MISSING, reason.code)
+        return FetchFailure(PayloadError.MISSING, reason.code)
     denied = status in _DENIED and not reason.retryable and reason.code not in {"RequestTimeout", "SlowDown"}
-    return Unread(Lack.DENIED if denied else Lack.AWAY, reason.code)
+    return FetchFailure(PayloadError.DENIED if denied else PayloadError.AWAY, reason.code)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from penstock.aws import aws_client, in_haste
-from penstock.queue.forms import NO_TEXT, entry_of, failures, is_text, received, refusal_of
+from penstock.queue.codec import NO_TEXT, entry_of, failures, is_text, received, refusal_of
 from penstock.queue.interface import BEHIND_A_REFUSAL, NOT_ACKNOWLEDGED, Depth, QueueError, Refusal
 from penstock.queue.message import BATCH_LIMIT, Outgoing, Received, chunks
-from penstock.queue.patience import Patience, in_chunks, served, tens
+from penstock.queue.retries import Deadline, chunked, in_chunks, served
 
 if TYPE_CHECKING:
     import boto3
@@ -48,7 +48,7 @@ class SqsQueue:
         url: str,
         client: "SQSClient | None" = None,
         *,
-        patience_seconds: float = 5.0,
+        timeout_seconds: float = 5.0,
         threads: int = THREADS,
     ) -> None:
         """Take the queue's URL.
@@ -56,13 +56,13 @@ class SqsQueue:
         Args:
             url: the queue's URL.
             client: an SQS client of boto3's or botocore's; by default one of `sqs_client`.
-            patience_seconds: for how long further calls are begun, be it for more entries or for refused ones.
+            timeout_seconds: for how long further calls are begun, be it for more entries or for refused ones.
             threads: how many calls one `send`, `delete` or `change_visibility` has under way at most; on a FIFO
                 queue one.
         """
         self.url = url
         self._client = client or sqs_client()
-        self._patience = patience_seconds
+        self._patience = timeout_seconds
         self._threads = 1 if self.fifo else threads
 
     @property
@@ -70,28 +70,28 @@ class SqsQueue:
         """Whether it is a FIFO queue: the name of each ends with `.fifo` (SQS: CreateQueue)."""
         return self.url.endswith(".fifo")
 
-    def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
+    def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
         """Send in as few calls as the limits allow, several at once; only refused entries are sent again."""
         refused = {i: NO_TEXT for i, message in enumerate(messages) if not is_text(message.body)}
         if self.fifo:
-            return self._in_order(messages, refused, self._begin(patience_seconds))
+            return self._in_order(messages, refused, self._begin(timeout_seconds))
         cut = chunks((i, message) for i, message in enumerate(messages) if i not in refused)
-        refused |= in_chunks(self._send_chunk, cut, self._begin(patience_seconds), threads=self._threads)
+        refused |= in_chunks(self._send_chunk, cut, self._begin(timeout_seconds), threads=self._threads)
         return dict(sorted(refused.items()))
 
     def delete(
-        self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
+        self, receipt_handles: Sequence[str], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
         """Delete in batches of ten, several at once; only refused entries are tried again."""
-        patience = self._begin(patience_seconds)
-        return in_chunks(self._delete_chunk, tens(receipt_handles), patience, threads=self._threads)
+        patience = self._begin(timeout_seconds)
+        return in_chunks(self._delete_chunk, chunked(receipt_handles), patience, threads=self._threads)
 
     def change_visibility(
-        self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
+        self, leases: Sequence[tuple[str, int]], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
         """Change in batches of ten, several at once; only refused entries are tried again."""
-        patience = self._begin(patience_seconds)
-        return in_chunks(self._change_chunk, tens(leases), patience, threads=self._threads)
+        patience = self._begin(timeout_seconds)
+        return in_chunks(self._change_chunk, chunked(leases), patience, threads=self._threads)
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
         """Lease up to `limit` messages in one call (SQS: ReceiveMessage)."""
@@ -124,7 +124,7 @@ class SqsQueue:
         return QueueError(f"the queue {self.url} cannot be read: {refusal_of(error).code}")
 
     def _in_order(
-        self, messages: Sequence[Outgoing], hopeless: dict[int, Refusal], patience: Patience
+        self, messages: Sequence[Outgoing], hopeless: dict[int, Refusal], patience: Deadline
     ) -> dict[int, Refusal]:
         """Send one call after another, and nothing of a group any more once a message of it is refused."""
         refused: dict[int, Refusal] = {}
@@ -136,8 +136,8 @@ class SqsQueue:
             stuck |= {message.group for i, message in chunk if i in refused}
         return refused
 
-    def _begin(self, patience_seconds: float | None) -> Patience:
-        return Patience(time.monotonic() + (self._patience if patience_seconds is None else patience_seconds))
+    def _begin(self, timeout_seconds: float | None) -> Deadline:
+        return Deadline(time.monotonic() + (self._patience if timeout_seconds is None else timeout_seconds))
 
     def _send_chunk(self, chunk: list[tuple[int, Outgoing]]) -> dict[int, Refusal]:
         entries = [entry_of(index, message) for index, message in chunk]

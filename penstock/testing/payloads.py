@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 
 from penstock.queue import DEADLINE_EXCEEDED, Refusal
-from penstock.queue.payloads import Lack, Unread, Wanted
+from penstock.queue.payloads import FetchFailure, PayloadError, PayloadRef
 
 
 class MemoryPayloads:
@@ -30,9 +30,9 @@ class MemoryPayloads:
         self.denied: str | None = None
         self.reads: list[str] = []
 
-    def put(self, bodies: Mapping[str, bytes], *, patience_seconds: float | None = None) -> dict[str, Refusal]:
+    def put(self, bodies: Mapping[str, bytes], *, timeout_seconds: float | None = None) -> dict[str, Refusal]:
         """Keep bodies under their keys."""
-        if patience_seconds is not None and patience_seconds <= 0:
+        if timeout_seconds is not None and timeout_seconds <= 0:
             return dict.fromkeys(bodies, Refusal(f"S3.{DEADLINE_EXCEEDED.code}", retryable=True))
         code = self.away or self.denied
         if code:
@@ -40,18 +40,25 @@ class MemoryPayloads:
         self.objects |= bodies
         return {}
 
-    def get(self, wanted: Set[Wanted], *, patience_seconds: float | None = None) -> dict[Wanted, bytes | Unread]:
+    def get(
+        self, wanted: Set[PayloadRef], *, timeout_seconds: float | None = None
+    ) -> dict[PayloadRef, bytes | FetchFailure]:
         """Read bodies."""
-        late = patience_seconds is not None and patience_seconds <= 0
-        return {one: Unread(Lack.AWAY, DEADLINE_EXCEEDED.code) if late else self._read(one) for one in wanted}
+        late = timeout_seconds is not None and timeout_seconds <= 0
+        return {
+            one: FetchFailure(PayloadError.AWAY, DEADLINE_EXCEEDED.code) if late else self._read(one)
+            for one in wanted
+        }
 
-    def _read(self, wanted: Wanted) -> bytes | Unread:
+    def _read(self, wanted: PayloadRef) -> bytes | FetchFailure:
         if self.away or self.denied:
-            return Unread(Lack.AWAY if self.away else Lack.DENIED, str(self.away or self.denied))
+            return FetchFailure(
+                PayloadError.AWAY if self.away else PayloadError.DENIED, str(self.away or self.denied)
+            )
         body = self.objects.get(wanted.key)
         if body is None:
-            return Unread(Lack.MISSING, "NoSuchKey")
+            return FetchFailure(PayloadError.MISSING, "NoSuchKey")
         if len(body) != wanted.size:
-            return Unread(Lack.OF_OTHER_SIZE, "ContentLength")
+            return FetchFailure(PayloadError.OF_OTHER_SIZE, "ContentLength")
         self.reads.append(wanted.key)
         return body

@@ -146,9 +146,9 @@ class MemoryQueue:
         self._faults.clear()
 
     @_alone
-    def send(self, messages: Sequence[Outgoing], *, patience_seconds: float | None = None) -> dict[int, Refusal]:
+    def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
         """Keep the messages that SQS would take."""
-        refused = self._injected("send", len(messages), patience_seconds)
+        refused = self._injected("send", len(messages), timeout_seconds)
         stuck: set[str | None] = set()
         for index, message in enumerate(messages):
             if index in refused:
@@ -185,10 +185,10 @@ class MemoryQueue:
 
     @_alone
     def delete(
-        self, receipt_handles: Sequence[str], *, patience_seconds: float | None = None
+        self, receipt_handles: Sequence[str], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
         """Delete; a message that is gone already counts as deleted."""
-        refused = self._injected("delete", len(receipt_handles), patience_seconds)
+        refused = self._injected("delete", len(receipt_handles), timeout_seconds)
         for index, handle in enumerate(receipt_handles):
             if index in refused:
                 continue
@@ -200,10 +200,10 @@ class MemoryQueue:
 
     @_alone
     def change_visibility(
-        self, leases: Sequence[tuple[str, int]], *, patience_seconds: float | None = None
+        self, leases: Sequence[tuple[str, int]], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
         """Set the time that a running lease has left; one that has run out cannot be prolonged."""
-        refused = self._injected("change_visibility", len(leases), patience_seconds)
+        refused = self._injected("change_visibility", len(leases), timeout_seconds)
         for index, (handle, seconds) in enumerate(leases):
             _in_range("visibility", seconds, 0, _LONGEST_VISIBILITY_SECONDS)
             if index in refused:
@@ -260,8 +260,8 @@ class MemoryQueue:
     def _find(self, handle: str) -> _Kept | None:
         return next((kept for kept in self._kept if kept.receipt_handle == handle != ""), None)
 
-    def _injected(self, call: Call, count: int, patience_seconds: float | None = None) -> dict[int, Refusal]:
-        if patience_seconds is not None and patience_seconds <= 0:
+    def _injected(self, call: Call, count: int, timeout_seconds: float | None = None) -> dict[int, Refusal]:
+        if timeout_seconds is not None and timeout_seconds <= 0:
             return dict.fromkeys(range(count), DEADLINE_EXCEEDED)
         fault = self._faults.get(call)
         if fault is None:

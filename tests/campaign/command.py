@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock import WriteIntent
-from penstock.consumer.faults import Cause, DataFault
-from penstock.consumer.letter import DeadLetter
+from penstock.consumer.dead_letter import DeadLetter
+from penstock.consumer.faults.tree import Cause, DataFault
 from penstock.intents import kind_of, seal
 from penstock.queue import Outgoing, Received, SqsQueue
 
@@ -22,8 +22,8 @@ LONGEST_MOMENT_SECONDS = 0.05
 PROGRAM = f"""
 import sys
 from penstock.cli import main
-from penstock.deadletters import leases
-sys.modules["penstock.deadletters.replay"].PAGE_SECONDS = leases.PAGE_SECONDS = {LEASE_SECONDS}
+from penstock.deadletters.scan import leases
+sys.modules["penstock.deadletters.replay.replay"].PAGE_SECONDS = leases.PAGE_SECONDS = {LEASE_SECONDS}
 leases._SLOWEST_SCAN_PER_SECOND = 10**9
 main(sys.argv[1:])
 """
@@ -91,9 +91,7 @@ def look_at(queue: SqsQueue) -> list[Received]:
     held: list[Received] = []
     while some := queue.receive(10, visibility_seconds=PATIENCE_SECONDS):
         held += some
-    assert not queue.change_visibility(
-        [(one.receipt_handle, 0) for one in held], patience_seconds=PATIENCE_SECONDS
-    )
+    assert not queue.change_visibility([(one.receipt_handle, 0) for one in held], timeout_seconds=PATIENCE_SECONDS)
     return held
 
 

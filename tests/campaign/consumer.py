@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from penstock.database import make_engine
 from penstock.testing import LambdaContext
-from tests.test_concurrency import every_mode
+from tests.support.consumers import every_mode
 
 Moment = Literal["before COMMIT", "after COMMIT"]
 

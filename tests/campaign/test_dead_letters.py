@@ -18,15 +18,15 @@ import psycopg
 import pytest
 
 from penstock import WriteIntent
-from penstock.deadletters.archive import ArchiveError, read_archive
+from penstock.deadletters.archive.file import ArchiveError, read_archive
 from penstock.local import state
 from penstock.local.processes import wait_until
-from penstock.local.stack import LocalStack
+from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
 from penstock.queue import Outgoing, SqsQueue, sqs_client
 from shared.intents import PageViewed, StockAdjusted
 from tests.campaign.command import PATIENCE_SECONDS, Command, dead_letter, ids_of, look_at
-from tests.conftest import SESSION
+from tests.support.project import SESSION
 
 KILLS = int(os.environ.get("KILLS", "10"))
 LETTERS = 2000
@@ -47,7 +47,7 @@ class Queues:
 
     def fill(self, letters: list[Outgoing]) -> None:
         """Put dead letters on their queue."""
-        assert not self.dead.send(letters, patience_seconds=PATIENCE_SECONDS)
+        assert not self.dead.send(letters, timeout_seconds=PATIENCE_SECONDS)
 
     def settle(self) -> None:
         """Wait until the drain has taken all there is, and no killed command holds a lease any more."""
@@ -82,7 +82,7 @@ def chance(capsys: pytest.CaptureFixture[str]) -> random.Random:
 
 
 @pytest.fixture
-def command(stack: LocalStack, live: LocalState, tmp_path: Path, chance: random.Random) -> Command:
+def command(stack: LocalDeployment, live: LocalState, tmp_path: Path, chance: random.Random) -> Command:
     """Give the command, in a folder from which it finds the stack."""
     (tmp_path / "serverless.yml").write_text(f"service: {live.service}\n")
     (tmp_path / state.FOLDER).mkdir()

@@ -17,8 +17,8 @@ from sqlalchemy import Engine
 
 from tests.campaign.consumer import Consumer
 from tests.campaign.traffic import Source, expected
-from tests.test_concurrency import every_mode, tables
-from tests.test_modes import outcomes
+from tests.support.consumers import every_mode, tables
+from tests.support.modes import outcomes
 
 HOT_KEYS_SECONDS = float(os.environ.get("HOT_KEYS_SECONDS", "60"))
 CONSUMERS = 4

@@ -19,11 +19,11 @@ import pytest
 
 from penstock.local.aws import ACCESS_KEY
 from penstock.local.processes import wait_until
-from penstock.local.stack import LocalStack
+from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
 from penstock.queue import SqsQueue, sqs_client
+from tests.support.project import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "300"))
 REQUESTS_PER_SECOND = 5
 # One for each drain that may run at once when the database goes, and one more for each before the mapping is off.
@@ -35,9 +35,9 @@ pytestmark = [pytest.mark.campaign, pytest.mark.timeout(OUTAGE_SECONDS + RECOVER
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[LocalStack]:
+def stack(tmp_path: Path) -> Iterator[LocalDeployment]:
     """The service, deployed to a local stack of its own."""
-    stack = LocalStack(ROOT, tmp_path)
+    stack = LocalDeployment(ROOT, tmp_path)
     try:
         yield stack
     finally:
@@ -83,7 +83,9 @@ def lines(live: LocalState, function: str, since: float, words: str) -> int:
     return sum(words in event["message"] for page in pages for event in page["events"])
 
 
-def test_an_outage_loses_nothing_and_burns_nothing(stack: LocalStack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_outage_loses_nothing_and_burns_nothing(
+    stack: LocalDeployment, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Every request is kept, no dead letter is made, the drain rests meanwhile, and afterwards all is applied."""
     live = stack.up()
     before, during = Traffic(live), Traffic(live)

@@ -17,8 +17,8 @@ from sqlalchemy import Engine
 
 from tests.campaign.consumer import Answer, Consumer, Moment
 from tests.campaign.traffic import Source, expected
-from tests.test_concurrency import every_mode, tables
-from tests.test_modes import outcomes
+from tests.support.consumers import every_mode, tables
+from tests.support.modes import outcomes
 
 KILLS = int(os.environ.get("KILLS", "40"))
 # A batch takes a few hundredths of a second: a life is some batches, or less than one.

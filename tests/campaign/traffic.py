@@ -9,8 +9,18 @@ from uuid import UUID
 
 from penstock import WriteIntent
 from penstock.testing import sqs_event
-from tests.test_concurrency import Counted, Seen
-from tests.test_modes import Adjusted, Changed, Mailed, Placed, Removed, at, changed, placed, removed
+from tests.support.consumers import Counted, Seen
+from tests.support.modes import (
+    Adjusted,
+    Changed,
+    Mailed,
+    Placed,
+    Removed,
+    at,
+    changed,
+    placed,
+    removed,
+)
 
 KEYS = 20
 ROUND = 400

@@ -7,20 +7,20 @@ from typing import Final
 import typer
 
 _COMMANDS: Final = {
-    "stats": ("looking.stats", "penstock dlq stats · penstock dlq stats --by kind,age --check --json"),
+    "stats": ("inspect.stats", "penstock dlq stats · penstock dlq stats --by kind,age --check --json"),
     "list": (
-        "looking.list_",
+        "inspect.list_",
         "penstock dlq list --kind order.placed --since 2h · penstock dlq list --stage dev --json | jq .reason",
     ),
-    "show": ("looking.show_", "penstock dlq show 0199a4c2-6a7e-7cc0-8d2e-0b8f6f1f3c11 --reveal"),
+    "show": ("inspect.show_", "penstock dlq show 0199a4c2-6a7e-7cc0-8d2e-0b8f6f1f3c11 --reveal"),
     "replay": (
-        "replaying.replay_",
+        "replay.replay_",
         "penstock dlq replay --kind order.placed --canary 10 --rate 100 · penstock dlq replay --all --trial",
     ),
-    "export": ("filing.export_", "penstock dlq export letters.jsonl.gz --kind order.placed"),
-    "import": ("filing.import_", "penstock dlq import letters.jsonl.gz"),
+    "export": ("archive.export_", "penstock dlq export letters.jsonl.gz --kind order.placed"),
+    "import": ("archive.import_", "penstock dlq import letters.jsonl.gz"),
     "purge": (
-        "filing.purge_",
+        "archive.purge_",
         "penstock dlq purge --fault unknown-kind · penstock dlq purge --all --backup all.jsonl",
     ),
 }

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from penstock.cli.failure import USAGE, Failure
-from penstock.cli.options import options_for
-from penstock.cli.when import parse_when
+from penstock.cli.support.errors import USAGE, Failure
+from penstock.cli.support.options import options_for
+from penstock.cli.support.times import parse_when
 from penstock.deadletters import Selector
-from penstock.deadletters.expression import BadExpression
-from penstock.deadletters.where import Where
+from penstock.deadletters.condition import Where
+from penstock.expressions.jmespath import BadExpression
 
 _PANEL: Final = "Which dead letters"
 

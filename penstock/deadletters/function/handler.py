@@ -1,0 +1,170 @@
+"""The dead letters as a Lambda function, for people who may invoke it and hold no permission on a queue.
+
+An event is one request, and the answer is JSON; neither holds a payload:
+
+    {"action": "stats", "all": true, "by": ["kind", "fault"]}
+    {"action": "list", "selector": {"kinds": ["order.placed"], "since": "2026-11-20T10:00:00Z"}, "limit": 20}
+    {"action": "replay", "selector": {"fingerprints": ["5f0c1b7a9d3e"]}, "actor": "alice", "rate": 100}
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Engine
+
+from penstock.database import operations, writer_engine
+from penstock.database.operations import Operation, recorded
+from penstock.deadletters.function.schemas import ListRequest, ReplayRequest, Request, StatsRequest, row_of
+from penstock.deadletters.replay.plan import Plan, ReplayOutcome
+from penstock.deadletters.replay.replay import Replayed, Summary, replay
+from penstock.deadletters.scan.scan import look
+from penstock.deadletters.selector import Selector
+from penstock.deadletters.stats import count_by
+from penstock.queue import Queue, SqsQueue
+from penstock.settings import Settings
+
+_SECONDS_TO_ANSWER: Final = 15.0
+"""A page that is begun takes some seconds, and so does giving leases back."""
+
+_MOST_FAILURES: Final = 100
+_REQUEST: TypeAdapter[StatsRequest | ListRequest | ReplayRequest] = TypeAdapter(Request)
+
+
+class DeadLetters:
+    """Answers requests about the dead letters of the service.
+
+    handler = DeadLetters().handler
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        engine: Engine | None = None,
+        queue: Queue | None = None,
+        dead_letters: Queue | None = None,
+    ) -> None:
+        """Make it; settings are read from the environment at the first invocation unless given here.
+
+        Args:
+            settings: in place of the environment's.
+            engine: in place of the one that the settings name.
+            queue: the queue that the drain reads, in place of the one that the settings name.
+            dead_letters: the dead-letter queue, in place of the one that the settings name.
+        """
+        self._given_settings = settings
+        self._given_engine = engine
+        self._given = (queue, dead_letters)
+
+    def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Do what an event asks for.
+
+        Returns:
+            Of `stats`, `groups`; of `list`, `dead_letters`; of `replay`, `operation`, `counts`, the first
+            `failures`, `missing` ids, and `stopped`, which is `OutOfTime` if there was more to send than time:
+            invoke it again. Of each, how many messages were `looked_at`. A request that cannot be read is answered
+            with its `error`, and nothing was done.
+
+        Raises:
+            penstock.queue.QueueError: the dead-letter queue cannot be read.
+            penstock.settings.SettingsError: a setting is missing or bad.
+            penstock.settings.SecretUnavailable: the database's URL cannot be read.
+            sqlalchemy.exc.SQLAlchemyError: a replay cannot be recorded; nothing was sent.
+        """
+        try:
+            request = _REQUEST.validate_python(event)
+            selector = request.meant()
+        except ValidationError as error:
+            return {"error": [{"field": _path(one["loc"]), "problem": one["msg"]} for one in _problems(error)]}
+        except ValueError as error:
+            return {"error": str(error)}
+        match request:
+            case StatsRequest():
+                return self._stats(request, selector)
+            case ListRequest():
+                return self._list(request, selector)
+            case ReplayRequest():
+                return self._replay(request, selector, context)
+
+    def _stats(self, request: StatsRequest, selector: Selector) -> dict[str, Any]:
+        looked: list[int] = []
+        with closing(look(self._dead, selector, on_page=looked.append)) as found:
+            groups = count_by(found, request.by, time.time())
+        return {"groups": [asdict(group) for group in groups], "looked_at": sum(looked)}
+
+    def _list(self, request: ListRequest, selector: Selector) -> dict[str, Any]:
+        looked: list[int] = []
+        with closing(look(self._dead, selector, limit=request.limit, on_page=looked.append)) as found:
+            rows = [row_of(one) for one in found]
+        return {"dead_letters": rows, "looked_at": sum(looked)}
+
+    def _replay(self, request: ReplayRequest, selector: Selector, context: Any) -> dict[str, Any]:
+        plan = Plan(selector=selector, limit=request.limit, rate=request.rate, max_replays=request.max_replays)
+        asked = request.model_dump(include={"limit", "rate", "max_replays"}, exclude_none=True)
+        actor = f"{request.actor}, through {context.function_name}"
+        with recorded(self._engine, "replay", actor, selector.describe() | asked) as operation:
+            return _replayed(self._dead, self._main, plan, operation, context)
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return self._given_settings or Settings.from_environment()
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self._given_engine or writer_engine(self._settings)
+
+    @cached_property
+    def _main(self) -> Queue:
+        return self._given[0] or SqsQueue(self._settings.require("queue_url").queue_url)
+
+    @cached_property
+    def _dead(self) -> Queue:
+        return self._given[1] or SqsQueue(self._settings.require("dead_letter_queue_url").dead_letter_queue_url)
+
+
+def _replayed(dead: Queue, main: Queue, plan: Plan, operation: Operation, context: Any) -> dict[str, Any]:
+    """Replay as long as there is time, and keep the record up to date."""
+    counts: Counter[str] = Counter()
+    failures: list[dict[str, Any]] = []
+    # At a slow rate, one message is waited for.
+    needed = _SECONDS_TO_ANSWER + (1 / plan.rate if plan.rate else 0)
+
+    def on_result(one: Replayed) -> None:
+        counts[one.outcome] += 1
+        operation.counts = dict(counts)
+        if one.outcome != ReplayOutcome.REPLAYED and len(failures) < _MOST_FAILURES:
+            failures.append({"message_id": one.message_id, "id": one.id, "outcome": one.outcome, "code": one.code})
+
+    def in_time() -> bool:
+        left: float = context.get_remaining_time_in_millis() / 1000
+        return left > needed
+
+    summary = replay(dead, main, plan, on_result=on_result, in_time=in_time)
+    if summary.failed or summary.stopped:
+        operation.outcome = operations.FAILED
+    return _answer(summary, operation, failures)
+
+
+def _answer(summary: Summary, operation: Operation, failures: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "operation": str(operation.id),
+        "looked_at": summary.seen,
+        "counts": {str(outcome): count for outcome, count in summary.counts.items()},
+        "failures": failures,
+        "missing": sorted(summary.missing),
+        "stopped": summary.stopped,
+    }
+
+
+def _problems(error: ValidationError) -> list[Any]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, place))

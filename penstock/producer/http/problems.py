@@ -1,0 +1,87 @@
+"""Problem documents (RFC 9457): every sort of problem that there is, by the stable end of its `type`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from penstock.producer.http.responses import answer
+
+PREFIX: Final = "urn:penstock:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One sort of problem.
+
+    Attributes:
+        status: the status that it is answered with; None of one that only stands inside of another answer.
+        title: what it is, in the same words each time.
+    """
+
+    status: HTTPStatus | None
+    title: str
+
+
+PROBLEMS: Final = {
+    "not-json": ProblemType(HTTPStatus.BAD_REQUEST, "The body is not JSON in UTF-8"),
+    "not-an-object": ProblemType(HTTPStatus.BAD_REQUEST, "The body is not a JSON object"),
+    "too-deep": ProblemType(HTTPStatus.BAD_REQUEST, "The JSON is nested too deep"),
+    "bad-batch": ProblemType(HTTPStatus.BAD_REQUEST, "The body is not a batch"),
+    "bad-idempotency-key": ProblemType(HTTPStatus.BAD_REQUEST, "The idempotency key cannot be used"),
+    "no-tenant": ProblemType(HTTPStatus.FORBIDDEN, "The caller belongs to no tenant"),
+    "not-found": ProblemType(HTTPStatus.NOT_FOUND, "There is nothing here"),
+    "gone": ProblemType(HTTPStatus.GONE, "The outcome is not known any more"),
+    "too-large": ProblemType(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is too large"),
+    "unsupported-media-type": ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body is of another media type"),
+    "invalid-fields": ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "Some fields are wrong"),
+    "unknown-kind": ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "There is no such kind here"),
+    "batch-refused": ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "No item of the batch was kept"),
+    "idempotency-key-reused": ProblemType(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key stands for another write"
+    ),
+    "dead": ProblemType(None, "The write was set aside"),
+    "internal": ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "Something is wrong on this side"),
+    "not-kept": ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "The write was not acknowledged by the queue"),
+    "not-ready": ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "The service is not ready"),
+    "outcome-unavailable": ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE, "The outcome cannot be looked up at the moment"
+    ),
+}
+"""All of them; docs/http.md says what each is for."""
+
+
+def document(name: str, detail: str, *, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    """Make a problem document.
+
+    Args:
+        name: the stable name of this sort of problem, the end of its `type`.
+        detail: a sentence for whoever sent the request.
+        errors: the wrong fields, each with `field`, `code` and `message`.
+    """
+    sort = PROBLEMS[name]
+    status = {"status": sort.status.value} if sort.status else {}
+    listed = {"errors": errors} if errors else {}
+    return {"type": PREFIX + name, "title": sort.title, **status, "detail": detail, **listed}
+
+
+def problem(
+    name: str,
+    detail: str,
+    *,
+    errors: list[dict[str, str]] | None = None,
+    more: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Answer with a problem document; see `document`.
+
+    Args:
+        name: the stable name of this sort of problem.
+        detail: a sentence for whoever sent the request.
+        errors: the wrong fields.
+        more: further members of the document.
+        headers: further headers.
+    """
+    body = document(name, detail, errors=errors) | dict(more or {})
+    all_headers = {"Cache-Control": "no-store"} | dict(headers or {})
+    return answer(HTTPStatus(body["status"]), body, all_headers, "application/problem+json")

@@ -1,0 +1,189 @@
+"""The audit: a real ledger, queues in memory, and every way in which they may disagree."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine
+
+from penstock.audit import dlq_index as census
+from penstock.audit.audit import Account, AuditFinding, audit
+from penstock.audit.reconcile import Discrepancy
+from penstock.database.watchdog import Watchdog
+from penstock.intents import ids
+from penstock.queue import Outgoing
+from penstock.testing import MemoryQueue
+from tests.support.audit import dead_letter, message
+from tests.support.ledgers import PURGED, Ledger
+
+DAYS = timedelta(days=14)
+HOUR = 3600.0
+
+
+@dataclass
+class Bench:
+    """A ledger, two queues, and what an audit of them found."""
+
+    ledger: Ledger
+    main: MemoryQueue = field(default_factory=MemoryQueue)
+    dead: MemoryQueue = field(default_factory=MemoryQueue)
+    found: list[AuditFinding] = field(default_factory=list)
+
+    def audit(self, asked: Iterable[UUID] | None = None, *, hours: float = 24) -> Account:
+        self.found.clear()
+        now = datetime.now(UTC)
+        return audit(
+            Watchdog(self.ledger.engine),
+            self.main,
+            self.dead,
+            since=now - timedelta(hours=hours),
+            retention=DAYS,
+            ids=asked,
+            on_finding=self.found.append,
+            clock=lambda: now,
+        )
+
+    @property
+    def verdicts(self) -> dict[str, Discrepancy]:
+        return {finding.id: finding.verdict for finding in self.found}
+
+
+@pytest.fixture
+def bench(engine: Engine) -> Bench:
+    return Bench(Ledger(engine))
+
+
+def test_everything_adds_up(bench: Bench) -> None:
+    """Applied, stale, dead with its letter, pending on the queue: the sum is what was emitted, nothing is odd."""
+    for outcome in ("applied", "applied", "stale", "pending"):
+        bench.ledger.enter(outcome, ago=HOUR)
+    bench.dead.send([message(bench.ledger.enter("dead", ago=HOUR))])
+    bench.main.send([message(uuid4(), letter=False), message(uuid4(), letter=False)])
+    account = bench.audit()
+    assert (account.emitted, account.pending, account.odd, bench.found) == (6, 2, 0, [])
+    assert dict(account.counts) == {"applied": 2, "stale": 1, "pending": 1, "dead": 1}
+    assert (bench.dead.depth().visible, bench.main.depth().visible) == (1, 2)
+
+
+def test_each_way_of_not_adding_up(bench: Bench) -> None:
+    """Each intent that is in the wrong place is named with the word for it, and no other."""
+    enter = bench.ledger.enter
+    gone, expired = enter("dead", ago=HOUR), enter("dead", ago=15 * 24 * HOUR)
+    purged = enter("dead", ago=HOUR, fault=PURGED)
+    copies = [enter("applied", ago=HOUR), enter("stale", ago=HOUR)]
+    moved = [enter("pending", ago=HOUR), uuid4()]
+    lost = enter("pending", ago=HOUR)
+    fresh = [enter("dead", ago=10), enter("pending", ago=10)]
+    sent = [*(message(id_) for id_ in copies), *(message(id_, letter=False) for id_ in moved)]
+    bench.dead.send([*sent, message("no-uuid", letter=False)])
+    account = bench.audit(hours=24 * 30)
+    assert bench.verdicts == {
+        str(gone): Discrepancy.GONE,
+        str(expired): Discrepancy.EXPIRED,
+        **{str(id_): Discrepancy.COPY for id_ in copies},
+        **{str(id_): Discrepancy.MOVED for id_ in moved},
+        "no-uuid": Discrepancy.MOVED,
+        str(lost): Discrepancy.LOST,
+        **{str(id_): Discrepancy.UNDECIDED for id_ in fresh},
+    }
+    assert (account.odd, account.purged) == (8, 1)
+    assert str(purged) not in bench.verdicts
+    # 2 that landed; 4 dead by the ledger and 2 by the queue alone; 3 pending, of which one is lost.
+    assert (dict(account.counts), account.emitted) == ({"applied": 1, "stale": 1, "dead": 6, "pending": 2}, 11)
+
+
+def test_what_may_be_waiting_is_undecided(bench: Bench) -> None:
+    """While anything is on the main queue, a dead intent without a letter may be a replayed one."""
+    dead, pending = bench.ledger.enter("dead", ago=HOUR), bench.ledger.enter("pending", ago=HOUR)
+    bench.main.send([message(uuid4(), letter=False)])
+    assert bench.audit().odd == 0
+    assert bench.verdicts == {str(dead): Discrepancy.UNDECIDED}
+    bench.main.receive(1, visibility_seconds=900)
+    assert bench.audit().odd == 0
+    bench.main.clock.advance(901)
+    bench.main.delete([bench.main.receive(1)[0].receipt_handle])
+    assert bench.audit().odd == 2
+    assert bench.verdicts == {str(dead): Discrepancy.GONE, str(pending): Discrepancy.LOST}
+
+
+def test_what_others_lease_is_undecided(bench: Bench) -> None:
+    """A dead letter in somebody else's lease is not called gone."""
+    id_ = bench.ledger.enter("dead", ago=HOUR)
+    bench.dead.send([message(id_)])
+    bench.dead.receive(1, visibility_seconds=900)
+    account = bench.audit()
+    assert (account.letters.hidden, account.odd, bench.verdicts) == (1, 0, {str(id_): Discrepancy.UNDECIDED})
+
+
+def test_more_letters_than_are_looked_at_decide_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the look ends before the queue does, what was not seen is not called gone."""
+    monkeypatch.setattr(census, "MOST_LETTERS", 10)
+    bench.dead.send([message(bench.ledger.enter("dead", ago=HOUR)) for _ in range(20)])
+    account = bench.audit()
+    assert (account.letters.looked, account.odd) == (10, 0)
+    assert list(bench.verdicts.values()) == [Discrepancy.UNDECIDED] * 10
+
+
+def test_what_the_drain_could_not_read_is_dead(bench: Bench) -> None:
+    """Letters that the ledger knows nothing of count as dead; another program's messages count as nothing."""
+    bench.dead.send([dead_letter(None).stamp(Outgoing("{")), message(uuid4()), Outgoing("hello")])
+    account = bench.audit()
+    assert (account.counts["dead"], account.emitted, account.odd) == (2, 2, 0)
+    assert (account.letters.unread, account.letters.foreign) == (1, 1)
+
+
+def test_what_was_replayed_meanwhile_is_no_copy(bench: Bench) -> None:
+    """An intent that landed after the look began had its letter until then."""
+    id_ = bench.ledger.enter("applied", ago=-5)
+    bench.dead.send([message(id_)])
+    assert bench.audit().odd == 0
+
+
+def test_ids_that_callers_were_given(bench: Bench) -> None:
+    """Each id counts once and is placed; those that nobody knows while the queues are empty are lost."""
+    enter = bench.ledger.enter
+    applied, dead, unlucky = enter("applied", ago=60 * 24 * HOUR), enter("dead", ago=HOUR), uuid4()
+    others = [enter("applied", ago=HOUR), enter("dead", ago=HOUR)]
+    bench.dead.send([message(dead), message(unlucky, letter=False)])
+    lost, new, old = uuid4(), ids.new_id(), UUID(int=7 << 76 | 2 << 62)
+    asked = [applied, applied, dead, unlucky, lost, new, old]
+    account = bench.audit(iter(asked))
+    assert bench.verdicts == {
+        str(unlucky): Discrepancy.MOVED,
+        str(lost): Discrepancy.LOST,
+        str(new): Discrepancy.UNDECIDED,
+        str(old): Discrepancy.FORGOTTEN,
+    }
+    assert (account.asked, account.emitted, account.odd) == (6, 6, 2)
+    assert dict(account.counts) == {"applied": 1, "dead": 2, "pending": 1}
+    assert not {str(id_) for id_ in others} & bench.verdicts.keys()
+    bench.main.send([message(lost, letter=False)])
+    assert bench.audit(asked).counts["pending"] == 2
+
+
+def test_no_ids_at_all(bench: Bench) -> None:
+    """An empty list of ids is an account of nothing, not of everything."""
+    bench.ledger.enter("applied", ago=HOUR)
+    account = bench.audit([])
+    assert (account.asked, account.emitted, dict(account.counts)) == (0, 0, {})
+
+
+def test_a_newer_entry_counts(bench: Bench) -> None:
+    """An intent that died in the past generation and landed in this one is applied, and counted once."""
+    id_ = bench.ledger.enter("dead", ago=HOUR, generation="ledger_past")
+    bench.ledger.enter("applied", ago=HOUR, id=id_)
+    account = bench.audit()
+    assert ({k: v for k, v in account.counts.items() if v}, account.odd) == ({"applied": 1}, 0)
+
+
+def test_letters_that_could_not_be_seen_leave_it_open(bench: Bench) -> None:
+    """Of a message group of a FIFO queue a look sees ten: the letters behind them are not gone."""
+    bench.dead = MemoryQueue(fifo=True)
+    ids = [bench.ledger.enter("dead", ago=HOUR) for _ in range(25)]
+    for id_ in ids:
+        assert not bench.dead.send([replace(message(id_), group="a", deduplication_id=str(id_))])
+    account = bench.audit()
+    assert set(bench.verdicts.values()) == {Discrepancy.UNDECIDED}
+    assert (account.odd, account.letters.looked + account.letters.hidden) == (0, 25)

@@ -1,0 +1,69 @@
+"""`penstock local`: data on stdout, talk on stderr, errors in a line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from penstock.cli.commands.local import app
+from penstock.cli.support.errors import Failure
+
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project that was never brought up, as the current folder."""
+    (tmp_path / "serverless.yml").write_text("service: shop\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_status_of_nothing(project: Path) -> None:
+    """The status of a stack that was never started has all its keys, and starts or makes nothing."""
+    done = run(app, ["status", "--json"])
+    assert done.exit_code == 0
+    status = json.loads(done.stdout)
+    assert status["postgres"] is status["aws"] is status["deployed"] is False
+    assert status["api_url"] is status["database_url"] is None
+    assert [file.name for file in project.iterdir()] == ["serverless.yml"]
+
+
+def test_status_for_people(project: Path) -> None:
+    """Without --json there is one line for each fact."""
+    lines = run(app, ["status"]).stdout.splitlines()
+    assert lines[0].split() == ["postgres:", "no"]
+    assert lines[-1].split() == ["database_url:", "-"]
+
+
+@pytest.mark.parametrize("command", ["down", "reset"])
+def test_nothing_to_stop(project: Path, command: str) -> None:
+    """Stopping what does not run is no error, and says nothing on stdout."""
+    done = run(app, [command])
+    assert done.exit_code == 0
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "reset"])
+def test_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Outside a project every command says so."""
+    monkeypatch.chdir(tmp_path)
+    done = run(app, [command])
+    assert isinstance(done.exception, Failure)
+    assert "serverless.yml" in str(done.exception)
+
+
+def test_no_node(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Node, `up` says so in a line and starts nothing."""
+    monkeypatch.setenv("PATH", str(project))
+    done = run(app, ["up"])
+    assert isinstance(done.exception, Failure)
+    assert "Node 20.19" in str(done.exception)
+    assert not (project / ".penstock").exists()
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "reset"])
+def test_help(command: str) -> None:
+    """Every command has help with an example."""
+    assert "Example" in run(app, [command, "--help"]).stdout

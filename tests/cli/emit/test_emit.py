@@ -1,0 +1,378 @@
+"""`penstock emit`: what is sent, what is told of the rest, and what a mistake costs."""
+
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from penstock.cli.emit.ndjson import LINE_LIMIT, InputLine, read_lines
+from penstock.intents import derive_id, verify
+from penstock.producer import Producer
+from penstock.queue import SqsQueue, sqs_client
+from penstock.settings import Settings
+from penstock.testing import MemoryQueue
+from tests.support.cli_stack import PROGRAM, Run, record
+from tests.support.project import ROOT, SESSION
+
+MODULE = """
+from penstock import WriteIntent
+
+class Counted(WriteIntent, kind="sheep.counted", aliases="sheep.seen"):
+    name: str
+    number: int
+"""
+KEY = "key"
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Stand in the folder of a service with one kind."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "serverless.yml").write_text("service: farm\n")
+    (tmp_path / "farm_intents.py").write_text(MODULE)
+    record(tmp_path, endpoint_url="http://127.0.0.1:1")
+    yield tmp_path
+    sys.modules.pop("farm_intents", None)
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> MemoryQueue:
+    """The queue in memory that is emitted to."""
+    queue = MemoryQueue()
+    producer = Producer(Settings(receipt_key=KEY, source="/farm"), queue)
+    monkeypatch.setattr("penstock.cli.emit.command._producer", lambda _stage: producer)
+    return queue
+
+
+Emit = Callable[..., Any]
+
+
+@pytest.fixture
+def emit(run: Run, service: Path, monkeypatch: pytest.MonkeyPatch) -> Emit:
+    """Give what runs the command with some bytes, which come from a file, or from stdin."""
+
+    def emit(content: bytes | str, *words: str, by: str = "file", kind: str = "sheep.counted") -> Any:
+        data = content.encode() if isinstance(content, str) else content
+        if by == "file":
+            (service / "sheep.ndjson").write_bytes(data)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Pipe(data)))
+        source = {"file": "@sheep.ndjson", "stdin": "-"}.get(by) or data.decode()
+        return run("emit", kind, "--data", source, "--module", "farm_intents", *words)
+
+    return emit
+
+
+class Pipe(io.BytesIO):
+    """Bytes that can be read once."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def sheep(number: Any, name: str = "Dolly") -> str:
+    return json.dumps({"name": name, "number": number})
+
+
+def numbers(queue: MemoryQueue) -> list[int]:
+    return [body["data"]["number"] for body in queue.bodies]
+
+
+FLOCK = "".join(f"{sheep(number)}\n" for number in range(3))
+
+
+@pytest.mark.parametrize("by", ["file", "stdin", "argument"])
+def test_each_line_is_an_intent(emit: Emit, queue: MemoryQueue, by: str) -> None:
+    """Each object is sent in the service's name, and has its line with the number, the id and the receipt."""
+    ended = emit(FLOCK, by=by)
+    rows = [line.split("\t") for line in ended.out.splitlines()]
+    assert (ended.code, ended.err) == (0, "3 emitted, 0 not\n")
+    assert numbers(queue) == [0, 1, 2]
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    assert [row[1] for row in rows] == [body["id"] for body in queue.bodies]
+    assert {str(verify(row[2], KEY).id) for row in rows} == {row[1] for row in rows}
+    assert {(body["source"], body["type"]) for body in queue.bodies} == {("/farm", "sheep.counted")}
+
+
+def test_json_is_an_object_per_line(emit: Emit, queue: MemoryQueue) -> None:
+    """With --json each line of stdout is an object."""
+    rows = emit(FLOCK, "--json").rows
+    assert [row["line"] for row in rows] == [1, 2, 3]
+    assert [row["id"] for row in rows] == [body["id"] for body in queue.bodies]
+    assert rows[0].keys() == {"line", "id", "receipt"}
+
+
+def test_a_former_name_is_a_name(emit: Emit, queue: MemoryQueue) -> None:
+    """A name that the kind had is taken, and what is sent has the present one."""
+    assert emit(FLOCK, kind="sheep.seen").code == 0
+    assert {body["type"] for body in queue.bodies} == {"sheep.counted"}
+
+
+@pytest.mark.parametrize("by", ["file", "stdin", "argument"])
+def test_one_bad_line_stops_all_of_it(emit: Emit, queue: MemoryQueue, by: str) -> None:
+    """By default nothing is sent if a line is bad; it is told with its number and field, not its value."""
+    ended = emit(f"{sheep(0)}\n{sheep('secret')}\n\n[]\n{sheep(2)}\n", by=by)
+    assert (ended.code, ended.out, queue.messages) == (1, "", [])
+    assert ended.err.splitlines() == [
+        "line 2: number int_type",
+        "line 4: model_type",
+        "2 good, 2 bad; nothing was sent. --skip-bad sends the others",
+    ]
+
+
+@pytest.mark.parametrize("by", ["file", "stdin"])
+def test_bad_lines_can_be_skipped(emit: Emit, queue: MemoryQueue, by: str) -> None:
+    """With --skip-bad the others are sent, and the exit code tells that it was not all."""
+    ended = emit(f"{sheep(0)}\nnonsense\n{sheep(2)}\n", "--skip-bad", by=by)
+    assert (ended.code, numbers(queue)) == (1, [0, 2])
+    assert [line.split("\t")[0] for line in ended.out.splitlines()] == ["1", "3"]
+    assert ended.err == "line 2: json_invalid\n2 emitted, 1 not\n"
+
+
+def test_a_dry_run_sends_nothing(emit: Emit, queue: MemoryQueue) -> None:
+    """--dry-run tells which lines are bad and asks nothing of AWS."""
+    assert emit(FLOCK, "--dry-run").err == "3 good, 0 bad\n"
+    ended = emit(FLOCK + sheep(None), "--dry-run")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "line 4: number int_type\n3 good, 1 bad\n"
+    assert queue.messages == []
+
+
+@pytest.mark.parametrize(
+    ("content", "faults"),
+    [
+        (b"\xef\xbb\xbf" + FLOCK.encode(), []),
+        (FLOCK.replace("\n", "\r\n").encode(), []),
+        (FLOCK.replace("\n", "\n\n \n").encode(), []),
+        (FLOCK.strip().encode(), []),
+        (b"\n\n" + FLOCK.encode() + b"\n", []),
+        (FLOCK.encode() + b'{"name": "\xff", "number": 1}', ["line 4: it is not UTF-8, from byte 11 on"]),
+        (
+            FLOCK.encode() + b" " * LINE_LIMIT + b"{}\n",
+            [f"line 4: it is longer than an intent may be ({LINE_LIMIT:,} bytes)"],
+        ),
+        (FLOCK.encode() + sheep(1, "x" * (LINE_LIMIT - 9000)).encode(), ["line 4: the intent takes"]),
+        (FLOCK.encode() + rb'{"name": "\u0000", "number": 1}', ["line 4: name nul_character"]),
+        (FLOCK.encode() + b"[" * 100_000, ["line 4: json_invalid"]),
+        (FLOCK.encode() + b'{"name": "a", "number": 1, "\x1b[31m": 2}', ["line 4: json_invalid"]),
+    ],
+    ids=["bom", "crlf", "blanks", "no-end", "leading", "not-utf8", "huge", "too-large", "nul", "deep", "control"],
+)
+def test_whatever_a_file_holds_is_told(emit: Emit, queue: MemoryQueue, content: bytes, faults: list[str]) -> None:
+    """What editors and exports leave in a file does no harm, and what is no intent is told and leaves the rest."""
+    ended = emit(content, "--skip-bad")
+    assert numbers(queue) == [0, 1, 2]
+    assert ended.code == bool(faults)
+    assert len(ended.err.splitlines()) == len(faults) + 1
+    assert all(line.startswith(fault) for line, fault in zip(ended.err.splitlines(), faults, strict=False))
+    assert "\x1b" not in ended.err
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "\ufeff"])
+def test_nothing_is_nothing(emit: Emit, queue: MemoryQueue, content: str) -> None:
+    """An empty input is no fault."""
+    ended = emit(content)
+    assert (ended.code, ended.out, ended.err) == (0, "", "0 emitted, 0 not\n")
+
+
+@pytest.mark.parametrize("by", ["file", "stdin", "argument"])
+def test_one_object_may_take_several_lines(emit: Emit, queue: MemoryQueue, by: str) -> None:
+    """A single object that is written over several lines is one intent."""
+    ended = emit(f"\n{json.dumps({'name': 'Dolly', 'number': 7}, indent=2)}\n", by=by)
+    assert (ended.code, numbers(queue)) == (0, [7])
+    assert ended.out.split("\t")[0] == "2"
+
+
+def test_with_a_key_a_second_run_states_nothing_new(emit: Emit, queue: MemoryQueue) -> None:
+    """The same keys are the same intents: text or number, as an expression over the object yields it."""
+    words = ("--idempotency-key", "join('-', [name, to_string(number)])", "--tenant", "north")
+    first = emit(FLOCK, *words).out
+    assert emit(FLOCK, *words).out == first
+    assert len({body["id"] for body in queue.bodies}) == 3
+    assert queue.bodies[0]["id"] == str(
+        derive_id(source="/farm", kind="sheep.seen", tenant="north", key="Dolly-0")
+    )
+    assert {message.group for message in queue.messages} == {"north"}
+    big = f'{{"name": "a", "number": {2**70}}}'
+    assert emit(big, "--idempotency-key", "number").out.split("\t")[1] == str(
+        derive_id(source="/farm", kind="sheep.seen", tenant=None, key=str(2**70))
+    )
+
+
+@pytest.mark.parametrize("key", ["nothing", "name", "`true`", "@", "length(number)"])
+def test_a_line_without_its_key_is_bad(emit: Emit, queue: MemoryQueue, key: str) -> None:
+    """Where the expression yields no text and no number the line is bad: it would be another intent each time."""
+    ended = emit(sheep(1, name=""), "--idempotency-key", key)
+    assert (ended.code, queue.messages) == (1, [])
+    assert "line 1: no idempotency key" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("sheep.lost", "--data", "{}"), "no kind 'sheep.lost'"),
+        (("sheep.counted", "--data", "@nowhere"), "nowhere cannot be read: FileNotFoundError"),
+        (("sheep.counted", "--data", "@."), "cannot be read: IsADirectoryError"),
+        (("sheep.counted", "--data", "{}", "--idempotency-key", "a."), "--idempotency-key: .* at column 3"),
+        (("sheep.counted",), "--data"),
+    ],
+)
+def test_wrong_usage_is_told(run: Run, service: Path, words: tuple[str, ...], says: str) -> None:
+    """A mistake in the words is exit code 2, before anything is read or sent."""
+    ended = run("emit", *words, "--module", "farm_intents")
+    assert ended.code == 2
+    assert re.search(says, ended.err), ended.err
+
+
+def test_the_help_has_an_example(run: Run) -> None:
+    """Help goes to stdout, shows how the command is used, and that a second run writes it all again."""
+    ended = run("emit", "--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert "Examples: penstock emit" in ended.out
+    assert "Without --idempotency-key each run states new intents" in ended.out
+
+
+def test_many_lines_are_sent_in_parts(emit: Emit, queue: MemoryQueue) -> None:
+    """However many there are, each is sent and told once, in order."""
+    ended = emit("".join(f"{sheep(number)}\n" for number in range(1203)))
+    assert numbers(queue) == list(range(1203))
+    assert [int(line.split("\t")[0]) for line in ended.out.splitlines()] == list(range(1, 1204))
+
+
+def test_what_the_queue_refuses_is_told(emit: Emit, queue: MemoryQueue) -> None:
+    """A line that SQS does not acknowledge is told with SQS's code; the others have their receipts."""
+    queue.refuse("InvalidMessageContents", positions=[1], retryable=False)
+    ended = emit(FLOCK)
+    assert (ended.code, numbers(queue)) == (1, [0, 2])
+    assert "line 2: the queue did not acknowledge it: InvalidMessageContents" in ended.err
+    assert len(ended.out.splitlines()) == 2
+
+
+def test_a_queue_that_takes_nothing_ends_it(emit: Emit, queue: MemoryQueue) -> None:
+    """Where nothing of a part is taken the rest is not tried, and the line to go on from is told."""
+    queue.refuse("AccessDenied", retryable=False)
+    ended = emit("".join(f"{sheep(number)}\n" for number in range(600)))
+    assert (ended.code, ended.out, queue.messages) == (1, "", [])
+    assert "given up: the queue takes nothing (AccessDenied). Line 1 is next." in ended.err
+
+
+def test_an_interrupted_run_says_where_to_go_on(
+    emit: Emit, queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends with 130, and tells how many were emitted, which line is next, and what is not known."""
+    send = queue.send
+
+    def interrupted(messages: Any, **options: Any) -> Any:
+        if len(queue.messages) >= 500:
+            raise KeyboardInterrupt
+        return send(messages, **options)
+
+    monkeypatch.setattr(queue, "send", interrupted)
+    ended = emit("".join(f"{sheep(number)}\n" for number in range(1200)))
+    assert ended.code == 130
+    assert "stopped; 500 were emitted. Line 501 is next. Some up to line 1,000 may be" in ended.err
+    assert len(ended.out.splitlines()) == 500
+
+
+def test_a_terminal_sees_how_far_it_is_and_stdout_holds_data_alone(service: Path) -> None:
+    """The bar is drawn on stderr: what is piped on has no part of it."""
+    (service / "sheep.ndjson").write_text(FLOCK)
+    near, far = pty.openpty()
+    words = [PROGRAM, "emit", "sheep.counted", "--data", "@sheep.ndjson", "--module", "farm_intents", "--dry-run"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=far, check=True, env=environment)
+    os.close(far)
+    screen = os.read(near, 65536).decode()
+    os.close(near)
+    assert "looked at" in screen
+    assert "3 good, 0 bad" in screen
+    assert done.stdout == b""
+
+
+class Slow(io.RawIOBase):
+    """A stream that notes how far it has been read."""
+
+    def __init__(self, lines: int) -> None:
+        self.left = lines
+        self.most = 0
+
+    def readline(self, _size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        return f"{sheep(self.left)}\n".encode() if self.left >= 0 else b""
+
+
+def test_lines_are_read_as_they_are_needed() -> None:
+    """An input without end is read line by line."""
+    stream: Any = Slow(10**9)
+    lines = read_lines(stream)
+    assert [next(lines).number for _ in range(3)] == [1, 2, 3]
+    assert stream.left >= 10**9 - 4
+
+
+def test_a_line_without_end_is_not_kept(tmp_path: Path) -> None:
+    """A line of any length takes no more memory than a message, and the next one is read."""
+    file = tmp_path / "long"
+    file.write_bytes(b"{}\n" + b"x" * (2 * LINE_LIMIT) + b"\n{}\n")
+    with file.open("rb") as stream:
+        first, long, last = read_lines(stream)
+    assert (first, last) == (InputLine(1, "{}"), InputLine(3, "{}"))
+    assert (long.number, long.text) == (2, None)
+
+
+TEMPLATE = """
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Bucket: {Type: AWS::S3::Bucket}
+Outputs:
+  PayloadBucketName: {Value: {Ref: Bucket}}
+  QueueUrl: {Value: {Ref: Queue}}
+  ReceiptKeyArn: {Value: "%s"}
+"""
+
+
+def test_a_stage_gets_them(service: Path, run: Run, local_aws_endpoint: str) -> None:
+    """Queue, key and bucket are found from the stack's outputs; the receipts are such as the service's own."""
+    name = f"farm-{uuid4()}"
+    (service / "serverless.yml").write_text(f"service: {name}\n")
+    record(service, endpoint_url=local_aws_endpoint)
+    with (
+        closing(SESSION.client("cloudformation", endpoint_url=local_aws_endpoint)) as formation,
+        closing(SESSION.client("secretsmanager", endpoint_url=local_aws_endpoint)) as secrets,
+        closing(sqs_client(SESSION, local_aws_endpoint)) as client,
+    ):
+        arn = secrets.create_secret(Name=name, SecretString="the stage's key")["ARN"]
+        formation.create_stack(StackName=f"{name}-local", TemplateBody=TEMPLATE % arn)
+        done = formation.get_waiter("stack_create_complete")
+        done.wait(StackName=f"{name}-local", WaiterConfig={"Delay": 0, "MaxAttempts": 1000})
+        outputs = formation.describe_stacks(StackName=f"{name}-local")["Stacks"][0]["Outputs"]
+        url = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "QueueUrl")
+        ended = run("emit", "sheep.counted", "--data", FLOCK, "--module", "farm_intents", "--json")
+        assert ended.code == 0, ended.err
+        bodies = [json.loads(message.body) for message in SqsQueue(url, client).receive(10)]
+        (service / "large.json").write_text(sheep(4, "x" * 2_000_000))
+        large = run("emit", "sheep.counted", "--data", "@large.json", "--module", "farm_intents")
+        (reference,) = SqsQueue(url, client).receive(10)
+        assert (large.code, json.loads(reference.body)["dataref"].partition("payloads/")[1]) == (0, "payloads/")
+    assert sorted(body["data"]["number"] for body in bodies) == [0, 1, 2]
+    assert {body["source"] for body in bodies} == {f"/{name}"}
+    assert {verify(row["receipt"], "the stage's key").id for row in ended.rows} == {
+        UUID(body["id"]) for body in bodies
+    }
+
+
+def test_the_shops_kinds_are_found_by_themselves(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --module the intents are those of shared.intents, seen from the service's folder."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(ROOT / "consumer")
+    ended = run("emit", "stock.adjusted", "--data", '{"sku": "A1", "delta": -2}', "--dry-run")
+    assert (ended.code, ended.err) == (0, "1 good, 0 bad\n")

@@ -1,0 +1,73 @@
+"""Functions of the service's own, and what they must not do to the transaction that they run in."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, insert, text
+from sqlalchemy.exc import IntegrityError
+
+from penstock import WriteIntent
+from penstock.consumer import Append, Custom, Drain
+from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.support.drain import Bench, ThingMade, things
+
+names = Table("unique_names", MetaData(), Column("name", Text, primary_key=True))
+
+
+class Named(WriteIntent, kind="named"):
+    name: str
+
+
+def _swallow(connection: Connection, intents: Sequence[Any]) -> None:
+    for intent in intents:
+        with suppress(IntegrityError):
+            connection.execute(insert(names).values(name=intent.name))
+
+
+def _bench(engine: Engine, function: Callable[[Connection, Sequence[Any]], None]) -> Bench:
+    bench = Bench(engine)
+    names.metadata.create_all(engine)
+    bench.drain = Drain(engine=engine, queue=bench.queue, dead_letters=bench.dead_letters)
+    bench.drain.write(ThingMade, Append(things))
+    bench.drain.write(Named, Custom(function))
+    return bench
+
+
+def test_a_swallowed_error_is_found_out(engine: Engine) -> None:
+    """A function that goes on after an error of Postgres's loses neither its neighbours nor its own intents."""
+    bench = _bench(engine, _swallow)
+    assert bench([ThingMade(name="a"), Named(name="x"), Named(name="x"), Named(name="y")]) == []
+    assert bench.names == ["a"]
+    with engine.connect() as connection:
+        assert sorted(connection.scalars(text("SELECT name FROM unique_names"))) == ["x", "y"]
+    assert len(bench.letters) == 1
+    assert sorted(bench.outcomes.values()) == ["applied", "applied", "applied", "dead"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda connection: connection.rollback(),
+        lambda connection: connection.close(),
+        lambda connection: connection.exec_driver_sql("ROLLBACK"),
+        lambda connection: connection.connection.driver_connection.rollback(),
+    ],
+)
+def test_a_function_that_ends_the_transaction_loses_nothing(
+    engine: Engine, end: Callable[[Connection], None]
+) -> None:
+    """What a function of the service's has undone goes back to the queue, all of it."""
+    bench = _bench(engine, lambda connection, _intents: end(connection))
+    messages = [ThingMade(name="a"), Named(name="x")]
+    event = sqs_event(messages)
+    answer = bench.drain.handler(event, LambdaContext())
+    assert len(answer["batchItemFailures"]) == len(messages)
+    assert bench.names == []
+    assert bench.dead_letters.messages == []
+    later = Drain(engine=engine, queue=MemoryQueue(), dead_letters=bench.dead_letters)
+    later.write(ThingMade, Append(things))
+    later.write(Named, Custom(_swallow))
+    assert later.handler(event, LambdaContext()) == {"batchItemFailures": []}
+    assert bench.names == ["a"]

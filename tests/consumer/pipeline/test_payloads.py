@@ -1,0 +1,328 @@
+"""Intents that are larger than a message: they rest in a bucket, and the message refers to them."""
+
+import json
+import logging
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Engine, MetaData, Table, Text, Uuid, select
+
+from penstock import IntentTooLarge, NotAcknowledged, WriteIntent
+from penstock.consumer import Append, Drain
+from penstock.consumer.dry_run import DryRunOutcome, dry_run
+from penstock.consumer.pipeline import payloads as redeem
+from penstock.intents import new_id, refer, seal
+from penstock.intents.sealing import digest_of
+from penstock.producer import Producer
+from penstock.queue import new_key, reference_to
+from penstock.settings import Settings
+from penstock.testing import LambdaContext, MemoryPayloads, MemoryQueue, sqs_event
+from tests.support.drain import Bench, LaterKind
+from tests.support.lambdas import LambdaStub
+from tests.support.project import ROOT
+
+SETTINGS = Settings(receipt_key="key", source="/test", payload_bucket="payloads", payload_limit=5_000_000)
+LARGE = "x" * 1_500_000
+
+
+metadata = MetaData()
+papers = Table(
+    "papers", metadata, Column("intent_id", Uuid, primary_key=True), Column("name", Text, nullable=False)
+)
+
+
+class PaperFiled(WriteIntent, kind="paper.filed"):
+    name: str
+
+
+class Large(Bench):
+    """A drain and a producer that share a queue and a bucket, both in memory."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        metadata.create_all(engine)
+        self.payloads = MemoryPayloads()
+        self.drain = Drain(
+            SETTINGS, engine=engine, queue=self.queue, dead_letters=self.dead_letters, payloads=self.payloads
+        )
+        self.drain.write(PaperFiled, Append(papers))
+        self.producer = Producer(SETTINGS, self.queue, self.payloads)
+
+    @property
+    def names(self) -> list[str]:
+        with self.engine.connect() as connection:
+            return sorted(connection.scalars(select(papers.c.name)))
+
+    @property
+    def lengths(self) -> list[int]:
+        return sorted(map(len, self.names))
+
+    def rest(self, envelope: str, **changes: Any) -> str:
+        """Let an envelope rest, and return the message that refers to it, changed as said."""
+        key = new_key()
+        self.payloads.objects[key] = envelope.encode()
+        return json.dumps(json.loads(refer(envelope, reference_to("payloads", key))) | changes)
+
+    def drained(self) -> list[str]:
+        """Drain what is on the queue, as it is."""
+        return self([message.body for message in self.queue.messages])
+
+
+@pytest.fixture
+def large(engine: Engine) -> Large:
+    return Large(engine)
+
+
+def sealed(name: str = "a", **more: Any) -> str:
+    return seal(PaperFiled(name=name, **more), id=new_id(), source="/test")
+
+
+def test_a_large_intent_lands(large: Large) -> None:
+    """The message is small, refers to the very envelope, has no data, and what it refers to lands."""
+    receipts = large.producer.emit_many([PaperFiled(name="small"), PaperFiled(name=LARGE)])
+    small, reference = large.queue.bodies
+    ((key, body),) = large.payloads.objects.items()
+    assert "dataref" not in small
+    assert reference.keys() >= {"specversion", "id", "source", "type", "time", "datacontenttype", "dataversion"}
+    assert (reference["id"], reference["dataref"]) == (str(receipts[1].id), f"s3://payloads/{key}")
+    assert reference["datasize"] == len(body)
+    assert "data" not in reference
+    assert json.loads(body)["data"]["name"] == LARGE
+    assert large.drained() == []
+    assert large.lengths == [5, len(LARGE)]
+    assert large.outcomes == {receipt.id: "applied" for receipt in receipts}
+
+
+def test_only_what_is_too_large_goes_to_the_bucket(large: Large) -> None:
+    """What fits in a message asks nothing of the bucket, and imports nothing for it."""
+    large.payloads.away = "SlowDown"
+    large.producer.emit(PaperFiled(name="x" * 1_000_000))
+    assert "dataref" not in large.queue.bodies[0]
+    code = (
+        "import sys; from penstock.producer import Producer; from penstock.settings import Settings;"
+        "from penstock.testing import MemoryQueue; from penstock import WriteIntent;"
+        "N = type('N', (WriteIntent,), {}, kind='n.n');"
+        "Producer(Settings(receipt_key='k', source='/s', payload_bucket='b'), MemoryQueue()).emit(N());"
+        "assert 'penstock.queue.s3' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_without_a_bucket_a_large_intent_is_refused() -> None:
+    """Without a bucket the error is what it was, and names the way out to who reads the traceback."""
+    producer = Producer(Settings(receipt_key="key", source="/test"), MemoryQueue())
+    with pytest.raises(IntentTooLarge, match="1,032,192 are allowed") as caught:
+        producer.emit(PaperFiled(name=LARGE))
+    assert "PENSTOCK_PAYLOAD_BUCKET" in caught.value.__notes__[0]
+
+
+def test_the_limit_of_large_intents(large: Large) -> None:
+    """What is over the limit of the bucket is refused before anything is put or sent."""
+    with pytest.raises(IntentTooLarge, match="5,000,000 are allowed"):
+        large.producer.emit_many([PaperFiled(name=LARGE), PaperFiled(name="x" * 5_000_000)])
+    assert (large.payloads.objects, large.queue.messages) == ({}, [])
+
+
+@pytest.mark.parametrize(("unwell", "retryable"), [("away", True), ("denied", False)])
+def test_no_receipt_where_the_payload_was_not_kept(large: Large, unwell: str, retryable: bool) -> None:
+    """A put that failed is not kept, and no message refers to it; the small one beside it is."""
+    setattr(large.payloads, unwell, "Code")
+    with pytest.raises(NotAcknowledged, match=r"1 of 2 intents were not acknowledged: S3\.Code") as caught:
+        large.producer.emit_many([PaperFiled(name=LARGE), PaperFiled(name="small")])
+    assert (list(caught.value.sent), list(caught.value.failed)) == ([1], [0])
+    assert caught.value.retryable is retryable
+    assert [body["data"]["name"] for body in large.queue.bodies] == ["small"]
+
+
+def test_no_receipt_where_the_message_was_not_kept(large: Large) -> None:
+    """A payload whose message SQS refused is not kept; emitted again it is one effect."""
+    intent = PaperFiled(name=LARGE)
+    large.queue.refuse()
+    with pytest.raises(NotAcknowledged, match="ThrottlingException"):
+        large.producer.emit(intent)
+    large.producer.emit(intent)
+    large.producer.emit(intent)
+    assert len(large.payloads.objects) == 3
+    assert large.drained() == []
+    assert (large.lengths, large.dead_letters.messages) == ([len(LARGE)], [])
+
+
+def test_without_patience_nothing_is_put_or_sent(large: Large) -> None:
+    """Where there is no time nothing happens, be it large or small."""
+    with pytest.raises(NotAcknowledged, match="2 of 2"):
+        large.producer.emit_many([PaperFiled(name=LARGE), PaperFiled(name="b")], timeout_seconds=0)
+    assert (large.payloads.objects, large.queue.messages) == ({}, [])
+
+
+def test_nothing_overtakes_a_large_intent_that_was_not_kept() -> None:
+    """On a FIFO queue nothing of its group is sent behind a payload that was not put."""
+    queue, payloads = MemoryQueue(fifo=True), MemoryPayloads()
+    payloads.away = "SlowDown"
+    intents = [PaperFiled(name="a"), PaperFiled(name=LARGE), PaperFiled(name="b"), PaperFiled(name="c")]
+    with pytest.raises(NotAcknowledged) as caught:
+        Producer(SETTINGS, queue, payloads).emit_many(
+            intents, ordering_key=lambda intent: "other" if intent.name == "c" else "one"
+        )
+    assert {n: r.code for n, r in caught.value.failed.items()} == {1: "S3.SlowDown", 2: "BehindRefusal"}
+    assert [body["data"]["name"] for body in queue.bodies] == ["a", "c"]
+
+
+def test_a_large_intent_delivered_twice_is_one_effect(large: Large) -> None:
+    """The same reference, and another one to the same intent, in one batch or in two, land once."""
+    intent = PaperFiled(name=LARGE)
+    for _ in range(2):
+        large.producer.emit(intent)
+    first, second = (message.body for message in large.queue.messages)
+    assert large([second, first, second]) == []
+    assert large([first]) == []
+    assert large.lengths == [len(LARGE)]
+    assert large.dead_letters.messages == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"dataref": "s3://other/payloads/2026-11-21/0199aa00-0000-7000-8000-000000000001"}, "payload-foreign"),
+        ({"dataref": "https://169.254.169.254/latest/meta-data"}, "payload-foreign"),
+        ({"dataref": "s3://payloads/secrets/x"}, "payload-foreign"),
+        ({"dataref": f"s3://payloads/{new_key()}"}, "payload-missing"),
+        ({"datasize": 5_000_001}, "payload-too-large"),
+        ({"datasize": 10**30}, "payload-too-large"),
+        ({"datasize": 1}, "payload-altered"),
+        ({"datadigest": f"sha256:{'0' * 64}"}, "payload-altered"),
+        ({"id": str(new_id())}, "payload-altered"),
+        ({"source": "/other"}, "payload-altered"),
+        ({"type": "other.kind"}, "payload-altered"),
+        ({"time": "2020-01-01T00:00:00Z"}, "payload-altered"),
+        ({"datadigest": "md5:0"}, "not-an-envelope"),
+        ({"datasize": "9"}, "not-an-envelope"),
+        ({"datasize": 0}, "not-an-envelope"),
+        ({"dataref": None}, "not-an-envelope"),
+        ({"data": {"name": "b"}}, "not-an-envelope"),
+    ],
+)
+def test_a_hostile_reference_hurts_nobody(large: Large, changes: dict[str, Any], reason: str) -> None:
+    """A reference that is wrong is set aside as it came, with its reason; nothing foreign is read."""
+    body = large.rest(sealed("bad"), **changes)
+    assert large([sealed("before"), body, sealed("after")]) == []
+    assert large.names == ["after", "before"]
+    (letter,) = large.letters
+    assert (letter.fault, letter.reason) == ("DataFault", reason)
+    assert [message.body for message in large.dead_letters.messages] == [body]
+    assert reason in {"payload-altered"} or large.payloads.reads == []
+
+
+@pytest.mark.parametrize(
+    ("envelope", "reason"),
+    [
+        ("[]", "not-an-envelope"),
+        ("no json", "not-json"),
+        (sealed().replace('"a"', "7"), "invalid-data"),
+        (sealed().replace('"a"', '"a\\u0000"'), "invalid-data"),
+    ],
+)
+def test_what_rests_may_be_as_bad_as_any_message(large: Large, envelope: str, reason: str) -> None:
+    """What is wrong inside of a payload is told as it is of a message, and is dead under the reference's id."""
+    reference = json.loads(large.rest(sealed()))
+    body = envelope.encode()
+    key = reference["dataref"].removeprefix("s3://payloads/")
+    large.payloads.objects[key] = body
+    reference |= {"datasize": len(body), "datadigest": digest_of(body)}
+    assert large([json.dumps(reference)]) == []
+    assert [letter.reason for letter in large.letters] == [reason]
+    assert [str(id_) for id_ in large.outcomes] == [reference["id"]]
+
+
+def test_an_intent_may_have_a_field_of_that_name(large: Large) -> None:
+    """A text that has the word in its data alone is a message like any other."""
+    assert large([sealed('"dataref"'), sealed("dataref")]) == []
+    assert large.names == ['"dataref"', "dataref"]
+
+
+@pytest.mark.parametrize("unwell", ["away", "denied"])
+def test_a_sick_bucket_dead_letters_nothing(large: Large, unwell: str, caplog: pytest.LogCaptureFixture) -> None:
+    """While S3 is away, or refuses, what rests there goes back alone, and no payload is logged."""
+    large.producer.emit(PaperFiled(name=LARGE))
+    setattr(large.payloads, unwell, "SlowDown")
+    with caplog.at_level(logging.INFO):
+        assert len(large([*(message.body for message in large.queue.messages), sealed("small")])) == 1
+    assert (large.names, large.dead_letters.messages) == (["small"], [])
+    levels = {record.levelno for record in caplog.records if getattr(record, "action", "") == "handed_back"}
+    assert levels == {logging.WARNING if unwell == "away" else logging.ERROR}
+    assert "xxxx" not in caplog.text
+    setattr(large.payloads, unwell, None)
+    assert large.drained() == []
+    assert large.lengths == [5, len(LARGE)]
+
+
+def test_a_sick_bucket_is_told_once(large: Large, caplog: pytest.LogCaptureFixture) -> None:
+    """However many large intents go back for one cause, the log has a line for it, with their number."""
+    large.payloads.away = "SlowDown"
+    assert len(large([large.rest(sealed(name)) for name in "abc"])) == 3
+    told = [vars(record) for record in caplog.records if getattr(record, "action", "") == "handed_back"]
+    assert [(row["fault"], row["records"]) for row in told] == [("PayloadFault", 3)]
+
+
+def test_a_sick_bucket_trips_no_breaker(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that goes back for S3's sake, with no time left to ask the database, leaves the drain on."""
+    stub = LambdaStub()
+    monkeypatch.setattr("penstock.consumer.breaker.breaker.lambda_client", lambda: stub)
+    vars(large.drain)["_given_settings"] = Settings(payload_bucket="payloads", event_source_mapping="mapping")
+    large.producer.emit(PaperFiled(name=LARGE))
+    large.payloads.away = "SlowDown"
+    event = sqs_event([message.body for message in large.queue.messages])
+    assert len(large.drain.handler(event, LambdaContext(8))["batchItemFailures"]) == 1
+    assert stub.calls == []
+
+
+def test_a_drain_without_a_bucket_hands_back(engine: Engine) -> None:
+    """A drain that was told of no bucket loses nothing: the deployment is at fault, not the data."""
+    large = Large(engine)
+    large.producer.emit(PaperFiled(name=LARGE))
+    large.drain = Drain(Settings(), engine=engine, queue=large.queue, dead_letters=large.dead_letters)
+    large.drain.write(PaperFiled, Append(papers))
+    assert len(large([large.queue.messages[0].body, sealed("small")])) == 1
+    assert (large.names, large.dead_letters.messages) == (["small"], [])
+
+
+def test_a_batch_reads_no_more_than_it_has_room_for(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too much for one batch goes back, and each batch gets on, even if one payload alone is too much."""
+    monkeypatch.setattr(redeem, "BATCH_BYTES", 250)
+    left = [large.rest(sealed(name)) for name in "abcd"] + [large.rest(sealed("e" * 300))]
+    rounds = 0
+    while left:
+        event = sqs_event(left)
+        failed = large.failed(event)
+        assert len(failed) < len(left)
+        left = [record["body"] for record in event["Records"] if record["messageId"] in failed]
+        rounds += 1
+    assert (len(large.names), rounds, large.dead_letters.messages) == (5, 5, [])
+
+
+def test_a_kind_that_is_not_known_yet_waits(large: Large) -> None:
+    """A large intent of a kind that the drain will know later goes back, as a small one does."""
+    body = large.rest(seal(LaterKind(x=1), id=new_id(), source="/test"))
+    assert len(large([body])) == 1
+    assert large.dead_letters.messages == []
+
+
+def test_a_dead_letter_is_the_reference_and_lands_when_replayed(large: Large) -> None:
+    """An expired payload is a dead letter that says so; sent again while the payload is there, it lands."""
+    large.producer.emit(PaperFiled(name=LARGE))
+    objects = dict(large.payloads.objects)
+    large.payloads.objects.clear()
+    assert large.drained() == []
+    (letter,) = large.letters
+    assert (letter.reason, letter.kind) == ("payload-missing", "paper.filed")
+    large.payloads.objects |= objects
+    assert large([message.body for message in large.dead_letters.messages]) == []
+    assert large.lengths == [len(LARGE)]
+    assert set(large.outcomes.values()) == {"applied"}
+
+
+def test_a_trial_does_not_condemn_what_it_does_not_read(large: Large) -> None:
+    """What rests in a bucket is not tried, and is not said to be dead."""
+    (verdict,) = dry_run(large.drain, large.engine, [large.rest(sealed())], seconds=20)
+    assert (verdict.would, verdict.kind, large.payloads.reads) == (DryRunOutcome.UNKNOWN, "paper.filed", [])

@@ -1,0 +1,215 @@
+"""An id that comes back: with the same payload it is a repetition, with another one a fault of its own."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import Field
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    event,
+    select,
+    text,
+)
+
+from penstock import WriteIntent
+from penstock.consumer import Append, Custom, Drain
+from penstock.database import ledger
+from penstock.intents import Contract, new_id, seal
+from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.support.drain import Bench, ThingMade, things
+
+
+@pytest.fixture
+def bench(engine: Engine) -> Bench:
+    return Bench(engine)
+
+
+def _sealed(id_: Any, **fields: Any) -> str:
+    return seal(ThingMade(**fields), id=id_, source="/test")
+
+
+def _reused(bench: Bench) -> list[Any]:
+    with bench.engine.connect() as connection:
+        return list(connection.scalars(select(ledger.c.id).where(ledger.c.reused_at.is_not(None))))
+
+
+def test_a_reused_id_is_set_aside(bench: Bench) -> None:
+    """What comes under the id of something else that has landed changes nothing, and is said to be so."""
+    id_ = new_id()
+    assert bench([_sealed(id_, name="first", size=1)]) == []
+    assert bench([_sealed(id_, name="first", size=2), ThingMade(name="neighbour")]) == []
+    assert bench.names == ["first", "neighbour"]
+    assert [(letter.reason, letter.id) for letter in bench.letters] == [("id-reused", str(id_))]
+    assert bench.outcomes[id_] == "applied"
+    assert _reused(bench) == [id_]
+
+
+def test_a_reused_id_inside_a_batch_is_set_aside(bench: Bench) -> None:
+    """Of two that differ and come together the first lands, and repetitions of it are none of the others."""
+    id_ = new_id()
+    bodies = [_sealed(id_, name="first"), _sealed(id_, name="other"), _sealed(id_, name="first")]
+    assert bench(bodies) == []
+    assert bench.names == ["first"]
+    assert [letter.reason for letter in bench.letters] == ["id-reused"]
+    assert _reused(bench) == [id_]
+
+
+def test_a_repetition_is_one_however_it_is_written(bench: Bench) -> None:
+    """The same payload in other words, at another time and from another source, is the same intent."""
+    id_ = new_id()
+    assert bench([_sealed(id_, name="ä", size=None)]) == []
+    again = seal(ThingMade(name="ä"), id=id_, source="/elsewhere").replace("ä", "\\u00e4").replace(": ", ":\n ")
+    assert bench([again]) == []
+    assert bench.letters == []
+    assert _reused(bench) == []
+
+
+def test_what_never_landed_may_be_said_otherwise(bench: Bench) -> None:
+    """A dead intent has taken no effect: another payload under its id lands, and the first is then the odd one."""
+    bench([ThingMade(name="taken")])
+    id_ = new_id()
+    bench([_sealed(id_, name="taken")])
+    assert bench.outcomes[id_] == "dead"
+    assert bench([_sealed(id_, name="free")]) == []
+    assert bench.outcomes[id_] == "applied"
+    bench([_sealed(id_, name="taken")])
+    assert [letter.reason for letter in bench.letters] == ["UniqueViolation", "id-reused"]
+    assert bench.outcomes[id_] == "applied"
+
+
+def test_a_new_field_makes_no_repetition_a_fault(bench: Bench) -> None:
+    """A redelivery after a deployment that has added a field is a repetition still."""
+    id_ = new_id()
+    assert bench([_sealed(id_, name="first")]) == []
+
+    class Later(WriteIntent, kind="thing.made"):
+        name: str
+        size: int | None = None
+        parent: str | None = None
+        colour: str = "red"
+
+    with bench.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE things ADD colour text"))
+    later = Drain(engine=bench.engine, queue=MemoryQueue(), dead_letters=bench.dead_letters)
+    later.write(Later, Custom(lambda _connection, _intents: None))
+    answer = later.handler(sqs_event([_sealed(id_, name="first")]), LambdaContext())
+    assert answer == {"batchItemFailures": []}
+    assert bench.letters == []
+
+
+def test_a_function_is_not_called_for_a_reused_id(engine: Engine) -> None:
+    """A kind whose fields never reach a table is told apart, too."""
+    seen: list[str] = []
+    dead_letters = MemoryQueue()
+
+    def note(_connection: Connection, intents: Sequence[ThingMade]) -> None:
+        seen.extend(intent.name for intent in intents)
+
+    drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=dead_letters)
+    drain.write(ThingMade, Custom(note))
+    id_ = new_id()
+    for name in ("first", "first", "other"):
+        assert drain.handler(sqs_event([_sealed(id_, name=name)]), LambdaContext()) == {"batchItemFailures": []}
+    assert seen == ["first"]
+    assert len(dead_letters.messages) == 1
+
+
+def test_another_kind_under_the_same_id_is_another_intent(bench: Bench) -> None:
+    """The id of an intent of one kind is taken for all kinds."""
+
+    class Else(WriteIntent, kind="else"):
+        name: str
+
+    bench.drain = Drain(engine=bench.engine, queue=bench.queue, dead_letters=bench.dead_letters)
+    bench.drain.write(ThingMade, Append(things))
+    bench.drain.write(Else, Custom(lambda _connection, _intents: None))
+    id_ = new_id()
+    assert bench([_sealed(id_, name="a")]) == []
+    assert bench([seal(Else(name="a"), id=id_, source="/test")]) == []
+    assert [letter.reason for letter in bench.letters] == ["id-reused"]
+
+
+def test_a_retry_at_another_time_is_a_repetition(engine: Engine) -> None:
+    """The time of an intent is not what it says, also where a column gets it."""
+    timed = Table("timed", MetaData(), Column("intent_id", Uuid, primary_key=True))
+    for column in (Column("intent_time", DateTime(timezone=True)), Column("name", Text)):
+        timed.append_column(column)
+    timed.metadata.create_all(engine)
+
+    class Timed(WriteIntent, kind="timed"):
+        name: str
+
+    dead_letters = MemoryQueue()
+    drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=dead_letters)
+    drain.write(Timed, Append(timed))
+    id_ = new_id()
+    for _ in range(2):
+        later = sqs_event([seal(Timed(name="a"), id=id_, source="/test")])
+        assert drain.handler(later, LambdaContext()) == {"batchItemFailures": []}
+    assert dead_letters.messages == []
+
+
+def test_a_repetition_behind_another_payload_is_one(bench: Bench) -> None:
+    """What has landed before is repeated, although something else comes with its id before it in the batch."""
+    id_ = new_id()
+    bench([_sealed(id_, name="first")])
+    assert bench([_sealed(id_, name="other"), _sealed(id_, name="first")]) == []
+    assert [letter.reason for letter in bench.letters] == ["id-reused"]
+
+
+def test_what_a_function_fills_in_makes_no_difference(bench: Bench) -> None:
+    """A field that the sender left out, and that is filled in anew at each reading, tells no payloads apart."""
+
+    class Filled(WriteIntent, kind="filled"):
+        name: str
+        token: UUID = Field(default_factory=uuid4)
+        tags: frozenset[str] = frozenset()
+
+    table = Table("filled", MetaData(), Column("name", Text), Column("token", Uuid), Column("tags", JSON))
+    table.metadata.create_all(bench.engine)
+    bench.drain = Drain(engine=bench.engine, queue=bench.queue, dead_letters=bench.dead_letters)
+    bench.drain.write(Filled, Append(table))
+    head = {"specversion": "1.0", "id": str(new_id()), "source": "/x", "type": "filled"}
+    body = json.dumps({**head, "time": "2026-11-20T10:00:00Z", "data": {"name": "a", "tags": ["a", "b", "c"]}})
+    assert bench([body, body]) == []
+    assert bench([body]) == []
+    assert bench.letters == []
+
+
+def test_looking_for_reuse_reads_no_ledger_from_end_to_end(engine: Engine) -> None:
+    """However many entries the ledger has, only those of the ids in question are read."""
+    Bench(engine)
+    drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
+    drain.write(ThingMade, Append(things))
+    with engine.connect() as connection:
+        for generation in ("ledger", "ledger_past"):
+            connection.execute(
+                text(
+                    f"INSERT INTO penstock.{generation} (id, kind, outcome, stated_at)"
+                    " SELECT gen_random_uuid(), 'thing.made', 'applied', now() FROM generate_series(1, 20000)"
+                )
+            )
+        connection.execute(text("ANALYZE penstock.ledger, penstock.ledger_past"))
+        write = drain.bound()[0].write
+        statements: list[str] = []
+
+        def explain(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+            statements.append(statement)
+            return f"EXPLAIN {statement}", parameters
+
+        event.listen(engine, "before_cursor_execute", explain, retval=True)
+        envelope = Contract([ThingMade]).decode(_sealed(new_id(), name="a"))
+        plan = "\n".join(map(str, write.reused(connection, [envelope])))
+    assert statements
+    assert "Seq Scan" not in plan

@@ -1,0 +1,326 @@
+"""The trial: it tells what the drain would do, and leaves the database as it was."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Column, Connection, Engine, ForeignKey, Integer, MetaData, Table, Text, Uuid, insert, text
+
+from penstock import WriteIntent
+from penstock.consumer import Append, Custom, Drain, Fault
+from penstock.consumer.dry_run import DryRunOutcome, DryRunResult, dry_run
+from penstock.consumer.modes.ledger_claims import PATIENCE
+from penstock.consumer.pipeline.unit_of_work import Work
+from penstock.database import make_engine
+from penstock.intents import new_id, seal
+from penstock.testing import MemoryQueue, sqs_event
+from tests.support.consumers import clean, deliver, every_mode
+from tests.support.cuts import BATCHES, BEFORE, Cut
+from tests.support.drain import Bench, LaterKind, ThingMade
+from tests.support.modes import outcomes
+
+SECONDS = 20.0
+
+
+def sealed(intent: WriteIntent, id_: UUID | None = None) -> str:
+    return seal(intent, id=id_ or intent.intent_id, source="/test")
+
+
+def dump(engine: Engine) -> dict[str, list[str]]:
+    """All rows of all tables, as text."""
+    with engine.connect() as connection:
+        names = connection.scalars(
+            text("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid >= 16384 ORDER BY 1")
+        ).all()
+        return {name: sorted(connection.scalars(text(f"SELECT t::text FROM {name} t"))) for name in names}
+
+
+def words(verdicts: Sequence[DryRunResult]) -> list[str]:
+    return [str(verdict.would) for verdict in verdicts]
+
+
+@pytest.fixture
+def bench(engine: Engine) -> Bench:
+    return Bench(engine)
+
+
+def test_a_trial_tells_each_fate(bench: Bench) -> None:
+    """Each envelope's verdict is what the drain would make of it, with the fault where it is at fault."""
+    once, taken = ThingMade(name="once"), ThingMade(name="taken")
+    assert bench([once, taken]) == []
+    bad = ThingMade(name="taken")
+    broken = json.loads(sealed(ThingMade(name="x"))) | {"data": {"name": 7}}
+    without = {name: value for name, value in broken.items() if name != "data"}
+    bodies = [sealed(once), sealed(ThingMade(name="new")), sealed(bad), json.dumps(broken), "no json"]
+    bodies += [sealed(LaterKind(x=1)), sealed(ThingMade(name="x", parent="none")), json.dumps(without)]
+    before = dump(bench.engine)
+    verdicts = dry_run(bench.drain, bench.engine, bodies, seconds=SECONDS)
+    assert words(verdicts) == ["duplicate", "applied", "dead", "dead", "dead", "waits", "waits", "dead"]
+    assert (verdicts[0].id, verdicts[0].kind, verdicts[0].fault) == (once.intent_id, "thing.made", None)
+    assert (verdicts[4].id, verdicts[4].kind) == (None, None)
+    fault = verdicts[2].fault
+    assert fault is not None
+    cause = fault.cause
+    assert (cause.sqlstate, cause.constraint, cause.table) == ("23505", "things_name_key", "things")
+    assert [str(v.fault) for v in verdicts[3:6]] == [
+        "invalid-data: data.name string_type",
+        "not-json",
+        "unknown-kind",
+    ]
+    assert dump(bench.engine) == before
+
+
+def test_a_trial_of_a_dead_intent_tells_what_a_replay_would_do(bench: Bench) -> None:
+    """What is dead in the ledger can be claimed anew: the verdict is today's, not that of when it died."""
+    bench([ThingMade(name="taken")])
+    dead = ThingMade(name="taken")
+    bench([dead])
+    assert bench.outcomes[dead.intent_id] == "dead"
+    assert words(dry_run(bench.drain, bench.engine, [sealed(dead)], seconds=SECONDS)) == ["dead"]
+    with bench.engine.begin() as connection:
+        connection.execute(text("DELETE FROM things"))
+    before = dump(bench.engine)
+    assert words(dry_run(bench.drain, bench.engine, [sealed(dead)], seconds=SECONDS)) == ["applied"]
+    assert dump(bench.engine) == before
+
+
+def test_a_trial_uses_up_no_patience(bench: Bench) -> None:
+    """An orphan waits in every trial, however many there are, and is still tried by the drain as often as ever."""
+    orphan = ThingMade(name="x", parent="none")
+    for _ in range(PATIENCE + 1):
+        assert words(dry_run(bench.drain, bench.engine, [sealed(orphan)], seconds=SECONDS)) == ["waits"]
+    for _ in range(PATIENCE - 1):
+        assert len(bench([orphan])) == 1
+    assert words(dry_run(bench.drain, bench.engine, [sealed(orphan)], seconds=SECONDS)) == ["dead"]
+
+
+def test_copies_share_a_fate(bench: Bench) -> None:
+    """Of two envelopes with one id the second is a duplicate if the first lands, and at fault if that is.
+
+    One that says something else is at fault beside one that lands, and waits behind one that does not.
+    """
+    bench([ThingMade(name="taken")])
+    good, bad = new_id(), new_id()
+    bodies = [sealed(ThingMade(name=name), id_) for id_ in (good, bad) for name in ("new", "new", "else")]
+    bodies[3:5] = [sealed(ThingMade(name="taken"), bad)] * 2
+    verdicts = dry_run(bench.drain, bench.engine, bodies, seconds=SECONDS)
+    assert words(verdicts) == ["applied", "duplicate", "dead", "dead", "dead", "waits"]
+    reasons = [verdict.fault and verdict.fault.cause.reason for verdict in verdicts]
+    assert reasons == [None, None, "id-reused", "UniqueViolation", "UniqueViolation", None]
+
+
+def test_a_trial_of_every_mode_agrees_with_the_drain(engine: Engine) -> None:
+    """In every write mode the verdict is the outcome that the drain then enters, stale ones included."""
+    drain, _ = every_mode(engine)
+    clean(engine)
+    assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
+    before = dump(engine)
+    records = sqs_event(BATCHES["one bad"])["Records"]
+    verdicts = dry_run(drain, engine, [record["body"] for record in records], seconds=SECONDS)
+    assert dump(engine) == before
+    assert deliver(drain, records) == []
+    settled = outcomes(engine)
+    assert {"applied", "stale", "dead", "duplicate"} == set(words(verdicts))
+    assert all(v.id and v.would in {settled[v.id], DryRunOutcome.DUPLICATE} for v in verdicts)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["a", "b", "c"])), min_size=1, max_size=12))
+def test_a_trial_agrees_with_the_drain(bench: Bench, things: list[tuple[int, str]]) -> None:
+    """Whatever comes twice or clashes, what a trial says lands is what then has landed, and nothing else."""
+    with bench.engine.begin() as connection:
+        connection.execute(text("TRUNCATE things, penstock.ledger"))
+    ids = [new_id() for _ in range(6)]
+    bodies = [sealed(ThingMade(name=name), ids[number]) for number, name in things]
+    verdicts = dry_run(bench.drain, bench.engine, bodies, seconds=SECONDS)
+    assert bench.outcomes == {}
+    bench(bodies)
+    landed = {id_ for id_, outcome in bench.outcomes.items() if outcome == "applied"}
+    assert {verdict.id for verdict in verdicts if verdict.would is DryRunOutcome.APPLIED} == landed
+
+
+def test_a_trial_that_is_cut_off_leaves_nothing(engine: Engine) -> None:
+    """Whichever statement the connection is cut at, the database is as it was, and nothing false is told."""
+    drain, _ = every_mode(engine)
+    clean(engine)
+    assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
+    bodies = [record["body"] for record in sqs_event(BATCHES["one bad"])["Records"]]
+    before = dump(engine)
+    cut = Cut(engine)
+    verdicts = words(dry_run(drain, engine, bodies, seconds=SECONDS))
+    statements = list(cut.statements)
+    assert "COMMIT" not in statements
+    for number in range(len(statements)):
+        cut.count_to(number, "before" if number % 2 else "after")
+        with suppress(Fault):
+            assert words(dry_run(drain, engine, bodies, seconds=SECONDS)) == verdicts
+        assert cut.done
+        cut.count_to(None, "")
+        assert dump(engine) == before, statements[number]
+
+
+METADATA = MetaData()
+BOSSES = Table("bosses", METADATA, Column("name", Text, primary_key=True))
+STAFF = Table(
+    "staff",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("boss", Text, ForeignKey("bosses.name", deferrable=True, initially="DEFERRED")),
+)
+COUNTED = Table("counted_trials", METADATA, Column("n", Integer), Column("intent_id", Uuid))
+
+
+class Hired(WriteIntent, kind="hired"):
+    name: str
+    boss: str
+
+
+def _drain(engine: Engine, function: Callable[[Connection, Sequence[Any]], None]) -> Drain:
+    METADATA.create_all(engine)
+    drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
+    drain.write(Hired, Append(STAFF))
+    drain.write(ThingMade, Custom(function))
+    return drain
+
+
+def test_deferred_constraints_are_checked(engine: Engine) -> None:
+    """What would be refused only at COMMIT is refused in a trial, and held against the row that it is about."""
+    drain = _drain(engine, lambda _connection, _intents: None)
+    with engine.begin() as connection:
+        connection.execute(insert(BOSSES).values(name="known"))
+    before = dump(engine)
+    bodies = [sealed(Hired(name="a", boss="known")), sealed(Hired(name="b", boss="unknown"))]
+    verdicts = dry_run(drain, engine, bodies, seconds=SECONDS)
+    assert words(verdicts) == ["applied", "waits"]
+    assert verdicts[1].fault is not None
+    assert verdicts[1].fault.cause.constraint == "staff_boss_fkey"
+    assert dump(engine) == before
+
+
+def test_what_a_deferred_constraint_allows_is_allowed(engine: Engine) -> None:
+    """A row that comes before what it refers to lands, as it does when the drain commits both."""
+
+    def hire(connection: Connection, intents: Sequence[ThingMade]) -> None:
+        for intent in intents:
+            connection.execute(insert(BOSSES).values(name=intent.name))
+
+    drain = _drain(engine, hire)
+    bodies = [sealed(Hired(name="a", boss="later")), sealed(ThingMade(name="later"))]
+    assert words(dry_run(drain, engine, bodies, seconds=SECONDS)) == ["applied", "applied"]
+
+
+def _insert(connection: Connection) -> None:
+    connection.execute(insert(COUNTED).values(n=1))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda connection: connection.commit(),
+        lambda connection: connection.exec_driver_sql("COMMIT"),
+        lambda connection: connection.connection.driver_connection.commit(),
+        lambda connection: connection.connection.driver_connection.pgconn.exec_(b"COMMIT"),
+        lambda connection: connection.rollback(),
+        lambda connection: connection.close(),
+    ],
+)
+def test_a_function_cannot_commit_a_trial(engine: Engine, end: Callable[[Connection], None]) -> None:
+    """A function that commits, against the rules, does not get anything committed: Postgres refuses."""
+
+    def write(connection: Connection, _intents: Sequence[Any]) -> None:
+        _insert(connection)
+        end(connection)
+
+    drain = _drain(engine, write)
+    before = dump(engine)
+    with pytest.raises(Fault):
+        dry_run(drain, engine, [sealed(ThingMade(name="a"))], seconds=SECONDS)
+    assert dump(engine) == before
+
+
+def test_a_drains_own_engine_will_do(database_url: str) -> None:
+    """An engine that prepares its statements serves for one trial after the other, and for the drain."""
+    engine = make_engine(database_url, for_drain=True)
+    bench = Bench(engine)
+    body = sealed(ThingMade(name="a"))
+    for _ in range(3):
+        assert words(dry_run(bench.drain, engine, [body, "no json"], seconds=SECONDS)) == ["applied", "dead"]
+    assert bench([body]) == []
+    assert words(dry_run(bench.drain, engine, [body], seconds=SECONDS)) == ["duplicate"]
+    engine.dispose()
+
+
+def test_an_interrupted_trial_leaves_nothing(engine: Engine) -> None:
+    """Ctrl-C in the middle undoes all of it, and the engine can be used further."""
+
+    def interrupt(connection: Connection, _intents: Sequence[Any]) -> None:
+        _insert(connection)
+        raise KeyboardInterrupt
+
+    drain = _drain(engine, interrupt)
+    before = dump(engine)
+    with pytest.raises(KeyboardInterrupt):
+        dry_run(drain, engine, [sealed(ThingMade(name="a"))], seconds=SECONDS)
+    assert dump(engine) == before
+
+
+@pytest.fixture
+def locked(bench: Bench, database_url: str) -> Iterator[None]:
+    """Another transaction that keeps the table of things to itself."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("LOCK TABLE things")
+        yield
+
+
+@pytest.mark.usefixtures("locked")
+def test_a_trial_gives_up_in_time(bench: Bench) -> None:
+    """Behind somebody's lock a trial ends within its time, and tells that nothing was found out."""
+    with pytest.raises(Fault) as raised:
+        dry_run(bench.drain, bench.engine, [sealed(ThingMade(name="a"))], seconds=1.5)
+    assert raised.value.cause.reason in {"LockNotAvailable", "QueryCanceled", "DeadlineExceeded"}
+
+
+def test_a_frozen_trial_is_ended_by_postgres(bench: Bench, database_url: str) -> None:
+    """While a trial runs the server ends its session if it falls silent, so that no lock outlives its time."""
+    seen: list[str] = []
+
+    def look(connection: Connection, _intents: Sequence[Any]) -> None:
+        names = ("idle_in_transaction_session_timeout", "statement_timeout", "lock_timeout")
+        seen.extend(str(connection.scalar(text(f"SHOW {name}"))) for name in names)
+
+    drain = _drain(bench.engine, look)
+    dry_run(drain, bench.engine, [sealed(ThingMade(name="a"))], seconds=SECONDS)
+    assert len(seen) == 3
+    assert "0" not in seen
+    with bench.engine.connect() as connection:
+        assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "0"
+
+
+def test_a_trial_of_nothing_asks_nothing(bench: Bench) -> None:
+    """Without an envelope that can be read the database is not needed."""
+    away = make_engine("postgresql://nobody@127.0.0.1:1/none")
+    assert dry_run(bench.drain, away, [], seconds=SECONDS) == []
+    assert words(dry_run(bench.drain, away, ["", "{}"], seconds=SECONDS)) == ["dead", "dead"]
+
+
+def test_a_database_that_is_away_is_told(bench: Bench) -> None:
+    """An unreachable database is no verdict on an envelope."""
+    away = make_engine("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(Fault):
+        dry_run(bench.drain, away, [sealed(ThingMade(name="a"))], seconds=SECONDS)
+
+
+def test_what_there_is_no_time_for_is_unknown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Envelopes that were not tried have the verdict that nothing is known of them."""
+    seen: list[int] = []
+    monkeypatch.setattr(Work, "late", lambda _self: bool(seen))
+    drain = _drain(bench.engine, lambda _connection, intents: seen.append(len(intents)))
+    bodies = [sealed(ThingMade(name=f"thing {n}")) for n in range(1001)]
+    verdicts = dry_run(drain, bench.engine, bodies, seconds=SECONDS)
+    assert words(verdicts) == ["applied"] * 1000 + ["unknown"]

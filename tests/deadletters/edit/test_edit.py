@@ -1,0 +1,320 @@
+"""Corrections of dead letters, and conditions on them: exact, bounded, and never of what an intent is known by."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock import WriteIntent
+from penstock.deadletters.condition import Where
+from penstock.deadletters.edit.edit import Edit
+from penstock.deadletters.edit.errors import EditRefused
+from penstock.expressions.exact_json import NotExact, read, write
+from penstock.expressions.jmespath import BadExpression
+from penstock.intents import Contract, seal
+
+ID = UUID("01989d3e-1111-7000-8000-000000000001")
+BIG, TINY, HUGE = "12345678901234567890", "0.1000000000000000055511151231257827", "1e400"
+
+
+class Ordered(WriteIntent, kind="ordered.things"):
+    sku: str
+    quantity: int
+    more: dict[str, Any]
+
+
+class Moved(WriteIntent, kind="moved.things"):
+    sku: str
+
+
+CONTRACT = Contract([Ordered, Moved])
+
+
+def body(more: str = "{}", sku: str = "A1") -> str:
+    sealed = json.loads(seal(Ordered(sku=sku, quantity=0, more={}), id=ID, source="/shop"))
+    return json.dumps(sealed | {"time": "2026-11-20T10:00:00Z"}).replace('"more": {}', f'"more": {more}')
+
+
+def edited(edit: str, text: str | None = None) -> str:
+    return Edit.parse(edit).apply(body() if text is None else text, CONTRACT)
+
+
+def patch(*operations: dict[str, Any]) -> str:
+    return json.dumps(operations)
+
+
+QUANTITY = {
+    "patch": patch({"op": "replace", "path": "/data/quantity", "value": 3}),
+    "expression": "merge(@, {data: merge(data, {quantity: `3`})})",
+}
+
+
+@pytest.mark.parametrize("form", QUANTITY)
+def test_an_edit_changes_what_it_says_and_no_more(form: str) -> None:
+    """Both forms change one field, and leave all others as they were, the id and the time among them."""
+    before, after = json.loads(body()), json.loads(edited(QUANTITY[form]))
+    assert after["data"].pop("quantity") == 3
+    del before["data"]["quantity"]
+    assert after == before
+
+
+@pytest.mark.parametrize("form", QUANTITY)
+def test_an_edit_may_come_from_a_file(form: str, tmp_path: Path) -> None:
+    """`@` and a file's name stand for what the file holds."""
+    file = tmp_path / "edit"
+    file.write_text(QUANTITY[form] + "\n")
+    assert edited(f"@{file}") == edited(QUANTITY[form])
+
+
+def test_a_kind_may_change() -> None:
+    """The type may change, if the data then is what that kind takes."""
+    whole = "merge(@, {type: 'moved.things', data: {sku: data.sku}})"
+    assert json.loads(edited(whole))["type"] == "moved.things"
+    with pytest.raises(EditRefused, match=r"invalid-data: data\.quantity extra_forbidden"):
+        edited("merge(@, {type: 'moved.things', data: merge({quantity: data.quantity}, {sku: 'a'})})")
+
+
+@pytest.mark.parametrize("name", ["id", "source", "specversion", "traceparent", "datacontenttype"])
+def test_what_an_intent_is_known_by_stays(name: str) -> None:
+    """An edit that changes, adds or takes away any but the four fields is refused."""
+    named = pytest.raises(EditRefused, match=f"may not change {name}$")
+    with named:
+        edited(patch({"op": "add", "path": f"/{name}", "value": "1"}))
+    with named:
+        edited(f"merge(@, {{{name}: `1`}})")
+    if name != "traceparent":
+        with named:
+            edited(patch({"op": "remove", "path": f"/{name}"}))
+
+
+def test_a_refusal_names_the_field_and_shows_no_value() -> None:
+    """What comes of an edit is validated as the drain does, and neither text of a refusal holds a value."""
+    secret = body(sku="secret-42")
+    edits = [
+        "merge(@, {data: merge(data, {quantity: data.sku})})",
+        "merge(@, {data: merge(data, {quantity: abs(data.sku)})})",
+        patch({"op": "test", "path": "/data/sku", "value": "A1"}),
+        patch({"op": "copy", "from": "/data/sku", "path": "/data/quantity"}),
+        patch({"op": "remove", "path": "/data/sku/secret"}),
+        patch({"op": "remove", "path": "/data/none"}),
+        "data.sku",
+    ]
+    texts = []
+    for edit in edits:
+        with pytest.raises(EditRefused) as refused:
+            edited(edit, secret)
+        texts.append(str(refused.value))
+        assert refused.value.__cause__ is None
+    assert not any("secret-42" in text for text in texts)
+    assert "data.quantity int_type" in texts[0]
+    assert texts[2] == "operation 1 (test /data/sku): the test fails"
+
+
+@pytest.mark.parametrize("form", QUANTITY)
+@pytest.mark.parametrize("number", [BIG, TINY, "0.1", "1.10", "-1E-7", "1e22", f"[{BIG}, {TINY}]"])
+def test_numbers_that_an_edit_leaves_alone_stay_as_written(form: str, number: str) -> None:
+    """No number goes through a float and comes back as another, neither large nor small nor precise."""
+    text = edited(QUANTITY[form], body(f'{{"n": {number}}}'))
+    assert f'"n": {number}' in text
+
+
+@pytest.mark.parametrize("form", QUANTITY)
+def test_a_number_beyond_a_double_is_refused_where_it_is_none(form: str) -> None:
+    """`1e400` is passed on as it is, and then refused by the contract, in a field that would hold infinity."""
+    with pytest.raises(EditRefused, match=r"invalid-data: data\.more\.n finite_number"):
+        edited(QUANTITY[form], body(f'{{"n": {HUGE}}}'))
+
+
+def test_a_number_becomes_no_other_text() -> None:
+    """Made a text by an expression, a number is the text that it was written as."""
+    text = edited("merge(@, {data: merge(data, {sku: to_string(data.more.n)})})", body(f'{{"n": {TINY}}}'))
+    assert json.loads(text)["data"]["sku"] == TINY
+
+
+@pytest.mark.parametrize("number", ["0.12345678901234567890", HUGE])
+def test_a_number_of_the_edit_itself_is_not_rounded(number: str) -> None:
+    """A literal that JMESPath would round is refused at once; a JSON Patch takes it as it is."""
+    with pytest.raises(BadExpression, match="rounded"):
+        Edit.parse(f"merge(@, {{data: merge(data, {{more: {{n: `{number}`}}}})}})")
+    patched = f'[{{"op": "add", "path": "/data/more/n", "value": {TINY}}}]'
+    assert f'"n": {TINY}' in edited(patched)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no json", "[]", "7", '{"a": NaN}', "[" * 100_000, '{"a": Infinity}', "\ufeff{}"]
+)
+@pytest.mark.parametrize("form", QUANTITY)
+def test_what_is_no_envelope_is_refused(form: str, text: str) -> None:
+    """A body that is no JSON object cannot be edited, and nothing else is raised over it."""
+    with pytest.raises(EditRefused, match="cannot be edited"):
+        edited(QUANTITY[form], text)
+
+
+def test_an_envelope_without_data_can_be_edited_elsewhere() -> None:
+    """Data that is elsewhere, or missing, is no crash: an edit that needs it is refused."""
+    envelope = json.loads(body())
+    del envelope["data"]
+    for edit in QUANTITY.values():
+        with pytest.raises(EditRefused):
+            edited(edit, json.dumps(envelope))
+    assert (
+        json.loads(edited("merge(@, {data: {sku: 'a', quantity: `1`, more: `{}`}})", json.dumps(envelope)))[
+            "data"
+        ]["sku"]
+        == "a"
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["/__proto__/a", "/constructor/prototype/a", "/__class__/__init__", "/data/__dict__/a"]
+)
+def test_paths_that_mean_something_to_languages_mean_nothing(path: str) -> None:
+    """A path goes through JSON objects alone."""
+    with pytest.raises(EditRefused, match="cannot be applied"):
+        edited(patch({"op": "add", "path": path, "value": 1}))
+
+
+BLOWN_UP = [
+    "merge(@, {data: merge(data, {more: {a: " + "data | [@, @]" + " | [@, @]" * 60 + "}})})",
+    "merge(@, {data: merge(data, {more: {a: " + "to_string(@)" + " | to_string([@, @])" * 60 + "}})})",
+    "merge(@, {data: merge(data, {more: {a: [@]" + " | [@, @][]" * 60 + "}})})",
+    "merge(@, {data: merge(data, {sku: 'aaaaaaaaaaaaaaaa'" + " | join('', [@, @])" * 60 + "})})",
+    patch(
+        {"op": "add", "path": "/data/more/a", "value": []},
+        *[{"op": "copy", "from": "", "path": "/data/more/a/-"}] * 60,
+    ),
+]
+
+
+@pytest.mark.parametrize("edit", BLOWN_UP, ids=["shared", "text", "flat", "join", "copy"])
+def test_what_an_edit_yields_is_bounded(edit: str) -> None:
+    """An edit that would yield more than the world has memory for is refused while it is small."""
+    with pytest.raises(EditRefused):
+        edited(edit)
+
+
+def test_an_edit_says_the_same_of_every_message() -> None:
+    """What one message got out of a patch's own values does not show in the next one."""
+    edit = Edit.parse(
+        patch(
+            {"op": "add", "path": "/data/more/list", "value": []},
+            {"op": "add", "path": "/data/more/list/-", "value": 1},
+        )
+    )
+    texts = [edit.apply(body(), CONTRACT) for _ in range(3)]
+    assert all(json.loads(text)["data"]["more"]["list"] == [1] for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        ("merge(@, ", "at column 9"),
+        ("data.[", "at column"),
+        ("nope(@)", r"no function nope\(\)"),
+        ("length(@, @)", "takes 1 arguments, not 2"),
+        ("[1", "JSON Patch"),
+        ("[]", "empty"),
+        ("[1]", "JSON Patch"),
+        ('[{"op": "fly", "path": "/a"}]', "JSON Patch"),
+        ('[{"op": "add", "path": "/a"}]', "operation 1 has no 'value'"),
+        ('[{"op": "move", "path": "/a"}]', "operation 1 has no 'from'"),
+        ("@nowhere.json", "no file nowhere.json"),
+        ("!" * 100_000, "deep|column"),
+        ("\x00", "column"),
+    ],
+)
+def test_what_is_no_edit_is_told(text: str, says: str) -> None:
+    """A text that is neither patch nor expression is refused before any message is touched, with the place."""
+    with pytest.raises(BadExpression, match=says):
+        Edit.parse(text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_json_comes_back_as_it_was(value: Any) -> None:
+    """Whatever is read and written again says the same, and what is written SQS takes."""
+    text = write(read(json.dumps(value)), 1_000_000)
+    assert json.loads(text) == value
+    assert not {"\ufffe", "\uffff"} & set(text)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {"a": {1}}])
+def test_what_is_no_json_is_not_written(value: Any) -> None:
+    """What JSON does not have is refused by a name of ours."""
+    with pytest.raises(NotExact):
+        write(value, 1000)
+
+
+def test_the_limit_counts_bytes() -> None:
+    """A text takes as many bytes as it has in UTF-8."""
+    assert write("ää", 6) == '"ää"'
+    with pytest.raises(NotExact):
+        write("ää", 5)
+
+
+@pytest.mark.parametrize(
+    ("where", "matches"),
+    [
+        ("type == 'ordered.things'", True),
+        ("type == 'moved.things'", False),
+        ("data.quantity < `1`", True),
+        ("data.quantity", True),  # 0 is true
+        ("data.more", False),
+        ("data.none", False),
+        ("data.sku && !(data.none)", True),
+        ("contains(data.sku, 'A')", True),
+        ("`false`", False),
+        ("`[]`", False),
+        ("''", False),
+    ],
+)
+def test_a_condition_is_true_as_jmespath_has_it(where: str, matches: bool) -> None:
+    """A condition on the whole envelope, with JMESPath's own truth."""
+    condition = Where.parse(where)
+    assert condition.matches(body()) is matches
+    assert condition.failed == 0
+
+
+def test_a_condition_that_fails_on_a_message_does_not_match_it() -> None:
+    """What an expression cannot be evaluated on is none of those that match, and is counted."""
+    condition = Where.parse("length(data.sku) > `1`")
+    numbered = json.dumps(json.loads(body()) | {"data": {"sku": 7}})
+    assert [condition.matches(text) for text in (body(), numbered, "no json", "[" * 100_000)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert condition.failed == 3
+
+
+@pytest.mark.parametrize(
+    ("where", "says"), [("data.", "column 6"), ("a b", "column 3"), ("'", "column 1"), ("nope(@)", "nope")]
+)
+def test_a_condition_that_cannot_be_read_shows_where(where: str, says: str) -> None:
+    """A mistake in a condition is told with its place, before any message is looked at."""
+    with pytest.raises(BadExpression, match=says):
+        Where.parse(where)
+
+
+@pytest.mark.parametrize("where", ["&data.sku", "[&data]", "&data || `false`", "data.{a: &sku}"])
+def test_a_reference_alone_is_no_condition(where: str) -> None:
+    """`&` outside of a function's arguments would be true of every dead letter there is."""
+    with pytest.raises(BadExpression, match="&"):
+        Where.parse(where)
+
+
+def test_a_reference_is_a_functions_argument() -> None:
+    """In a function's arguments it is what it is for."""
+    assert Where.parse("max_by([data], &quantity).sku == 'A1'").matches(body())

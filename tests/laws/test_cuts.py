@@ -1,0 +1,52 @@
+"""The connection is cut at every statement of a batch of all write modes, COMMIT included."""
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine
+
+from penstock.testing import sqs_event
+from tests.support.consumers import TABLES, clean, deliver, deliver_all, every_mode, tables
+from tests.support.cuts import BATCHES, BEFORE, COMMIT, POISON, STALE, Cut
+from tests.support.modes import outcomes
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_connection_cut_at_any_statement_loses_and_repeats_nothing(
+    engine: Engine, moment: str, batch: str
+) -> None:
+    """Whichever statement the connection is cut at, what is delivered again takes effect once, in every mode."""
+    drain, dead = every_mode(engine)
+    cut = Cut(engine)
+    records = sqs_event(BATCHES[batch])["Records"]
+    poisoned = {POISON.intent_id} if POISON in BATCHES[batch] else set()
+
+    def prepare(number: int | None) -> int:
+        clean(engine)
+        assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
+        cut.count_to(number, moment)
+        return len(dead.messages)
+
+    prepare(None)
+    assert deliver(drain, records) == []
+    statements = list(cut.statements)
+    left, settled = tables(engine), outcomes(engine)
+    # The batch has all that it should, and no statement of it escapes.
+    assert {id_ for id_, outcome in settled.items() if outcome == "dead"} == poisoned
+    assert [settled[intent.intent_id] for intent in STALE] == ["stale"] * len(STALE)
+    assert all(any(table.name in statement for statement in statements) for table in TABLES)
+    assert statements[-1] == "COMMIT"
+    for number in [*range(len(statements) - 1), COMMIT]:
+        letters = prepare(number)
+        where = f"cut {moment} {number}: {statements[number]}"
+        deliver_all(drain, records)
+        # How many statements are sent before the answer to a bad one comes is not always the same.
+        assert cut.done or len(cut.statements) <= number, where
+        cut.count_to(None, "")
+        # Once all is acknowledged it is there, before it is delivered once more.
+        assert {UUID(letter["id"]) for letter in dead.bodies[letters:]} == poisoned, where
+        assert (tables(engine), outcomes(engine)) == (left, settled), where
+        assert deliver(drain, records) == []
+        assert (tables(engine), outcomes(engine)) == (left, settled), where
+        assert {UUID(letter["id"]) for letter in dead.bodies[letters:]} == poisoned, where

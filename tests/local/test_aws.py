@@ -1,0 +1,160 @@
+"""The local AWS: it starts whatever happened before, and answers for nobody else's processes."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import psutil
+import pytest
+
+from penstock.local import environment
+from penstock.local.aws import ACCESS_KEY, REGION, LocalAws
+from penstock.local.errors import StartError, ToolError
+from penstock.local.processes import alive, recall, remember, wait_until
+from tests.support.project import ROOT
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+ENVIRONMENT = ROOT / ".penstock" / "aws-environment"
+
+
+@pytest.fixture
+def aws(tmp_path: Path) -> Iterator[LocalAws]:
+    """A running local AWS."""
+    aws = LocalAws(tmp_path / "aws", environment=ENVIRONMENT)
+    aws.start()
+    yield aws
+    aws.stop()
+
+
+def make_queue(aws: LocalAws) -> str:
+    return client(aws).create_queue(QueueName="some")["QueueUrl"]
+
+
+def queues(aws: LocalAws) -> list[str]:
+    return client(aws).list_queues().get("QueueUrls", [])
+
+
+def client(aws: LocalAws) -> "SQSClient":
+    return boto3.client(
+        "sqs",
+        endpoint_url=aws.endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=ACCESS_KEY,
+    )
+
+
+def test_start_twice(aws: LocalAws) -> None:
+    """A second start, also by another process's object, leaves the running one alone."""
+    make_queue(aws)
+    before = aws.identity
+    LocalAws(aws.folder, environment=ENVIRONMENT).start()
+    assert aws.identity == before
+    assert len(queues(aws)) == 1
+
+
+def test_listens_on_loopback(aws: LocalAws) -> None:
+    """Nobody else's machine can reach it."""
+    process = recall(aws.folder / "process.json")
+    assert process is not None
+    listening = {connection.laddr.ip for connection in process.net_connections() if connection.status == "LISTEN"}
+    assert listening == {"127.0.0.1"}
+
+
+def test_stop_and_start(aws: LocalAws) -> None:
+    """It stops for good and comes back at the same address."""
+    url = aws.endpoint_url
+    aws.stop()
+    stopped = (aws.healthy, aws.identity)
+    aws.start()
+    assert stopped == (False, None)
+    assert aws.healthy
+    assert aws.endpoint_url == url
+
+
+def test_killed(aws: LocalAws) -> None:
+    """After a kill from outside it is known to be down, and the next start works."""
+    process = recall(aws.folder / "process.json")
+    assert process is not None
+    process.kill()
+    assert wait_until(lambda: not aws.healthy, 5)
+    aws.start()
+    assert aws.healthy
+
+
+def test_deleted_folder(aws: LocalAws) -> None:
+    """A start after somebody deleted the folder works, and leaves no second one running."""
+    process = recall(aws.folder / "process.json")
+    assert process is not None
+    shutil.rmtree(aws.folder)
+    aws.start()
+    assert aws.healthy
+    assert not alive(process)
+
+
+def test_reset(aws: LocalAws) -> None:
+    """A reset forgets the queues and keeps the process."""
+    make_queue(aws)
+    before = aws.identity
+    aws.reset()
+    assert queues(aws) == []
+    assert aws.identity == before
+
+
+def test_reset_while_down(tmp_path: Path) -> None:
+    """A reset of one that does not run is an error, not a silence."""
+    aws = LocalAws(tmp_path, environment=ENVIRONMENT)
+    with pytest.raises(StartError, match="does not run"):
+        aws.reset()
+
+
+def test_foreign_process_is_left_alone(tmp_path: Path) -> None:
+    """A process that got the noted id after ours died is not taken for ours, and not killed."""
+    aws = LocalAws(tmp_path, environment=ENVIRONMENT)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        note = {"pid": stranger.pid, "started": psutil.Process(stranger.pid).create_time() - 3600}
+        (tmp_path / "process.json").write_text(json.dumps(note))
+        assert aws.identity is None
+        aws.stop()
+        aws.kill()
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+
+
+def test_recall(tmp_path: Path) -> None:
+    """A process that was noted is found as long as it runs, and what is not a note finds nothing."""
+    file = tmp_path / "process.json"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        remember(psutil.Process(process.pid), file)
+        found = recall(file)
+        assert found is not None
+        assert found.pid == process.pid
+        process.communicate(b"\n")
+    assert recall(file) is None
+    for text in ("", "{}", "[]", '{"pid": "x", "started": 1}', '{"pid": 1}'):
+        file.write_text(text)
+        assert recall(file) is None
+
+
+def test_failed_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation that fails leaves no environment behind, says what pip said, and is tried again."""
+    monkeypatch.setattr(environment, "_requirements", lambda: "no-such-thing==1 --hash=sha256:00\n")
+    with pytest.raises(ToolError, match="could not be installed"):
+        environment.emulator_python(tmp_path / "environment")
+    assert not (tmp_path / "environment").exists()
+
+
+def test_requirements_are_pinned() -> None:
+    """Every package of the emulator's environment has one version and hashes, and no address."""
+    text = environment._requirements()
+    names = [line for line in text.splitlines() if line and line[0] not in "# "]
+    assert len(names) > 10
+    assert all("==" in name and name.endswith("\\") for name in names)
+    assert "://" not in text

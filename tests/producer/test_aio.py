@@ -1,0 +1,131 @@
+"""Emitting from asyncio: the event loop goes on, and the promises are those of `emit`."""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Sequence
+from threading import Event, Lock
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from penstock import NotAcknowledged
+from penstock.producer import Producer, aio, emitter
+from penstock.queue import Outgoing, Refusal
+from penstock.testing import MemoryQueue
+from tests.support.producer import SETTINGS, Noted
+
+SLOW = 1.5
+"""How long a slow queue takes, in seconds."""
+
+
+class SlowQueue(MemoryQueue):
+    """A queue whose answer takes a while, and which counts who waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = self._now = 0
+        self.seconds = 0.0
+        self.crowd = 1
+        self._lock, self._full = Lock(), Event()
+
+    def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
+        """Wait for the crowd and for the time, then keep."""
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            if self._now >= self.crowd:
+                self._full.set()
+        self._full.wait(20)
+        time.sleep(self.seconds)
+        with self._lock:
+            self._now -= 1
+            return super().send(messages, timeout_seconds=timeout_seconds)
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> SlowQueue:
+    """The slow queue that is emitted to."""
+    queue = SlowQueue()
+    producer = Producer(SETTINGS, queue)
+    monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
+    return queue
+
+
+async def longest_pause(stop: asyncio.Event) -> float:
+    """Turn with the event loop until told to stop; return how long it stood still at most, in seconds."""
+    longest, last = 0.0, time.monotonic()
+    while not stop.is_set():
+        await asyncio.sleep(0.002)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
+
+
+def test_the_loop_is_not_blocked(queue: SlowQueue) -> None:
+    """While a slow queue is waited for, by one intent and by many, the loop keeps turning."""
+    queue.seconds = SLOW
+
+    async def main() -> float:
+        stop = asyncio.Event()
+        watch = asyncio.create_task(longest_pause(stop))
+        many = (Noted(text=str(n)) for n in range(2000))
+        receipt, receipts = await asyncio.gather(aio.emit(Noted(text="a")), aio.emit_many(many))
+        assert {receipt.id, *(each.id for each in receipts)} == {*map(id_of, queue.bodies)}
+        stop.set()
+        return await watch
+
+    assert asyncio.run(main()) < SLOW / 2
+    assert len(queue.messages) == 2001
+
+
+def id_of(body: dict[str, str]) -> object:
+    """Return the id of an envelope."""
+    return UUID(body["id"])
+
+
+def test_emits_run_at_once_within_a_bound(queue: SlowQueue) -> None:
+    """Many emits wait for the queue together, and never more than there are threads."""
+
+    async def main() -> None:
+        await asyncio.gather(*(aio.emit(Noted(text=str(n))) for n in range(2 * aio.THREADS)))
+
+    queue.crowd, queue.seconds = aio.THREADS, 0.1
+    asyncio.run(main())
+    assert queue.most == aio.THREADS
+    assert len(queue.messages) == 2 * aio.THREADS
+
+
+def test_every_word_goes_through(queue: SlowQueue) -> None:
+    """Idempotency key and tenant mean what they mean to `emit`."""
+
+    async def main() -> None:
+        one = await aio.emit(Noted(text="a"), idempotency_key="k", tenant="t")
+        (other,) = await aio.emit_many([Noted(text="b")], idempotency_key=lambda _: "k", tenant="t")
+        assert one == other
+
+    asyncio.run(main())
+    assert [message.group for message in queue.messages] == ["t", "t"]
+
+
+def test_errors_reach_the_caller(queue: SlowQueue) -> None:
+    """What `emit` raises, `await emit` raises."""
+    with pytest.raises(ValidationError):
+        asyncio.run(aio.emit(Noted(text="\x00")))
+    queue.refuse("ServiceUnavailable")
+    with pytest.raises(NotAcknowledged, match="ServiceUnavailable"):
+        asyncio.run(aio.emit_many([Noted(text="a")]))
+
+
+def test_the_context_goes_along(queue: SlowQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller's context variables, the trace among them, are those of the thread that emits."""
+    variable = contextvars.ContextVar("variable", default="none")
+    seen = []
+    monkeypatch.setattr(emitter, "current_trace", lambda: seen.append(variable.get()))
+
+    async def main() -> None:
+        variable.set("mine")
+        await aio.emit(Noted(text="a"))
+
+    asyncio.run(main())
+    assert seen == ["mine"]

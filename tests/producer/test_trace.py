@@ -1,0 +1,100 @@
+"""The trace that an intent is emitted in travels with it."""
+
+import asyncio
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+
+import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
+
+from penstock.intents import Contract
+from penstock.producer import Producer, aio, emitter
+from penstock.testing import MemoryQueue
+from tests.support.producer import SETTINGS, Noted
+
+ROOT, PARENT = "5759e988bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
+HEADER = f"Root=1-{ROOT[:8]}-{ROOT[8:]};Parent={PARENT};Sampled=1;Lineage=a:0"
+
+
+def emitted() -> tuple[str | None, str | None]:
+    """Emit an intent and say which trace its envelope and its message carry."""
+    queue = MemoryQueue()
+    Producer(SETTINGS, queue).emit(Noted(text="a"))
+    envelope = Contract([Noted]).decode(queue.messages[0].body)
+    return envelope.traceparent, queue.messages[0].trace
+
+
+@pytest.mark.parametrize(("header", "flags"), [(HEADER, "01"), (HEADER.replace("Sampled=1", "Sampled=0"), "00")])
+def test_a_functions_trace_travels(monkeypatch: pytest.MonkeyPatch, header: str, flags: str) -> None:
+    """Lambda's X-Ray trace is in the envelope as W3C writes it, and beside the message as it came."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
+    assert emitted() == (f"00-{ROOT}-{PARENT}-{flags}", header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
+        "Self=1-x",
+        HEADER.upper(),
+        HEADER.replace("Root=1-5", "Root=1-"),
+        f"{HEADER};{'x' * 500}",
+    ],
+    ids=["empty", "no-parent", "no-root", "upper", "short", "long"],
+)
+def test_a_broken_trace_is_left_out(monkeypatch: pytest.MonkeyPatch, header: str) -> None:
+    """What is no whole trace header neither travels nor keeps the intent from being emitted."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
+    assert emitted() == (None, None)
+
+
+def in_span(*, valid: bool) -> AbstractContextManager[object]:
+    """Enter a span of OpenTelemetry's."""
+    span = SpanContext(int(ROOT, 16) if valid else 0, int(PARENT, 16), is_remote=False, trace_flags=TraceFlags(1))
+    return use_span(NonRecordingSpan(span))
+
+
+def test_opentelemetrys_span_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current span of OpenTelemetry is the trace, whatever else the environment says."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", HEADER.replace("5", "6"))
+    with in_span(valid=True):
+        assert emitted() == (f"00-{ROOT}-{PARENT}-01", HEADER.removesuffix(";Lineage=a:0"))
+
+
+def test_opentelemetrys_span_goes_along_from_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The span of a task is the trace of what the task emits, although a thread does it."""
+    queue = MemoryQueue()
+    producer = Producer(SETTINGS, queue)
+    monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
+
+    async def main() -> None:
+        with in_span(valid=True):
+            await aio.emit(Noted(text="a"))
+
+    asyncio.run(main())
+    assert queue.bodies[0]["traceparent"] == f"00-{ROOT}-{PARENT}-01"
+
+
+def test_without_a_span_the_functions_trace_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenTelemetry outside of any span has nothing to say."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", HEADER)
+    with in_span(valid=False):
+        assert emitted()[1] == HEADER
+    assert emitted()[1] == HEADER
+
+
+def test_opentelemetry_is_not_needed() -> None:
+    """Emitting neither imports OpenTelemetry nor misses it."""
+    code = (
+        "import sys; sys.modules['opentelemetry'] = None; from penstock.producer.trace import current_trace; "
+        "print(current_trace(), 'opentelemetry.trace' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "False"]
+
+
+def test_without_a_trace_there_is_none() -> None:
+    """Outside of any trace the envelope has no traceparent and the message no header."""
+    assert emitted() == (None, None)

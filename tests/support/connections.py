@@ -1,0 +1,47 @@
+"""A connection that the server ends once, at a certain statement."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, event
+
+
+class CutOnce:
+    """Has the server end the connection before or after one statement, or COMMIT; once."""
+
+    def __init__(self, engine: Engine, step: str, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done = False
+        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        if step == "COMMIT":
+            monkeypatch.setattr(engine.dialect, "do_commit", self._commit_cut(engine.dialect.do_commit, moment))
+        else:
+            event.listen(engine, f"{moment}_cursor_execute", self._statement_cut(step))
+
+    def _statement_cut(self, step: str) -> Callable[..., None]:
+        def cut(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+            if step in statement:
+                self._cut(cursor.connection)
+
+        return cut
+
+    def _commit_cut(self, commit: Callable[[Any], None], moment: str) -> Callable[[Any], None]:
+        def cut(connection: Any) -> None:
+            if moment == "before":
+                self._cut(connection)
+            commit(connection)
+            if moment == "after" and not self.done:
+                self._cut(connection)
+                connection.cursor().execute("SELECT 'for the answer to COMMIT, which never comes'")
+
+        return cut
+
+    def _cut(self, connection: Any) -> None:
+        if not self.done:
+            self.done = True
+            with psycopg.connect(self._url, autocommit=True) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(%s, 5000)",
+                    [getattr(connection, "dbapi_connection", connection).info.backend_pid],
+                )

@@ -1,0 +1,84 @@
+"""Several consumers that drain the same intents."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, Text, Uuid, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from penstock import WriteIntent
+from penstock.consumer import Append, Custom, Drain
+from penstock.testing import LambdaContext, MemoryQueue
+from tests.support.modes import (
+    make_drain,
+    orders,
+    outbox,
+    stock,
+)
+
+metadata = MetaData()
+
+
+# Nothing in it keeps a row from being there twice.
+views = Table("Our Views", metadata, Column("intent_id", Uuid), Column("path", Text))
+
+
+tallies = Table("our_tallies", metadata, Column("name", Text, primary_key=True), Column("count", Integer))
+
+
+TABLES = (orders, stock, outbox, views, tallies)
+
+
+TRIES = 5
+
+
+class Seen(WriteIntent, kind="seen"):
+    path: str
+
+
+class Counted(WriteIntent, kind="counted"):
+    name: str
+
+
+def count(connection: Connection, intents: Sequence[Counted]) -> None:
+    """Count by name, in the order of the names: two batches never wait for each other in a circle."""
+    for name, number in sorted(Counter(intent.name for intent in intents).items()):
+        row = insert(tallies).values(name=name, count=number)
+        both = tallies.c.count + row.excluded.count
+        connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"count": both}))
+
+
+def every_mode(engine: Engine) -> tuple[Drain, MemoryQueue]:
+    """Make a drain of every write mode, with its dead letters; its tables are made if missing."""
+    drain, dead = make_drain(engine)
+    metadata.create_all(engine)
+    drain.write(Seen, Append(views))
+    drain.write(Counted, Custom(count))
+    return drain, dead
+
+
+def tables(engine: Engine) -> dict[str, Counter[tuple[Any, ...]]]:
+    """Return all rows of each table, with how often each is there."""
+    with engine.connect() as connection:
+        return {table.name: Counter(map(tuple, connection.execute(select(table)))) for table in TABLES}
+
+
+def clean(engine: Engine) -> None:
+    names = ", ".join(f'"{table.name}"' for table in TABLES)
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names}, penstock.ledger, penstock.tombstone"))
+
+
+def deliver(drain: Drain, records: list[Any]) -> list[Any]:
+    """Deliver one batch; return the records that come back."""
+    answer = drain.handler({"Records": records}, LambdaContext())
+    failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+    return [record for record in records if record["messageId"] in failed]
+
+
+def deliver_all(drain: Drain, records: list[Any]) -> None:
+    """Deliver records until none comes back."""
+    for _ in range(TRIES):
+        records = deliver(drain, records) if records else []
+    assert records == []

@@ -1,0 +1,80 @@
+"""Connections that the server ends at a certain statement."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine
+
+from penstock import WriteIntent
+from tests.support.consumers import Counted, Seen
+from tests.support.modes import Adjusted, Mailed, changed, placed, removed
+
+BEFORE = [placed(5, "newer"), changed(5, "newer", number=2), placed(1, number=3), Adjusted(sku="a", delta=1)]
+
+
+POISON = Adjusted(sku="a", delta=2**40)
+
+
+STALE = [placed(4, "older"), changed(4, "older", number=2), removed(3, number=3), placed(2, number=3)]
+
+
+FRESH = [
+    Seen(path="/"),
+    placed(6, number=2),
+    changed(1, number=1),
+    removed(9, number=3),
+    placed(8, number=3),
+    Adjusted(sku="a", delta=2),
+    Adjusted(sku="b", delta=-1),
+    Counted(name="a"),
+    Counted(name="b"),
+    Mailed(what="news"),
+]
+
+
+# A batch in which all is well may take another way than one with a bad intent in it.
+BATCHES: dict[str, list[WriteIntent]] = {
+    "one bad": [*FRESH, POISON, *STALE, *FRESH],
+    "all well": [*FRESH, *STALE, *FRESH],
+}
+
+
+COMMIT = -1
+
+
+class Cut:
+    """Counts statements, COMMIT among them, and has the server end the connection before or after one."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.count_to(None, "")
+        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        for name in ("do_execute", "do_executemany", "do_commit"):
+            setattr(engine.dialect, name, partial(self._do, getattr(engine.dialect, name)))
+
+    def count_to(self, number: int | None, moment: str) -> None:
+        """Count anew, and cut at that statement, if any; at COMMIT, wherever that comes, if it is the one."""
+        self.statements: list[str] = []
+        self.done = False
+        self._number, self._moment = number, moment
+
+    def _do(self, do: Callable[..., None], target: Any, *statement: Any, **options: Any) -> None:
+        connection = target.connection if statement else target.dbapi_connection
+        self.statements.append(statement[0] if statement else "COMMIT")
+        self._cut(connection, "before")
+        try:
+            do(target, *statement, **options)
+        finally:
+            cut = self._cut(connection, "after")
+        if cut:
+            connection.execute("SELECT 'for the answer, which never comes'")
+
+    def _cut(self, connection: Any, moment: str) -> bool:
+        reached = {len(self.statements) - 1, COMMIT if self.statements[-1] == "COMMIT" else None}
+        if self.done or moment != self._moment or self._number not in reached - {None}:
+            return False
+        self.done = True
+        with psycopg.connect(self._url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+        return True

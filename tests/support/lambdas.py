@@ -1,0 +1,73 @@
+"""A Lambda in memory, with one event source mapping."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from penstock.consumer.breaker.event_source import MARK
+
+MAPPING = "0199aa00-0000-7000-8000-000000000001"
+ARN = f"arn:aws:lambda:eu-central-1:000000000000:event-source-mapping:{MAPPING}"
+FUNCTION = "shop-dev-drain"
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "hunter2"}}, "Operation")
+
+
+@dataclass
+class LambdaStub:
+    """A Lambda with one event source mapping, which refuses what it is told to refuse."""
+
+    on: bool = True
+    tags: dict[str, str] = field(default_factory=dict)
+    feeds: list[str] = field(default_factory=lambda: [MAPPING])
+    refusals: dict[str, Exception] = field(default_factory=dict)
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+
+    @property
+    def named(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    @property
+    def marked(self) -> bool:
+        return MARK in self.tags
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**arguments: Any) -> Any:
+            self.before()
+            self.calls.append((name, arguments))
+            if name in self.refusals:
+                raise self.refusals[name]
+            return getattr(self, f"_{name}")(**arguments)
+
+        return call
+
+    def _list_event_source_mappings(self, FunctionName: str, EventSourceArn: str) -> Any:  # noqa: N803
+        assert FunctionName == FUNCTION
+        assert ":sqs:" in EventSourceArn
+        return {"EventSourceMappings": [{"UUID": uuid} for uuid in self.feeds]}
+
+    def _get_event_source_mapping(self, UUID: str) -> Any:  # noqa: N803
+        assert UUID == MAPPING
+        return {"State": "Enabled" if self.on else "Disabled"}
+
+    def _update_event_source_mapping(self, UUID: str, Enabled: bool) -> None:  # noqa: N803
+        assert UUID == MAPPING
+        self.on = Enabled
+
+    def _list_tags(self, Resource: str) -> Any:  # noqa: N803
+        assert Resource == ARN
+        return {"Tags": dict(self.tags)}
+
+    def _tag_resource(self, Resource: str, Tags: dict[str, str]) -> None:  # noqa: N803
+        assert Resource == ARN
+        self.tags |= Tags
+
+    def _untag_resource(self, Resource: str, TagKeys: list[str]) -> None:  # noqa: N803
+        assert Resource == ARN
+        for key in TagKeys:
+            self.tags.pop(key, None)
