@@ -39,7 +39,7 @@ bench-emit: install ## Measure emitting beside a plainly written producer: a tab
 
 .PHONY: bench-dlq
 bench-dlq: install ## Measure 100,000 dead letters, looked at, replayed, saved: a table, and build/bench-dlq.json
-	$(RUN)python -m benchmarks.deadletters $(BENCH)
+	$(RUN)python -m benchmarks.dlq $(BENCH)
 
 .PHONY: check
 check: install ## Check style, types and import rules

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from benchmarks.emit_rounds import first_answer
+from benchmarks.emit.rounds import first_answer
 from tests.support.project import ROOT, SESSION
 
 EXPORTS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.drain import main
+from benchmarks.drain.__main__ import main
 from benchmarks.figures import Figure
 
 PEERS = ("powertools", "bulk", "copy")

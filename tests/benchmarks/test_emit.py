@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.emit import main
+from benchmarks.emit.__main__ import main
 
 HANDLERS = ["bare", "emit", "HttpApi"]
 STARTS = ["HttpApi", "HttpApi, its key a secret"]

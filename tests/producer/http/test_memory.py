@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pydantic.main
 import pytest
 
-from benchmarks.emit_memory import asking, memory_figures
+from benchmarks.emit.memory import asking, memory_figures
 
 WARM_UP, REQUESTS = 500, 1500
 LEAST_LEAK_BYTES = 30

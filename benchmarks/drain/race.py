@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from benchmarks.contenders import SETTLING, Bulk, Contender, CopyOfReadyRows, Penstock, PerRecord
-from benchmarks.events import Event, page_views_event
+from benchmarks.drain.contenders import SETTLING, Bulk, Contender, CopyOfReadyRows, Penstock, PerRecord
+from benchmarks.drain.events import Event, page_views_event
+from benchmarks.drain.rounds import Run, Timing, interleave, rounds_for
+from benchmarks.drain.server import LEDGERS, Database
+from benchmarks.drain.shop import SHOP
 from benchmarks.figures import Figure
-from benchmarks.rounds import Run, Timing, interleave, rounds_for
-from benchmarks.server import LEDGERS, Database
-from benchmarks.shop import SHOP
 
 SPEED_TARGETS: Mapping[tuple[str, int], float] = {
     (PerRecord.name, 1000): 50,

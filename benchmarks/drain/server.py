@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from benchmarks.events import page_views_event
-from benchmarks.shop import bind_shop
+from benchmarks.drain.events import page_views_event
+from benchmarks.drain.shop import bind_shop
 from penstock.consumer import Drain
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
@@ -21,7 +21,7 @@ from penstock.testing import LambdaContext, MemoryQueue
 LEDGERS = ("penstock.ledger", "penstock.ledger_past")
 """Both generations of the ledger: the drain looks ids up in both."""
 
-_MIGRATIONS = Path(__file__).parent.parent / "infra" / "migrations"
+_MIGRATIONS = Path(__file__).parents[2] / "infra" / "migrations"
 _BY_TIME = (
     "lpad(to_hex(1700000000000 + n), 12, '0') || '7' || left(md5(n::text), 3) || '8' || right(md5(n::text), 15)"
 )

@@ -1,8 +1,8 @@
 """The `penstock` command in a process of its own, for `make bench-dlq`, with its start.
 
-    python -m benchmarks.deadletter_command WORD ...
+    python -m benchmarks.dlq.command WORD ...
 
-prints what `benchmarks.deadletter_runs` does. What the command writes goes to a file.
+prints what `benchmarks.dlq.runs` does. What the command writes goes to a file.
 """
 
 import json
@@ -25,7 +25,7 @@ def main(words: list[str]) -> None:
             if ended.code:
                 raise
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
-    from benchmarks.memory import peak  # noqa: PLC0415 (it imports what the command need not)
+    from benchmarks.drain.memory import peak  # noqa: PLC0415 (it imports what the command need not)
 
     print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak": peak()}))
 

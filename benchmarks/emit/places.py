@@ -13,13 +13,13 @@ from unittest import mock
 
 import boto3
 
-from benchmarks.emit_stub import URL, stub
+from benchmarks.emit.stub import URL, stub
 from penstock.local.aws import LocalAws
 from penstock.producer import Producer, emitter
 from penstock.queue import SqsQueue, sqs_client
 from penstock.settings import Settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 KEY = "k" * 32
 
@@ -69,8 +69,8 @@ def local() -> Iterator[Bench]:
 
 def _bare() -> ModuleType:
     """Import the plain function anew, with a client for what the environment says now."""
-    sys.modules.pop("benchmarks.emit_bare", None)
-    return importlib.import_module("benchmarks.emit_bare")
+    sys.modules.pop("benchmarks.emit.bare", None)
+    return importlib.import_module("benchmarks.emit.bare")
 
 
 @contextmanager

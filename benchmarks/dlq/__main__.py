@@ -28,10 +28,10 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.deadletter_runs import RUNS
+from benchmarks.dlq.runs import RUNS
+from benchmarks.dlq.sqs_stand_in import DEAD, MAIN, refill, stand_in
+from benchmarks.drain.memory import MIB
 from benchmarks.figures import VERDICTS, Figure, write_page
-from benchmarks.memory import MIB
-from benchmarks.sqs_stand_in import DEAD, MAIN, refill, stand_in
 
 AT_LEAST, AT_MOST_MIB = 0.6, 20
 PEERS: Final = {
@@ -46,7 +46,7 @@ COMMANDS: Final = {
     "penstock dlq stats": ("stats",),
     "penstock dlq replay --all": ("replay", "--all", "--yes", "--no-record"),
 }
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 _talk = Console(stderr=True)
@@ -113,8 +113,8 @@ def _run(name: str, address: str, letters: int) -> Run:
 
 def _child(name: str, address: str) -> list[str]:
     if words := COMMANDS.get(name):
-        return ["benchmarks.deadletter_command", "dlq", *words, "--json", "--stage", "dev", "--service", "bench"]
-    return ["benchmarks.deadletter_runs", name, f"{address}/1/{DEAD}", f"{address}/1/{MAIN}"]
+        return ["benchmarks.dlq.command", "dlq", *words, "--json", "--stage", "dev", "--service", "bench"]
+    return ["benchmarks.dlq.runs", name, f"{address}/1/{DEAD}", f"{address}/1/{MAIN}"]
 
 
 def _figures(few: Runs, many: Runs, options: argparse.Namespace) -> Iterator[Figure]:
@@ -167,7 +167,7 @@ def _machine() -> dict[str, object]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m benchmarks.deadletters", description="Measure dead letters.")
+    parser = argparse.ArgumentParser("python -m benchmarks.dlq", description="Measure dead letters.")
     add = parser.add_argument
     add("--letters", type=int, default=100_000, help="how many dead letters there are")
     add(

@@ -5,7 +5,7 @@ and nothing but that would be measured. Here are the calls that dead letters nee
 each answered after a fixed time in place of a network. A queue gives nothing more while 120,000 are leased, and
 leases do not run out. There is a stack, too, for the command line to find the queues by.
 
-    python -m benchmarks.sqs_stand_in MILLISECONDS
+    python -m benchmarks.dlq.sqs_stand_in MILLISECONDS
 
 prints its address, and ends with its standard input. A request of `fill N` leaves N dead letters and nothing else.
 """
@@ -201,8 +201,8 @@ async def _serve(seconds: float) -> None:
 @contextmanager
 def stand_in(call_ms: float) -> Iterator[str]:
     """Run it in a process of its own; give its address."""
-    command = [sys.executable, "-m", "benchmarks.sqs_stand_in", str(call_ms)]
-    root = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "benchmarks.dlq.sqs_stand_in", str(call_ms)]
+    root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout

@@ -1,6 +1,6 @@
 """One operation on dead letters, in a process of its own, for `make bench-dlq`.
 
-    python -m benchmarks.deadletter_runs NAME URL-OF-THE-DEAD URL-OF-THE-MAIN
+    python -m benchmarks.dlq.runs NAME URL-OF-THE-DEAD URL-OF-THE-MAIN
 
 prints a JSON object: seconds, CPU seconds, and the most memory that was resident at any moment, in bytes. The
 libraries are there before the clock starts.
@@ -21,7 +21,7 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 
-from benchmarks.memory import peak
+from benchmarks.drain.memory import peak
 from penstock.deadletters import Plan, Replayed, Selector, look, replay
 from penstock.deadletters.archive.export import export as write
 from penstock.deadletters.archive.file import Archive

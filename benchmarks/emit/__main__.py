@@ -35,9 +35,9 @@ from unittest import mock
 from rich.console import Console
 from rich.table import Table as Grid
 
-from benchmarks.emit_memory import MARKS, memory_figures
-from benchmarks.emit_places import ENVIRONMENT, KEY, Bench, local, stubbed
-from benchmarks.emit_rounds import Table, alone, first_answer, interleave, request
+from benchmarks.emit.memory import MARKS, memory_figures
+from benchmarks.emit.places import ENVIRONMENT, KEY, Bench, local, stubbed
+from benchmarks.emit.rounds import Table, alone, first_answer, interleave, request
 from benchmarks.figures import VERDICTS, Figure, write_page
 from penstock import accepted, emit
 from penstock.producer import emitter
@@ -168,7 +168,7 @@ def _requests(bench: Bench, options: argparse.Namespace, title: str) -> Table:
 def _first_answers(report: Report, bench: Bench, options: argparse.Namespace) -> None:
     _say("first answers")
     told = {"PENSTOCK_QUEUE_URL": bench.url, "PENSTOCK_SOURCE": "/shop", "PENSTOCK_RECEIPT_KEY": KEY}
-    bare = first_answer("benchmarks.emit_bare", told)
+    bare = first_answer("benchmarks.emit.bare", told)
     ours = first_answer("producer.stock", told)
     secret = first_answer("producer.stock", {**told, "PENSTOCK_RECEIPT_KEY": str(bench.secret)})
     codes = {"bare": bare, "HttpApi": ours, "HttpApi, its key a secret": secret}
@@ -177,7 +177,7 @@ def _first_answers(report: Report, bench: Bench, options: argparse.Namespace) ->
 
 def _imports(report: Report, options: argparse.Namespace) -> None:
     _say("imports")
-    modules = {"bare": "benchmarks.emit_bare", "penstock": "penstock", "HttpApi": "producer.stock"}
+    modules = {"bare": "benchmarks.emit.bare", "penstock": "penstock", "HttpApi": "producer.stock"}
     codes = {name: f"import {module}" for name, module in modules.items()} | {"parts of HttpApi": PARTS}
     samples = alone(codes, rounds=options.imports, clock="process_time")
     _compare(report, "import", Table("import of a producer function, processor time", samples), IMPORT)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from benchmarks.events import DAY_MS, Event
+from benchmarks.drain.events import DAY_MS, Event
 from consumer.tables import orders, page_views, stock
 from penstock.consumer import Append, Drain, Increment, Upsert
 from shared.intents import OrderPlaced, OrderStatusChanged, PageViewed, StockAdjusted

@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from benchmarks.contenders import Penstock
-from benchmarks.events import page_views_event
+from benchmarks.drain.contenders import Penstock
+from benchmarks.drain.events import page_views_event
+from benchmarks.drain.server import LEDGERS, Database
+from benchmarks.drain.shop import SHOP
 from benchmarks.figures import Figure
-from benchmarks.server import LEDGERS, Database
-from benchmarks.shop import SHOP
 
 AT_MOST_MIB = 150
 MIB = 2**20
@@ -35,8 +35,8 @@ def memory_figure(database: Database, records: int) -> Figure:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "event.json"
         path.write_text(json.dumps(page_views_event(records, body_bytes=BODY_BYTES)))
-        command = [sys.executable, "-m", "benchmarks.memory", database.url, str(path)]
-        project = Path(__file__).parent.parent
+        command = [sys.executable, "-m", "benchmarks.drain.memory", database.url, str(path)]
+        project = Path(__file__).parents[2]
         child = subprocess.run(command, check=True, capture_output=True, text=True, cwd=project)
     above = int(child.stdout) / MIB
     name = f"peak memory of {records:,} records, {records * BODY_BYTES / MIB:.1f} MiB, above the idle process"

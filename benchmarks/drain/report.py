@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.drain.rounds import Timing
 from benchmarks.figures import VERDICTS, Figure, write_page
-from benchmarks.rounds import Timing
 
 
 @dataclass(slots=True)

@@ -16,9 +16,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from psycopg import sql
 from sqlalchemy import insert
 
-from benchmarks.events import Event, ready_rows
-from benchmarks.rounds import Run
-from benchmarks.shop import COLUMNS, bind_shop
+from benchmarks.drain.events import Event, ready_rows
+from benchmarks.drain.rounds import Run
+from benchmarks.drain.shop import COLUMNS, bind_shop
 from consumer.tables import page_views
 from penstock.consumer import Drain
 from penstock.database import make_engine

@@ -18,8 +18,8 @@ from typing import Any
 
 import psutil
 
-from benchmarks.emit_rounds import request
-from benchmarks.emit_stub import URL, stub
+from benchmarks.emit.rounds import request
+from benchmarks.emit.stub import URL, stub
 from benchmarks.figures import Figure
 from penstock.producer import Producer, emitter
 from penstock.queue import SqsQueue, sqs_client
@@ -35,8 +35,8 @@ MIB = 2**20
 
 def memory_figures(marks: Sequence[int]) -> Iterator[Figure]:
     """Measure how much each mark has above the first, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.emit_memory", *map(str, marks)]
-    project = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "benchmarks.emit.memory", *map(str, marks)]
+    project = Path(__file__).parents[2]
     child = subprocess.run(command, check=True, capture_output=True, text=True, cwd=project)
     first, *later = json.loads(child.stdout)
     for mark, resident in zip(marks[1:], later, strict=True):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.contenders import SETTLING, Penstock
-from benchmarks.events import (
+from benchmarks.drain.contenders import SETTLING, Penstock
+from benchmarks.drain.events import (
     Event,
     keyed_event,
     order_placed,
@@ -17,10 +17,10 @@ from benchmarks.events import (
     page_views_event,
     stock_adjusted,
 )
+from benchmarks.drain.rounds import Run, Timing, interleave
+from benchmarks.drain.server import LEDGERS, Database
+from benchmarks.drain.shop import SHOP, due, held
 from benchmarks.figures import Figure
-from benchmarks.rounds import Run, Timing, interleave
-from benchmarks.server import LEDGERS, Database
-from benchmarks.shop import SHOP, due, held
 from penstock import WriteIntent
 
 

@@ -28,11 +28,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.memory import memory_figure
-from benchmarks.race import Race, speed_figures
-from benchmarks.report import Report
-from benchmarks.scenarios import SCENARIOS, cost_figures, run_scenarios
-from benchmarks.server import Database, server
+from benchmarks.drain.memory import memory_figure
+from benchmarks.drain.race import Race, speed_figures
+from benchmarks.drain.report import Report
+from benchmarks.drain.scenarios import SCENARIOS, cost_figures, run_scenarios
+from benchmarks.drain.server import Database, server
 from penstock.local.postgres import Postgres
 
 _talk = Console(stderr=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from benchmarks.events import Event
+from benchmarks.drain.events import Event
 
 WARM_UP = 2
 """Rounds that are run like all others and not counted."""
