@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from penstock.deadletters.replay import native_move
 from penstock.deadletters.replay.native_move import MoveError, MoveNotOffered, Task
 from penstock.local import state
 from tests.support.cli_stack import Run, Stack
@@ -25,7 +26,7 @@ def moves(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> MemoryMoves:
     """SQS's tasks in memory, in place of those that no local AWS has."""
     moves = MemoryMoves(25)
     monkeypatch.setattr("penstock.cli.dlq.native_move.SqsMoves", lambda _client: moves)
-    monkeypatch.setattr("penstock.deadletters.replay.native_move._PAUSE_SECONDS", 0)
+    monkeypatch.setattr(native_move, "_PAUSE_SECONDS", 0)
     return moves
 
 
