@@ -96,7 +96,7 @@ def test_each_line_is_an_intent(emit: Emit, queue: MemoryQueue, by: str) -> None
     """Each object is sent in the service's name, and has its line with the number, the id and the receipt."""
     ended = emit(FLOCK, by=by)
     rows = [line.split("\t") for line in ended.out.splitlines()]
-    assert (ended.code, ended.err) == (0, "3 emitted, 0 not\n")
+    assert (ended.code, ended.err) == (0, "3 emitted, 0 failed\n")
     assert numbers(queue) == [0, 1, 2]
     assert [row[0] for row in rows] == ["1", "2", "3"]
     assert [row[1] for row in rows] == [body["id"] for body in queue.bodies]
@@ -126,7 +126,7 @@ def test_one_bad_line_stops_all_of_it(emit: Emit, queue: MemoryQueue, by: str) -
     assert ended.err.splitlines() == [
         "line 2: number int_type",
         "line 4: model_type",
-        "2 good, 2 bad; nothing was sent. --skip-bad sends the others",
+        "2 good, 2 bad; nothing was sent. --skip-bad sends the good lines",
     ]
 
 
@@ -136,7 +136,7 @@ def test_bad_lines_can_be_skipped(emit: Emit, queue: MemoryQueue, by: str) -> No
     ended = emit(f"{sheep(0)}\nnonsense\n{sheep(2)}\n", "--skip-bad", by=by)
     assert (ended.code, numbers(queue)) == (1, [0, 2])
     assert [line.split("\t")[0] for line in ended.out.splitlines()] == ["1", "3"]
-    assert ended.err == "line 2: json_invalid\n2 emitted, 1 not\n"
+    assert ended.err == "line 2: json_invalid\n2 emitted, 1 failed\n"
 
 
 def test_a_dry_run_sends_nothing(emit: Emit, queue: MemoryQueue) -> None:
@@ -182,7 +182,7 @@ def test_whatever_a_file_holds_is_told(emit: Emit, queue: MemoryQueue, content: 
 def test_nothing_is_nothing(emit: Emit, queue: MemoryQueue, content: str) -> None:
     """An empty input is no fault."""
     ended = emit(content)
-    assert (ended.code, ended.out, ended.err) == (0, "", "0 emitted, 0 not\n")
+    assert (ended.code, ended.out, ended.err) == (0, "", "0 emitted, 0 failed\n")
 
 
 @pytest.mark.parametrize("by", ["file", "stdin", "argument"])
@@ -239,7 +239,7 @@ def test_the_help_has_an_example(run: Run) -> None:
     ended = run("emit", "--help")
     assert (ended.code, ended.err) == (0, "")
     assert "Examples: penstock emit" in ended.out
-    assert "Without --idempotency-key each run states new intents" in ended.out
+    assert "Without --idempotency-key each run makes new intents" in ended.out
 
 
 def test_many_lines_are_sent_in_parts(emit: Emit, queue: MemoryQueue) -> None:
@@ -263,7 +263,7 @@ def test_a_queue_that_takes_nothing_ends_it(emit: Emit, queue: MemoryQueue) -> N
     queue.refuse("AccessDenied", retryable=False)
     ended = emit("".join(f"{sheep(number)}\n" for number in range(600)))
     assert (ended.code, ended.out, queue.messages) == (1, "", [])
-    assert "given up: the queue takes nothing (AccessDenied). Line 1 is next." in ended.err
+    assert "stopped: the queue accepts nothing (AccessDenied). Continue with line 1." in ended.err
 
 
 def test_an_interrupted_run_says_where_to_go_on(
@@ -280,7 +280,7 @@ def test_an_interrupted_run_says_where_to_go_on(
     monkeypatch.setattr(queue, "send", interrupted)
     ended = emit("".join(f"{sheep(number)}\n" for number in range(1200)))
     assert ended.code == 130
-    assert "stopped; 500 were emitted. Line 501 is next. Some up to line 1,000 may be" in ended.err
+    assert "stopped; 500 emitted. Continue with line 501. Some lines up to 1,000 may be" in ended.err
     assert len(ended.out.splitlines()) == 500
 
 
@@ -294,7 +294,7 @@ def test_a_terminal_sees_how_far_it_is_and_stdout_holds_data_alone(service: Path
     os.close(far)
     screen = os.read(near, 65536).decode()
     os.close(near)
-    assert "looked at" in screen
+    assert "checked" in screen
     assert "3 good, 0 bad" in screen
     assert done.stdout == b""
 

@@ -24,7 +24,7 @@ from itertools import cycle
 from demo.picture import snapshots
 from penstock.cli.status import top
 
-class Gauge:
+class FakeReader:
     def __init__(self, seconds):
         self.made, self.seconds = cycle(snapshots()), seconds
     def read(self):
@@ -32,7 +32,7 @@ class Gauge:
         {then}
         return next(self.made)
 
-top._show(top._Feed(Gauge({seconds}), 0.05))
+top._show(top._Poller(FakeReader({seconds}), 0.05))
 """
 
 
@@ -59,7 +59,7 @@ def test_q_leaves_and_restores_the_terminal(terminal: Terminal) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_restore_the_terminal(terminal: Terminal, number: signal.Signals) -> None:
     """What ends the process puts the terminal back first."""
-    terminal.wait_for("q to leave")
+    terminal.wait_for("q to quit")
     terminal.process.send_signal(number)
     assert terminal.ended() != 0
     assert terminal.restored
@@ -76,7 +76,7 @@ def test_a_fault_restores_the_terminal() -> None:
 def test_an_answer_that_is_late_holds_up_no_key() -> None:
     """While the first snapshot is waited for, q leaves at once."""
     with Terminal(command(seconds=600), cwd=ROOT) as terminal:
-        terminal.wait_for("q to leave")
+        terminal.wait_for("q to quit")
         terminal.press("q")
         assert terminal.ended() == 0
         assert terminal.restored
@@ -114,15 +114,15 @@ def test_it_is_drawn_at_any_width(width: int) -> None:
 
 def test_what_is_not_known_is_said() -> None:
     """Parts that could not be asked are shown with their reasons, and leave a gap in what was."""
-    troubles = {"queue": "ReceiveMessage: AccessDenied", "database": "no route", "breaker": "AccessDenied"}
-    blind = replace(snapshot(), queue=None, figures=None, breaker=None, troubles=troubles)
+    errors = {"queue": "ReceiveMessage: AccessDenied", "database": "no route", "breaker": "AccessDenied"}
+    blind = replace(snapshot(), queue=None, figures=None, breaker=None, errors=errors)
     history = History()
     for each in (snapshot(depth=5), blind, snapshot(depth=5)):
         history.add(each)
     console = Console(file=io.StringIO(), width=100, record=True)
     console.print(dashboard(blind, history, 100))
     drawn = console.export_text()
-    assert all(reason in drawn for reason in troubles.values())
+    assert all(reason in drawn for reason in errors.values())
     assert "█·█" in drawn
     assert "breaker unknown" in drawn
 

@@ -23,7 +23,7 @@ from penstock.cli.app import tree
 from penstock.cli.commands import breaker
 from penstock.cli.status import snapshot
 from penstock.cli.status.command import lines_of, row_of
-from penstock.cli.status.snapshot import why
+from penstock.cli.status.snapshot import describe_error
 from penstock.cli.support.project import Project
 from penstock.cli.support.stage import Stage
 from penstock.consumer.breaker.event_source import MARK, OPERATOR_MARK, EventSourceMapping
@@ -77,9 +77,9 @@ def test_status_shows_every_part(stack: Stack, stub: LambdaStub, ledger: Ledger,
     ended = run("status")
     lines = dict(line.split(":", 1) for line in ended.out.splitlines())
     assert {name: text.strip() for name, text in lines.items()} == {
-        "queue": "about 2 waiting, 0 in flight, 0 delayed; 1 were tried before",
-        "oldest": "2s (by the ledger: the slowest that landed in the last minute)",
-        "dead letters": "about 1, the first of them expires in 13d",
+        "queue": "about 2 waiting, 0 in flight, 0 delayed; 1 to be retried",
+        "oldest": "2s (from the ledger: the longest time from emit to commit in the last minute)",
+        "dead letters": "about 1, the first expires in 13d",
         "drain": "1.0/s in the last minute: 60 applied, 0 stale, 0 dead",
         "emit to commit": "p50 2.00 s, p99 2.00 s",
         "breaker": "closed",
@@ -105,7 +105,7 @@ def test_a_stage_at_rest(stack: Stack, stub: LambdaStub, run: Run) -> None:
     ended = run("status", "--check")
     assert ended.code == 0
     assert "none (the queue is empty)" in ended.out
-    assert "nothing landed in the last minute" in ended.out
+    assert "no intent was applied in the last minute" in ended.out
 
 
 def test_a_part_that_cannot_be_asked_is_shown(stack: Stack, stub: LambdaStub, run: Run) -> None:
@@ -116,7 +116,7 @@ def test_a_part_that_cannot_be_asked_is_shown(stack: Stack, stub: LambdaStub, ru
     assert (ended.code, ended.err) == (1, "")
     lines = {line.split(":")[0]: line for line in ended.out.splitlines()}
     assert "about 1 waiting" in lines["queue"]
-    assert "unknown (neither CloudWatch nor the ledger can tell)" in lines["oldest"]
+    assert "unknown (neither CloudWatch nor the ledger has it)" in lines["oldest"]
     assert "Connection refused" in lines["drain"]
     assert "AccessDeniedException" in lines["breaker"]
     assert "hunter2" not in ended.out
@@ -163,7 +163,7 @@ def test_a_drain_that_is_off_tells_no_age(stack: Stack, stub: LambdaStub, ledger
     ledger.enter("applied")
     stub.on, stub.tags = False, {MARK: "OperationalError"}
     ended = run("status")
-    assert "unknown (neither CloudWatch nor the ledger can tell)" in ended.out
+    assert "unknown (neither CloudWatch nor the ledger has it)" in ended.out
     assert "open by the breaker: OperationalError" in ended.out
 
 
@@ -174,7 +174,7 @@ def test_cloudwatch_is_asked_first(
     stack.main.send([message(uuid4(), letter=False)])
     ledger.enter("applied")
     monkeypatch.setattr(snapshot, "oldest_seconds", lambda *_: 7201.0)
-    assert "oldest:         2h (by CloudWatch)" in run("status").out
+    assert "oldest:         2h (from CloudWatch)" in run("status").out
 
 
 def test_watching_goes_on(stack: Stack, stub: LambdaStub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ def test_no_stage_is_one_clear_error(folder: Path, run: Run) -> None:
     for words in (("status",), ("audit",), ("breaker", "status")):
         ended = run(*words)
         assert (ended.code, ended.out) == (2, "")
-        assert "which stage?" in ended.err
+        assert "no stage is given" in ended.err
 
 
 class Watch:
@@ -221,8 +221,8 @@ def test_the_newest_age_counts() -> None:
 
 def test_reasons_hold_no_passwords() -> None:
     """A reason is one harmless line."""
-    assert why(RuntimeError("a\x1b\nb")) == "a\N{REPLACEMENT CHARACTER}"
-    assert why(RuntimeError()) == "RuntimeError"
+    assert describe_error(RuntimeError("a\x1b\nb")) == "a\N{REPLACEMENT CHARACTER}"
+    assert describe_error(RuntimeError()) == "RuntimeError"
 
 
 # The breaker
@@ -323,7 +323,7 @@ def test_an_audit_that_adds_up(stack: Stack, ledger: Ledger, run: Run) -> None:
     assert (ended.code, shown["emitted"], shown["applied"], shown["dead"]) == (0, "2", "1", "1")
     assert "emitted 2 = 1 + 0 + 1 + 0" in ended.err
     assert "counted as one receive" in ended.err
-    assert "it adds up" in ended.err
+    assert "no discrepancies" in ended.err
     assert stack.dead.depth().visible == 1
 
 

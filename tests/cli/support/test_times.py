@@ -37,7 +37,7 @@ def test_moments(text: str) -> None:
 @pytest.mark.parametrize("text", NO_MOMENTS, ids=lambda text: text[:20])
 def test_no_moments(text: str) -> None:
     """Nothing is guessed at: what leaves open which moment is meant is refused, with two forms that would do."""
-    with pytest.raises(Failure, match="is no moment: give one such as") as caught:
+    with pytest.raises(Failure, match="is not a time: give one such as") as caught:
         parse_when(text, NOW)
     assert caught.value.code == USAGE
 
