@@ -1,4 +1,4 @@
-"""`penstock audit`: law 9 as a report, with a line for each discrepancy."""
+"""`penstock audit`: law 9 as a report, with a line for each finding."""
 
 import sys
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def audit_(
 ) -> None:
     """Account for every intent: emitted = applied + stale + dead + pending.
 
-    Prints a line for each discrepancy, with its verdict, then the account. The command reads the whole
+    Prints a line for each finding, with its verdict, then the account. The command reads the whole
     dead-letter queue, which counts as a receive of each message. It only counts the main queue, and SQS's counts
     are approximate. With --ids the account is exact, and --since does not matter.
     """

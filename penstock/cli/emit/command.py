@@ -51,7 +51,8 @@ def emit(
     ] = None,
     tenant: Annotated[str | None, typer.Option("--tenant", help="The tenant of every intent.")] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Emit the good lines without checking all lines first.")
+        bool,
+        typer.Option("--skip-bad", help="Skip bad lines: emit the good ones without checking all lines first."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all lines; emit nothing.")] = False,
     module: ModuleOption = "shared.intents",

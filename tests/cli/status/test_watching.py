@@ -1,4 +1,4 @@
-"""The commands that watch a stage: a local AWS, a real ledger, and a Lambda in memory."""
+"""The commands that watch a stage, on a local AWS, a real ledger, and a Lambda in memory."""
 
 import io
 import json
@@ -39,7 +39,7 @@ from tests.support.project import ROOT
 
 @pytest.fixture
 def stack(shop: Stack) -> Stack:
-    """The deployed queues, in place of the whole service."""
+    """The deployed queues, instead of the whole service."""
     return shop
 
 
@@ -55,7 +55,7 @@ def ledger(engine: Engine) -> Ledger:
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> LambdaStub:
-    """A Lambda in memory in place of the stack's."""
+    """A Lambda in memory instead of the stack's."""
     stub = LambdaStub()
     client: Any = stub
     for module in (breaker, snapshot):
@@ -67,7 +67,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> LambdaStub:
 
 
 def test_status_shows_every_part(stack: Stack, stub: LambdaStub, ledger: Ledger, run: Run) -> None:
-    """Depths, ages, the drain's rate and times, the breaker and the connections, for people and for programs."""
+    """It prints depths, ages, the drain's rate and latency, the breaker and the connections, as text and JSON."""
     stack.main.send([message(uuid4(), letter=False)] * 2)
     stack.dead.send([letter(1)])
     for _ in range(60):
@@ -100,16 +100,16 @@ def test_status_shows_every_part(stack: Stack, stub: LambdaStub, ledger: Ledger,
     assert (stack.main.depth().visible, stack.dead.depth().visible) == (2, 1)
 
 
-def test_a_stage_at_rest(stack: Stack, stub: LambdaStub, run: Run) -> None:
-    """With nothing to do, nothing is made up, and the check finds nothing."""
+def test_an_idle_stage(stack: Stack, stub: LambdaStub, run: Run) -> None:
+    """Without messages no figure is invented, and the check finds nothing."""
     ended = run("status", "--check")
     assert ended.code == 0
     assert "none (the queue is empty)" in ended.out
     assert "no intent was applied in the last minute" in ended.out
 
 
-def test_a_part_that_cannot_be_asked_is_shown(stack: Stack, stub: LambdaStub, run: Run) -> None:
-    """Without the database or the permission the reason is in the part's place, the others show, the code is 1."""
+def test_a_part_that_cannot_be_read_is_shown(stack: Stack, stub: LambdaStub, run: Run) -> None:
+    """Without the database or a permission the part shows the reason, the others are shown, and the code is 1."""
     stub.refusals["get_event_source_mapping"] = refusal("AccessDeniedException")
     stack.main.send([message(uuid4(), letter=False)])
     ended = run("status", "--check", "--database-url", NOWHERE)
@@ -125,10 +125,10 @@ def test_a_part_that_cannot_be_asked_is_shown(stack: Stack, stub: LambdaStub, ru
     assert row["troubles"].keys() == {"database", "breaker"}
 
 
-def test_queues_that_are_away_are_shown(
+def test_unreachable_queues_are_shown(
     stack: Stack, stub: LambdaStub, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without SQS the ledger and the breaker still show."""
+    """Without SQS the ledger and the breaker are still shown."""
     denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "secret"}}, "GetQueueAttributes")
 
     def refuse(_: Stage) -> None:
@@ -144,7 +144,7 @@ def test_queues_that_are_away_are_shown(
 
 @pytest.mark.parametrize("wrong", ["breaker", "dead letters", "connections"])
 def test_the_check_finds(stack: Stack, stub: LambdaStub, run: Run, wrong: str, database_url: str) -> None:
-    """An open breaker, dead letters and connections over the budget each end with 10, and are named."""
+    """An open breaker, dead letters and connections over the budget each exit with 10, and are named."""
     stub.on = wrong != "breaker"
     stack.dead.send([letter(1)] if wrong == "dead letters" else [])
     name = f"{Project.find(stack.folder).service}:drain:1"
@@ -157,8 +157,10 @@ def test_the_check_finds(stack: Stack, stub: LambdaStub, run: Run, wrong: str, d
     assert ";" not in ended.err
 
 
-def test_a_drain_that_is_off_tells_no_age(stack: Stack, stub: LambdaStub, ledger: Ledger, run: Run) -> None:
-    """What landed before the drain was turned off says nothing of what waits now."""
+def test_while_the_drain_is_off_the_age_is_unknown(
+    stack: Stack, stub: LambdaStub, ledger: Ledger, run: Run
+) -> None:
+    """Intents that were applied before the drain was turned off say nothing about the messages that wait now."""
     stack.main.send([message(uuid4(), letter=False)])
     ledger.enter("applied")
     stub.on, stub.tags = False, {MARK: "OperationalError"}
@@ -170,7 +172,7 @@ def test_a_drain_that_is_off_tells_no_age(stack: Stack, stub: LambdaStub, ledger
 def test_cloudwatch_is_asked_first(
     stack: Stack, stub: LambdaStub, ledger: Ledger, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where CloudWatch has an age, that is shown, and by whom."""
+    """An age from CloudWatch has priority, and its source is shown."""
     stack.main.send([message(uuid4(), letter=False)])
     ledger.enter("applied")
     monkeypatch.setattr(snapshot, "oldest_seconds", lambda *_: 7201.0)
@@ -178,7 +180,7 @@ def test_cloudwatch_is_asked_first(
 
 
 def test_watching_goes_on(stack: Stack, stub: LambdaStub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line after the other until it is interrupted, which ends with 130; it does not go with a check."""
+    """It prints one line after the other until an interrupt, which exits with 130; it does not go with --check."""
     left = iter([None, None])
 
     def sleep(_seconds: float) -> None:
@@ -192,7 +194,7 @@ def test_watching_goes_on(stack: Stack, stub: LambdaStub, run: Run, monkeypatch:
 
 
 def test_no_stage_is_one_clear_error(folder: Path, run: Run) -> None:
-    """Where nothing can be asked at all there is one error, not one for each part."""
+    """Without a stage there is one error, not one for each part."""
     for words in (("status",), ("audit",), ("breaker", "status")):
         ended = run(*words)
         assert (ended.code, ended.out) == (2, "")
@@ -200,7 +202,7 @@ def test_no_stage_is_one_clear_error(folder: Path, run: Run) -> None:
 
 
 class Watch:
-    """A CloudWatch with these ages, by minute."""
+    """A CloudWatch that has these ages, one per minute."""
 
     def __init__(self, *ages: float) -> None:
         self.points = [{"Timestamp": n, "Maximum": age} for n, age in enumerate(ages)]
@@ -212,15 +214,15 @@ class Watch:
 
 
 def test_the_newest_age_counts() -> None:
-    """Of the ages that CloudWatch has, the newest is taken; with none, none is known."""
+    """The newest of CloudWatch's ages is returned, and None if there is none."""
     watch, now = Watch(5.0, 60.0, 3.0), datetime.now(UTC)
     assert oldest_seconds(watch, "https://sqs/1/shop-dev-writes", now) == 3.0
     assert watch.asked["Dimensions"] == [{"Name": "QueueName", "Value": "shop-dev-writes"}]
     assert oldest_seconds(Watch(), "https://sqs/1/shop-dev-writes", now) is None
 
 
-def test_reasons_hold_no_passwords() -> None:
-    """A reason is one harmless line."""
+def test_a_reason_is_one_line() -> None:
+    """A reason is one line without control characters."""
     assert describe_error(RuntimeError("a\x1b\nb")) == "a\N{REPLACEMENT CHARACTER}"
     assert describe_error(RuntimeError()) == "RuntimeError"
 
@@ -229,7 +231,7 @@ def test_reasons_hold_no_passwords() -> None:
 
 
 def test_the_breaker_by_hand(stack: Stack, stub: LambdaStub, run: Run) -> None:
-    """Open marks who and why, status shows it, close takes it away; each tells what was before."""
+    """Open marks who and why, status shows the mark, close removes it; both print the state before."""
     opened = run("breaker", "open", "--reason", "index build", "--yes", "--json")
     assert (opened.code, opened.err) == (0, "before: closed\n")
     (row,) = opened.rows
@@ -244,8 +246,8 @@ def test_the_breaker_by_hand(stack: Stack, stub: LambdaStub, run: Run) -> None:
     assert run("breaker", "close").err == "before: closed\n"
 
 
-def test_opening_wants_a_yes_and_a_reason(stack: Stack, stub: LambdaStub, run: Run) -> None:
-    """Where nobody can be asked it ends with 3, without a reason with 2; nothing is done."""
+def test_opening_needs_a_confirmation_and_a_reason(stack: Stack, stub: LambdaStub, run: Run) -> None:
+    """Without a terminal it exits with 3, without a reason with 2; nothing is done."""
     assert run("breaker", "open", "--reason", "x").code == 3
     assert run("breaker", "open", "--yes").code == 2
     assert stub.on
@@ -255,7 +257,7 @@ def test_opening_wants_a_yes_and_a_reason(stack: Stack, stub: LambdaStub, run: R
 def test_a_mapping_that_is_being_changed_is_a_conflict(
     stack: Stack, stub: LambdaStub, run: Run, order: tuple[str, ...]
 ) -> None:
-    """During a deployment it ends with 5, and says that nothing was done."""
+    """During a deployment it exits with 5, and says that nothing was done."""
     stub.on = order[0] == "open"
     stub.refusals["update_event_source_mapping"] = refusal("ResourceInUseException")
     ended = run("breaker", *order)
@@ -264,13 +266,13 @@ def test_a_mapping_that_is_being_changed_is_a_conflict(
 
 
 def test_without_permission_the_breaker_says_so(stack: Stack, stub: LambdaStub, run: Run) -> None:
-    """A refusal of Lambda's ends with 4."""
+    """If Lambda denies access, the exit code is 4."""
     stub.refusals["update_event_source_mapping"] = refusal("AccessDeniedException")
     assert run("breaker", "open", "--reason", "x", "--yes").code == 4
 
 
-def test_a_drain_that_is_off_without_a_mark_is_told(stack: Stack, stub: LambdaStub, run: Run) -> None:
-    """Where the mapping may be turned off and not marked, nobody is left to think that nothing was done."""
+def test_a_drain_that_is_off_without_a_mark_is_reported(stack: Stack, stub: LambdaStub, run: Run) -> None:
+    """If AWS lets the mapping be turned off but not tagged, stderr says that the drain is off."""
     stub.refusals["tag_resource"] = refusal("AccessDeniedException")
     ended = run("breaker", "open", "--reason", "x", "--yes")
     assert (ended.code, stub.on) == (4, False)
@@ -282,7 +284,7 @@ def test_a_drain_that_is_off_without_a_mark_is_told(stack: Stack, stub: LambdaSt
 
 
 def test_an_entry_by_its_id_or_its_receipt(stack: Stack, ledger: Ledger, run: Run) -> None:
-    """Outcome, times and the fault's names and codes, by the id or by a receipt, whoever signed that."""
+    """It shows the outcome, the times and the fault's names and codes, for an id or for a receipt with any key."""
     id_ = ledger.enter("dead", generation="ledger_past")
     ended = run("ledger", "show", str(id_))
     shown = dict(line.split("\t") for line in ended.out.splitlines())
@@ -294,7 +296,7 @@ def test_an_entry_by_its_id_or_its_receipt(stack: Stack, ledger: Ledger, run: Ru
 
 
 def test_an_entry_that_is_not_there(stack: Stack, run: Run) -> None:
-    """It ends with 1 and says what that may mean; what is no id ends with 2."""
+    """It exits with 1 and names the possible reasons; a text that is not an id exits with 2."""
     ended = run("ledger", "show", id_of(7))
     assert (ended.code, ended.out) == (1, "")
     assert "still on a queue" in ended.err
@@ -303,7 +305,7 @@ def test_an_entry_that_is_not_there(stack: Stack, run: Run) -> None:
 
 
 def test_a_database_without_a_ledger_is_an_error(folder: Path, run: Run, postgres: Any) -> None:
-    """Where the tables are missing the cause is named."""
+    """If the tables are missing, the error names the table."""
     record(folder, database_url=postgres.url())
     ended = run("ledger", "show", id_of(7))
     assert (ended.code, ended.out) == (1, "")
@@ -313,8 +315,8 @@ def test_a_database_without_a_ledger_is_an_error(folder: Path, run: Run, postgre
 # The audit
 
 
-def test_an_audit_that_adds_up(stack: Stack, ledger: Ledger, run: Run) -> None:
-    """The sum is on stdout and the look at dead letters is owned up to; nothing is odd."""
+def test_an_audit_without_discrepancies(stack: Stack, ledger: Ledger, run: Run) -> None:
+    """The account is on stdout, and stderr says that the dead letters were received once."""
     ledger.enter("applied", ago=HOUR)
     ledger.enter("dead", ago=HOUR, id=UUID(id_of(9)))
     stack.dead.send([letter(9)])
@@ -327,8 +329,8 @@ def test_an_audit_that_adds_up(stack: Stack, ledger: Ledger, run: Run) -> None:
     assert stack.dead.depth().visible == 1
 
 
-def test_an_audit_that_does_not(stack: Stack, ledger: Ledger, run: Run) -> None:
-    """Each odd one is a line with its word, before the account; with --check the code is 10."""
+def test_an_audit_with_a_discrepancy(stack: Stack, ledger: Ledger, run: Run) -> None:
+    """Each finding is a line with its verdict, before the account; with --check the exit code is 10."""
     gone = ledger.enter("dead", ago=HOUR)
     ended = run("audit", "--json")
     finding, account = ended.rows
@@ -339,7 +341,7 @@ def test_an_audit_that_does_not(stack: Stack, ledger: Ledger, run: Run) -> None:
 
 
 def test_an_audit_of_ids(stack: Stack, ledger: Ledger, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ids and receipts of a file or stdin, empty lines aside, are accounted for; what is none ends with 2."""
+    """The ids and receipts of a file or of stdin are accounted for; any other text exits with 2."""
     applied, lost = ledger.enter("applied", ago=HOUR), uuid4()
     lines = f"{applied}\n\n {sign(applied, 'k').token} \r\n{lost}\n"
     (stack.folder / "ids.txt").write_text(lines)
@@ -356,21 +358,21 @@ def test_an_audit_of_ids(stack: Stack, ledger: Ledger, run: Run, monkeypatch: py
 
 
 @pytest.mark.parametrize("since", ["soon", "2999-01-01T00:00:00Z", "-1d", ""])
-def test_a_since_that_cannot_be_meant(folder: Path, run: Run, since: str) -> None:
-    """It ends with 2 before anything is asked."""
+def test_an_invalid_since(folder: Path, run: Run, since: str) -> None:
+    """It exits with 2 before anything is read."""
     ended = run("audit", f"--since={since}")
     assert (ended.code, ended.out) == (2, "")
 
 
-def test_another_programs_text_is_harmless(stack: Stack, ledger: Ledger, run: Run) -> None:
-    """An id that somebody made up is printed without line breaks and control sequences."""
+def test_another_programs_text_is_escaped(stack: Stack, ledger: Ledger, run: Run) -> None:
+    """An id from an unknown sender is printed without line breaks and control sequences."""
     body = json.dumps({"specversion": "1.0", "id": "x\x1b[31m\ny", "type": "thing.done"})
     stack.dead.send([Outgoing(body)])
     assert run("audit").out.splitlines()[0] == "x\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}y\tmoved\t-"
 
 
 def test_an_audit_without_the_database_prints_nothing(stack: Stack, run: Run) -> None:
-    """It ends with 1 and no half of an account, and gives the dead letters back."""
+    """It exits with 1, prints no part of the account, and releases the dead letters."""
     stack.dead.send([letter(1)])
     ended = run("audit", "--database-url", NOWHERE)
     assert (ended.code, ended.out) == (1, "")
@@ -382,7 +384,7 @@ PAGE = (ROOT / "docs" / "watching.md").read_text()
 
 
 def test_every_command_of_the_page_exists() -> None:
-    """Each `$ penstock` line of the page is a command with options that there are."""
+    """Each `$ penstock` line of the page is an existing command with existing options."""
     lines = re.findall(r"^\$ penstock (.*)", PAGE, re.MULTILINE)
     assert len(lines) >= 6
     for line in lines:
@@ -394,13 +396,13 @@ def test_every_command_of_the_page_exists() -> None:
 
 
 def test_every_verdict_is_explained() -> None:
-    """The page has a row for each word of the audit, and for no other."""
+    """The page has a row for each verdict of the audit, and for no other word."""
     table = PAGE.split("| word |")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(Discrepancy)
 
 
 def test_the_snippet_of_the_page_runs(database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The figures are read from code as the page says, by a role that may only read."""
+    """The page's code reads the figures with a role that may only read."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS watcher")
         connection.execute("CREATE ROLE watcher LOGIN PASSWORD 'watcher'")
@@ -415,7 +417,7 @@ def test_the_snippet_of_the_page_runs(database_url: str, capsys: pytest.CaptureF
 
 
 def test_constant_keys() -> None:
-    """What is printed as JSON has the same keys whatever is known."""
+    """The output has the same keys, even if parts are not known."""
     whole = picture.snapshot()
     nothing = replace(whole, queue=None, dead_letters=None, retention=None, figures=None, breaker=None)
     assert row_of(whole).keys() == row_of(nothing).keys()
