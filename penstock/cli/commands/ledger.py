@@ -76,7 +76,7 @@ def parse_id(text: str) -> UUID:
 
 
 def _record(entry: Entry, *, as_json: bool) -> dict[str, Any]:
-    """Return an entry as a record; each field of its fault is a key of its own unless it is for JSON."""
+    """Return an entry as a record. Except in JSON, each field of the fault is a separate key."""
     record = {name: _plain(value) for name, value in asdict(entry).items()}
     if as_json:
         return record

@@ -6,7 +6,7 @@ from typing import BinaryIO, TypeAlias
 
 from pydantic import ValidationError
 
-from penstock.cli.emit.lines import BadLine, IntentLine, LineReader, name_fields
+from penstock.cli.emit.line_reader import BadLine, IntentLine, LineReader, name_fields
 from penstock.cli.emit.ndjson import read_lines
 from penstock.intents import Receipt
 from penstock.producer import IntentTooLarge, NotAcknowledged, OrderingKeyError, Producer
@@ -48,7 +48,7 @@ class BulkEmit:
     stopped: str | None = None
 
     def run(self, source: BinaryIO) -> None:
-        """Emit all lines, or stop after a chunk of which SQS accepted nothing."""
+        """Emit all lines, or stop when SQS accepts no line of a chunk."""
         for chunk in self._chunks(source):
             self._send(chunk)
             self.advance(len(chunk))

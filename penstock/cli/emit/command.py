@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from penstock.cli.emit.bulk import BulkEmit
-from penstock.cli.emit.lines import LineReader
+from penstock.cli.emit.line_reader import LineReader
 from penstock.cli.emit.ndjson import open_data
 from penstock.cli.support.errors import FAILED, USAGE, Failure
 from penstock.cli.support.intents import ModuleOption, find_kind
