@@ -9,7 +9,7 @@ import typer
 from sqlalchemy import Engine
 
 from penstock.cli.dlq.messages import counted, progress, tell, tell_missing, tell_unseen
-from penstock.cli.support.database import connecting, find_database
+from penstock.cli.support.database import find_database, open_engine
 from penstock.cli.support.errors import FAILED
 from penstock.cli.support.options import Target
 from penstock.cli.support.output import print_line
@@ -52,7 +52,7 @@ def rehearse(
     if try_out is None:
         seen = _print_preview(queues, plan, None, as_json=as_json)
     else:
-        with connecting(find_database(database_url, at)) as engine:
+        with open_engine(find_database(database_url, at)) as engine:
             seen = _print_preview(queues, plan, try_out(engine), as_json=as_json)
     if seen.counts:
         tell(f"would be: {counted(seen.counts, '')}. The look counted as a receive of each.")

@@ -12,9 +12,10 @@ import typer
 
 from penstock.cli.dlq.messages import progress, tell, tell_missing, tell_unseen
 from penstock.cli.dlq.selection import Selection, selecting
+from penstock.cli.dlq.table import row_of, show
 from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import format_duration, format_time, print_line, row_of, show
+from penstock.cli.support.output import format_duration, format_time, print_line
 from penstock.cli.support.stage import Queues
 from penstock.deadletters import DeadLetterMessage, Selector, look
 from penstock.deadletters.redact import redacted

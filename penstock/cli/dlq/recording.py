@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from penstock.cli.dlq.messages import counted, tell
 from penstock.cli.support.actor import actor
-from penstock.cli.support.database import connecting, find_database
+from penstock.cli.support.database import find_database, open_engine
 from penstock.cli.support.errors import FAILED, Failure
 from penstock.cli.support.options import Target
 from penstock.cli.support.output import escape_control
@@ -55,7 +55,7 @@ def recording(
     begun = False
     try:
         with (
-            connecting(find_database(database_url, at)) as engine,
+            open_engine(find_database(database_url, at)) as engine,
             recorded(engine, doing.action, who, doing.selection) as operation,
             _telling(operation, f"operation {operation.id}"),
         ):
