@@ -12,7 +12,7 @@ from penstock.consumer.batch import Batch
 from penstock.consumer.breaker.breaker import Breaker
 from penstock.consumer.faults.tree import DeploymentFault, Fault
 from penstock.consumer.modes.base import Bound, WriteMode
-from penstock.consumer.modes.registry import Bindings
+from penstock.consumer.modes.registry import WriteRegistry
 from penstock.consumer.pipeline.dead_letters import send_to_dlq
 from penstock.consumer.pipeline.decode import Decoding
 from penstock.consumer.pipeline.gc_pause import collecting_later
@@ -60,7 +60,7 @@ class Drain:
         self._given_settings = settings
         self._given = (engine, queue, dead_letters)
         self._given_payloads = payloads
-        self._bindings = Bindings()
+        self._registry = WriteRegistry()
 
     def write(self, intent: type[WriteIntent], mode: WriteMode) -> None:
         """Have a kind of intents written by a write mode.
@@ -72,7 +72,7 @@ class Drain:
         """
         if "contract" in vars(self):
             raise TypeError(f"the kind {kind_of(intent)!r} comes too late: the drain is at work")
-        self._bindings.add(intent, mode)
+        self._registry.add(intent, mode)
 
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Drain one SQS event; the Lambda handler of the consumer function.
@@ -121,7 +121,7 @@ class Drain:
         Raises:
             penstock.consumer.BindingError: something does not go together.
         """
-        return self._bindings.bound()
+        return self._registry.bound()
 
     @cached_property
     def contract(self) -> Contract:
@@ -130,7 +130,7 @@ class Drain:
         Raises:
             TypeError: no kind is written.
         """
-        return self._bindings.contract()
+        return self._registry.contract()
 
     @cached_property
     def _writes(self) -> list[Bound]:

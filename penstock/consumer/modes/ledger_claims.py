@@ -34,8 +34,10 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import DataFault, Fault, NotYetFault
+from penstock.consumer.mapping.columns import DIGEST, ID, TIME
 from penstock.consumer.rows.arrays import Parameter
-from penstock.consumer.rows.recordset import DIGEST, ID, SAME_SHAPE, TIME, Rows
+from penstock.consumer.rows.digest import SAME_SHAPE
+from penstock.consumer.rows.recordset import Rows
 from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
 from penstock.intents import Envelope
 

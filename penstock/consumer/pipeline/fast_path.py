@@ -105,5 +105,5 @@ class _Straight:
         if self._work.late():
             self.faults |= dict.fromkeys(items, LATE)
             return
-        bound.write.land(self._work.connection, [item.sound for item in items])
+        bound.write.claim_and_write(self._work.connection, [item.sound for item in items])
         self._on_the_way += len(items)

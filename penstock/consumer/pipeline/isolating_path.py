@@ -51,7 +51,7 @@ def _write(work: Work, bound: Bound, items: Sequence[Item]) -> dict[Item, Fault]
 def _claim(work: Work, bound: Bound, items: Sequence[Item]) -> None:
     known = set(bound.write.claim(work.connection, [item.sound for item in items]))
     repeated = [item.sound for item in items if item.sound.id in known]
-    reused = set(bound.write.reused(work.connection, repeated)) if repeated else set()
+    reused = set(bound.write.id_conflicts(work.connection, repeated)) if repeated else set()
     for item in items:
         item.duplicate = item.sound.id in known
         item.claimed = not item.duplicate

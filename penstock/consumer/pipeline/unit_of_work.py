@@ -66,7 +66,7 @@ class Work:
     def reused(self, item: Item) -> bool:
         """Ask whether something else has taken effect under an item's id."""
         write = next(bound.write for bound in self.writes if bound.kind == item.sound.type)
-        return bool(write.reused(self.connection, [item.sound]))
+        return bool(write.id_conflicts(self.connection, [item.sound]))
 
     def all(self) -> ByKind:
         """Return all of it at once."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Table, text
 
 from penstock.consumer.drain import Drain
 from penstock.consumer.modes.base import Bound
-from penstock.consumer.modes.requirements import Demand
+from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.tombstones import tombstone
 from penstock.consumer.schema_check.catalog import read_relation, read_server, tables_of
 from penstock.consumer.schema_check.finding import Finding, Severity
@@ -92,10 +92,10 @@ def _about_revisions(connection: Connection) -> Iterator[Finding]:
         )
 
 
-def _everything(table: Table) -> Demand:
-    """Demand a table of the framework, as it is declared."""
+def _everything(table: Table) -> Requirements:
+    """Require a table of the framework, as it is declared."""
     columns = list(table.c.keys())
-    return Demand(
+    return Requirements(
         table=table,
         fields={column: column for column in columns},
         privileges={"SELECT": columns, "INSERT": columns, "UPDATE": columns},
@@ -104,12 +104,12 @@ def _everything(table: Table) -> Demand:
 
 
 def _about_kind(connection: Connection, bound: Bound) -> Iterator[Finding]:
-    demand = bound.write.demand
-    if demand is None:
+    requirements = bound.write.requirements
+    if requirements is None:
         problem = "written by a function of the service, of which nothing can be checked"
         yield Finding(severity=Severity.NOTE, problem=problem, kind=bound.kind)
         return
-    yield from (replace(finding, kind=bound.kind) for finding in schema_drift(connection, demand))
+    yield from (replace(finding, kind=bound.kind) for finding in schema_drift(connection, requirements))
 
 
 def _fault(problem: str, hint: str) -> Finding:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ARRAY, Column, Connection, Enum, Table
 
-from penstock.consumer.modes.requirements import Demand, Privilege
+from penstock.consumer.modes.requirements import Privilege, Requirements
 from penstock.consumer.schema_check.catalog import (
     LiveColumn,
     Relation,
@@ -24,8 +24,8 @@ _VIEW: Final = "v"
 _MIGRATE: Final = "`penstock db upgrade` applies the service's migrations"
 
 
-def schema_drift(connection: Connection, demand: Demand) -> Iterator[Finding]:
-    """Hold a demand against the database, as the role that is connected.
+def schema_drift(connection: Connection, requirements: Requirements) -> Iterator[Finding]:
+    """Hold requirements against the database, as the role that is connected.
 
     Yields:
         What is found, of no kind in particular.
@@ -33,11 +33,11 @@ def schema_drift(connection: Connection, demand: Demand) -> Iterator[Finding]:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be asked.
     """
-    relation = read_relation(connection, demand.table)
+    relation = read_relation(connection, requirements.table)
     if relation is None:
-        yield _missing(connection, demand.table)
+        yield _missing(connection, requirements.table)
         return
-    for finding in TableCheck(connection, demand, relation).findings():
+    for finding in TableCheck(connection, requirements, relation).findings():
         yield replace(finding, table=f"{relation.schema}.{relation.name}")
 
 
@@ -55,14 +55,14 @@ def _fault(problem: str, hint: str | None, **place: str | None) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class TableCheck:
-    """One demand, held against the relation that it is about."""
+    """The requirements of one write, held against the relation that they are about."""
 
     connection: Connection
-    demand: Demand
+    requirements: Requirements
     relation: Relation
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what in the live table does not fit the demand."""
+        """Yield what in the live table does not fit the requirements."""
         if self.relation.kind not in {*_TABLES, _VIEW}:
             yield _fault(
                 "that is no table and no view, but something else",
@@ -70,19 +70,19 @@ class TableCheck:
             )
             return
         yield from self._reach()
-        for key in self.demand.columns:
-            column, field = self.demand.table.c[key], self.demand.fields.get(key)
+        for key in self.requirements.columns:
+            column, field = self.requirements.table.c[key], self.requirements.fields.get(key)
             yield from (replace(one, column=column.name, field=field) for one in self._column(column))
-        if self.demand.inserts:
+        if self.requirements.inserts:
             yield from self._left_out()
-        if self.demand.key:
+        if self.requirements.key:
             yield from self._uniqueness()
-        for privilege, columns in self.demand.privileges.items():
-            yield from self._privilege(privilege, [self.demand.table.c[key].name for key in columns])
+        for privilege, columns in self.requirements.privileges.items():
+            yield from self._privilege(privilege, [self.requirements.table.c[key].name for key in columns])
 
     def _reach(self) -> Iterator[Finding]:
         """Look at the table as a whole."""
-        refused = sorted({*self.demand.privileges} - {"SELECT"} - self.relation.writable)
+        refused = sorted({*self.requirements.privileges} - {"SELECT"} - self.relation.writable)
         if refused:
             yield _fault(f"the view does not take {' and '.join(refused)}", "write to the table behind it")
         if not self.relation.usable:
@@ -106,9 +106,9 @@ class TableCheck:
             other = f"; there is {alike[0]!r}, and case matters" if alike else ""
             yield _fault(f"there is no such column{other}", _MIGRATE)
             return
-        if live.generated and column.key in self.demand.fields:
+        if live.generated and column.key in self.requirements.fields:
             yield _fault("Postgres generates it, and it cannot be given", "leave the field out")
-        if live.not_null and column.key in self.demand.nulls:
+        if live.not_null and column.key in self.requirements.nulls:
             culprit = f"ALTER DOMAIN {live.domain}" if live.domain else self._alter(live)
             hint = f"{culprit} DROP NOT NULL, or never leave it empty"
             yield _fault("it may become null, which the database does not allow", hint)
@@ -143,7 +143,7 @@ class TableCheck:
 
     def _left_out(self) -> Iterator[Finding]:
         """Look at the columns that get nothing when a row is made."""
-        given = {self.demand.table.c[key].name for key in self.demand.fields}
+        given = {self.requirements.table.c[key].name for key in self.requirements.fields}
         for live in self.relation.columns.values():
             if live.name in given:
                 continue
@@ -160,7 +160,7 @@ class TableCheck:
 
     def _uniqueness(self) -> Iterator[Finding]:
         """Look for what `ON CONFLICT` finds the key by (PostgreSQL documentation, "INSERT")."""
-        names = [self.demand.table.c[key].name for key in self.demand.key]
+        names = [self.requirements.table.c[key].name for key in self.requirements.key]
         key = ", ".join(map(repr, names))
         if self.relation.kind == _VIEW:
             note = f"whether {key} is unique in the table behind the view has not been checked"

@@ -210,6 +210,6 @@ def test_looking_for_reuse_reads_no_ledger_from_end_to_end(engine: Engine) -> No
 
         event.listen(engine, "before_cursor_execute", explain, retval=True)
         envelope = Contract([ThingMade]).decode(_sealed(new_id(), name="a"))
-        plan = "\n".join(map(str, write.reused(connection, [envelope])))
+        plan = "\n".join(map(str, write.id_conflicts(connection, [envelope])))
     assert statements
     assert "Seq Scan" not in plan

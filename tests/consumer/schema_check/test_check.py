@@ -620,7 +620,7 @@ def test_the_command_finds_drain_and_database(
         ("{0}:make_drain", 2, "{0} has a function named make_drain: name a penstock.consumer.Drain"),
         ("{0}:empty", 2, "{0}:empty writes nothing"),
         ("{0}_sick:drain", 1, "{0}_sick cannot be imported: ModuleNotFoundError: No module named 'nothing_of_"),
-        ("{0}_wrong:drain", 1, "placed (Placed) to stock: field 'region' has no column"),
+        ("{0}_wrong:drain", 1, "kind 'placed' (class Placed), table 'stock': field 'region' has no column: add"),
     ],
 )
 def test_a_drain_that_cannot_be_had_is_told(service: str, run: Run, target: str, code: int, told: str) -> None:
