@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TypeVar
 from uuid import UUID
 
-from penstock.intents import Receipt, WriteIntent, kind_of, seal, sign
+from penstock.intents import Receipt, WriteIntent, encode_envelope, kind_of, sign
 from penstock.producer.addressing import Addressing
 from penstock.producer.errors import NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.large import SendBatch
@@ -103,7 +103,9 @@ class Producer:
 
 def _message(intent: I, id_: UUID, addressing: Addressing[I], trace: Trace | None) -> Outgoing:
     return Outgoing(
-        body=seal(intent, id=id_, source=addressing.source, traceparent=trace.traceparent if trace else None),
+        body=encode_envelope(
+            intent, id=id_, source=addressing.source, traceparent=trace.traceparent if trace else None
+        ),
         attributes=_attributes(kind_of(intent)),
         group=addressing.group_of(intent),
         deduplication_id=str(id_) if addressing.fifo else None,

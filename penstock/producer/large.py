@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from penstock.intents import refer
+from penstock.intents import encode_reference
 from penstock.producer.errors import IntentTooLarge
 from penstock.queue import (
     BEHIND_A_REFUSAL,
@@ -71,7 +71,7 @@ class SendBatch:
         key = new_key()
         self._keys[len(self.messages)] = key
         self._bodies[key] = body
-        return replace(message, body=refer(message.body, reference_to(self._payloads.bucket, key)))
+        return replace(message, body=encode_reference(message.body, reference_to(self._payloads.bucket, key)))
 
     def send(self, queue: Queue, timeout_seconds: float | None) -> dict[int, Refusal]:
         """Put the large envelopes, then send what may be sent; the positions returned were not kept."""
