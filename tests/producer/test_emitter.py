@@ -207,7 +207,7 @@ def test_a_fifo_queue_needs_an_ordering_key() -> None:
 def test_a_standard_queue_takes_no_ordering_key() -> None:
     """Asking a standard queue for an order is a mistake; a class that has a key may go to either."""
     producer, queue = _producer()
-    with pytest.raises(OrderingKeyError, match="the queue keeps no order"):
+    with pytest.raises(OrderingKeyError, match="a standard queue keeps no order"):
         producer.emit(Noted(text="a"), ordering_key="k")
     assert queue.messages == []
     producer.emit(Moved(thing="a"))
@@ -289,11 +289,11 @@ def test_threads_share_one_producer(monkeypatch: pytest.MonkeyPatch) -> None:
         made.append(_producer()[0])
         return made[0]
 
-    emitter._made_once.cache_clear()
+    emitter._cached_producer.cache_clear()
     monkeypatch.setattr(emitter, "Producer", make)
     with ThreadPoolExecutor(8) as pool:
         found = {*pool.map(lambda _: emitter.environment_producer(), range(8))}
-    emitter._made_once.cache_clear()
+    emitter._cached_producer.cache_clear()
     assert found == {*made}
     assert len(made) == 1
 

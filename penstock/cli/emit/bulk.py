@@ -142,31 +142,31 @@ class Emission:
             yield part
 
     def _send(self, part: Sequence[Stated]) -> None:
+        """Emit a part. A line that cannot be sent is left out, and the others are sent."""
         self.next_line, self.under_way = part[0].number, part[-1].number
-        try:
-            for stated, receipt in zip(part, self._emitted(part), strict=True):
-                self._keep(stated, receipt)
-        except NotAcknowledged as error:
-            self._keep_some(part, error)
-        except (IntentTooLarge, OrderingKeyError, ValueError) as error:
-            # Nothing of the part was sent: find out which.
-            self._send_apart(part, error)
+        sendable = list(part)
+        while sendable:
+            unread = iter(sendable)
+            try:
+                receipts = self._emitted(sendable, unread)
+            except NotAcknowledged as error:
+                self._keep_some(sendable, error)
+                break
+            except (IntentTooLarge, OrderingKeyError, ValueError) as error:
+                # Nothing was sent: `emit_many` stopped reading at the line that cannot be sent.
+                bad = sendable.pop(-1 - len(list(unread)))
+                self._leave(bad.number, _wrong(error) if isinstance(error, ValidationError) else str(error))
+            else:
+                for stated, receipt in zip(sendable, receipts, strict=True):
+                    self._keep(stated, receipt)
+                break
         if not self.stopped:
             self.next_line, self.under_way = part[-1].number + 1, 0
 
-    def _send_apart(self, part: Sequence[Stated], error: Exception) -> None:
-        if len(part) == 1:
-            self._leave(part[0].number, _wrong(error) if isinstance(error, ValidationError) else str(error))
-            return
-        middle = len(part) // 2
-        for half in (part[:middle], part[middle:]):
-            if not self.stopped:
-                self._send(half)
-
-    def _emitted(self, part: Sequence[Stated]) -> list[Receipt]:
+    def _emitted(self, part: Sequence[Stated], unread: Iterator[Stated]) -> list[Receipt]:
         keys = {id(stated.intent): stated.key for stated in part}
         return self.producer().emit_many(
-            [stated.intent for stated in part],
+            (stated.intent for stated in unread),
             idempotency_key=lambda intent: keys[id(intent)],
             tenant=self.reading.tenant,
             timeout_seconds=_PATIENCE_SECONDS,
