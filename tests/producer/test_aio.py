@@ -14,7 +14,7 @@ from penstock import NotAcknowledged
 from penstock.producer import Producer, aio, emitter
 from penstock.queue import Outgoing, Refusal
 from penstock.testing import MemoryQueue
-from tests.support.producer import SETTINGS, Noted
+from tests.support.producer import SETTINGS, NoteTaken
 
 SLOW = 1.5
 """How long a slow queue takes, in seconds."""
@@ -69,8 +69,8 @@ def test_the_loop_is_not_blocked(queue: SlowQueue) -> None:
     async def main() -> float:
         stop = asyncio.Event()
         watch = asyncio.create_task(longest_pause(stop))
-        many = (Noted(text=str(n)) for n in range(2000))
-        receipt, receipts = await asyncio.gather(aio.emit(Noted(text="a")), aio.emit_many(many))
+        many = (NoteTaken(text=str(n)) for n in range(2000))
+        receipt, receipts = await asyncio.gather(aio.emit(NoteTaken(text="a")), aio.emit_many(many))
         assert {receipt.id, *(each.id for each in receipts)} == {*map(id_of, queue.bodies)}
         stop.set()
         return await watch
@@ -88,7 +88,7 @@ def test_emits_run_at_once_within_a_bound(queue: SlowQueue) -> None:
     """Many emits wait for the queue together, and never more than there are threads."""
 
     async def main() -> None:
-        await asyncio.gather(*(aio.emit(Noted(text=str(n))) for n in range(2 * aio.THREADS)))
+        await asyncio.gather(*(aio.emit(NoteTaken(text=str(n))) for n in range(2 * aio.THREADS)))
 
     queue.crowd, queue.seconds = aio.THREADS, 0.1
     asyncio.run(main())
@@ -100,8 +100,8 @@ def test_every_word_goes_through(queue: SlowQueue) -> None:
     """Idempotency key and tenant mean what they mean to `emit`."""
 
     async def main() -> None:
-        one = await aio.emit(Noted(text="a"), idempotency_key="k", tenant="t")
-        (other,) = await aio.emit_many([Noted(text="b")], idempotency_key=lambda _: "k", tenant="t")
+        one = await aio.emit(NoteTaken(text="a"), idempotency_key="k", tenant="t")
+        (other,) = await aio.emit_many([NoteTaken(text="b")], idempotency_key=lambda _: "k", tenant="t")
         assert one == other
 
     asyncio.run(main())
@@ -111,10 +111,10 @@ def test_every_word_goes_through(queue: SlowQueue) -> None:
 def test_errors_reach_the_caller(queue: SlowQueue) -> None:
     """What `emit` raises, `await emit` raises."""
     with pytest.raises(ValidationError):
-        asyncio.run(aio.emit(Noted(text="\x00")))
+        asyncio.run(aio.emit(NoteTaken(text="\x00")))
     queue.refuse("ServiceUnavailable")
     with pytest.raises(NotAcknowledged, match="ServiceUnavailable"):
-        asyncio.run(aio.emit_many([Noted(text="a")]))
+        asyncio.run(aio.emit_many([NoteTaken(text="a")]))
 
 
 def test_the_context_goes_along(queue: SlowQueue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_the_context_goes_along(queue: SlowQueue, monkeypatch: pytest.MonkeyPatc
 
     async def main() -> None:
         variable.set("mine")
-        await aio.emit(Noted(text="a"))
+        await aio.emit(NoteTaken(text="a"))
 
     asyncio.run(main())
     assert seen == ["mine"]

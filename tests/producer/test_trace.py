@@ -11,7 +11,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_s
 from penstock.intents import Contract
 from penstock.producer import Producer, aio, emitter
 from penstock.testing import MemoryQueue
-from tests.support.producer import SETTINGS, Noted
+from tests.support.producer import SETTINGS, NoteTaken
 
 ROOT, PARENT = "5759e988bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 HEADER = f"Root=1-{ROOT[:8]}-{ROOT[8:]};Parent={PARENT};Sampled=1;Lineage=a:0"
@@ -20,8 +20,8 @@ HEADER = f"Root=1-{ROOT[:8]}-{ROOT[8:]};Parent={PARENT};Sampled=1;Lineage=a:0"
 def emitted() -> tuple[str | None, str | None]:
     """Emit an intent and say which trace its envelope and its message carry."""
     queue = MemoryQueue()
-    Producer(SETTINGS, queue).emit(Noted(text="a"))
-    envelope = Contract([Noted]).decode(queue.messages[0].body)
+    Producer(SETTINGS, queue).emit(NoteTaken(text="a"))
+    envelope = Contract([NoteTaken]).decode(queue.messages[0].body)
     return envelope.traceparent, queue.messages[0].trace
 
 
@@ -71,7 +71,7 @@ def test_opentelemetrys_span_goes_along_from_asyncio(monkeypatch: pytest.MonkeyP
 
     async def main() -> None:
         with in_span(valid=True):
-            await aio.emit(Noted(text="a"))
+            await aio.emit(NoteTaken(text="a"))
 
     asyncio.run(main())
     assert queue.bodies[0]["traceparent"] == f"00-{ROOT}-{PARENT}-01"

@@ -4,7 +4,7 @@ from penstock import WriteIntent
 from penstock.settings import Settings
 
 
-class Noted(WriteIntent, kind="note.taken"):
+class NoteTaken(WriteIntent, kind="note.taken"):
     text: str
 
 

@@ -83,7 +83,7 @@ def _routes(module: str) -> list[tuple[str, re.Pattern[str]]]:
             f"{route.method} {route.openapi_path}",
             re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.openapi_path)),
         )
-        for route in api._static_routes + api._dynamic_routes
+        for route in api.registered_routes
     ]
 
 
