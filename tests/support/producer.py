@@ -1,4 +1,4 @@
-"""A producer over a queue in memory."""
+"""An intent class and the settings of a producer with a queue in memory."""
 
 from penstock import WriteIntent
 from penstock.settings import Settings
