@@ -154,7 +154,7 @@ def emit_many(intents: Iterable[I], **options: Unpack[EmitManyOptions[I]]) -> li
 
     Args:
         intents: the write intents. They are read one at a time, up to the first that cannot be sent. Nothing is
-            sent before all are validated. Intents from a generator are not kept: only their messages are.
+            sent before all are validated. Of a generator's intents, only the messages stay in memory.
         **options: all optional; see `emit`.
 
             - `idempotency_key` (function): returns the caller's key of an intent, or None.
