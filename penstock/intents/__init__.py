@@ -3,11 +3,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from penstock.intents.encoding import encode_envelope, encode_reference
 from penstock.intents.ids import derive_id, new_id
 from penstock.intents.intent import WriteIntent, kind_of
 from penstock.intents.outcomes import Outcome, OutcomeExpired, OutcomeUnavailable
 from penstock.intents.receipts import InvalidReceipt, Receipt, sign, verify
-from penstock.intents.sealing import refer, seal
 from penstock.intents.utc_datetime import UtcDatetime
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ __all__ = [
     "UtcDatetime",
     "WriteIntent",
     "derive_id",
+    "encode_envelope",
+    "encode_reference",
     "kind_of",
     "new_id",
-    "refer",
-    "seal",
     "sign",
     "verify",
 ]

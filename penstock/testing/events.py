@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from penstock.intents import WriteIntent, seal
+from penstock.intents import WriteIntent, encode_envelope
 from penstock.queue import Attribute, Received
 
 SOURCE = "/test"
@@ -37,7 +37,7 @@ def received(body: str, *, receive_count: int = 1) -> Received:
 
 def _record(message: WriteIntent | str | Received, receive_count: int) -> dict[str, Any]:
     if isinstance(message, WriteIntent):
-        message = seal(message, id=message.intent_id, source=SOURCE)
+        message = encode_envelope(message, id=message.intent_id, source=SOURCE)
     if isinstance(message, str):
         message = received(message, receive_count=receive_count)
     group = {"MessageGroupId": message.group} if message.group is not None else {}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.transport_tables import CASES
-from benchmarks.transports import main
+from benchmarks.drain.transport_tables import CASES
+from benchmarks.drain.transports import main
 
 
 def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from penstock import WriteIntent
 from penstock.consumer.dead_letter import DeadLetter
 from penstock.consumer.faults.tree import Cause, DataFault
-from penstock.intents import kind_of, seal
+from penstock.intents import encode_envelope, kind_of
 from penstock.queue import Outgoing, Received, SqsQueue
 
 LEASE_SECONDS = 4
@@ -83,7 +83,7 @@ def dead_letter(intent: WriteIntent) -> Outgoing:
         first_seen=None,
         function_version="1",
     )
-    return letter.stamp(Outgoing(seal(intent, id=intent.intent_id, source="/shop")))
+    return letter.stamp(Outgoing(encode_envelope(intent, id=intent.intent_id, source="/shop")))
 
 
 def look_at(queue: SqsQueue) -> list[Received]:

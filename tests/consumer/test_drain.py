@@ -10,7 +10,7 @@ from sqlalchemy import Column, Engine, Integer, MetaData, Table, insert, select,
 from penstock.consumer import Append, Drain
 from penstock.consumer.dead_letter import FAULT_ATTRIBUTE
 from penstock.consumer.modes.ledger_claims import PATIENCE
-from penstock.intents import new_id, seal
+from penstock.intents import encode_envelope, new_id
 from penstock.queue import ATTRIBUTE_LIMIT, Attribute, Outgoing
 from penstock.testing import LambdaContext, received, sqs_event
 from tests.support.drain import Bench, LaterKind, ThingMade, parents, things
@@ -59,7 +59,7 @@ def test_what_is_no_envelope_goes_to_the_dead_letters_alone(bench: Bench, body: 
 
 
 def _broken(**fields: Any) -> str:
-    envelope = json.loads(seal(ThingMade(name="bad"), id=new_id(), source="/test"))
+    envelope = json.loads(encode_envelope(ThingMade(name="bad"), id=new_id(), source="/test"))
     envelope["data"] |= fields
     return json.dumps(envelope)
 
@@ -119,7 +119,7 @@ def test_a_dead_letter_is_logged_with_its_trace(bench: Bench, caplog: pytest.Log
     trace = f"00-{'a' * 32}-{'b' * 16}-01"
     bench([ThingMade(name="taken")])
     for given in (trace, "4111 1111 1111 1111"):
-        body = json.loads(seal(ThingMade(name="taken"), id=new_id(), source="/test"))
+        body = json.loads(encode_envelope(ThingMade(name="taken"), id=new_id(), source="/test"))
         bench([json.dumps(body | {"traceparent": given})])
     logged = [record for record in caplog.records if getattr(record, "action", "") == "dead_letter"]
     assert [getattr(record, "traceparent", "") for record in logged] == [trace, None]
@@ -286,7 +286,7 @@ def test_an_empty_event_is_fine(bench: Bench) -> None:
 def test_what_goes_back_comes_later(bench: Bench) -> None:
     """An item that is handed back has its visibility set, so that it does not come back at once."""
     late = LaterKind(x=1)
-    bench.queue.send([Outgoing(seal(late, id=late.intent_id, source="/test"))])
+    bench.queue.send([Outgoing(encode_envelope(late, id=late.intent_id, source="/test"))])
     assert len(bench(bench.queue.receive(10, visibility_seconds=300))) == 1
     assert bench.queue.receive(10) == []
     bench.queue.clock.advance(16)

@@ -18,7 +18,7 @@ from penstock.consumer.dry_run import DryRunOutcome, DryRunResult, dry_run
 from penstock.consumer.modes.ledger_claims import PATIENCE
 from penstock.consumer.pipeline.unit_of_work import Work
 from penstock.database import make_engine
-from penstock.intents import new_id, seal
+from penstock.intents import encode_envelope, new_id
 from penstock.testing import MemoryQueue, sqs_event
 from tests.support.consumers import clean, deliver, every_mode
 from tests.support.cuts import BATCHES, BEFORE, Cut
@@ -29,7 +29,7 @@ SECONDS = 20.0
 
 
 def sealed(intent: WriteIntent, id_: UUID | None = None) -> str:
-    return seal(intent, id=id_ or intent.intent_id, source="/test")
+    return encode_envelope(intent, id=id_ or intent.intent_id, source="/test")
 
 
 def dump(engine: Engine) -> dict[str, list[str]]:

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from penstock import WriteIntent
 from penstock.consumer.dead_letter import FAULT_ATTRIBUTE, unstamp
-from penstock.intents import refer, seal
+from penstock.intents import encode_envelope, encode_reference
 from penstock.local import state
 from penstock.local.errors import LocalError
 from penstock.local.processes import family, recall, send
@@ -209,11 +209,11 @@ def test_every_mode_in_any_order(live: LocalState) -> None:
     adjusted = [StockAdjusted(sku=sku, delta=delta) for delta in (5, -2, 11, -3)]
     email = EmailRequested(to="someone@example.com", subject=sku, body="hello")
     intents = [*changed, *placed, *adjusted, email]
-    bodies = 3 * [seal(intent, id=intent.intent_id, source="/shop") for intent in intents]
+    bodies = 3 * [encode_envelope(intent, id=intent.intent_id, source="/shop") for intent in intents]
     random.shuffle(bodies)
     put(live, bodies)
     assert eventually(lambda: settled(live, intents) == len(intents))
-    put(live, [seal(StockAdjusted(sku=sku, delta=1000), id=adjusted[0].intent_id, source="/shop")])
+    put(live, [encode_envelope(StockAdjusted(sku=sku, delta=1000), id=adjusted[0].intent_id, source="/shop")])
     with psycopg.connect(live.database_url, autocommit=True) as connection:
 
         def ask(query: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -483,10 +483,12 @@ def test_a_large_intent_whose_payload_is_missing(live: LocalState) -> None:
     """The drain may find that a payload is missing: a dead letter that lands when it is there and is replayed."""
     subject, key = str(uuid.uuid4()), new_key()
     intent = EmailRequested(to="ada@example.com", subject=subject, body="x" * 3_000_000)
-    envelope = seal(intent, id=intent.intent_id, source="/shop")
+    envelope = encode_envelope(intent, id=intent.intent_id, source="/shop")
     stacks = aws(live, "cloudformation").describe_stacks(StackName="shop-local")["Stacks"]
     bucket = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}["PayloadBucketName"]
-    aws(live, "sqs").send_message(QueueUrl=live.queue_url, MessageBody=refer(envelope, reference_to(bucket, key)))
+    aws(live, "sqs").send_message(
+        QueueUrl=live.queue_url, MessageBody=encode_reference(envelope, reference_to(bucket, key))
+    )
     dead = sqs_queue(live, live.dead_letter_queue_url)
     found: list[Received] = []
 

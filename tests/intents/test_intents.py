@@ -19,9 +19,9 @@ from penstock.intents import (
     InvalidReceipt,
     UtcDatetime,
     derive_id,
+    encode_envelope,
     kind_of,
     new_id,
-    seal,
     sign,
     verify,
 )
@@ -42,7 +42,7 @@ CONTRACT = Contract([Noted, Other])
 
 
 def _seal(intent: WriteIntent) -> str:
-    return seal(intent, id=intent.intent_id, source="/test")
+    return encode_envelope(intent, id=intent.intent_id, source="/test")
 
 
 def test_an_intent_keeps_its_id_and_time() -> None:

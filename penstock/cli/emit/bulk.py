@@ -74,31 +74,31 @@ class BulkEmit:
             yield chunk
 
     def _send(self, chunk: Sequence[IntentLine]) -> None:
+        """Emit a chunk. A line that cannot be sent is left out, and the others are sent."""
         self.next_line, self.unconfirmed_to = chunk[0].number, chunk[-1].number
-        try:
-            for line, receipt in zip(chunk, self._emit(chunk), strict=True):
-                self._succeed(line, receipt)
-        except NotAcknowledged as error:
-            self._record_each(chunk, error)
-        except (IntentTooLarge, OrderingKeyError, ValueError) as error:
-            # Nothing of the chunk was sent: bisect it down to the line at fault.
-            self._send_halves(chunk, error)
+        sendable = list(chunk)
+        while sendable:
+            unread = iter(sendable)
+            try:
+                receipts = self._emit(sendable, unread)
+            except NotAcknowledged as error:
+                self._record_each(sendable, error)
+                break
+            except (IntentTooLarge, OrderingKeyError, ValueError) as error:
+                # Nothing was sent: `emit_many` stopped reading at the line that cannot be sent.
+                bad = sendable.pop(-1 - len(list(unread)))
+                self._fail(bad.number, name_fields(error) if isinstance(error, ValidationError) else str(error))
+            else:
+                for line, receipt in zip(sendable, receipts, strict=True):
+                    self._succeed(line, receipt)
+                break
         if not self.stopped:
             self.next_line, self.unconfirmed_to = chunk[-1].number + 1, 0
 
-    def _send_halves(self, chunk: Sequence[IntentLine], error: Exception) -> None:
-        if len(chunk) == 1:
-            self._fail(chunk[0].number, name_fields(error) if isinstance(error, ValidationError) else str(error))
-            return
-        middle = len(chunk) // 2
-        for half in (chunk[:middle], chunk[middle:]):
-            if not self.stopped:
-                self._send(half)
-
-    def _emit(self, chunk: Sequence[IntentLine]) -> list[Receipt]:
+    def _emit(self, chunk: Sequence[IntentLine], unread: Iterator[IntentLine]) -> list[Receipt]:
         keys = {id(line.intent): line.key for line in chunk}
         return self.producer().emit_many(
-            [line.intent for line in chunk],
+            (line.intent for line in unread),
             idempotency_key=lambda intent: keys[id(intent)],
             tenant=self.reader.tenant,
             timeout_seconds=_TIMEOUT_SECONDS,

@@ -12,8 +12,8 @@ from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import Cause, DataFault, DeploymentFault, Fault, PayloadFault
 from penstock.consumer.pipeline.decode import unreadable
 from penstock.intents import Contract, Envelope
+from penstock.intents.encoding import digest_of
 from penstock.intents.reference import Reference, may_refer, read_reference
-from penstock.intents.sealing import digest_of
 from penstock.queue.payloads import FetchFailure, PayloadError, PayloadRef, Payloads, key_in
 
 BATCH_BYTES = 32_000_000

@@ -49,7 +49,7 @@ from penstock import WriteIntent
 from penstock.consumer import Append, Drain
 from penstock.consumer.dead_letter import DeadLetter
 from penstock.consumer.rows.recordset import Recordset, Source
-from penstock.intents import seal
+from penstock.intents import encode_envelope
 from penstock.intents.storable import overflowed, unchanged
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 
@@ -279,7 +279,7 @@ def test_a_number_that_overflows_is_never_null(engine: Engine, number: str, type
     """A number that JSON can express and a float cannot hold is dead-lettered, not written as something else."""
     lane = Lane(engine, Any, type_)
     intent = lane.intent(value=0)
-    body = seal(intent, id=intent.intent_id, source="/test").replace('"value":0', f'"value":{number}')
+    body = encode_envelope(intent, id=intent.intent_id, source="/test").replace('"value":0', f'"value":{number}')
     assert lane.drain.handler(sqs_event([body, lane.intent(value=1)]), LambdaContext()) == {
         "batchItemFailures": []
     }

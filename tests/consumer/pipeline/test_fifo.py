@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, text
 
 from penstock.consumer import Custom, Drain
-from penstock.intents import seal
+from penstock.intents import encode_envelope
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.drain import Bench, LaterKind, ThingMade, parents, things
 
@@ -67,7 +67,7 @@ def test_a_twin_that_goes_back_holds_up_its_group(bench: Bench) -> None:
     """Of two with one id the second goes back when the first cannot land, and holds up what is behind it."""
     bench([ThingMade(name="taken")])
     bad, good = ThingMade(name="taken"), ThingMade(name="free")
-    twins = [seal(intent, id=bad.intent_id, source="/test") for intent in (bad, good)]
+    twins = [encode_envelope(intent, id=bad.intent_id, source="/test") for intent in (bad, good)]
     event = _fifo([*twins, ThingMade(name="behind")], ["one"] * 3)
     assert _places(event, bench.failed(event)) == [1, 2]
     assert bench.names == ["taken"]

@@ -13,8 +13,8 @@ from penstock import IntentTooLarge, NotAcknowledged, WriteIntent
 from penstock.consumer import Append, Drain
 from penstock.consumer.dry_run import DryRunOutcome, dry_run
 from penstock.consumer.pipeline import payloads as redeem
-from penstock.intents import new_id, refer, seal
-from penstock.intents.sealing import digest_of
+from penstock.intents import encode_envelope, encode_reference, new_id
+from penstock.intents.encoding import digest_of
 from penstock.producer import Producer
 from penstock.queue import new_key, reference_to
 from penstock.settings import Settings
@@ -63,7 +63,7 @@ class Large(Bench):
         """Let an envelope rest, and return the message that refers to it, changed as said."""
         key = new_key()
         self.payloads.objects[key] = envelope.encode()
-        return json.dumps(json.loads(refer(envelope, reference_to("payloads", key))) | changes)
+        return json.dumps(json.loads(encode_reference(envelope, reference_to("payloads", key))) | changes)
 
     def drained(self) -> list[str]:
         """Drain what is on the queue, as it is."""
@@ -76,7 +76,7 @@ def large(engine: Engine) -> Large:
 
 
 def sealed(name: str = "a", **more: Any) -> str:
-    return seal(PaperFiled(name=name, **more), id=new_id(), source="/test")
+    return encode_envelope(PaperFiled(name=name, **more), id=new_id(), source="/test")
 
 
 def test_a_large_intent_lands(large: Large) -> None:
@@ -303,7 +303,7 @@ def test_a_batch_reads_no_more_than_it_has_room_for(large: Large, monkeypatch: p
 
 def test_a_kind_that_is_not_known_yet_waits(large: Large) -> None:
     """A large intent of a kind that the drain will know later goes back, as a small one does."""
-    body = large.rest(seal(LaterKind(x=1), id=new_id(), source="/test"))
+    body = large.rest(encode_envelope(LaterKind(x=1), id=new_id(), source="/test"))
     assert len(large([body])) == 1
     assert large.dead_letters.messages == []
 

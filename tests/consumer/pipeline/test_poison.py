@@ -15,7 +15,7 @@ from penstock.consumer import Append
 from penstock.consumer.pipeline.bisect import SUSPICIOUS
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
-from penstock.intents import new_id, seal
+from penstock.intents import encode_envelope, new_id
 from penstock.local.postgres import Postgres
 from penstock.queue import MESSAGE_LIMIT_BYTES, Attribute
 from penstock.testing import LambdaContext, received, sqs_event
@@ -47,7 +47,7 @@ def bench(engine: Engine) -> Bench:
 
 
 def envelope(**head: Any) -> str:
-    whole = json.loads(seal(ThingMade(name="odd"), id=new_id(), source="/test"))
+    whole = json.loads(encode_envelope(ThingMade(name="odd"), id=new_id(), source="/test"))
     return json.dumps(whole | head)
 
 
@@ -85,7 +85,7 @@ def test_code_that_fails_for_one_intent_fails_it_alone(bench: Bench, caplog: pyt
     """A validator or a serializer of the service's own that raises costs nobody else, and its text is not told."""
     bench.drain.write(Fragile, Append(things))
     bad = [
-        seal(Fragile(name="x"), id=new_id(), source="/t").replace('"x"', f'"{what}"')
+        encode_envelope(Fragile(name="x"), id=new_id(), source="/t").replace('"x"', f'"{what}"')
         for what in ("validator", "serializer")
     ]
     assert bench([Fragile(name="a"), *bad, ThingMade(name="b")]) == []
@@ -153,7 +153,7 @@ def test_twins_that_differ_are_told_apart(bench: Bench) -> None:
     for order in (1, -1):
         id_ = new_id()
         name = f"free {order}"
-        twins = [seal(ThingMade(name=n), id=id_, source="/test") for n in ("taken", name)][::order]
+        twins = [encode_envelope(ThingMade(name=n), id=id_, source="/test") for n in ("taken", name)][::order]
         records = sqs_event(twins)["Records"]
         failed = bench.failed({"Records": records})
         assert bench.failed({"Records": [r for r in records if r["messageId"] in failed]}) == []

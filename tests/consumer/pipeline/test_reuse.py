@@ -25,7 +25,7 @@ from sqlalchemy import (
 from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Drain
 from penstock.database import ledger
-from penstock.intents import Contract, new_id, seal
+from penstock.intents import Contract, encode_envelope, new_id
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.drain import Bench, ThingMade, things
 
@@ -36,7 +36,7 @@ def bench(engine: Engine) -> Bench:
 
 
 def _sealed(id_: Any, **fields: Any) -> str:
-    return seal(ThingMade(**fields), id=id_, source="/test")
+    return encode_envelope(ThingMade(**fields), id=id_, source="/test")
 
 
 def _reused(bench: Bench) -> list[Any]:
@@ -69,7 +69,11 @@ def test_a_repetition_is_one_however_it_is_written(bench: Bench) -> None:
     """The same payload in other words, at another time and from another source, is the same intent."""
     id_ = new_id()
     assert bench([_sealed(id_, name="ä", size=None)]) == []
-    again = seal(ThingMade(name="ä"), id=id_, source="/elsewhere").replace("ä", "\\u00e4").replace(": ", ":\n ")
+    again = (
+        encode_envelope(ThingMade(name="ä"), id=id_, source="/elsewhere")
+        .replace("ä", "\\u00e4")
+        .replace(": ", ":\n ")
+    )
     assert bench([again]) == []
     assert bench.letters == []
     assert _reused(bench) == []
@@ -136,7 +140,7 @@ def test_another_kind_under_the_same_id_is_another_intent(bench: Bench) -> None:
     bench.drain.write(Else, Custom(lambda _connection, _intents: None))
     id_ = new_id()
     assert bench([_sealed(id_, name="a")]) == []
-    assert bench([seal(Else(name="a"), id=id_, source="/test")]) == []
+    assert bench([encode_envelope(Else(name="a"), id=id_, source="/test")]) == []
     assert [letter.reason for letter in bench.letters] == ["id-reused"]
 
 
@@ -155,7 +159,7 @@ def test_a_retry_at_another_time_is_a_repetition(engine: Engine) -> None:
     drain.write(Timed, Append(timed))
     id_ = new_id()
     for _ in range(2):
-        later = sqs_event([seal(Timed(name="a"), id=id_, source="/test")])
+        later = sqs_event([encode_envelope(Timed(name="a"), id=id_, source="/test")])
         assert drain.handler(later, LambdaContext()) == {"batchItemFailures": []}
     assert dead_letters.messages == []
 

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry import trace
 from sqlalchemy import Engine
 
-from penstock.intents import new_id, seal
+from penstock.intents import encode_envelope, new_id
 from tests.support.drain import Bench, ThingMade
 
 HERE = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -39,7 +39,8 @@ def bench(engine: Engine) -> Bench:
 def emitted(*traceparents: str | None) -> list[str]:
     """Return the messages of intents that were emitted in these traces."""
     return [
-        seal(ThingMade(name=str(new_id())), id=new_id(), source="/test", traceparent=each) for each in traceparents
+        encode_envelope(ThingMade(name=str(new_id())), id=new_id(), source="/test", traceparent=each)
+        for each in traceparents
     ]
 
 

@@ -15,7 +15,7 @@ from penstock.deadletters.edit.edit import Edit
 from penstock.deadletters.edit.errors import EditRefused
 from penstock.expressions.exact_json import NotExact, read, write
 from penstock.expressions.jmespath import BadExpression
-from penstock.intents import Contract, seal
+from penstock.intents import Contract, encode_envelope
 
 ID = UUID("01989d3e-1111-7000-8000-000000000001")
 BIG, TINY, HUGE = "12345678901234567890", "0.1000000000000000055511151231257827", "1e400"
@@ -35,7 +35,7 @@ CONTRACT = Contract([Ordered, Moved])
 
 
 def body(more: str = "{}", sku: str = "A1") -> str:
-    sealed = json.loads(seal(Ordered(sku=sku, quantity=0, more={}), id=ID, source="/shop"))
+    sealed = json.loads(encode_envelope(Ordered(sku=sku, quantity=0, more={}), id=ID, source="/shop"))
     return json.dumps(sealed | {"time": "2026-11-20T10:00:00Z"}).replace('"more": {}', f'"more": {more}')
 
 

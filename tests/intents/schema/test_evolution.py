@@ -36,7 +36,7 @@ from penstock.consumer.dead_letter import DeadLetter
 from penstock.consumer.modes.ledger_claims import PATIENCE
 from penstock.database import ledger
 from penstock.deadletters import Plan, Selector, replay
-from penstock.intents import Contract, EnvelopeError, new_id, seal
+from penstock.intents import Contract, EnvelopeError, encode_envelope, new_id
 from penstock.intents.schema.compatibility import Compatibility, compare
 from penstock.intents.schema.document import DOCUMENTS, document
 from penstock.producer import Producer
@@ -98,7 +98,7 @@ def fault_of(text: str, contract: Contract = CONTRACT) -> EnvelopeError:
 def test_the_version_is_on_the_wire() -> None:
     """What is sealed says which version it is of, and is read back."""
     intent = Colour(name="a", red=1)
-    sealed = seal(intent, id=new_id(), source="/test")
+    sealed = encode_envelope(intent, id=new_id(), source="/test")
     assert (json.loads(sealed)["dataversion"], json.loads(sealed)["type"]) == (3, "paint.chosen")
     assert CONTRACT.decode(sealed).data == intent
 
@@ -120,7 +120,9 @@ def test_each_version_is_read_under_each_name(kind: str, data: Data, version: Da
     assert envelope.data == Colour(name="a", red=16)
     assert (envelope.type, envelope.dataversion) == ("paint.chosen", 3)
     assert (str(envelope.id), envelope.traceparent, envelope.subject) == (json.loads(text)["id"], "00-1", "s")
-    assert type(envelope) is type(CONTRACT.decode(seal(Colour(name="a", red=16), id=new_id(), source="/t")))
+    assert type(envelope) is type(
+        CONTRACT.decode(encode_envelope(Colour(name="a", red=16), id=new_id(), source="/t"))
+    )
 
 
 def climb(step: int, data: Data) -> Data:
@@ -393,7 +395,7 @@ def nothing(connection: Connection, intents: Sequence[Any]) -> None:
 
 def test_old_messages_land_beside_new_ones(bench: Bench) -> None:
     """Old versions and names land as what they have become, under the kind's present name."""
-    old = [seal(PartV1(called=name), id=new_id(), source="/t") for name in "ab"]
+    old = [encode_envelope(PartV1(called=name), id=new_id(), source="/t") for name in "ab"]
     assert bench.drain(PartV2, [*old, PartV2(name="c"), event("part.noted", {"called": "d"})]) == 0
     assert bench.names == ["A", "B", "D", "c"]
     assert set(bench.entries.values()) == {("part.noted", "applied")}
@@ -403,7 +405,7 @@ def test_a_dead_letter_of_before_drains_after_the_change(bench: Bench) -> None:
     """What was set aside by an old deployment is replayed into the new one, upgraded, and lands once."""
     bench.drain(PartV1, [PartV1(called="taken")])
     id_ = new_id()
-    body = seal(PartV1(called="taken"), id=id_, source="/t")
+    body = encode_envelope(PartV1(called="taken"), id=id_, source="/t")
     assert bench.drain(PartV1, [body]) == 0
     assert [letter.reason for letter in bench.letters] == ["UniqueViolation"]
     summary = replay(bench.dead_letters, bench.queue, Plan(selector=Selector.all()))
@@ -448,7 +450,7 @@ def test_a_repetition_across_a_rename_is_none_of_a_reused_id(bench: Bench) -> No
     class Renamed(WriteIntent, kind="part.sighted", aliases="part.seen"):
         called: str
 
-    body = seal(PartV1(called="a"), id=new_id(), source="/t")
+    body = encode_envelope(PartV1(called="a"), id=new_id(), source="/t")
     for intent in (PartV1, Renamed, Renamed):
         assert bench.drain(intent, [body]) == 0
     assert bench.names == ["a"]
@@ -463,7 +465,7 @@ def test_an_upgraded_repetition_is_none_of_a_reused_id(bench: Bench, mode: Any) 
         called: str
 
     Cents.upgrader(1)(lambda data: {"called": data["called"] * 2})
-    body = seal(PartV1(called="a"), id=new_id(), source="/t")
+    body = encode_envelope(PartV1(called="a"), id=new_id(), source="/t")
     for intent in (PartV1, Cents, Cents):
         assert bench.drain(intent, [body], mode) == 0
     assert bench.letters == []
@@ -1019,7 +1021,7 @@ def test_the_guide_reads_what_it_changes(section: str) -> None:
     """In each section the second snippet reads the message of the first, and the diff says so."""
     before, after = code_of(section)
     old, new = intents_of(before), intents_of(after)
-    message = seal(before["example"], id=new_id(), source="/shop")
+    message = encode_envelope(before["example"], id=new_id(), source="/shop")
     assert Contract(new).decode(message).data == after["example"]
     changes = compare(document(old), document(new))
     assert {change.verdict for change in changes if change.messages == "old"} <= {

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.transports`: whether the two transports of field values are worth their code.
+"""`python -m benchmarks.drain.transports`: whether the two transports of field values are worth their code.
 
 A batch travels to Postgres as a few parameters (`penstock/consumer/rows/transport.py`). A field of plain values is
 one array. All other fields (objects, lists, enums) travel together as one JSON text, which `json_to_recordset`
@@ -38,12 +38,12 @@ from unittest.mock import patch
 import sqlalchemy
 from rich.console import Console
 
-from benchmarks.contenders import SETTLING
-from benchmarks.events import Event
+from benchmarks.drain.contenders import SETTLING
+from benchmarks.drain.events import Event
+from benchmarks.drain.rounds import WARM_UP
+from benchmarks.drain.server import LEDGERS, Database, server
+from benchmarks.drain.transport_tables import CASES, Case, metadata
 from benchmarks.figures import Figure, write_page
-from benchmarks.rounds import WARM_UP
-from benchmarks.server import LEDGERS, Database, server
-from benchmarks.transport_tables import CASES, Case, metadata
 from penstock.consumer import Append, Drain
 from penstock.database import make_engine
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
         named = ", ".join(f"{name} {value}" for name, value in {**machine, **settings}.items())
         measured = f"{options.size:,} records a batch, {options.rounds} rounds, {named}"
-        command = "python -m benchmarks.transports"
+        command = "python -m benchmarks.drain.transports"
         words = f"Written by `{command}`: {measured}. How to read it: `benchmarks/transports.py`."
         write_page(options.markdown, "Figures of the transports", words, figures)
 
@@ -214,7 +214,9 @@ def _make_tables(url: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m benchmarks.transports", description="Measure arrays beside JSON.")
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.drain.transports", description="Measure arrays beside JSON."
+    )
     parser.add_argument("--size", type=int, default=1000, help="records per batch")
     parser.add_argument("--rounds", type=int, default=61, help="rounds that are counted")
     parser.add_argument("--markdown", type=Path, help="where the figures go as a Markdown page, if anywhere")
