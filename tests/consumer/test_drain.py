@@ -9,7 +9,7 @@ from sqlalchemy import Column, Engine, Integer, MetaData, Table, insert, select,
 
 from penstock.consumer import Append, Drain
 from penstock.consumer.dead_letter import FAULT_ATTRIBUTE
-from penstock.consumer.modes.ledger_claims import PATIENCE
+from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
 from penstock.intents import new_id, seal
 from penstock.queue import ATTRIBUTE_LIMIT, Attribute, Outgoing
 from penstock.testing import LambdaContext, received, sqs_event
@@ -167,7 +167,7 @@ def test_an_unknown_kind_that_is_there_twice_waits_twice(bench: Bench) -> None:
 def test_an_unknown_kind_is_given_up_in_the_end(bench: Bench) -> None:
     """After a few attempts an unknown kind is set aside with that reason."""
     intent = LaterKind(x=1)
-    assert [len(bench([intent])) for _ in range(PATIENCE)] == [1] * (PATIENCE - 1) + [0]
+    assert [len(bench([intent])) for _ in range(MAX_ATTEMPTS)] == [1] * (MAX_ATTEMPTS - 1) + [0]
     assert [letter.reason for letter in bench.letters] == ["unknown-kind"]
     assert bench.outcomes == {intent.intent_id: "dead"}
 
@@ -259,7 +259,7 @@ def test_no_value_reaches_the_log(bench: Bench, caplog: pytest.LogCaptureFixture
     caplog.set_level("DEBUG")
     bench([ThingMade(name=secret)])
     bad = [ThingMade(name=secret), ThingMade(name="x", parent=secret), ThingMade(name=secret, size=2**40)]
-    for _ in range(PATIENCE):
+    for _ in range(MAX_ATTEMPTS):
         bench([bad[1]])
     bench([bad[0], bad[2], _broken(size=secret), secret])
     with bench.engine.begin() as connection:

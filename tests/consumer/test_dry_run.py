@@ -15,8 +15,8 @@ from sqlalchemy import Column, Connection, Engine, ForeignKey, Integer, MetaData
 from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Drain, Fault
 from penstock.consumer.dry_run import DryRunOutcome, DryRunResult, dry_run
-from penstock.consumer.modes.ledger_claims import PATIENCE
-from penstock.consumer.pipeline.unit_of_work import Work
+from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
+from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 from penstock.database import make_engine
 from penstock.intents import new_id, seal
 from penstock.testing import MemoryQueue, sqs_event
@@ -42,7 +42,7 @@ def dump(engine: Engine) -> dict[str, list[str]]:
 
 
 def words(verdicts: Sequence[DryRunResult]) -> list[str]:
-    return [str(verdict.would) for verdict in verdicts]
+    return [str(verdict.outcome) for verdict in verdicts]
 
 
 @pytest.fixture
@@ -93,9 +93,9 @@ def test_a_trial_of_a_dead_intent_tells_what_a_replay_would_do(bench: Bench) -> 
 def test_a_trial_uses_up_no_patience(bench: Bench) -> None:
     """An orphan waits in every trial, however many there are, and is still tried by the drain as often as ever."""
     orphan = ThingMade(name="x", parent="none")
-    for _ in range(PATIENCE + 1):
+    for _ in range(MAX_ATTEMPTS + 1):
         assert words(dry_run(bench.drain, bench.engine, [sealed(orphan)], seconds=SECONDS)) == ["waits"]
-    for _ in range(PATIENCE - 1):
+    for _ in range(MAX_ATTEMPTS - 1):
         assert len(bench([orphan])) == 1
     assert words(dry_run(bench.drain, bench.engine, [sealed(orphan)], seconds=SECONDS)) == ["dead"]
 
@@ -127,7 +127,7 @@ def test_a_trial_of_every_mode_agrees_with_the_drain(engine: Engine) -> None:
     assert deliver(drain, records) == []
     settled = outcomes(engine)
     assert {"applied", "stale", "dead", "duplicate"} == set(words(verdicts))
-    assert all(v.id and v.would in {settled[v.id], DryRunOutcome.DUPLICATE} for v in verdicts)
+    assert all(v.id and v.outcome in {settled[v.id], DryRunOutcome.DUPLICATE} for v in verdicts)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -142,7 +142,7 @@ def test_a_trial_agrees_with_the_drain(bench: Bench, things: list[tuple[int, str
     assert bench.outcomes == {}
     bench(bodies)
     landed = {id_ for id_, outcome in bench.outcomes.items() if outcome == "applied"}
-    assert {verdict.id for verdict in verdicts if verdict.would is DryRunOutcome.APPLIED} == landed
+    assert {verdict.id for verdict in verdicts if verdict.outcome is DryRunOutcome.APPLIED} == landed
 
 
 def test_a_trial_that_is_cut_off_leaves_nothing(engine: Engine) -> None:
@@ -319,7 +319,7 @@ def test_a_database_that_is_away_is_told(bench: Bench) -> None:
 def test_what_there_is_no_time_for_is_unknown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Envelopes that were not tried have the verdict that nothing is known of them."""
     seen: list[int] = []
-    monkeypatch.setattr(Work, "late", lambda _self: bool(seen))
+    monkeypatch.setattr(UnitOfWork, "out_of_time", lambda _self: bool(seen))
     drain = _drain(bench.engine, lambda _connection, intents: seen.append(len(intents)))
     bodies = [sealed(ThingMade(name=f"thing {n}")) for n in range(1001)]
     verdicts = dry_run(drain, bench.engine, bodies, seconds=SECONDS)

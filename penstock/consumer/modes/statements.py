@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import CTE, Connection, Select, false, select
 
-from penstock.consumer.modes.ledger_claims import claim, first_claim, reused
+from penstock.consumer.modes.ledger_claims import claim, first_claim, id_conflicts
 from penstock.consumer.modes.requirements import Demand
 from penstock.consumer.rows.recordset import ID, Rows
 from penstock.intents import Envelope
@@ -41,7 +41,7 @@ class SetWrite:
         ids = rows.cte.c[ID]
         self._first = first_claim(rows, landed).add_cte(*writing)
         self._claim = claim(rows)
-        self._reused = reused(rows)
+        self._reused = id_conflicts(rows)
         self._apply = select(ids).where(false() if landed is None else ids.not_in(landed)).add_cte(*writing)
 
     def land(self, connection: Connection, envelopes: Envelopes) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import Column, Engine, MetaData, Table, Text, Uuid, select
 from penstock import IntentTooLarge, NotAcknowledged, WriteIntent
 from penstock.consumer import Append, Drain
 from penstock.consumer.dry_run import DryRunOutcome, dry_run
-from penstock.consumer.pipeline import payloads as redeem
+from penstock.consumer.pipeline import payloads
 from penstock.intents import new_id, refer, seal
 from penstock.intents.sealing import digest_of
 from penstock.producer import Producer
@@ -40,12 +41,12 @@ class PaperFiled(WriteIntent, kind="paper.filed"):
 class Large(Bench):
     """A drain and a producer that share a queue and a bucket, both in memory."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, settings: Settings = SETTINGS) -> None:
         super().__init__(engine)
         metadata.create_all(engine)
         self.payloads = MemoryPayloads()
         self.drain = Drain(
-            SETTINGS, engine=engine, queue=self.queue, dead_letters=self.dead_letters, payloads=self.payloads
+            settings, engine=engine, queue=self.queue, dead_letters=self.dead_letters, payloads=self.payloads
         )
         self.drain.write(PaperFiled, Append(papers))
         self.producer = Producer(SETTINGS, self.queue, self.payloads)
@@ -265,11 +266,11 @@ def test_a_sick_bucket_is_told_once(large: Large, caplog: pytest.LogCaptureFixtu
     assert [(row["fault"], row["records"]) for row in told] == [("PayloadFault", 3)]
 
 
-def test_a_sick_bucket_trips_no_breaker(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sick_bucket_trips_no_breaker(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that goes back for S3's sake, with no time left to ask the database, leaves the drain on."""
     stub = LambdaStub()
     monkeypatch.setattr("penstock.consumer.breaker.breaker.lambda_client", lambda: stub)
-    vars(large.drain)["_given_settings"] = Settings(payload_bucket="payloads", event_source_mapping="mapping")
+    large = Large(engine, replace(SETTINGS, event_source_mapping="mapping"))
     large.producer.emit(PaperFiled(name=LARGE))
     large.payloads.away = "SlowDown"
     event = sqs_event([message.body for message in large.queue.messages])
@@ -289,7 +290,7 @@ def test_a_drain_without_a_bucket_hands_back(engine: Engine) -> None:
 
 def test_a_batch_reads_no_more_than_it_has_room_for(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too much for one batch goes back, and each batch gets on, even if one payload alone is too much."""
-    monkeypatch.setattr(redeem, "BATCH_BYTES", 250)
+    monkeypatch.setattr(payloads, "BATCH_BYTES", 250)
     left = [large.rest(sealed(name)) for name in "abcd"] + [large.rest(sealed("e" * 300))]
     rounds = 0
     while left:
@@ -325,4 +326,4 @@ def test_a_dead_letter_is_the_reference_and_lands_when_replayed(large: Large) ->
 def test_a_trial_does_not_condemn_what_it_does_not_read(large: Large) -> None:
     """What rests in a bucket is not tried, and is not said to be dead."""
     (verdict,) = dry_run(large.drain, large.engine, [large.rest(sealed())], seconds=20)
-    assert (verdict.would, verdict.kind, large.payloads.reads) == (DryRunOutcome.UNKNOWN, "paper.filed", [])
+    assert (verdict.outcome, verdict.kind, large.payloads.reads) == (DryRunOutcome.UNKNOWN, "paper.filed", [])

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, text
 
 from penstock import WriteIntent
 from penstock.consumer import Append
-from penstock.consumer.pipeline.bisect import SUSPICIOUS
+from penstock.consumer.pipeline.bisect import SYSTEMIC_MIN_ROWS
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
 from penstock.intents import new_id, seal
@@ -131,13 +131,13 @@ def test_a_schema_that_refuses_everything_is_not_the_datas_fault(bench: Bench) -
     """Where none of many lands, all for one cause, they go back; where some land, the others are at fault."""
     with bench.engine.begin() as connection:
         connection.execute(text("ALTER TABLE things ADD CHECK (name = 'the one')"))
-    many = [ThingMade(name=str(n)) for n in range(SUSPICIOUS)]
-    assert len(bench(many)) == SUSPICIOUS
+    many = [ThingMade(name=str(n)) for n in range(SYSTEMIC_MIN_ROWS)]
+    assert len(bench(many)) == SYSTEMIC_MIN_ROWS
     assert bench.dead_letters.messages == []
     assert {*bench.outcomes.values()} == {"pending"}
     assert bench([*many, ThingMade(name="the one")]) == []
     assert bench.names == ["the one"]
-    assert len(bench.letters) == SUSPICIOUS
+    assert len(bench.letters) == SYSTEMIC_MIN_ROWS
 
 
 def test_an_outage_uses_up_no_patience(bench: Bench, postgres: Postgres) -> None:
