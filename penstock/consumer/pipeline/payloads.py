@@ -120,12 +120,12 @@ def _same_head(head: Envelope[Any], envelope: Envelope[Any]) -> bool:
 
 
 def _fetch_fault(failure: FetchFailure) -> Fault:
-    match failure.lack:
+    match failure.error:
         case PayloadError.MISSING:
             return _MISSING
-        case PayloadError.OF_OTHER_SIZE:
+        case PayloadError.WRONG_SIZE:
             return _ALTERED
         case PayloadError.DENIED:
             return DeploymentFault(Cause("payload-denied", fields=(failure.code,)))
-        case PayloadError.AWAY:
+        case PayloadError.UNAVAILABLE:
             return PayloadFault(Cause("payload-unavailable", fields=(failure.code,)))
