@@ -107,7 +107,11 @@ def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> Entere
     an outage uses up none, however often SQS delivers the message in the meantime. An item that was claimed and
     has no fault of its own is pending again.
     """
-    entered = {item: fault for item, fault in faults.items() if item.envelope and _is_entered(item, fault)}
+    entered = {
+        item: fault
+        for item, fault in faults.items()
+        if item.envelope and (item.claimed or isinstance(fault, DataFault))
+    }
     # Of several items with one id, one that is tried again counts. It comes last, so that its row replaces the
     # others.
     in_order = sorted(entered, key=lambda item: isinstance(entered[item], NotYetFault))
@@ -124,10 +128,6 @@ def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> Entere
         retry_later=[item for item in early if outcomes.get(envelopes[item].id) == PENDING],
         duplicates=[item for item in early if envelopes[item].id not in outcomes],
     )
-
-
-def _is_entered(item: Item, fault: Fault) -> bool:
-    return item.claimed or isinstance(fault, DataFault)
 
 
 def _faulty_row(envelope: Envelope[Any], fault: Fault) -> dict[str, Any]:
