@@ -19,19 +19,19 @@ class PayloadError(Enum):
 
     MISSING = "missing"
     """It is not there: it has expired, or was never put."""
-    OF_OTHER_SIZE = "of other size"
-    """What is there is not of the size that was asked for; it was not read."""
+    WRONG_SIZE = "wrong size"
+    """The object has another size than the reference says; it was not read."""
     DENIED = "denied"
     """The store knows the caller or the bucket not, or refuses them."""
-    AWAY = "away"
-    """The store is out of reach, throttles, is unwell, or there was no time to ask."""
+    UNAVAILABLE = "unavailable"
+    """The store cannot be reached, throttles or fails, or there was no time to call it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchFailure:
     """Why a payload could not be had, with the vendor's code for it."""
 
-    lack: PayloadError
+    error: PayloadError
     code: str
 
 

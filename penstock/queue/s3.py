@@ -77,7 +77,7 @@ class S3Payloads:
             return _read(client, self.bucket, one, until)
 
         return _Rounds(until).run(
-            wanted, get, _unread, lambda reason: FetchFailure(PayloadError.AWAY, reason.code)
+            wanted, get, _unread, lambda reason: FetchFailure(PayloadError.UNAVAILABLE, reason.code)
         )
 
     def _until(self, timeout_seconds: float | None) -> float:
@@ -92,12 +92,12 @@ def _read(client: "S3Client", bucket: str, wanted: PayloadRef, until: float) -> 
     answer = client.get_object(Bucket=bucket, Key=wanted.key)
     with closing(answer["Body"]) as body:
         if answer["ContentLength"] != wanted.size:
-            return FetchFailure(PayloadError.OF_OTHER_SIZE, "ContentLength")
+            return FetchFailure(PayloadError.WRONG_SIZE, "ContentLength")
         pieces = []
         # A body may come by drops, each of them in time.
         for piece in body.iter_chunks(_PIECE_BYTES):
             if time.monotonic() > until:
-                return FetchFailure(PayloadError.AWAY, DEADLINE_EXCEEDED.code)
+                return FetchFailure(PayloadError.UNAVAILABLE, DEADLINE_EXCEEDED.code)
             pieces.append(piece)
     return b"".join(pieces)
 
@@ -154,4 +154,4 @@ def _unread(error: ClientError) -> FetchFailure:
     if reason.code == "NoSuchKey":
         return FetchFailure(PayloadError.MISSING, reason.code)
     denied = status in _DENIED and not reason.retryable and reason.code not in {"RequestTimeout", "SlowDown"}
-    return FetchFailure(PayloadError.DENIED if denied else PayloadError.AWAY, reason.code)
+    return FetchFailure(PayloadError.DENIED if denied else PayloadError.UNAVAILABLE, reason.code)

@@ -46,19 +46,19 @@ class MemoryPayloads:
         """Read bodies."""
         late = timeout_seconds is not None and timeout_seconds <= 0
         return {
-            one: FetchFailure(PayloadError.AWAY, DEADLINE_EXCEEDED.code) if late else self._read(one)
+            one: FetchFailure(PayloadError.UNAVAILABLE, DEADLINE_EXCEEDED.code) if late else self._read(one)
             for one in wanted
         }
 
     def _read(self, wanted: PayloadRef) -> bytes | FetchFailure:
         if self.away or self.denied:
             return FetchFailure(
-                PayloadError.AWAY if self.away else PayloadError.DENIED, str(self.away or self.denied)
+                PayloadError.UNAVAILABLE if self.away else PayloadError.DENIED, str(self.away or self.denied)
             )
         body = self.objects.get(wanted.key)
         if body is None:
             return FetchFailure(PayloadError.MISSING, "NoSuchKey")
         if len(body) != wanted.size:
-            return FetchFailure(PayloadError.OF_OTHER_SIZE, "ContentLength")
+            return FetchFailure(PayloadError.WRONG_SIZE, "ContentLength")
         self.reads.append(wanted.key)
         return body

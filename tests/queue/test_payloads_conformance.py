@@ -48,7 +48,7 @@ def test_another_size_is_not_read(payloads: Payloads, size: int) -> None:
     assert payloads.put({key: b"xx"}) == {}
     other, own = PayloadRef(key, size), PayloadRef(key, 2)
     assert payloads.get({other, own}) == {
-        other: FetchFailure(PayloadError.OF_OTHER_SIZE, "ContentLength"),
+        other: FetchFailure(PayloadError.WRONG_SIZE, "ContentLength"),
         own: b"xx",
     }
 
@@ -61,7 +61,7 @@ def test_without_time_nothing_is_done(payloads: Payloads) -> None:
         PayloadError.MISSING, "NoSuchKey"
     )
     late = payloads.get({PayloadRef(key, 1)}, timeout_seconds=0)
-    assert late == {PayloadRef(key, 1): FetchFailure(PayloadError.AWAY, "DeadlineExceeded")}
+    assert late == {PayloadRef(key, 1): FetchFailure(PayloadError.UNAVAILABLE, "DeadlineExceeded")}
 
 
 def test_nothing_to_do_is_no_mistake(payloads: Payloads) -> None:
@@ -105,8 +105,8 @@ def test_s3_that_is_away_or_refuses(local_aws_endpoint: str) -> None:
     wanted = {PayloadRef(new_key(), 1) for _ in range(30)}
     with closing(s3_client(SESSION, "http://127.0.0.1:9")) as client:
         away = S3Payloads("none", client)
-        assert {unread.lack for unread in away.get(wanted).values() if isinstance(unread, FetchFailure)} == {
-            PayloadError.AWAY
+        assert {unread.error for unread in away.get(wanted).values() if isinstance(unread, FetchFailure)} == {
+            PayloadError.UNAVAILABLE
         }
         assert {refusal.code for refusal in away.put({new_key(): b"x"}).values()} == {"S3.EndpointConnectionError"}
     with closing(s3_client(SESSION, local_aws_endpoint)) as client:

@@ -33,7 +33,7 @@ def test_a_body_that_breaks_off_raises_nothing() -> None:
     """A connection that breaks while a payload is read is a bucket out of reach, not an error of the drain's."""
     wanted = PayloadRef(new_key(), SIZE)
     assert S3Payloads("own", _client(_Broken())).get({wanted}) == {
-        wanted: FetchFailure(PayloadError.AWAY, "SSLError")
+        wanted: FetchFailure(PayloadError.UNAVAILABLE, "SSLError")
     }
 
 
@@ -58,6 +58,6 @@ def test_a_body_that_drips_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> N
     wanted = PayloadRef(new_key(), SIZE)
     payloads = S3Payloads("own", _client(_Dripping(clock)))
     assert payloads.get({wanted}, timeout_seconds=5) == {
-        wanted: FetchFailure(PayloadError.AWAY, "DeadlineExceeded")
+        wanted: FetchFailure(PayloadError.UNAVAILABLE, "DeadlineExceeded")
     }
     assert until < clock() <= until + 2

@@ -28,8 +28,8 @@ from penstock.consumer.breaker.event_source import (
     lambda_client,
 )
 from penstock.consumer.breaker.health_check import checkup
+from penstock.consumer.resources import Resources
 from penstock.database import writer_engine
-from penstock.database.watchdog import Watchdog
 from penstock.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ class Probe:
             engine: in place of the one that the settings name.
             client: a boto3 Lambda client; by default that of `event_source.lambda_client`.
         """
-        self._given_settings = settings
-        self._given_engine = engine
+        self._resources = Resources(settings, engine, writer_engine)
         self._given_client = client
 
     def handler(self, _event: Mapping[str, Any], context: Any) -> dict[str, str]:
@@ -78,7 +77,7 @@ class Probe:
             penstock.consumer.breaker.event_source.MappingNotFound: there is no such mapping.
             botocore.exceptions.ClientError: Lambda refused; the next run tries again.
         """
-        name = self._settings.require("event_source_mapping").event_source_mapping
+        name = self._resources.settings.require("event_source_mapping").event_source_mapping
         mapping = EventSourceMapping.find(self._client, name, context.invoked_function_arn)
         return {"breaker": self._breaker(mapping)}
 
@@ -89,7 +88,7 @@ class Probe:
         return self._look_after(mapping) if marks else CLOSED
 
     def _look_after(self, mapping: EventSourceMapping) -> str:
-        fault = checkup(self._database, CHECKUP_SECONDS)
+        fault = checkup(self._resources.database, CHECKUP_SECONDS)
         if fault:
             _logger.warning("breaker open: %s", fault, extra={"action": "breaker_open"})
             return OPEN
@@ -101,14 +100,6 @@ class Probe:
         if state in {OFF, GOING_OFF} and mapping.switch(on=True):
             _logger.warning("breaker half-open", extra={"action": "breaker_half_open", "mapping": mapping.uuid})
         return HALF_OPEN
-
-    @cached_property
-    def _settings(self) -> Settings:
-        return self._given_settings or Settings.from_environment()
-
-    @cached_property
-    def _database(self) -> Watchdog:
-        return Watchdog(self._given_engine or writer_engine(self._settings))
 
     @cached_property
     def _client(self) -> "LambdaClient":

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CTE, Connection, Select, false, select
 
 from penstock.consumer.mapping.columns import ID
-from penstock.consumer.modes.ledger_claims import claim, first_claim, reused
+from penstock.consumer.modes.ledger_claims import claim, first_claim, id_conflicts
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.rows.recordset import Rows
 from penstock.intents import Envelope
@@ -48,7 +48,7 @@ class SetWrite:
         ids = rows.cte.c[ID]
         self._first = first_claim(rows, applied).add_cte(*writing)
         self._claim = claim(rows)
-        self._id_conflicts = reused(rows)
+        self._id_conflicts = id_conflicts(rows)
         self._apply = select(ids).where(false() if applied is None else ids.not_in(applied)).add_cte(*writing)
 
     def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> None:

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
-from functools import cached_property
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Engine
 
+from penstock.consumer.resources import Resources
 from penstock.database import operations, writer_engine
 from penstock.database.operations import Operation, recorded
 from penstock.deadletters.function.schemas import ListRequest, ReplayRequest, Request, StatsRequest, row_of
@@ -26,7 +26,7 @@ from penstock.deadletters.replay.replay import Replayed, Summary, replay
 from penstock.deadletters.scan.scan import look
 from penstock.deadletters.selector import Selector
 from penstock.deadletters.stats import count_by
-from penstock.queue import Queue, SqsQueue
+from penstock.queue import Queue
 from penstock.settings import Settings
 
 _SECONDS_TO_ANSWER: Final = 15.0
@@ -58,9 +58,7 @@ class DeadLetters:
             queue: the queue that the drain reads, in place of the one that the settings name.
             dead_letters: the dead-letter queue, in place of the one that the settings name.
         """
-        self._given_settings = settings
-        self._given_engine = engine
-        self._given = (queue, dead_letters)
+        self._resources = Resources(settings, engine, writer_engine, queue=queue, dead_letters=dead_letters)
 
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Do what an event asks for.
@@ -94,13 +92,15 @@ class DeadLetters:
 
     def _stats(self, request: StatsRequest, selector: Selector) -> dict[str, Any]:
         looked: list[int] = []
-        with closing(look(self._dead, selector, on_page=looked.append)) as found:
+        with closing(look(self._resources.dead_letters, selector, on_page=looked.append)) as found:
             groups = count_by(found, request.by, time.time())
         return {"groups": [asdict(group) for group in groups], "looked_at": sum(looked)}
 
     def _list(self, request: ListRequest, selector: Selector) -> dict[str, Any]:
         looked: list[int] = []
-        with closing(look(self._dead, selector, limit=request.limit, on_page=looked.append)) as found:
+        with closing(
+            look(self._resources.dead_letters, selector, limit=request.limit, on_page=looked.append)
+        ) as found:
             rows = [row_of(one) for one in found]
         return {"dead_letters": rows, "looked_at": sum(looked)}
 
@@ -108,24 +108,8 @@ class DeadLetters:
         plan = Plan(selector=selector, limit=request.limit, rate=request.rate, max_replays=request.max_replays)
         asked = request.model_dump(include={"limit", "rate", "max_replays"}, exclude_none=True)
         actor = f"{request.actor}, through {context.function_name}"
-        with recorded(self._engine, "replay", actor, selector.describe() | asked) as operation:
-            return _replayed(self._dead, self._main, plan, operation, context)
-
-    @cached_property
-    def _settings(self) -> Settings:
-        return self._given_settings or Settings.from_environment()
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return self._given_engine or writer_engine(self._settings)
-
-    @cached_property
-    def _main(self) -> Queue:
-        return self._given[0] or SqsQueue(self._settings.require("queue_url").queue_url)
-
-    @cached_property
-    def _dead(self) -> Queue:
-        return self._given[1] or SqsQueue(self._settings.require("dead_letter_queue_url").dead_letter_queue_url)
+        with recorded(self._resources.engine, "replay", actor, selector.describe() | asked) as operation:
+            return _replayed(self._resources.dead_letters, self._resources.queue, plan, operation, context)
 
 
 def _replayed(dead: Queue, main: Queue, plan: Plan, operation: Operation, context: Any) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _previewed(
 def _judged(found: DeadLetterMessage, verdict: "DryRunResult | None") -> Previewed:
     if verdict is None:
         return _told(found, ReplayOutcome.REPLAYED)
-    return _told(found, verdict.would, str(verdict.fault) if verdict.fault else None)
+    return _told(found, verdict.outcome, str(verdict.fault) if verdict.fault else None)
 
 
 def _told(found: DeadLetterMessage, would: str, why: str | None = None) -> Previewed:

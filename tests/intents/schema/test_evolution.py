@@ -33,7 +33,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, Uuid, 
 from penstock import UtcDatetime, WriteIntent
 from penstock.consumer import Append, Custom, Drain
 from penstock.consumer.dead_letter import DeadLetter
-from penstock.consumer.modes.ledger_claims import PATIENCE
+from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
 from penstock.database import ledger
 from penstock.deadletters import Plan, Selector, replay
 from penstock.intents import Contract, EnvelopeError, encode_envelope, new_id
@@ -423,12 +423,12 @@ def test_a_message_waits_for_its_upgrader_and_is_then_set_aside(bench: Bench) ->
         name: str
 
     body = event("part.noted", {"called": "a"})
-    neighbour = [Forgotten(name=f"neighbour {number}") for number in range(PATIENCE)]
-    back = [bench.drain(Forgotten, [body, neighbour[number]]) for number in range(PATIENCE)]
-    assert back == [1] * (PATIENCE - 1) + [0]
+    neighbour = [Forgotten(name=f"neighbour {number}") for number in range(MAX_ATTEMPTS)]
+    back = [bench.drain(Forgotten, [body, neighbour[number]]) for number in range(MAX_ATTEMPTS)]
+    assert back == [1] * (MAX_ATTEMPTS - 1) + [0]
     (letter,) = bench.letters
     assert letter.detail == "unknown-version: dataversion no_upgrader_from_1"
-    assert len(bench.names) == PATIENCE
+    assert len(bench.names) == MAX_ATTEMPTS
     replay(bench.dead_letters, bench.queue, Plan(selector=Selector.all()))
     assert bench.drain(PartV2, [message.body for message in bench.queue.receive(10)]) == 0
     assert "A" in bench.names
