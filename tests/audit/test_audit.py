@@ -47,7 +47,7 @@ class Bench:
 
     @property
     def verdicts(self) -> dict[str, Discrepancy]:
-        return {finding.id: finding.verdict for finding in self.found}
+        return {finding.id: finding.discrepancy for finding in self.found}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_everything_adds_up(bench: Bench) -> None:
     bench.dead.send([message(bench.ledger.enter("dead", ago=HOUR))])
     bench.main.send([message(uuid4(), letter=False), message(uuid4(), letter=False)])
     account = bench.audit()
-    assert (account.emitted, account.pending, account.odd, bench.found) == (6, 2, 0, [])
+    assert (account.emitted, account.pending, account.unreconciled, bench.found) == (6, 2, 0, [])
     assert dict(account.counts) == {"applied": 2, "stale": 1, "pending": 1, "dead": 1}
     assert (bench.dead.depth().visible, bench.main.depth().visible) == (1, 2)
 
@@ -88,7 +88,7 @@ def test_each_way_of_not_adding_up(bench: Bench) -> None:
         str(lost): Discrepancy.LOST,
         **{str(id_): Discrepancy.UNDECIDED for id_ in fresh},
     }
-    assert (account.odd, account.purged) == (8, 1)
+    assert (account.unreconciled, account.purged) == (8, 1)
     assert str(purged) not in bench.verdicts
     # 2 that landed; 4 dead by the ledger and 2 by the queue alone; 3 pending, of which one is lost.
     assert (dict(account.counts), account.emitted) == ({"applied": 1, "stale": 1, "dead": 6, "pending": 2}, 11)
@@ -98,13 +98,13 @@ def test_what_may_be_waiting_is_undecided(bench: Bench) -> None:
     """While anything is on the main queue, a dead intent without a letter may be a replayed one."""
     dead, pending = bench.ledger.enter("dead", ago=HOUR), bench.ledger.enter("pending", ago=HOUR)
     bench.main.send([message(uuid4(), letter=False)])
-    assert bench.audit().odd == 0
+    assert bench.audit().unreconciled == 0
     assert bench.verdicts == {str(dead): Discrepancy.UNDECIDED}
     bench.main.receive(1, visibility_seconds=900)
-    assert bench.audit().odd == 0
+    assert bench.audit().unreconciled == 0
     bench.main.clock.advance(901)
     bench.main.delete([bench.main.receive(1)[0].receipt_handle])
-    assert bench.audit().odd == 2
+    assert bench.audit().unreconciled == 2
     assert bench.verdicts == {str(dead): Discrepancy.GONE, str(pending): Discrepancy.LOST}
 
 
@@ -114,15 +114,15 @@ def test_what_others_lease_is_undecided(bench: Bench) -> None:
     bench.dead.send([message(id_)])
     bench.dead.receive(1, visibility_seconds=900)
     account = bench.audit()
-    assert (account.letters.hidden, account.odd, bench.verdicts) == (1, 0, {str(id_): Discrepancy.UNDECIDED})
+    assert (account.dlq.hidden, account.unreconciled, bench.verdicts) == (1, 0, {str(id_): Discrepancy.UNDECIDED})
 
 
 def test_more_letters_than_are_looked_at_decide_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the look ends before the queue does, what was not seen is not called gone."""
-    monkeypatch.setattr(census, "MOST_LETTERS", 10)
+    monkeypatch.setattr(census, "MAX_LETTERS", 10)
     bench.dead.send([message(bench.ledger.enter("dead", ago=HOUR)) for _ in range(20)])
     account = bench.audit()
-    assert (account.letters.looked, account.odd) == (10, 0)
+    assert (account.dlq.scanned, account.unreconciled) == (10, 0)
     assert list(bench.verdicts.values()) == [Discrepancy.UNDECIDED] * 10
 
 
@@ -130,15 +130,15 @@ def test_what_the_drain_could_not_read_is_dead(bench: Bench) -> None:
     """Letters that the ledger knows nothing of count as dead; another program's messages count as nothing."""
     bench.dead.send([dead_letter(None).stamp(Outgoing("{")), message(uuid4()), Outgoing("hello")])
     account = bench.audit()
-    assert (account.counts["dead"], account.emitted, account.odd) == (2, 2, 0)
-    assert (account.letters.unread, account.letters.foreign) == (1, 1)
+    assert (account.counts["dead"], account.emitted, account.unreconciled) == (2, 2, 0)
+    assert (account.dlq.unreadable, account.dlq.foreign) == (1, 1)
 
 
 def test_what_was_replayed_meanwhile_is_no_copy(bench: Bench) -> None:
     """An intent that landed after the look began had its letter until then."""
     id_ = bench.ledger.enter("applied", ago=-5)
     bench.dead.send([message(id_)])
-    assert bench.audit().odd == 0
+    assert bench.audit().unreconciled == 0
 
 
 def test_ids_that_callers_were_given(bench: Bench) -> None:
@@ -156,7 +156,7 @@ def test_ids_that_callers_were_given(bench: Bench) -> None:
         str(new): Discrepancy.UNDECIDED,
         str(old): Discrepancy.FORGOTTEN,
     }
-    assert (account.asked, account.emitted, account.odd) == (6, 6, 2)
+    assert (account.given, account.emitted, account.unreconciled) == (6, 6, 2)
     assert dict(account.counts) == {"applied": 1, "dead": 2, "pending": 1}
     assert not {str(id_) for id_ in others} & bench.verdicts.keys()
     bench.main.send([message(lost, letter=False)])
@@ -167,7 +167,7 @@ def test_no_ids_at_all(bench: Bench) -> None:
     """An empty list of ids is an account of nothing, not of everything."""
     bench.ledger.enter("applied", ago=HOUR)
     account = bench.audit([])
-    assert (account.asked, account.emitted, dict(account.counts)) == (0, 0, {})
+    assert (account.given, account.emitted, dict(account.counts)) == (0, 0, {})
 
 
 def test_a_newer_entry_counts(bench: Bench) -> None:
@@ -175,7 +175,7 @@ def test_a_newer_entry_counts(bench: Bench) -> None:
     id_ = bench.ledger.enter("dead", ago=HOUR, generation="ledger_past")
     bench.ledger.enter("applied", ago=HOUR, id=id_)
     account = bench.audit()
-    assert ({k: v for k, v in account.counts.items() if v}, account.odd) == ({"applied": 1}, 0)
+    assert ({k: v for k, v in account.counts.items() if v}, account.unreconciled) == ({"applied": 1}, 0)
 
 
 def test_letters_that_could_not_be_seen_leave_it_open(bench: Bench) -> None:
@@ -186,4 +186,4 @@ def test_letters_that_could_not_be_seen_leave_it_open(bench: Bench) -> None:
         assert not bench.dead.send([replace(message(id_), group="a", deduplication_id=str(id_))])
     account = bench.audit()
     assert set(bench.verdicts.values()) == {Discrepancy.UNDECIDED}
-    assert (account.odd, account.letters.looked + account.letters.hidden) == (0, 25)
+    assert (account.unreconciled, account.dlq.scanned + account.dlq.hidden) == (0, 25)

@@ -38,7 +38,7 @@ BY = st.lists(st.sampled_from(By), min_size=1, unique=True)
 def test_the_counts_add_up(found: list[DeadLetterMessage], by: list[By], most: int) -> None:
     """Whatever they are counted by, each is in one group, the largest first, beyond the limit of groups, too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stats, "MOST_GROUPS", most)
+        patch.setattr(stats, "MAX_GROUPS", most)
         groups = count_by(iter(found), by, NOW)
     assert sum(group.count for group in groups) == len(found)
     assert len(groups) <= most + 1

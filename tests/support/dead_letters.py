@@ -57,7 +57,7 @@ def letter(number: int, **more: Any) -> Outgoing:
     return dead.stamp(Outgoing(envelope(number, **more), SENDERS, group="tenant"))
 
 
-class Stage:
+class QueuePair:
     """A dead-letter queue and a main queue on one clock."""
 
     def __init__(self, *messages: Outgoing) -> None:
@@ -83,7 +83,7 @@ def ids_on(queue: MemoryQueue) -> set[str]:
     return {body["id"] for body in queue.bodies}
 
 
-class Meddled:
+class InterceptedQueue:
     """A queue with something happening before a receive returns or another queue sends."""
 
     fifo = False
@@ -120,14 +120,14 @@ class Meddled:
         return self._queue.depth()
 
 
-class Cut(BaseException):
+class RunKilled(BaseException):
     """The run is cut off, as by kill -9: no call of it reaches a queue any more."""
 
 
-class Perils:
+class FailurePlan:
     """What happens to each call in turn; after the last of them, nothing more."""
 
-    def __init__(self, stage: Stage, plan: list[str]) -> None:
+    def __init__(self, stage: QueuePair, plan: list[str]) -> None:
         self._stage = stage
         self._plan: Iterator[str] = iter(plan)
         self._dead = False
@@ -135,7 +135,7 @@ class Perils:
     def before(self, queue: MemoryQueue, call: Call) -> bool:
         """Let the next peril happen; tell whether the run is to be cut once the call is done."""
         if self._dead:
-            raise Cut
+            raise RunKilled
         peril = next(self._plan, "none")
         if peril == "lapse":
             self._stage.clock.advance(AGES)
@@ -147,18 +147,18 @@ class Perils:
             queue.refuse("InternalError", call=call, positions=positions)
         self._dead = peril in {"cut before", "cut after"}
         if peril == "cut before":
-            raise Cut
+            raise RunKilled
         return self._dead
 
-    def meddle(self, queue: MemoryQueue) -> Queue:
+    def wrap(self, queue: MemoryQueue) -> Queue:
         """Put a queue in peril."""
-        return Endangered(queue, self)
+        return FailingQueue(queue, self)
 
 
-class Endangered(Meddled):
+class FailingQueue(InterceptedQueue):
     """A queue whose calls may also be cut off after they have taken effect."""
 
-    def __init__(self, queue: MemoryQueue, perils: Perils) -> None:
+    def __init__(self, queue: MemoryQueue, perils: FailurePlan) -> None:
         super().__init__(queue, lambda _call: None)
         self._perils = perils
 
@@ -193,7 +193,7 @@ class Endangered(Meddled):
         cut = self._perils.before(self._queue, call)
         result = do()
         if cut:
-            raise Cut
+            raise RunKilled
         return result
 
 

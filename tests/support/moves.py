@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from penstock.deadletters.replay.native_move import MoveError, Task
+from penstock.deadletters.replay.move_tasks import MoveError, MoveTask
 
 
 class MemoryMoves:
@@ -21,7 +21,7 @@ class MemoryMoves:
         self.asked: list[tuple[str, str, int | None]] = []
         self._step, self._unseen, self._failure = step, unseen, failure
         self._hidden = 0
-        self._tasks: list[Task] = []
+        self._tasks: list[MoveTask] = []
 
     def start(self, dead_arn: str, main_arn: str, rate: int | None) -> None:
         if self._tasks and not self._tasks[-1].is_over:
@@ -29,9 +29,9 @@ class MemoryMoves:
         self.asked.append((dead_arn, main_arn, rate))
         self._hidden = self._unseen
         started = len(self._tasks) + 1
-        self._tasks.append(Task("RUNNING", started, 0, self.messages, handle=f"task {started}"))
+        self._tasks.append(MoveTask("RUNNING", started, 0, self.messages, handle=f"task {started}"))
 
-    def latest(self, dead_arn: str) -> Task | None:  # noqa: ARG002 (the protocol's)
+    def latest(self, dead_arn: str) -> MoveTask | None:  # noqa: ARG002 (the protocol's)
         listed = self._tasks
         if self._hidden > 0:
             self._hidden -= 1

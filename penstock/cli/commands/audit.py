@@ -78,7 +78,7 @@ def audit_(
             )
     _print_account(account, as_json=as_json)
     _tell(account)
-    if check and account.odd:
+    if check and account.unreconciled:
         raise typer.Exit(FOUND)
 
 
@@ -121,7 +121,7 @@ def _ids(lines: TextIO) -> Iterator[UUID]:
 
 
 def _print_finding(finding: AuditFinding, *, as_json: bool) -> None:
-    row = {"id": finding.id, "verdict": str(finding.verdict), "outcome": finding.outcome}
+    row = {"id": finding.id, "verdict": str(finding.discrepancy), "outcome": finding.outcome}
     print_line(row if as_json else row.values(), as_json=as_json)
 
 
@@ -134,7 +134,7 @@ def _print_account(account: Account, *, as_json: bool) -> None:
 def _row(account: Account) -> dict[str, Any]:
     """Write the account down, with constant keys."""
     return {
-        "since": None if account.asked is not None else account.since.isoformat(timespec="seconds"),
+        "since": None if account.given is not None else account.since.isoformat(timespec="seconds"),
         "emitted": account.emitted,
         "applied": account.counts[APPLIED],
         "stale": account.counts[STALE],
@@ -142,28 +142,28 @@ def _row(account: Account) -> dict[str, Any]:
         "pending": account.pending,
         "purged": account.purged,
         "waiting": account.waiting.total,
-        "dead_letters": account.letters.looked,
-        "unread": account.letters.unread,
-        "foreign": account.letters.foreign,
-        "hidden": account.letters.hidden,
-        **{str(verdict): account.verdicts[verdict] for verdict in Discrepancy},
+        "dead_letters": account.dlq.scanned,
+        "unread": account.dlq.unreadable,
+        "foreign": account.dlq.foreign,
+        "hidden": account.dlq.hidden,
+        **{str(verdict): account.discrepancies[verdict] for verdict in Discrepancy},
     }
 
 
 def _tell(account: Account) -> None:
     """Sum up on stderr."""
-    counted = "" if account.asked is not None else ", as far as is known; what waits on the queue is approximate"
+    counted = "" if account.given is not None else ", as far as is known; what waits on the queue is approximate"
     sums = [account.counts[APPLIED], account.counts[STALE], account.counts[DEAD], account.pending]
-    lost = account.verdicts[Discrepancy.LOST] + account.verdicts[Discrepancy.FORGOTTEN]
+    lost = account.discrepancies[Discrepancy.LOST] + account.discrepancies[Discrepancy.FORGOTTEN]
     short = f", and {lost} lost or forgotten" if lost else ""
     parts = " + ".join(map(str, sums))
     _say(f"emitted {account.emitted} = {parts} (applied + stale + dead + pending){short}{counted}")
-    if account.letters.looked:
-        _say(f"The look at {account.letters.looked} dead letters counted as one receive of each.")
+    if account.dlq.scanned:
+        _say(f"The look at {account.dlq.scanned} dead letters counted as one receive of each.")
     for verdict, meaning in _MEANINGS.items():
-        if account.verdicts[verdict]:
-            _say(f"{account.verdicts[verdict]} {verdict}: {meaning}")
-    _say(f"{account.odd} do not add up" if account.odd else "it adds up")
+        if account.discrepancies[verdict]:
+            _say(f"{account.discrepancies[verdict]} {verdict}: {meaning}")
+    _say(f"{account.unreconciled} do not add up" if account.unreconciled else "it adds up")
 
 
 def _say(text: str) -> None:

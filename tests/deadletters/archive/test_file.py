@@ -19,7 +19,7 @@ from penstock.deadletters.archive.export import ImportFailure, export, import_le
 from penstock.deadletters.archive.file import Archive, ArchiveError, ArchiveExists, read_archive
 from penstock.queue import Attribute, Outgoing, QueueError, Received
 from penstock.testing.queue import MemoryQueue
-from tests.support.dead_letters import Stage, letter
+from tests.support.dead_letters import QueuePair, letter
 
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 # What SQS takes (SQS: SendMessage).
@@ -169,7 +169,7 @@ def test_an_interrupted_file_keeps_its_drafts_name(tmp_path: Path) -> None:
 def test_no_file_is_written_over(tmp_path: Path, taken: str) -> None:
     """Neither a file of that name nor the draft of an interrupted run is touched."""
     (tmp_path / taken).write_text("mine")
-    with pytest.raises(ArchiveExists, match=f"{taken} is there already"):
+    with pytest.raises(ArchiveExists, match=f"{taken} exists already"):
         Archive(tmp_path / "x.jsonl")
     assert (tmp_path / taken).read_text() == "mine"
 
@@ -185,7 +185,7 @@ def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path: Path) -> No
 
 def test_another_compression_is_refused(tmp_path: Path) -> None:
     """A name that promises one that there is not is a mistake."""
-    with pytest.raises(ArchiveError, match=r"only \.gz compresses here"):
+    with pytest.raises(ArchiveError, match=r"\.gz is the only compression that is supported"):
         Archive(tmp_path / "x.jsonl.zst")
 
 
@@ -363,7 +363,7 @@ def test_a_queue_that_takes_nothing_ends_it() -> None:
 
 def test_an_export_is_of_the_selected(tmp_path: Path) -> None:
     """Only they are written, within the limit, the absent are named, and all stay where they are."""
-    stage = Stage(*(letter(number) for number in range(25)))
+    stage = QueuePair(*(letter(number) for number in range(25)))
     with Archive(tmp_path / "a") as archive:
         done = export(stage.dead, archive, Selector.of(ids=["nobody", "00000000-0000-0000-0000-000000000003"]))
     assert (done.seen, done.written, done.missing) == (25, 1, frozenset({"nobody"}))

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from penstock.deadletters.function.handler import DeadLetters
-from penstock.deadletters.replay.rate_limiter import Pace
+from penstock.deadletters.replay.rate_limiter import RateLimiter
 from penstock.testing import MemoryQueue
 from penstock.testing.clock import ManualClock
 from penstock.testing.context import LambdaContext
@@ -142,7 +142,7 @@ def test_a_slow_replay_ends_before_its_time_does(
     """At a rate at which a page takes half a minute, it ends within the page: the function is not cut off."""
     service, clock = Service(engine, letters=600), ManualClock()
     replaying = sys.modules["penstock.deadletters.replay.replay"]  # Its package has a function of that name.
-    monkeypatch.setattr(replaying, "Pace", partial(Pace, clock=clock, sleep=clock.advance))
+    monkeypatch.setattr(replaying, "RateLimiter", partial(RateLimiter, clock=clock, sleep=clock.advance))
     context = LambdaContext(seconds=60, clock=clock)
     event = {"action": "replay", "all": True, "actor": "alice", "rate": rate}
     answer = service.function.handler(event, context)

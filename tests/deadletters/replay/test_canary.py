@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.database import make_engine
-from penstock.deadletters.replay.canary import Canary, is_well
+from penstock.deadletters.replay.canary import Canary, all_took_effect
 from tests.support.ledgers import Ledger
 
 AWAY = "postgresql://u@127.0.0.1:1/x"
@@ -33,14 +33,14 @@ def test_what_is_settled_after_counts(ledger: Ledger, generation: str) -> None:
     ids = [ledger.enter(outcome, ago=-1, generation=generation) for outcome in ("applied", "stale", "dead")]
     found = canary.wait(ids, 0)
     assert found == {"applied": 1, "stale": 1, "dead": 1}
-    assert not is_well(found)
+    assert not all_took_effect(found)
 
 
 def test_a_duplicate_is_well(ledger: Ledger) -> None:
     """What had taken effect before the replay has taken effect."""
     ids = [ledger.enter("applied")]
     found = Canary(ledger.engine).wait(ids, 0)
-    assert (found, is_well(found)) == ({"applied": 1}, True)
+    assert (found, all_took_effect(found)) == ({"applied": 1}, True)
 
 
 def test_a_reused_id_is_not_well(ledger: Ledger) -> None:
@@ -72,7 +72,7 @@ def test_it_waits_no_longer_than_it_may(ledger: Ledger) -> None:
     """What is not settled in time is pending, and that is not well."""
     slept: list[float] = []
     found = Canary(ledger.engine, sleep=slept.append).wait([uuid4()], 0.05)
-    assert (found, slept, is_well(found)) == ({"pending": 1}, [], False)
+    assert (found, slept, all_took_effect(found)) == ({"pending": 1}, [], False)
 
 
 def test_a_database_that_is_away_ends_it() -> None:
@@ -83,4 +83,4 @@ def test_a_database_that_is_away_ends_it() -> None:
 
 def test_nothing_sent_is_well(ledger: Ledger) -> None:
     """Where there was nothing to send nothing is wrong."""
-    assert is_well(Canary(ledger.engine).wait([], 10))
+    assert all_took_effect(Canary(ledger.engine).wait([], 10))

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from penstock.deadletters.replay.native_move import (
+from penstock.deadletters.replay.move_tasks import (
     MoveConflict,
-    Moved,
     MoveError,
     MoveNotOffered,
-    SqsMoves,
-    Task,
-    move,
+    MoveTask,
+    SqsMoveTasks,
 )
+from penstock.deadletters.replay.native_move import Moved, move
 from penstock.queue import sqs_client
 from tests.support.moves import MemoryMoves
 from tests.support.project import SESSION
@@ -24,7 +23,7 @@ DEAD, MAIN = "arn:aws:sqs:eu-central-1:1:dead", "arn:aws:sqs:eu-central-1:1:main
 
 
 def follow(moves: MemoryMoves, rate: int | None = None, cancelled: Callable[[], bool] = lambda: False) -> Any:
-    seen: list[Task] = []
+    seen: list[MoveTask] = []
     moved = move(moves, DEAD, MAIN, rate=rate, on_progress=seen.append, cancelled=cancelled, pause=lambda: None)
     return moved, seen
 
@@ -118,14 +117,14 @@ def test_a_rate_out_of_bounds_starts_nothing(rate: int) -> None:
 
 
 @pytest.fixture
-def stubbed() -> Iterator[tuple[Stubber, SqsMoves]]:
+def stubbed() -> Iterator[tuple[Stubber, SqsMoveTasks]]:
     """An SQS client that answers what it is told to, and fails if it is asked anything else."""
     with closing(SESSION.client("sqs")) as client, Stubber(client) as stubber:
-        yield stubber, SqsMoves(client)
+        yield stubber, SqsMoveTasks(client)
         stubber.assert_no_pending_responses()
 
 
-def test_sqs_is_asked_in_these_words(stubbed: tuple[Stubber, SqsMoves]) -> None:
+def test_sqs_is_asked_in_these_words(stubbed: tuple[Stubber, SqsMoveTasks]) -> None:
     """The parameters and answers are those of SQS's API."""
     stub, moves = stubbed
     entry = {
@@ -153,9 +152,9 @@ def test_sqs_is_asked_in_these_words(stubbed: tuple[Stubber, SqsMoves]) -> None:
     )
     moves.start(DEAD, MAIN, 7)
     moves.start(DEAD, MAIN, None)
-    assert moves.latest(DEAD) == Task("RUNNING", 1_800_000_000_000, 3, 9, "handle", None)
+    assert moves.latest(DEAD) == MoveTask("RUNNING", 1_800_000_000_000, 3, 9, "handle", None)
     assert moves.latest(DEAD) is None
-    assert moves.latest(DEAD) == Task("FAILED", 1, 0, None, None, "AccessDenied")
+    assert moves.latest(DEAD) == MoveTask("FAILED", 1, 0, None, None, "AccessDenied")
     moves.cancel("handle")
 
 
@@ -172,7 +171,7 @@ def test_sqs_is_asked_in_these_words(stubbed: tuple[Stubber, SqsMoves]) -> None:
     ],
 )
 def test_a_refusal_has_its_kind(
-    stubbed: tuple[Stubber, SqsMoves], code: str, status: int, kind: type[MoveError]
+    stubbed: tuple[Stubber, SqsMoveTasks], code: str, status: int, kind: type[MoveError]
 ) -> None:
     """What SQS refuses is told with its code; what is not offered, apart from what is refused."""
     stub, moves = stubbed
@@ -185,11 +184,11 @@ def test_a_refusal_has_its_kind(
 def test_an_endpoint_that_is_away_is_told() -> None:
     """Nobody there is an error of ours, with the name of what went wrong."""
     with closing(sqs_client(SESSION, "http://127.0.0.1:1")) as client, pytest.raises(MoveError) as raised:
-        SqsMoves(client).latest(DEAD)
+        SqsMoveTasks(client).latest(DEAD)
     assert raised.value.code == "EndpointConnectionError"
 
 
 def test_an_endpoint_without_the_operation_is_told(local_aws_endpoint: str) -> None:
     """An emulator that does not know the operation answers so, and that is told as not offered."""
     with closing(sqs_client(SESSION, local_aws_endpoint)) as client, pytest.raises(MoveNotOffered):
-        SqsMoves(client).latest(DEAD)
+        SqsMoveTasks(client).latest(DEAD)
