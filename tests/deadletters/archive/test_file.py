@@ -1,10 +1,10 @@
-"""Dead letters in files: nothing is changed on the way out and in, and no fault of a file loses any."""
+"""Files of dead letters: nothing is written over, and an error of a file loses no dead letter."""
 
 import errno
 import gzip
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,46 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from penstock.deadletters import Selector
 from penstock.deadletters.archive import file as archives
-from penstock.deadletters.archive.export import ImportFailure, export, import_letters
+from penstock.deadletters.archive.export import ImportFailure
 from penstock.deadletters.archive.file import Archive, ArchiveError, ArchiveExists, read_archive
-from penstock.queue import Attribute, Outgoing, QueueError, Received
+from penstock.queue import Outgoing, Received
 from penstock.testing.queue import MemoryQueue
-from tests.support.dead_letters import QueuePair, letter
+from tests.support.archives import bodies, import_file
 
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-# What SQS takes (SQS: SendMessage).
-TEXT = st.text(
-    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff", include_characters="\t\n\r"),
-    min_size=1,
-)
-LABELS = st.sampled_from(["", ".label", ".float"])
-ATTRIBUTES = st.dictionaries(
-    st.from_regex("[A-Za-z][A-Za-z0-9_-]{0,9}", fullmatch=True),
-    st.builds(lambda value, label: Attribute(value, f"String{label}"), TEXT, LABELS)
-    | st.builds(lambda value, label: Attribute(str(value), f"Number{label}"), st.integers(), LABELS)
-    | st.builds(lambda value, label: Attribute(value, f"Binary{label}"), st.binary(min_size=1), LABELS),
-    max_size=10,
-)
-MESSAGES = st.builds(Outgoing, TEXT, ATTRIBUTES, st.from_regex("[!-~]{1,128}", fullmatch=True))
 
 
 def received(number: int, body: str = "hello") -> Received:
     """Return a message as a queue gives it."""
     return Received(str(number), "handle", body, {}, 1, 0.0, 0.0)
-
-
-def bodies(path: Path) -> list[str | None]:
-    """Return the texts of a file's messages."""
-    return [message.body if message else None for _, message in read_archive(path)]
-
-
-def brought_back(path: Path, queue: MemoryQueue) -> list[ImportFailure]:
-    """Put the messages of a file on a queue; return what failed."""
-    failed: list[ImportFailure] = []
-    import_letters(queue, read_archive(path), on_failure=failed.append)
-    return failed
 
 
 def through(path: Path, *steps: Callable[[Archive], object]) -> None:
@@ -77,45 +50,6 @@ def names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-# The law
-
-
-@SAME_FOLDER
-@given(
-    messages=st.lists(MESSAGES | MESSAGES.map(lambda m: Outgoing(m.body, m.attributes)), max_size=20),
-    packed=st.booleans(),
-)
-def test_what_goes_out_comes_back(tmp_path: Path, messages: list[Outgoing], packed: bool) -> None:
-    """Whatever SQS takes is the same after an export and an import: text, attributes of every type, group."""
-    path = tmp_path / f"letters.jsonl{'.gz' * packed}"
-    path.unlink(missing_ok=True)
-    dead, again = MemoryQueue(), MemoryQueue()
-    assert dead.send(messages) == {}
-    with Archive(path) as archive:
-        assert export(dead, archive, Selector.all()).written == len(messages)
-    assert brought_back(path, again) == []
-    assert again.messages == messages
-    assert dead.depth().visible == len(messages)
-
-
-@SAME_FOLDER
-@given(messages=st.lists(MESSAGES, max_size=20))
-def test_fifo_messages_come_back_in_order(tmp_path: Path, messages: list[Outgoing]) -> None:
-    """On a FIFO queue each is there again in its group, although it was sent a moment ago."""
-    path = tmp_path / "letters.jsonl"
-    path.unlink(missing_ok=True)
-    with Archive(path) as archive:
-        archive.write(
-            Received(str(n), "", m.body, m.attributes, 1, 0.0, 0.0, m.group) for n, m in enumerate(messages)
-        )
-    queue = MemoryQueue(fifo=True)
-    for _ in range(2):
-        assert brought_back(path, queue) == []
-    assert [(m.body, m.attributes, m.group) for m in queue.messages] == 2 * [
-        (m.body, m.attributes, m.group) for m in messages
-    ]
-
-
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
 @SAME_FOLDER
 @given(data=st.data())
@@ -137,11 +71,8 @@ def test_what_was_written_before_a_cut_is_there(tmp_path: Path, name: str, data:
     whole = sum(size <= cut for size in sizes)
     queue = MemoryQueue()
     with suppress(ArchiveError):
-        brought_back(draft, queue)
+        import_file(draft, queue)
     assert [m.body for m in queue.messages][:whole] == [f"body {number}" for number in range(whole)]
-
-
-# Writing
 
 
 def test_a_file_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -246,9 +177,6 @@ def test_every_page_and_every_name_is_on_the_disk(tmp_path: Path, monkeypatch: p
     assert synced[-1] == tmp_path.name
 
 
-# Reading
-
-
 def line(body: str = "hello", **more: Any) -> str:
     """Write a line of a file."""
     return json.dumps({"body": body, "attributes": {}} | more)
@@ -274,7 +202,7 @@ def test_a_line_of_another_programs_stops_no_other(tmp_path: Path, foreign: str)
     path = tmp_path / "x.jsonl"
     path.write_text(f"{line('before')}\n{foreign}\n{line('after')}\n")
     queue = MemoryQueue()
-    assert brought_back(path, queue) == [ImportFailure(2, "NoMessage")]
+    assert import_file(path, queue) == [ImportFailure(2, "NoMessage")]
     assert [m.body for m in queue.messages] == ["before", "after"]
 
 
@@ -327,47 +255,3 @@ def test_an_uncompressed_file_may_have_any_name(tmp_path: Path) -> None:
     """What counts is what is in it: one that was unpacked by hand and kept its name is read."""
     (tmp_path / "x.gz").write_text(f"{line()}\n")
     assert bodies(tmp_path / "x.gz") == ["hello"]
-
-
-# Bringing back
-
-
-def numbered(count: int) -> Iterator[tuple[int, Outgoing]]:
-    """Return lines as they are read."""
-    return ((number, Outgoing(str(number))) for number in range(1, count + 1))
-
-
-def test_a_refused_line_is_named(tmp_path: Path) -> None:
-    """By its number, with SQS's code; all others are put back."""
-    queue = MemoryQueue()
-    queue.refuse("InternalError", positions={3})
-    failed: list[ImportFailure] = []
-    assert import_letters(queue, numbered(10), on_failure=failed.append) == 9
-    assert failed == [ImportFailure(4, "InternalError")]
-
-
-def test_a_queue_that_takes_nothing_ends_it() -> None:
-    """A long file is not read to its end in vain, and what was done before counts."""
-    queue = MemoryQueue()
-    done: list[int] = []
-    failed: list[ImportFailure] = []
-
-    def on_line(number: int) -> None:
-        done.append(number)
-        queue.refuse("AccessDenied", calls=None, retryable=False)
-
-    with pytest.raises(QueueError, match="refuses everything: AccessDenied"):
-        import_letters(queue, numbered(10_000), on_failure=failed.append, on_line=on_line)
-    assert (done, len(failed), len(queue.messages)) == ([160], 160, 160)
-
-
-def test_an_export_is_of_the_selected(tmp_path: Path) -> None:
-    """Only they are written, within the limit, the absent are named, and all stay where they are."""
-    stage = QueuePair(*(letter(number) for number in range(25)))
-    with Archive(tmp_path / "a") as archive:
-        done = export(stage.dead, archive, Selector.of(ids=["nobody", "00000000-0000-0000-0000-000000000003"]))
-    assert (done.seen, done.written, done.missing) == (25, 1, frozenset({"nobody"}))
-    with Archive(tmp_path / "b") as archive:
-        assert export(stage.dead, archive, Selector.of(kinds=["stock.adjusted"]), limit=7).written == 7
-    assert [len(bodies(tmp_path / name)) for name in "ab"] == [1, 7]
-    assert stage.dead.depth().visible == 25

@@ -6,14 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from penstock import WriteIntent
-from penstock.deadletters.condition import Condition
 from penstock.deadletters.edit.edit import Edit
 from penstock.deadletters.edit.errors import EditRefused
-from penstock.expressions.exact_json import ExactJsonError, read, write
 from penstock.expressions.jmespath import BadExpression
 from penstock.intents import Contract, seal
 
@@ -232,89 +228,3 @@ def test_what_is_no_edit_is_told(text: str, says: str) -> None:
     """A text that is neither patch nor expression is refused before any message is touched, with the place."""
     with pytest.raises(BadExpression, match=says):
         Edit.parse(text)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=20,
-)
-
-
-@given(JSON)
-def test_json_comes_back_as_it_was(value: Any) -> None:
-    """Whatever is read and written again says the same, and what is written SQS takes."""
-    text = write(read(json.dumps(value)), 1_000_000)
-    assert json.loads(text) == value
-    assert not {"\ufffe", "\uffff"} & set(text)
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {"a": {1}}])
-def test_what_is_no_json_is_not_written(value: Any) -> None:
-    """What JSON does not have is refused by a name of ours."""
-    with pytest.raises(ExactJsonError):
-        write(value, 1000)
-
-
-def test_the_limit_counts_bytes() -> None:
-    """A text takes as many bytes as it has in UTF-8."""
-    assert write("ää", 6) == '"ää"'
-    with pytest.raises(ExactJsonError):
-        write("ää", 5)
-
-
-@pytest.mark.parametrize(
-    ("where", "matches"),
-    [
-        ("type == 'ordered.things'", True),
-        ("type == 'moved.things'", False),
-        ("data.quantity < `1`", True),
-        ("data.quantity", True),  # 0 is true
-        ("data.more", False),
-        ("data.none", False),
-        ("data.sku && !(data.none)", True),
-        ("contains(data.sku, 'A')", True),
-        ("`false`", False),
-        ("`[]`", False),
-        ("''", False),
-    ],
-)
-def test_a_condition_is_true_as_jmespath_has_it(where: str, matches: bool) -> None:
-    """A condition on the whole envelope, with JMESPath's own truth."""
-    condition = Condition.parse(where)
-    assert condition.matches(body()) is matches
-    assert condition.failed == 0
-
-
-def test_a_condition_that_fails_on_a_message_does_not_match_it() -> None:
-    """What an expression cannot be evaluated on is none of those that match, and is counted."""
-    condition = Condition.parse("length(data.sku) > `1`")
-    numbered = json.dumps(json.loads(body()) | {"data": {"sku": 7}})
-    assert [condition.matches(text) for text in (body(), numbered, "no json", "[" * 100_000)] == [
-        True,
-        False,
-        False,
-        False,
-    ]
-    assert condition.failed == 3
-
-
-@pytest.mark.parametrize(
-    ("where", "says"), [("data.", "column 6"), ("a b", "column 3"), ("'", "column 1"), ("nope(@)", "nope")]
-)
-def test_a_condition_that_cannot_be_read_shows_where(where: str, says: str) -> None:
-    """A mistake in a condition is told with its place, before any message is looked at."""
-    with pytest.raises(BadExpression, match=says):
-        Condition.parse(where)
-
-
-@pytest.mark.parametrize("where", ["&data.sku", "[&data]", "&data || `false`", "data.{a: &sku}"])
-def test_a_reference_alone_is_no_condition(where: str) -> None:
-    """`&` outside of a function's arguments would be true of every dead letter there is."""
-    with pytest.raises(BadExpression, match="&"):
-        Condition.parse(where)
-
-
-def test_a_reference_is_a_functions_argument() -> None:
-    """In a function's arguments it is what it is for."""
-    assert Condition.parse("max_by([data], &quantity).sku == 'A1'").matches(body())
