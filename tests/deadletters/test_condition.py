@@ -43,7 +43,7 @@ def test_a_condition_is_true_as_jmespath_has_it(where: str, matches: bool) -> No
 
 
 def test_a_condition_that_fails_on_a_message_does_not_match_it() -> None:
-    """What an expression cannot be evaluated on is none of those that match, and is counted."""
+    """A message on which the expression fails does not match, and is counted."""
     condition = Condition.parse("length(data.sku) > `1`")
     numbered = json.dumps(json.loads(BODY) | {"data": {"sku": 7}})
     assert [condition.matches(text) for text in (BODY, numbered, "no json", "[" * 100_000)] == [
@@ -59,18 +59,18 @@ def test_a_condition_that_fails_on_a_message_does_not_match_it() -> None:
     ("where", "says"), [("data.", "column 6"), ("a b", "column 3"), ("'", "column 1"), ("nope(@)", "nope")]
 )
 def test_a_condition_that_cannot_be_read_shows_where(where: str, says: str) -> None:
-    """A mistake in a condition is told with its place, before any message is looked at."""
+    """A mistake in a condition is an error with its position, before any message is received."""
     with pytest.raises(BadExpression, match=says):
         Condition.parse(where)
 
 
 @pytest.mark.parametrize("where", ["&data.sku", "[&data]", "&data || `false`", "data.{a: &sku}"])
 def test_a_reference_alone_is_no_condition(where: str) -> None:
-    """`&` outside of a function's arguments would be true of every dead letter there is."""
+    """`&` outside of a function's arguments would be true for every dead letter."""
     with pytest.raises(BadExpression, match="&"):
         Condition.parse(where)
 
 
 def test_a_reference_is_a_functions_argument() -> None:
-    """In a function's arguments it is what it is for."""
+    """In a function's arguments a reference is allowed."""
     assert Condition.parse("max_by([data], &quantity).sku == 'A1'").matches(BODY)

@@ -42,7 +42,7 @@ def test_an_envelope_that_sqs_moved_is_known() -> None:
     "body", ["hello", "[1]", "1", '{"id": "1"}', '{"specversion": 1, "id": 1, "type": 1}', "[" * 100_000, "{"]
 )
 def test_another_programs_message_is_foreign(body: str) -> None:
-    """What is neither envelope nor letter is listed as such, however strange."""
+    """A message that is neither an envelope nor a dead letter of the drain is of another program."""
     one = found(Outgoing(body, {"penstock.dead-letter": Attribute("not json")}))
     assert (one.origin, one.id, one.kind) == (Origin.OTHER, None, None)
 

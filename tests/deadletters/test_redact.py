@@ -28,14 +28,14 @@ VALUES = st.recursive(
 
 @given(value=VALUES, name=st.sampled_from(["data", "subject", SECRET]))
 def test_no_value_is_shown(value: Any, name: str) -> None:
-    """Of data, of fields of no envelope, and of names that look like no field's, only the shape is shown."""
+    """Only the shape is shown of data, of unknown fields, and of names that do not look like field names."""
     shown = json.dumps(redacted(envelope(None, **{name: value})))
     assert SECRET not in shown
     assert "4111111" not in shown.replace("_", "")
 
 
 def test_the_head_and_the_shape_are_shown() -> None:
-    """Names and types tell what is wrong, and not whom it is about."""
+    """Names and types show what is wrong, without personal data."""
     data = {"to": "someone", "n": 7, "on": True, "none": None, "items": [{"a": 1.5}, {}]}
     assert redacted(envelope(data)) == {
         "specversion": "1.0",

@@ -1,4 +1,4 @@
-"""A selector selects what meets all its criteria, and refuses to select everything by accident."""
+"""A selector selects the dead letters that meet all its criteria, and never everything by accident."""
 
 import json
 from typing import Any
@@ -32,9 +32,9 @@ from tests.support.dead_letters import (
         {"since": 2.0, "until": 2.0},
     ],
 )
-def test_a_selector_that_says_nothing_is_a_mistake(criteria: dict[str, Any]) -> None:
-    """No criterion, a blank one, or a time that cannot be, selects nothing by being refused."""
-    with pytest.raises(ValueError, match=r"select|lies between"):
+def test_a_selector_without_a_criterion_is_refused(criteria: dict[str, Any]) -> None:
+    """No criterion, an empty value, or `since` at or after `until` is an error."""
+    with pytest.raises(ValueError, match=r"selector|`since` is not before"):
         Selector.of(**criteria)
 
 
@@ -45,7 +45,7 @@ class Holds:
         self.text = text
 
     def matches(self, body: str) -> bool:
-        """Tell whether the text is in it."""
+        """Return whether the body contains the text."""
         return self.text in body
 
 
@@ -66,7 +66,7 @@ class Holds:
     ],
 )
 def test_a_selector_takes_what_meets_each_criterion(criteria: dict[str, Any], expected: set[str]) -> None:
-    """Of one criterion any value will do; of several criteria each has to hold; nothing else is taken."""
+    """One value of each criterion has to match, for all criteria; nothing else is selected."""
     named = {
         "letter": letter(1),
         "moved": Outgoing(envelope(2, data="needle")),

@@ -1,4 +1,4 @@
-"""Counting dead letters, and showing their shape: every one counts once, and no value is shown."""
+"""Counts of dead letters: every one counts once."""
 
 import pytest
 from hypothesis import given
@@ -64,7 +64,7 @@ def test_ages_have_names(age: float, name: str) -> None:
 
 
 def test_where_there_is_no_letter_the_origin_counts() -> None:
-    """What SQS moved, and what another program sent, are causes of their own."""
+    """Messages that SQS moved, and those of another program, are groups of their own."""
     found = [
         DeadLetterMessage(Received("m", "h", "", {}, 1, 0, NOW), None, id_, None, None) for id_ in ("id", None)
     ]

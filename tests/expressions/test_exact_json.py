@@ -18,7 +18,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_json_comes_back_as_it_was(value: Any) -> None:
-    """Whatever is read and written again says the same, and what is written SQS takes."""
+    """A value that is read and written again is the same, and SQS accepts the text."""
     text = write(read(json.dumps(value)), 1_000_000)
     assert json.loads(text) == value
     assert not {"\ufffe", "\uffff"} & set(text)
@@ -26,7 +26,7 @@ def test_json_comes_back_as_it_was(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {"a": {1}}])
 def test_what_is_no_json_is_not_written(value: Any) -> None:
-    """What JSON does not have is refused by a name of ours."""
+    """A value that JSON cannot represent is an `ExactJsonError`."""
     with pytest.raises(ExactJsonError):
         write(value, 1000)
 

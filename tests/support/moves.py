@@ -1,4 +1,4 @@
-"""SQS's tasks that move messages, in memory: what the emulators do not have."""
+"""SQS's message move tasks in memory, because the emulators do not have them."""
 
 from dataclasses import replace
 
@@ -6,15 +6,15 @@ from penstock.deadletters.replay.move_tasks import MoveError, MoveTask
 
 
 class MemoryMoves:
-    """The tasks of one dead-letter queue; each look lets a step of it pass."""
+    """The tasks of one dead-letter queue; each poll moves one step of messages."""
 
     def __init__(self, messages: int, *, step: int = 10, unseen: int = 0, failure: str | None = None) -> None:
-        """Take how many messages there are, and how many are moved from look to look.
+        """Create the tasks of a queue.
 
         Args:
-            messages: on the dead-letter queue.
-            step: moved at each look.
-            unseen: for how many looks a started task is not listed yet.
+            messages: the number of messages on the dead-letter queue.
+            step: the number of messages that a poll moves.
+            unseen: the number of polls in which a started task is not listed yet.
             failure: why the task fails after the first step.
         """
         self.messages, self.moved = messages, 0

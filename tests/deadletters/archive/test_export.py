@@ -1,4 +1,4 @@
-"""An export and an import change nothing: each message is on the queue again as it was."""
+"""An export and an import change nothing: each message is on the queue again with the same content."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ MESSAGES = st.builds(Outgoing, TEXT, ATTRIBUTES, st.from_regex("[!-~]{1,128}", f
     packed=st.booleans(),
 )
 def test_what_goes_out_comes_back(tmp_path: Path, messages: list[Outgoing], packed: bool) -> None:
-    """Whatever SQS takes is the same after an export and an import: text, attributes of every type, group."""
+    """Every message that SQS accepts is the same after an export and an import: body, attributes, group."""
     path = tmp_path / f"letters.jsonl{'.gz' * packed}"
     path.unlink(missing_ok=True)
     dead, again = MemoryQueue(), MemoryQueue()
@@ -83,7 +83,7 @@ def test_a_refused_line_is_named(tmp_path: Path) -> None:
 
 
 def test_a_queue_that_takes_nothing_ends_it() -> None:
-    """A long file is not read to its end in vain, and what was done before counts."""
+    """The import ends before the end of the file, and the lines before that are reported."""
     queue = MemoryQueue()
     done: list[int] = []
     failed: list[ImportFailure] = []

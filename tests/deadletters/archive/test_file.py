@@ -1,4 +1,4 @@
-"""Files of dead letters: nothing is written over, and an error of a file loses no dead letter."""
+"""Files of dead letters: no file is overwritten, and no error of a file loses a dead letter."""
 
 import errno
 import gzip
@@ -54,29 +54,29 @@ def names(folder: Path) -> list[str]:
 @SAME_FOLDER
 @given(data=st.data())
 def test_what_was_written_before_a_cut_is_there(tmp_path: Path, name: str, data: st.DataObject) -> None:
-    """A draft that is cut off anywhere, as by kill -9, gives what had been written before to an import."""
+    """An incomplete file that is cut off anywhere, as by kill -9, can be imported up to that point."""
     sizes: list[int] = []
-    draft = tmp_path / f"{name}.part"
-    draft.unlink(missing_ok=True)
+    partial = tmp_path / f"{name}.part"
+    partial.unlink(missing_ok=True)
 
     def write_five(archive: Archive) -> None:
         for number in range(5):
             archive.write([received(number, f"body {number}")])
-            sizes.append(draft.stat().st_size)
+            sizes.append(partial.stat().st_size)
 
     with suppress(KeyboardInterrupt):
         through(tmp_path / name, write_five, interrupt)
-    cut = data.draw(st.integers(0, draft.stat().st_size))
-    os.truncate(draft, cut)
+    cut = data.draw(st.integers(0, partial.stat().st_size))
+    os.truncate(partial, cut)
     whole = sum(size <= cut for size in sizes)
     queue = MemoryQueue()
     with suppress(ArchiveError):
-        import_file(draft, queue)
+        import_file(partial, queue)
     assert [m.body for m in queue.messages][:whole] == [f"body {number}" for number in range(whole)]
 
 
 def test_a_file_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """It holds payloads: nobody else may read it, whatever the umask, and it has its name when it is whole."""
+    """Nobody else may read its payloads, whatever the umask, and it gets its name when it is complete."""
     seen: list[str] = []
     before = os.umask(0)
     try:
@@ -87,8 +87,8 @@ def test_a_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "x.jsonl").stat().st_mode & 0o777 == 0o600
 
 
-def test_an_interrupted_file_keeps_its_drafts_name(tmp_path: Path) -> None:
-    """What was written is readable under that name, compressed or not."""
+def test_an_interrupted_file_keeps_its_partial_name(tmp_path: Path) -> None:
+    """Everything that was written is readable under that name, compressed or not."""
     for name in ("x.jsonl", "x.jsonl.gz"):
         with pytest.raises(KeyboardInterrupt):
             through(tmp_path / name, one, interrupt)
@@ -97,16 +97,16 @@ def test_an_interrupted_file_keeps_its_drafts_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("taken", ["x.jsonl", "x.jsonl.part"])
-def test_no_file_is_written_over(tmp_path: Path, taken: str) -> None:
-    """Neither a file of that name nor the draft of an interrupted run is touched."""
+def test_no_file_is_overwritten(tmp_path: Path, taken: str) -> None:
+    """Neither a file of that name nor the partial file of an interrupted run is touched."""
     (tmp_path / taken).write_text("mine")
     with pytest.raises(ArchiveExists, match=f"{taken} exists already"):
         Archive(tmp_path / "x.jsonl")
     assert (tmp_path / taken).read_text() == "mine"
 
 
-def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path: Path) -> None:
-    """The draft stays, and the error names it."""
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    """The partial file stays, and the error names it."""
     path = tmp_path / "x.jsonl"
     with pytest.raises(ArchiveExists, match=r"what was written is in .*x\.jsonl\.part"):
         through(path, one, lambda _: path.write_text("another run's"))
@@ -115,7 +115,7 @@ def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path: Path) -> No
 
 
 def test_another_compression_is_refused(tmp_path: Path) -> None:
-    """A name that promises one that there is not is a mistake."""
+    """A name with the suffix of another compression is refused."""
     with pytest.raises(ArchiveError, match=r"\.gz is the only compression that is supported"):
         Archive(tmp_path / "x.jsonl.zst")
 
@@ -127,7 +127,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 class Full:
-    """A disk that is full from a moment on."""
+    """A disk that becomes full."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_full = False
@@ -146,16 +146,16 @@ class Full:
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """What does not reach the disk was not written: the error says so, and the file never gets its name."""
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """If data does not reach the disk, an error says so, and the file does not get its name."""
     disk = Full(monkeypatch)
     with pytest.raises(ArchiveError, match="No space left on device"):
         through(tmp_path / name, one, disk.fill, one)
     assert names(tmp_path) == [f"{name}.part"]
 
 
-def test_a_disk_that_is_full_at_the_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last bytes count, too."""
+def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure to write the last bytes is an error, too."""
     disk = Full(monkeypatch)
     with pytest.raises(ArchiveError, match="No space left on device"):
         through(tmp_path / "x.jsonl.gz", one, disk.fill)
@@ -198,7 +198,7 @@ def line(body: str = "hello", **more: Any) -> str:
     ],
 )
 def test_a_line_of_another_programs_stops_no_other(tmp_path: Path, foreign: str) -> None:
-    """It is named with its number; what stands before and after it is put back."""
+    """Its number is reported; the lines before and after it are imported."""
     path = tmp_path / "x.jsonl"
     path.write_text(f"{line('before')}\n{foreign}\n{line('after')}\n")
     queue = MemoryQueue()
@@ -220,7 +220,7 @@ def test_a_line_without_an_end_is_one_line(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_largest_message_is_a_line(tmp_path: Path) -> None:
-    """A mebibyte of what JSON writes longest goes out and comes back."""
+    """A mebibyte of the characters with the longest escapes is exported and imported."""
     body = '"\\\n' * (1_048_576 // 3)
     with Archive(tmp_path / "x") as archive:
         archive.write([received(1, body)])
@@ -228,20 +228,20 @@ def test_the_largest_message_is_a_line(tmp_path: Path) -> None:
 
 
 def test_lines_may_have_more_in_them(tmp_path: Path) -> None:
-    """What a later version adds is no hindrance."""
+    """Fields that a later version adds are ignored."""
     (tmp_path / "x").write_text(f"{line(colour='blue')}\n")
     assert bodies(tmp_path / "x") == ["hello"]
 
 
 @pytest.mark.parametrize("name", [".", "no"])
 def test_an_unreadable_file_is_named(tmp_path: Path, name: str) -> None:
-    """A folder, or what is not there."""
+    """A directory and a missing file are errors that name the path."""
     with pytest.raises(ArchiveError, match="cannot be read"):
         list(read_archive(tmp_path / name))
 
 
-def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
-    """A compressed file with another byte in it is an error, not less of a file."""
+def test_damage_in_the_middle_is_an_error(tmp_path: Path) -> None:
+    """A compressed file with a changed byte is an error, not a shorter file."""
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(line(os.urandom(500).hex()).encode()))
     content = bytearray(path.read_bytes())
@@ -252,6 +252,6 @@ def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
 
 
 def test_an_uncompressed_file_may_have_any_name(tmp_path: Path) -> None:
-    """What counts is what is in it: one that was unpacked by hand and kept its name is read."""
+    """The content decides: a file that was unpacked by hand and kept its name is read."""
     (tmp_path / "x.gz").write_text(f"{line()}\n")
     assert bodies(tmp_path / "x.gz") == ["hello"]

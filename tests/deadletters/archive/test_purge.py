@@ -1,4 +1,4 @@
-"""Deleting dead letters for good: each is on the queue or in the backup, whatever happens on the way."""
+"""The purge: each dead letter is on the queue or in the backup, whichever call fails."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def saved(path: Path) -> set[str]:
 
 
 def test_a_purge_deletes_the_selected(tmp_path: Path) -> None:
-    """They are gone and in the backup; the others are visible again at once, and the absent are named."""
+    """They are deleted and in the backup; the others are visible again at once, and missing ids are returned."""
     queues = QueuePair(*(letter(number) for number in range(25)))
     gone: list[DeadLetterMessage] = []
     with Archive(tmp_path / "x") as archive:
@@ -71,7 +71,7 @@ def test_what_cannot_be_written_is_not_deleted(tmp_path: Path) -> None:
 
 
 def test_a_lease_that_ran_out_deletes_nothing(tmp_path: Path) -> None:
-    """A message that may be another receiver's by now is kept, and that is told."""
+    """A message that another consumer may have by now is kept, and that is reported."""
     queues = QueuePair(letter(1))
 
     class Slow(Archive):
@@ -85,8 +85,8 @@ def test_a_lease_that_ran_out_deletes_nothing(tmp_path: Path) -> None:
     assert len(queues.dead.messages) == 1
 
 
-def test_a_refused_delete_is_kept_and_told() -> None:
-    """SQS's word says why, and the others are deleted."""
+def test_a_refused_delete_is_kept_and_reported() -> None:
+    """SQS's code is in the result, and the others are deleted."""
     queues = QueuePair(letter(1), letter(2))
     queues.dead.refuse("InternalError", call="delete", positions={0})
     done = purge(queues.dead, Selector.all(), None, clock=queues.clock)
@@ -95,7 +95,7 @@ def test_a_refused_delete_is_kept_and_told() -> None:
 
 
 def test_what_expires_meanwhile_counts_as_deleted(tmp_path: Path) -> None:
-    """A message that SQS lets go between look and delete is gone, and it is in the backup."""
+    """A message that expires between receive and delete counts as deleted, and is in the backup."""
     queues = QueuePair(letter(1))
 
     def expire(call: str) -> None:
@@ -107,13 +107,13 @@ def test_what_expires_meanwhile_counts_as_deleted(tmp_path: Path) -> None:
     assert (done.deleted, saved(tmp_path / "x")) == (1, {id_of(1)})
 
 
-def test_a_page_without_a_selected_one_asks_nothing_of_the_backup(tmp_path: Path) -> None:
-    """Where nothing is meant nothing is written, deleted or told."""
+def test_a_page_without_a_selected_one_writes_nothing(tmp_path: Path) -> None:
+    """If nothing of a page is selected, nothing is written, deleted or reported."""
     queues = QueuePair(letter(1))
     with Archive(tmp_path / "x") as archive:
-        told: list[list[DeadLetterMessage]] = []
-        purge(queues.dead, Selector.of(kinds=["other"]), archive, on_deleted=told.append, clock=queues.clock)
-    assert (told, (tmp_path / "x").read_bytes()) == ([], b"")
+        reported: list[list[DeadLetterMessage]] = []
+        purge(queues.dead, Selector.of(kinds=["other"]), archive, on_deleted=reported.append, clock=queues.clock)
+    assert (reported, (tmp_path / "x").read_bytes()) == ([], b"")
 
 
 @settings(max_examples=200)

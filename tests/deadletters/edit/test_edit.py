@@ -1,4 +1,4 @@
-"""Corrections of dead letters, and conditions on them: exact, bounded, and never of what an intent is known by."""
+"""Corrections of dead letters: exact, bounded, and never of the fields that identify an intent."""
 
 import json
 from pathlib import Path
@@ -60,14 +60,14 @@ def test_an_edit_changes_what_it_says_and_no_more(form: str) -> None:
 
 @pytest.mark.parametrize("form", QUANTITY)
 def test_an_edit_may_come_from_a_file(form: str, tmp_path: Path) -> None:
-    """`@` and a file's name stand for what the file holds."""
+    """`@` and a file's name stand for the content of the file."""
     file = tmp_path / "edit"
     file.write_text(QUANTITY[form] + "\n")
     assert edited(f"@{file}") == edited(QUANTITY[form])
 
 
 def test_a_kind_may_change() -> None:
-    """The type may change, if the data then is what that kind takes."""
+    """The type may change, if the data is valid for the new kind."""
     whole = "merge(@, {type: 'moved.things', data: {sku: data.sku}})"
     assert json.loads(edited(whole))["type"] == "moved.things"
     with pytest.raises(EditRefused, match=r"invalid-data: data\.quantity extra_forbidden"):
@@ -88,7 +88,7 @@ def test_what_an_intent_is_known_by_stays(name: str) -> None:
 
 
 def test_a_refusal_names_the_field_and_shows_no_value() -> None:
-    """What comes of an edit is validated as the drain does, and neither text of a refusal holds a value."""
+    """The result of an edit is validated as in the drain, and no error message contains a value."""
     secret = body(sku="secret-42")
     edits = [
         "merge(@, {data: merge(data, {quantity: data.sku})})",
@@ -126,14 +126,14 @@ def test_a_number_beyond_a_double_is_refused_where_it_is_none(form: str) -> None
 
 
 def test_a_number_becomes_no_other_text() -> None:
-    """Made a text by an expression, a number is the text that it was written as."""
+    """An expression that converts a number to text yields the number's own text."""
     text = edited("merge(@, {data: merge(data, {sku: to_string(data.more.n)})})", body(f'{{"n": {TINY}}}'))
     assert json.loads(text)["data"]["sku"] == TINY
 
 
 @pytest.mark.parametrize("number", ["0.12345678901234567890", HUGE])
 def test_a_number_of_the_edit_itself_is_not_rounded(number: str) -> None:
-    """A literal that JMESPath would round is refused at once; a JSON Patch takes it as it is."""
+    """A literal that JMESPath would round is refused when the edit is parsed; a JSON Patch keeps it exactly."""
     with pytest.raises(BadExpression, match="would round the number"):
         Edit.parse(f"merge(@, {{data: merge(data, {{more: {{n: `{number}`}}}})}})")
     patched = f'[{{"op": "add", "path": "/data/more/n", "value": {TINY}}}]'
@@ -194,7 +194,7 @@ def test_what_an_edit_yields_is_bounded(edit: str) -> None:
 
 
 def test_an_edit_says_the_same_of_every_message() -> None:
-    """What one message got out of a patch's own values does not show in the next one."""
+    """An edit of one message does not change the values of the patch for the next one."""
     edit = Edit.parse(
         patch(
             {"op": "add", "path": "/data/more/list", "value": []},

@@ -29,7 +29,7 @@ from tests.support.dead_letters import (
 
 
 def test_a_run_ends_although_its_letters_come_back() -> None:
-    """A message that the drain sets aside again during the run is left there, not replayed for ever."""
+    """A message that the drain dead-letters again during the run is left there, not replayed for ever."""
     queues = QueuePair(*(letter(number) for number in range(12)))
 
     def set_aside_again(call: str) -> None:
@@ -44,19 +44,19 @@ def test_a_run_ends_although_its_letters_come_back() -> None:
     assert ids_on(queues.dead) == {id_of(number) for number in range(12)}
 
 
-def stamped(message: Outgoing) -> dict[str, Any]:
-    """Read the stamp on a message."""
+def marker_of(message: Outgoing) -> dict[str, Any]:
+    """Return the marker on a message."""
     read: dict[str, Any] = json.loads(message.attributes["penstock.replay"].value)
     return read
 
 
-def test_a_stamp_counts_replays() -> None:
+def test_a_marker_counts_replays() -> None:
     """Each replay is counted on the message, across runs and deaths."""
     queues = QueuePair(letter(1))
     for times in (1, 2, 3):
         queues.replay(Selector.all())
         (sent,) = queues.main.messages
-        assert stamped(sent)["count"] == times
+        assert marker_of(sent)["count"] == times
         queues.main = MemoryQueue(queues.clock)
         queues.dead.send([sent])
 
@@ -77,7 +77,7 @@ def test_what_has_been_replayed_too_often_is_left() -> None:
 
 @pytest.mark.parametrize("count", [8, 9, 10])
 def test_a_message_with_ten_attributes_keeps_them(count: int) -> None:
-    """What the sender wrote is sent in full; where a stamp has no room, the loop guard does not let it go."""
+    """The sender's attributes are all sent; with `max_replays`, a message without room for a marker is left."""
     own = {f"a{number}": Attribute("x") for number in range(count)}
     queues = QueuePair(Outgoing(envelope(1), own))
     guarded = Plan(selector=Selector.all(), max_replays=5)
@@ -91,18 +91,18 @@ def test_a_message_with_ten_attributes_keeps_them(count: int) -> None:
     assert ("penstock.replay" in sent.attributes) == (count == 8)
 
 
-def test_a_stamp_of_somebody_elses_is_no_stamp() -> None:
-    """A foreign value under the stamp's name counts for nothing, and is replaced."""
+def test_an_invalid_marker_is_no_marker() -> None:
+    """An invalid value in the marker's attribute counts no replays, and is replaced."""
     for value in ("", "7", "{}", '{"count": "x", "run": 1}', "[" * 5000):
         message = Outgoing(envelope(1), {"penstock.replay": Attribute(value or " ")})
         queues = QueuePair(message)
         assert queues.replay(Selector.all()).counts == {ReplayOutcome.REPLAYED: 1}
-        assert stamped(queues.main.messages[0])["count"] == 1
+        assert marker_of(queues.main.messages[0])["count"] == 1
 
 
 @pytest.mark.parametrize("count", [-1_000_000, 0])
-def test_a_forged_count_does_not_outwit_the_guard(count: int) -> None:
-    """A sender cannot have a message replayed for ever by a stamp that no replay would have put on it."""
+def test_a_forged_count_does_not_defeat_the_guard(count: int) -> None:
+    """A sender cannot cause endless replays by a marker with a count that no replay writes."""
     forged = {REPLAY_ATTRIBUTE: Attribute(json.dumps({"count": count, "run": "x"}))}
     queues = QueuePair(replace(letter(0), attributes={**letter(0).attributes, **forged}))
     found = next(iter(scan(queues.dead)))

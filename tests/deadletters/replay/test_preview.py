@@ -1,4 +1,4 @@
-"""A preview says what a replay then does, and nothing is sent."""
+"""A preview predicts a replay, and sends nothing."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from tests.support.dead_letters import QueuePair, id_of, letter
 
 
 def crowded(message: Outgoing) -> Outgoing:
-    """Leave a message no room for a stamp."""
+    """Leave a message no room for a marker."""
     return Outgoing(message.body, {f"a{number}": Attribute("x") for number in range(10)})
 
 
@@ -47,7 +47,7 @@ def test_a_preview_is_what_a_replay_does(
     max_replays: int | None,
     edited: bool,
 ) -> None:
-    """Each message that is sent, refused by an edit or left is told as such before, with the same words."""
+    """The preview predicts each message that is sent, refused or left, with the same code and detail."""
     queues = QueuePair(*(DRESSES[name](letter(number)) for number, name in enumerate(dresses)))
     plan = Plan(selector=Selector.all(), limit=limit, max_replays=max_replays, edit=refuse_odd if edited else None)
     seen = {one.id: (one.would, one.why) for one in preview(queues.dead, plan, None)}
@@ -57,7 +57,7 @@ def test_a_preview_is_what_a_replay_does(
     assert seen == {one.id: (one.outcome, ": ".join(filter(None, (one.code, one.detail))) or None) for one in done}
 
 
-def test_a_preview_looks_no_further_than_its_limit() -> None:
+def test_a_preview_scans_no_further_than_its_limit() -> None:
     """Once as many as may be sent are found, the rest of the queue is left alone."""
     queues = QueuePair(*(letter(number) for number in range(600)))
     pages: list[int] = []
@@ -66,8 +66,8 @@ def test_a_preview_looks_no_further_than_its_limit() -> None:
     assert sum(pages) < 600
 
 
-def test_a_trial_gets_the_edited_few_at_a_time() -> None:
-    """What is tried out is what would be sent, in small groups, and its verdicts are told without a value."""
+def test_a_dry_run_gets_edited_messages_in_batches() -> None:
+    """The dry run gets the messages that would be sent, in small batches, and the preview shows no value."""
     queues = QueuePair(*(letter(number) for number in range(250)))
     tried: list[Sequence[str]] = []
 

@@ -18,8 +18,8 @@ from tests.support.dead_letters import (
 )
 
 
-def test_one_refused_message_stops_nobody() -> None:
-    """What cannot be sent stays a dead letter, with SQS's reason told, and the others go."""
+def test_one_refused_message_stops_no_other() -> None:
+    """A message that cannot be sent stays a dead letter, SQS's code is reported, and the others are sent."""
     queues = QueuePair(*(letter(number) for number in range(15)))
     queues.main.refuse("InternalError", positions={4})
     summary = queues.replay(Selector.all())
@@ -39,7 +39,7 @@ def test_a_queue_that_refuses_everything_ends_the_run() -> None:
     assert queues.dead.depth().visible == 100
 
 
-def test_a_refused_delete_is_told_and_harmless() -> None:
+def test_a_refused_delete_is_reported_and_harmless() -> None:
     """The message is on both queues, which the ledger makes safe, and the next run deletes it."""
     queues = QueuePair(letter(1), letter(2))
     queues.dead.refuse("InternalError", call="delete", positions={0})
@@ -62,7 +62,7 @@ def test_a_queue_that_lets_nothing_be_deleted_ends_the_run() -> None:
 
 
 def test_a_lease_lost_during_the_sending_deletes_nothing() -> None:
-    """When sending outlasts the lease, nothing is deleted under another receiver's feet, and that is told."""
+    """If the lease expires during the sending, nothing is deleted, and that is reported."""
     queues = QueuePair(letter(1))
     late = InterceptedQueue(queues.main, lambda _call: queues.clock.advance(AGES))
     replay(queues.dead, late, Plan(selector=Selector.all()), on_result=queues.results.append, clock=queues.clock)
@@ -70,8 +70,8 @@ def test_a_lease_lost_during_the_sending_deletes_nothing() -> None:
     assert (ids_on(queues.dead), ids_on(queues.main)) == ({id_of(1)}, {id_of(1)})
 
 
-def test_an_edit_that_is_refused_stops_nobody() -> None:
-    """What cannot be edited stays a dead letter with the reason told; the others go, changed."""
+def test_an_edit_that_is_refused_stops_no_other() -> None:
+    """A message that cannot be edited stays a dead letter with a reason; the others are edited and sent."""
 
     def edit(body: str) -> str:
         if id_of(1) in body:

@@ -29,7 +29,7 @@ from tests.support.dead_letters import (
 
 
 def bare(messages: Sequence[Outgoing]) -> list[Outgoing]:
-    """Return messages without the stamp of a replay, in the order of their bodies."""
+    """Return messages without the marker of a replay, in the order of their bodies."""
     return sorted(
         (
             replace(m, attributes={k: v for k, v in m.attributes.items() if k != REPLAY_ATTRIBUTE})
@@ -50,7 +50,7 @@ def test_a_replay_moves_all_as_they_were_sent() -> None:
 
 
 def test_the_selected_alone_are_replayed() -> None:
-    """By an intent's id or a message's id; the others are visible again at once."""
+    """The ids may be of intents or of messages; the other messages are visible again at once."""
     queues = QueuePair(*(letter(number) for number in range(25)))
     message_id = next(one.message.message_id for one in scan(queues.dead, limit=25) if one.id == id_of(20))
     summary = queues.replay(Selector.of(ids=[id_of(3).upper(), message_id]))
@@ -86,7 +86,7 @@ def test_another_programs_message_needs_its_own_id() -> None:
 
 
 def test_a_limit_bounds_what_is_sent() -> None:
-    """No more than asked for are sent, and all others are visible again at once."""
+    """No more than the limit are sent, and all others are visible again at once."""
     queues = QueuePair(*(letter(number) for number in range(300)))
     for limit in (0, 7, 200):
         plan = Plan(selector=Selector.of(kinds=["stock.adjusted"]), limit=limit)
@@ -99,7 +99,7 @@ def test_a_limit_bounds_what_is_sent() -> None:
 
 
 def test_a_run_out_of_time_says_so() -> None:
-    """Asked before each page, a run that has no more time ends, tells it, and hides nothing."""
+    """A run that has no more time ends after a page, reports that, and hides no message."""
     queues = QueuePair(*(letter(number) for number in range(300)))
     turns = iter([True, False])
     plan = Plan(selector=Selector.all())
@@ -110,7 +110,7 @@ def test_a_run_out_of_time_says_so() -> None:
 
 
 def test_a_slow_replay_reaches_what_is_behind_much_that_is_left() -> None:
-    """What is not meant comes back while a slow run goes on, in front: the run goes past it to the end."""
+    """Other messages come back first when their leases expire in a slow run: it still reaches the end."""
     others = [Outgoing(envelope(number, type="email.requested")) for number in range(2000)]
     queues = QueuePair(*others, *(letter(number) for number in range(2000, 2400)))
 
@@ -124,23 +124,23 @@ def test_a_slow_replay_reaches_what_is_behind_much_that_is_left() -> None:
     assert (summary.counts.get(ReplayOutcome.REPLAYED), summary.seen) == (400, 2400)
 
 
-def test_what_is_done_is_told_of_all() -> None:
-    """Where telling of one is interrupted, the others of its page are told all the same."""
+def test_all_outcomes_are_reported() -> None:
+    """If the report of one outcome is interrupted, the others of its page are still reported."""
     queues = QueuePair(*(letter(number) for number in range(10)))
-    told: list[Replayed] = []
+    reported: list[Replayed] = []
 
     def interrupted(one: Replayed) -> None:
-        told.append(one)
+        reported.append(one)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         replay(queues.dead, queues.main, Plan(selector=Selector.all()), on_result=interrupted, clock=queues.clock)
-    assert len(told) == len(queues.main.messages) == 10
+    assert len(reported) == len(queues.main.messages) == 10
     assert queues.dead.depth().total == 0
 
 
 def test_a_small_limit_does_not_make_a_search_slow() -> None:
-    """With a selector the pages are full ones, however few are meant to be found."""
+    """With a selector the pages are full, however small the limit is."""
     queues = QueuePair(*(letter(number) for number in range(200)))
     pages: list[int] = []
     plan = Plan(selector=Selector.of(ids=[id_of(199)]), limit=1)

@@ -19,15 +19,15 @@ from tests.support.dead_letters import (
 
 
 def test_leases_of_many_pages_are_all_given_back() -> None:
-    """What is held over hundreds of pages is visible again at the end, each counted as one receive."""
+    """Messages leased over many pages are visible again at the end, each counted as one receive."""
     queues = QueuePair(*(letter(number) for number in range(2000)))
     assert sum(1 for _ in scan(queues.dead, Selector.of(ids=[id_of(7)]))) == 1
     assert queues.dead.depth().visible == 2000
     assert {message.receive_count for message in queues.dead.receive(10)} == {2}
 
 
-def test_leases_that_ran_out_keep_no_others_hidden() -> None:
-    """In a look that outlasts its first leases the later ones are given back all the same."""
+def test_expired_leases_keep_no_others_hidden() -> None:
+    """If the first leases expire during a scan, the later ones are still given back."""
     queues = QueuePair(*(letter(number) for number in range(600)))
     with Leases(queues.dead, 100, clock=queues.clock) as leases:
         for number, _ in enumerate(leases.pages()):
@@ -40,7 +40,7 @@ def test_leases_that_ran_out_keep_no_others_hidden() -> None:
 
 
 def test_a_receive_that_fails_beside_others_hides_nothing() -> None:
-    """Where one of several receives fails the look ends with its error, and the others' leases are given back."""
+    """If one of several receives fails, the scan raises its error, and gives the others' leases back."""
     queues = QueuePair(*(letter(number) for number in range(100)))
     calls = count()
 

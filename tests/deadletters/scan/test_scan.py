@@ -14,7 +14,7 @@ from tests.support.dead_letters import (
 )
 
 
-def test_a_look_sees_each_once_and_gives_all_back() -> None:
+def test_a_scan_sees_each_once_and_gives_all_back() -> None:
     """Every message is shown once, counted as received once, and visible again afterwards."""
     queues = QueuePair(*(letter(number) for number in range(25)))
     found = list(scan(queues.dead, limit=100))
@@ -23,34 +23,34 @@ def test_a_look_sees_each_once_and_gives_all_back() -> None:
     assert {m.receive_count for m in queues.dead.receive(10)} == {2}
 
 
-def test_a_look_is_bounded() -> None:
-    """No more are shown than asked for, and those received beyond that are given back too."""
+def test_a_scan_is_bounded() -> None:
+    """No more than the limit are yielded, and others that were received are given back too."""
     queues = QueuePair(*(letter(number) for number in range(25)))
     assert len(list(scan(queues.dead, limit=12))) == 12
     assert queues.dead.depth().visible == 25
 
 
-def test_a_look_that_is_broken_off_gives_back() -> None:
-    """Closing the generator early releases what it held."""
+def test_a_scan_that_is_broken_off_gives_back() -> None:
+    """Closing the generator early gives the leases back."""
     queues = QueuePair(*(letter(number) for number in range(3)))
-    looking = scan(queues.dead, limit=100)
-    next(looking)
+    messages = scan(queues.dead, limit=100)
+    next(messages)
     assert queues.dead.depth().visible == 0
-    looking.close()
+    messages.close()
     assert queues.dead.depth().visible == 3
 
 
 def test_a_message_delivered_twice_is_shown_once() -> None:
-    """A lease that runs out during a look shows nothing a second time, and the look still ends."""
+    """A message whose lease expires during a scan is yielded once, and the scan still ends."""
     queues = QueuePair(*(letter(number) for number in range(15)))
-    looking = scan(queues.dead, limit=100)
-    first = [next(looking) for _ in range(10)]
+    messages = scan(queues.dead, limit=100)
+    first = [next(messages) for _ in range(10)]
     queues.clock.advance(AGES)
-    assert len({one.message.message_id for one in [*first, *looking]}) == 15
+    assert len({one.message.message_id for one in [*first, *messages]}) == 15
 
 
-def test_a_look_at_an_unreadable_queue_says_so() -> None:
-    """The queue's own error comes through."""
+def test_a_scan_of_an_unreadable_queue_raises() -> None:
+    """The queue's own error is raised."""
     queues = QueuePair()
     queues.dead.refuse("AccessDenied", call="receive")
     with pytest.raises(QueueError, match="AccessDenied"):
