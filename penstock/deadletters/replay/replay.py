@@ -110,6 +110,7 @@ def replay(
     """
     run = _ReplayRun(dead, main, plan, on_result, in_time)
     with run.open_leases(clock) as leases:
+        # Memory holds one page. It is sent and deleted before the next one is received.
         for page in leases.pages() if plan.limit != 0 else ():
             on_page(len(page))
             selected = run.select(page)
@@ -145,6 +146,7 @@ class _ReplayRun:
         self._seen = 0
         self._counts: Counter[ReplayOutcome] = Counter()
         self._found_ids: set[str] = set()
+        # A message without room for a marker is recognized by its identity when it comes back.
         self._sent_without_marker: set[bytes] = set()
         self._refused_sends = _RefusalStreak()
         self._refused_deletes = _RefusalStreak()
