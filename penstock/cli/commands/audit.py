@@ -81,7 +81,7 @@ def audit_(
             )
     print_record(_record(account), as_json=as_json)
     _summarize(account)
-    if check and account.odd:
+    if check and account.unreconciled:
         raise typer.Exit(FOUND)
 
 
@@ -124,14 +124,14 @@ def _read_ids(lines: TextIO) -> Iterator[UUID]:
 
 
 def _print_finding(finding: AuditFinding, *, as_json: bool) -> None:
-    row = {"id": finding.id, "verdict": str(finding.verdict), "outcome": finding.outcome}
+    row = {"id": finding.id, "verdict": str(finding.discrepancy), "outcome": finding.outcome}
     print_line(row if as_json else row.values(), as_json=as_json)
 
 
 def _record(account: Account) -> dict[str, Any]:
     """Return the account as a record with constant keys."""
     return {
-        "since": None if account.asked is not None else account.since.isoformat(timespec="seconds"),
+        "since": None if account.given is not None else account.since.isoformat(timespec="seconds"),
         "emitted": account.emitted,
         "applied": account.counts[APPLIED],
         "stale": account.counts[STALE],
@@ -139,27 +139,26 @@ def _record(account: Account) -> dict[str, Any]:
         "pending": account.pending,
         "purged": account.purged,
         "waiting": account.waiting.total,
-        "dead_letters": account.letters.looked,
-        "unread": account.letters.unread,
-        "foreign": account.letters.foreign,
-        "hidden": account.letters.hidden,
-        **{str(verdict): account.verdicts[verdict] for verdict in Discrepancy},
+        "dead_letters": account.dlq.scanned,
+        "unread": account.dlq.unreadable,
+        "foreign": account.dlq.foreign,
+        "hidden": account.dlq.hidden,
+        **{str(verdict): account.discrepancies[verdict] for verdict in Discrepancy},
     }
 
 
 def _summarize(account: Account) -> None:
     """Print the sum and the meaning of each verdict on stderr."""
     parts = [account.counts[APPLIED], account.counts[STALE], account.counts[DEAD], account.pending]
-    lost = account.verdicts[Discrepancy.LOST] + account.verdicts[Discrepancy.FORGOTTEN]
+    lost = account.discrepancies[Discrepancy.LOST] + account.discrepancies[Discrepancy.FORGOTTEN]
     missing = f", and {lost} lost or forgotten" if lost else ""
-    limits = "" if account.asked is not None else ", as far as known: the main queue's count is approximate"
+    limits = "" if account.given is not None else ", as far as known: the main queue's count is approximate"
     total = " + ".join(map(str, parts))
     echo_err(f"emitted {account.emitted} = {total} (applied + stale + dead + pending){missing}{limits}")
-    if account.letters.looked:
-        echo_err(f"Reading {account.letters.looked} dead letters counted as one receive of each.")
+    if account.dlq.scanned:
+        echo_err(f"Reading {account.dlq.scanned} dead letters counted as one receive of each.")
     for verdict, meaning in _MEANINGS.items():
-        if account.verdicts[verdict]:
-            echo_err(f"{account.verdicts[verdict]} {verdict}: {meaning}")
-    echo_err(
-        f"{account.odd} discrepanc{'y' if account.odd == 1 else 'ies'}" if account.odd else "no discrepancies"
-    )
+        if account.discrepancies[verdict]:
+            echo_err(f"{account.discrepancies[verdict]} {verdict}: {meaning}")
+    odd = account.unreconciled
+    echo_err(f"{odd} discrepanc{'y' if odd == 1 else 'ies'}" if odd else "no discrepancies")

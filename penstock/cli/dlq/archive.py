@@ -201,7 +201,7 @@ def _writing(archive: Archive) -> Iterator[Archive]:
         try:
             yield archive
         except BaseException:
-            tell(f"what was written so far is in {archive.draft}, which `penstock dlq import` reads")
+            tell(f"what was written so far is in {archive.partial}, which `penstock dlq import` reads")
             raise
 
 

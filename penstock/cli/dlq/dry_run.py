@@ -17,12 +17,12 @@ from penstock.cli.support.service import import_drain
 from penstock.cli.support.stage import Queues
 from penstock.deadletters import Plan
 from penstock.deadletters.message import canonical
-from penstock.deadletters.replay.preview import NO_FAILURE, Trial, preview
+from penstock.deadletters.replay.preview import SUCCESSFUL, DryRun, preview
 
 _TRIAL_SECONDS: Final = 10.0
 
 
-def trial_of(drain: str) -> Callable[[Engine], Trial]:
+def trial_of(drain: str) -> Callable[[Engine], DryRun]:
     """Return what tries bodies out on a database.
 
     Raises:
@@ -37,7 +37,7 @@ def trial_of(drain: str) -> Callable[[Engine], Trial]:
 def rehearse(
     queues: Queues,
     plan: Plan,
-    try_out: Callable[[Engine], Trial] | None,
+    try_out: Callable[[Engine], DryRun] | None,
     at: Target,
     database_url: str | None,
     *,
@@ -61,7 +61,7 @@ def rehearse(
     tell_unseen(queues.dead, depth, plan.selector, seen=seen.looked_at, whole=whole)
     missing = plan.selector.ids - seen.named if whole else frozenset[str]()
     tell_missing(missing)
-    if missing or set(seen.counts) - NO_FAILURE:
+    if missing or set(seen.counts) - SUCCESSFUL:
         raise typer.Exit(FAILED)
 
 
@@ -82,7 +82,7 @@ class _Preview:
     sent: int = 0
 
 
-def _print_preview(queues: Queues, plan: Plan, try_out: Trial | None, *, as_json: bool) -> _Preview:
+def _print_preview(queues: Queues, plan: Plan, try_out: DryRun | None, *, as_json: bool) -> _Preview:
     done = _Preview()
 
     def on_page(count: int) -> None:
@@ -92,7 +92,7 @@ def _print_preview(queues: Queues, plan: Plan, try_out: Trial | None, *, as_json
     with progress("looking", queues.dead.depth().total) as advance:
         for one in preview(queues.dead, plan, try_out, on_page=on_page):
             done.counts[one.would] += 1
-            done.sent += not one.is_withheld
+            done.sent += not one.is_skipped
             if plan.selector.ids:
                 done.named |= {one.id or "", canonical(one.message_id)}
             values: dict[str, Any] = asdict(one)

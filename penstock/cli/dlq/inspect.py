@@ -17,7 +17,7 @@ from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import format_duration, format_time, print_line
 from penstock.cli.support.stage import Queues
-from penstock.deadletters import DeadLetterMessage, Selector, look
+from penstock.deadletters import DeadLetterMessage, Selector, scan
 from penstock.deadletters.redact import redacted
 from penstock.deadletters.stats import By, StatsGroup, count_by
 
@@ -38,7 +38,7 @@ def _looking(queues: Queues, selector: Selector, limit: int | None) -> Iterator[
     total = min(depth.total, limit) if limit is not None and selector.is_everything else depth.total
     with (
         progress("looking", total) as advance,
-        closing(look(queues.dead, selector, limit=limit, on_page=on_page)) as found,
+        closing(scan(queues.dead, selector, limit=limit, on_page=on_page)) as found,
     ):
         yield found
     if seen:

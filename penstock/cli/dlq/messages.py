@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from penstock.deadletters import Selector
-from penstock.deadletters.condition import Where
+from penstock.deadletters.condition import Condition
 from penstock.queue import Depth, Queue
 
 
@@ -62,7 +62,7 @@ def tell_unseen(queue: Queue, before: Depth, selector: Selector, *, seen: int, w
         tell("There are no dead letters.")
     if whole and seen < before.visible:
         tell(f"About {before.visible - seen} could not be looked at: {_FIFO_WHY if queue.fifo else _WHY}")
-    if isinstance(selector.where, Where) and selector.where.failed:
+    if isinstance(selector.where, Condition) and selector.where.failed:
         tell(f"--where could not be evaluated on {selector.where.failed}, which were therefore not meant.")
 
 

@@ -12,16 +12,8 @@ from penstock.cli.support.output import print_line
 from penstock.cli.support.stage import Stage
 from penstock.database import operations
 from penstock.database.operations import Operation
-from penstock.deadletters.replay.native_move import (
-    FASTEST,
-    SLOWEST,
-    MoveConflict,
-    Moved,
-    MoveNotOffered,
-    SqsMoves,
-    Task,
-    move,
-)
+from penstock.deadletters.replay.move_tasks import MoveConflict, MoveNotOffered, MoveTask, SqsMoveTasks
+from penstock.deadletters.replay.native_move import MAX_RATE, MIN_RATE, Moved, move
 from penstock.queue import sqs_client
 
 
@@ -31,9 +23,9 @@ def whole_rate(rate: float | None) -> int | None:
     Raises:
         Failure: it takes no such rate.
     """
-    if rate is None or (rate.is_integer() and SLOWEST <= rate <= FASTEST):
+    if rate is None or (rate.is_integer() and MIN_RATE <= rate <= MAX_RATE):
         return None if rate is None else int(rate)
-    raise Failure(f"--native: SQS moves {SLOWEST} to {FASTEST} messages per second, in whole numbers", USAGE)
+    raise Failure(f"--native: SQS moves {MIN_RATE} to {MAX_RATE} messages per second, in whole numbers", USAGE)
 
 
 def move_natively(stage: Stage, rate: int | None, operation: Operation, *, as_json: bool) -> None:
@@ -44,7 +36,7 @@ def move_natively(stage: Stage, rate: int | None, operation: Operation, *, as_js
         MoveError: SQS refused or cannot be asked.
     """
     main, dead = stage.outputs("QueueArn", "DeadLetterQueueArn")
-    moves = SqsMoves(sqs_client(stage.session, stage.endpoint_url))
+    moves = SqsMoveTasks(sqs_client(stage.session, stage.endpoint_url))
     with progress("moving", 0) as advance, _interruptions() as interrupted:
         follow = _Follower(operation, advance)
         try:
@@ -65,7 +57,7 @@ class _Follower:
         self._advance = advance
         self._moved = 0
 
-    def __call__(self, task: Task) -> None:
+    def __call__(self, task: MoveTask) -> None:
         self._advance(task.moved - self._moved)
         self._moved = task.moved
         self._operation.counts = {"moved": task.moved}

@@ -26,10 +26,10 @@ from penstock.cli.support.stage import Queues, Stage
 from penstock.database import operations
 from penstock.database.operations import Operation
 from penstock.deadletters import Plan, Replayed, ReplayOutcome, Summary, replay
-from penstock.deadletters.condition import Where
+from penstock.deadletters.condition import Condition
 from penstock.deadletters.edit.edit import Edit
 from penstock.deadletters.message import canonical
-from penstock.deadletters.replay.canary import Canary, is_well
+from penstock.deadletters.replay.canary import Canary, all_took_effect
 from penstock.expressions.jmespath import BadExpression
 from penstock.queue import SqsQueue, sqs_client
 
@@ -169,7 +169,7 @@ class _Replay:
         told = counted(found, "nothing sent")
         tell(f"canary: {told}")
         unwatched = len(sent) - len(ids)
-        if is_well(found) and not unwatched and not summary.failed and not summary.stopped:
+        if all_took_effect(found) and not unwatched and not summary.failed and not summary.stopped:
             return
         unknown = f", {unwatched} without an id to ask the ledger by" if unwatched else ""
         refused = f", {summary.failed} refused" if summary.failed else ""
@@ -187,7 +187,7 @@ class _Replay:
         return replace(summary, counts=counts, missing=summary.missing - named, seen=summary.seen + sent)
 
     def _go(self, plan: Plan) -> Summary:
-        if isinstance(plan.selector.where, Where) and plan.limit != 0:
+        if isinstance(plan.selector.where, Condition) and plan.limit != 0:
             plan.selector.where.failed = 0
         with progress("replaying", self._queues.dead.depth().total) as advance:
             summary = replay(self._queues.dead, self._main, plan, on_result=self._take, on_page=advance)

@@ -11,7 +11,7 @@ from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import options_for
 from penstock.cli.support.times import parse_when
 from penstock.deadletters import Selector
-from penstock.deadletters.condition import Where
+from penstock.deadletters.condition import Condition
 from penstock.expressions.jmespath import BadExpression
 
 _PANEL: Final = "Which dead letters"
@@ -66,7 +66,7 @@ class Selection:
                 fingerprints=self.fingerprints or (),
                 since=_moment(self.since),
                 until=_moment(self.until),
-                where=None if self.where is None else Where.parse(self.where),
+                where=None if self.where is None else Condition.parse(self.where),
             )
         except (ValueError, BadExpression) as error:
             raise Failure(str(error), USAGE) from None

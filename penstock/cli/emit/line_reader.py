@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from penstock.cli.emit.ndjson import InputLine
-from penstock.expressions.exact_json import NotExact, Number, read
-from penstock.expressions.jmespath import Expression, NoResult
+from penstock.expressions.exact_json import ExactJsonError, Number, read
+from penstock.expressions.jmespath import EvaluationError, Expression
 from penstock.intents import WriteIntent
 from penstock.producer.http.bodies import field_errors
 
@@ -69,11 +69,11 @@ class LineReader:
         if self.key is None:
             return None
         try:
-            key = self.key.of(read(text))
-        except (NoResult, NotExact) as error:
+            key = self.key.evaluate(read(text))
+        except (EvaluationError, ExactJsonError) as error:
             raise BadLine(f"no idempotency key: {error}") from None
         if isinstance(key, Number):
-            return key.written
+            return key.text
         if isinstance(key, bool) or not isinstance(key, str | int) or key == "":
             raise BadLine("no idempotency key: the expression yields neither text nor a number")
         return str(key)

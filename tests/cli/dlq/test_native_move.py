@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from penstock.deadletters.replay import native_move
-from penstock.deadletters.replay.native_move import MoveError, MoveNotOffered, Task
+from penstock.deadletters.replay.move_tasks import MoveError, MoveNotOffered, MoveTask
 from penstock.local import state
 from tests.support.cli_stack import Run, Stack
 from tests.support.moves import MemoryMoves
@@ -25,8 +25,8 @@ def stack(shop: Stack) -> Stack:
 def moves(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> MemoryMoves:
     """SQS's tasks in memory, in place of those that no local AWS has."""
     moves = MemoryMoves(25)
-    monkeypatch.setattr("penstock.cli.dlq.native_move.SqsMoves", lambda _client: moves)
-    monkeypatch.setattr(native_move, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("penstock.cli.dlq.native_move.SqsMoveTasks", lambda _client: moves)
+    monkeypatch.setattr(native_move, "_POLL_SECONDS", 0)
     return moves
 
 
@@ -83,9 +83,9 @@ def test_ctrl_c_cancels(
 ) -> None:
     """Pressed once, SQS is told to stop; what was moved stays moved and is counted: exit code 130."""
     look = moves.latest
-    pressed: list[Task] = []
+    pressed: list[MoveTask] = []
 
-    def press(arn: str) -> Task | None:
+    def press(arn: str) -> MoveTask | None:
         task = look(arn)
         if task and task.moved == 10 and not pressed:
             pressed.append(task)
@@ -107,7 +107,7 @@ def test_where_sqs_does_not_offer_it_the_way_out_is_told(
 ) -> None:
     """An endpoint without the operation ends with 1, and names the replay that needs none."""
 
-    def refuse(_arn: str) -> Task | None:
+    def refuse(_arn: str) -> MoveTask | None:
         raise MoveNotOffered("no such operation", "InvalidAction")
 
     monkeypatch.setattr(moves, "latest", refuse)
@@ -123,7 +123,7 @@ def test_a_move_that_cannot_be_followed_goes_on(
     """Where SQS cannot be asked after a task that has begun, nobody is sent to replay beside it."""
     look, looks = moves.latest, []
 
-    def refuse(arn: str) -> Task | None:
+    def refuse(arn: str) -> MoveTask | None:
         looks.append(arn)
         if len(looks) > 2:
             raise MoveError("SQS cannot be asked: ReadTimeoutError", "ReadTimeoutError")
@@ -132,7 +132,7 @@ def test_a_move_that_cannot_be_followed_goes_on(
     monkeypatch.setattr(moves, "latest", refuse)
     ended = run("dlq", "replay", "--all", "--native", "--yes")
     assert (ended.code, len(moves.asked)) == (1, 1)
-    assert "goes on by itself" in ended.err
+    assert "the task continues" in ended.err
     assert "Without --native" not in ended.err
 
 
@@ -141,7 +141,7 @@ def test_a_move_without_credentials_ends_as_such(
 ) -> None:
     """A caller that SQS refuses gets the code of no or wrong credentials, as everywhere else."""
 
-    def refuse(_arn: str) -> Task | None:
+    def refuse(_arn: str) -> MoveTask | None:
         refused = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListMessageMoveTasks")
         raise MoveError("SQS refused", "AccessDenied") from refused
 

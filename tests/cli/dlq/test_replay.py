@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from penstock.deadletters.archive.file import read_archive
 from penstock.deadletters.replay.canary import Canary
-from penstock.deadletters.replay_marker import Stamp
+from penstock.deadletters.replay_marker import ReplayMarker
 from penstock.queue import Attribute, Outgoing, SqsQueue
 from tests.support.cli_stack import PROGRAM, Run, Stack, id_of, letter
 from tests.support.ledgers import Ledger
@@ -292,7 +292,7 @@ def test_a_number_that_is_none_is_wrong_usage(folder: Path, run: Run, words: lis
 
 def test_the_loop_guard_leaves(shop: Stack, run: Run) -> None:
     """With --max-replays what was replayed as often is left, which is told and is no failure."""
-    shop.dead.send([Stamp(2, "a run").put_on(letter(1)), letter(2)])
+    shop.dead.send([ReplayMarker(2, "a run").attach_to(letter(1)), letter(2)])
     words = ("dlq", "replay", "--all", "--yes", "--max-replays", "2", "--json")
     tried = run(*words, "--dry-run")
     assert (tried.code, {row["id"]: row["would"] for row in tried.rows}[id_of(1)]) == (0, "left")
@@ -591,7 +591,7 @@ def test_a_full_disk_ends_a_purge(shop: Stack, run: Run, engine: Engine, monkeyp
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("penstock.deadletters.archive.file.Archive._settle", lambda _: full(0))
+    monkeypatch.setattr("penstock.deadletters.archive.file.Archive._sync", lambda _: full(0))
     ended = run("dlq", "purge", "--all", "--yes")
     assert (ended.code, ended.out) == (1, "")
     assert "No space left on device" in ended.err
