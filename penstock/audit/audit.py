@@ -17,8 +17,8 @@ from penstock.audit.reconcile import NOT_ODD, Discrepancy, QueueState
 from penstock.database.entries import LedgerState, count_outcomes, list_unsettled, standings
 from penstock.database.ledger import DEAD, PENDING
 from penstock.database.watchdog import Watchdog
-from penstock.deadletters.scan.chunks import in_groups
 from penstock.queue import Depth, Queue
+from penstock.queue.chunks import chunked
 
 _PAGE = 5000
 _SECONDS = 300.0
@@ -142,7 +142,7 @@ class _AuditRun:
         letters = self.result.letters
         with self.database.transaction(_SECONDS) as connection:
             self.result.counts = Counter(count_outcomes(connection, self.result.since))
-            for page in in_groups(letters.ids, _PAGE):
+            for page in chunked(letters.ids, _PAGE):
                 known = standings(connection, page)
                 for id_ in page:
                     self._judge(id_, known.get(id_))

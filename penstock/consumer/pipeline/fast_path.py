@@ -20,6 +20,7 @@ from penstock.consumer.pipeline.bisect import LATE, SLICE
 from penstock.consumer.pipeline.savepoint import Savepoint
 from penstock.consumer.pipeline.unit_of_work import ByKind, Work
 from penstock.database.engine import READ_ONLY
+from penstock.queue.chunks import chunked
 
 _SLOW = 0.25
 """After this part of the time each part of the batch is waited for, so that what has been done is known."""
@@ -95,8 +96,8 @@ class _Straight:
             if bound.kind in rest and bound.write.pipelined is pipelined:
                 # In one go where rows are locked: in the order of their keys, all of them.
                 size = SLICE if bound.write.key is None else len(rest[bound.kind])
-                for start in range(0, len(rest[bound.kind]), size):
-                    self._send(bound, rest[bound.kind][start : start + size])
+                for items in chunked(rest[bound.kind], size):
+                    self._send(bound, items)
 
     def _send(self, bound: Bound, items: Sequence[Item]) -> None:
         if bound.write.pipelined and (self._on_the_way >= SLICE or self._work.overdue(_SLOW)):

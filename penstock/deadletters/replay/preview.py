@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, written
-from penstock.deadletters.scan.chunks import in_groups
 from penstock.deadletters.scan.scan import look
 from penstock.queue import Queue
+from penstock.queue.chunks import chunked
 
 if TYPE_CHECKING:
     from penstock.consumer.dry_run import DryRunResult
@@ -68,7 +68,7 @@ def preview(
     # Only what is sent counts towards the limit, as in a replay.
     limit = plan.limit if plan.edit is None and plan.max_replays is None else None
     with closing(look(dead, plan.selector, limit=limit, on_page=on_page)) as found:
-        for some in in_groups(found, TRIED_AT_ONCE):
+        for some in chunked(found, TRIED_AT_ONCE):
             for one in _previewed(some, plan, try_out, left):
                 left = left if left is None or one.is_withheld else left - 1
                 yield one

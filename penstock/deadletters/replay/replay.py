@@ -20,6 +20,7 @@ from penstock.deadletters.replay.rate_limiter import Pace
 from penstock.deadletters.replay_marker import REPLAY_ATTRIBUTE
 from penstock.deadletters.scan.leases import LEASE_LOST, PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
 from penstock.queue import Outgoing, Queue, Received, Refusal
+from penstock.queue.chunks import chunked
 
 _HOPELESS: Final = 30
 REPLAYED_ALREADY: Final = "ReplayedAlready"
@@ -152,12 +153,12 @@ class _ReplayRun:
         meant = [found for found in map(DeadLetterMessage.of, page) if self._plan.selector.takes(found)]
         self._named.update(*map(self._plan.selector.names, meant))
         ready = list(self._ready(meant))
-        size = self._pace.slice_of(len(ready))
-        for start in range(0, len(ready), max(size, 1)):
-            some = ready[start : start + size]
+        left = len(ready)
+        for some in chunked(ready, self._pace.slice_of(left)):
+            left -= len(some)
             self._pace.wait_for(len(some))
             self._delete(self._send(some), leases)
-            if self._has_stopped(more=start + size < len(ready)):
+            if self._has_stopped(more=left > 0):
                 return
 
     def is_over(self) -> bool:

@@ -15,8 +15,8 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Final, Self
 
-from penstock.deadletters.scan.chunks import in_groups
 from penstock.queue import BATCH_LIMIT, Queue, Received
+from penstock.queue.chunks import chunked
 
 LEASE_LOST: Final = "LeaseLost"
 """Why a message is not deleted: its lease had run out."""
@@ -147,7 +147,7 @@ class Leases:
 
     def _release(self) -> None:
         """Make everything that is still held visible at once, where the queue lets us."""
-        for handles in in_groups(self._still_held(), _RELEASED_AT_ONCE):
+        for handles in chunked(self._still_held(), _RELEASED_AT_ONCE):
             leases = [(handle, 0) for handle in handles]
             if len(self._queue.change_visibility(leases)) == len(leases):
                 # The queue is away, or does not let us. They all run out by themselves.
