@@ -147,10 +147,10 @@ def _read(arn: str) -> str:
     """Read a secret from Secrets Manager, giving up within seconds: a caller is waiting for an answer."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (costly, and only here)
 
-    from penstock.aws import aws_client, in_haste  # noqa: PLC0415
+    from penstock.aws import aws_client, fail_fast_config  # noqa: PLC0415
 
     try:
-        with closing(aws_client("secretsmanager", in_haste(read_timeout=2))) as client:
+        with closing(aws_client("secretsmanager", fail_fast_config(read_timeout=2))) as client:
             return str(client.get_secret_value(SecretId=arn)["SecretString"])
     except ClientError as error:
         raise SecretUnavailable(f"the secret {arn} cannot be read: {error.response['Error']['Code']}") from error

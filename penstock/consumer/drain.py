@@ -23,7 +23,7 @@ from penstock.consumer.pipeline.transaction import land
 from penstock.database import drain_engine
 from penstock.database.watchdog import Watchdog
 from penstock.intents import Contract, WriteIntent, kind_of
-from penstock.queue import Payloads, Queue, SqsQueue, own_payloads
+from penstock.queue import Payloads, Queue, SqsQueue, payload_store
 from penstock.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ class Drain:
     @cached_property
     def _redeeming(self) -> Redeeming:
         settings = self._settings
-        payloads = self._given_payloads or own_payloads(settings.payload_bucket)
+        payloads = self._given_payloads or payload_store(settings.payload_bucket)
         return Redeeming(payloads, settings.payload_limit, self.contract)
 
     @cached_property

@@ -11,7 +11,7 @@ from penstock.producer.addressing import Addressing
 from penstock.producer.errors import NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.large import SendBatch
 from penstock.producer.trace import Trace, current_trace
-from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, own_payloads
+from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, payload_store
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
@@ -91,7 +91,7 @@ class Producer:
     @cached_property
     def _payloads(self) -> Payloads | None:
         """Where large intents rest; only what has one imports and makes what speaks to S3."""
-        return self._given_payloads or own_payloads(self._settings.payload_bucket)
+        return self._given_payloads or payload_store(self._settings.payload_bucket)
 
     def _key(self) -> str:
         """Return the receipts' key; asked for before anything is sent, so that what is kept gets its receipt."""

@@ -113,12 +113,12 @@ def _agree(head: Envelope[Any], envelope: Envelope[Any]) -> bool:
 
 
 def _lacking(unread: FetchFailure) -> Fault:
-    match unread.lack:
+    match unread.error:
         case PayloadError.MISSING:
             return _MISSING
-        case PayloadError.OF_OTHER_SIZE:
+        case PayloadError.SIZE_MISMATCH:
             return _ALTERED
         case PayloadError.DENIED:
             return DeploymentFault(Cause("payload-denied", fields=(unread.code,)))
-        case PayloadError.AWAY:
+        case PayloadError.UNAVAILABLE:
             return PayloadFault(Cause("payload-unavailable", fields=(unread.code,)))

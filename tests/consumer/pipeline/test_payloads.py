@@ -97,7 +97,7 @@ def test_a_large_intent_lands(large: Large) -> None:
 
 def test_only_what_is_too_large_goes_to_the_bucket(large: Large) -> None:
     """What fits in a message asks nothing of the bucket, and imports nothing for it."""
-    large.payloads.away = "SlowDown"
+    large.payloads.unavailable = "SlowDown"
     large.producer.emit(PaperFiled(name="x" * 1_000_000))
     assert "dataref" not in large.queue.bodies[0]
     code = (
@@ -125,7 +125,7 @@ def test_the_limit_of_large_intents(large: Large) -> None:
     assert (large.payloads.objects, large.queue.messages) == ({}, [])
 
 
-@pytest.mark.parametrize(("unwell", "retryable"), [("away", True), ("denied", False)])
+@pytest.mark.parametrize(("unwell", "retryable"), [("unavailable", True), ("denied", False)])
 def test_no_receipt_where_the_payload_was_not_kept(large: Large, unwell: str, retryable: bool) -> None:
     """A put that failed is not kept, and no message refers to it; the small one beside it is."""
     setattr(large.payloads, unwell, "Code")
@@ -159,7 +159,7 @@ def test_without_patience_nothing_is_put_or_sent(large: Large) -> None:
 def test_nothing_overtakes_a_large_intent_that_was_not_kept() -> None:
     """On a FIFO queue nothing of its group is sent behind a payload that was not put."""
     queue, payloads = MemoryQueue(fifo=True), MemoryPayloads()
-    payloads.away = "SlowDown"
+    payloads.unavailable = "SlowDown"
     intents = [PaperFiled(name="a"), PaperFiled(name=LARGE), PaperFiled(name="b"), PaperFiled(name="c")]
     with pytest.raises(NotAcknowledged) as caught:
         Producer(SETTINGS, queue, payloads).emit_many(
@@ -241,7 +241,7 @@ def test_an_intent_may_have_a_field_of_that_name(large: Large) -> None:
     assert large.names == ['"dataref"', "dataref"]
 
 
-@pytest.mark.parametrize("unwell", ["away", "denied"])
+@pytest.mark.parametrize("unwell", ["unavailable", "denied"])
 def test_a_sick_bucket_dead_letters_nothing(large: Large, unwell: str, caplog: pytest.LogCaptureFixture) -> None:
     """While S3 is away, or refuses, what rests there goes back alone, and no payload is logged."""
     large.producer.emit(PaperFiled(name=LARGE))
@@ -250,7 +250,7 @@ def test_a_sick_bucket_dead_letters_nothing(large: Large, unwell: str, caplog: p
         assert len(large([*(message.body for message in large.queue.messages), sealed("small")])) == 1
     assert (large.names, large.dead_letters.messages) == (["small"], [])
     levels = {record.levelno for record in caplog.records if getattr(record, "action", "") == "handed_back"}
-    assert levels == {logging.WARNING if unwell == "away" else logging.ERROR}
+    assert levels == {logging.WARNING if unwell == "unavailable" else logging.ERROR}
     assert "xxxx" not in caplog.text
     setattr(large.payloads, unwell, None)
     assert large.drained() == []
@@ -259,7 +259,7 @@ def test_a_sick_bucket_dead_letters_nothing(large: Large, unwell: str, caplog: p
 
 def test_a_sick_bucket_is_told_once(large: Large, caplog: pytest.LogCaptureFixture) -> None:
     """However many large intents go back for one cause, the log has a line for it, with their number."""
-    large.payloads.away = "SlowDown"
+    large.payloads.unavailable = "SlowDown"
     assert len(large([large.rest(sealed(name)) for name in "abc"])) == 3
     told = [vars(record) for record in caplog.records if getattr(record, "action", "") == "handed_back"]
     assert [(row["fault"], row["records"]) for row in told] == [("PayloadFault", 3)]
@@ -271,7 +271,7 @@ def test_a_sick_bucket_trips_no_breaker(large: Large, monkeypatch: pytest.Monkey
     monkeypatch.setattr("penstock.consumer.breaker.breaker.lambda_client", lambda: stub)
     vars(large.drain)["_given_settings"] = Settings(payload_bucket="payloads", event_source_mapping="mapping")
     large.producer.emit(PaperFiled(name=LARGE))
-    large.payloads.away = "SlowDown"
+    large.payloads.unavailable = "SlowDown"
     event = sqs_event([message.body for message in large.queue.messages])
     assert len(large.drain.handler(event, LambdaContext(8))["batchItemFailures"]) == 1
     assert stub.calls == []
