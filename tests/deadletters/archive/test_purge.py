@@ -89,7 +89,7 @@ def test_what_expires_meanwhile_counts_as_deleted(tmp_path: Path) -> None:
 
     def expire(call: str) -> None:
         if call == "delete":
-            stage.dead._kept.clear()
+            stage.dead._stored.clear()
 
     with Archive(tmp_path / "x") as archive:
         done = purge(Meddled(stage.dead, expire), Selector.all(), archive, clock=stage.clock)
