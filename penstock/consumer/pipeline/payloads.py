@@ -99,7 +99,7 @@ def _references(batch: Batch, contract: Contract) -> Mapping[Item, Reference]:
     found = [item for item in batch.items if may_refer(item.record["body"])]
     references = {item: known for item in found if (known := read_reference(item.record["body"]))}
     for item, reference in references.items():
-        item.envelope = replace(reference, type=contract.present(reference.type))
+        item.envelope = replace(reference, type=contract.current_name(reference.type))
     return references
 
 
