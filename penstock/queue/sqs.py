@@ -75,8 +75,8 @@ class SqsQueue:
 
     def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
         """Send in as few calls as the limits allow, several at once; a retry sends the refused entries only."""
-        deadline = self._deadline(timeout_seconds)
         refused = {i: INVALID_BODY for i, message in enumerate(messages) if not is_utf8(message.body)}
+        deadline = self._deadline(timeout_seconds)
         if self.fifo:
             return self._send_in_order(messages, refused, deadline)
         batches = message_batches((i, message) for i, message in enumerate(messages) if i not in refused)
