@@ -18,8 +18,8 @@ from penstock.audit.reconcile import BENIGN, Discrepancy, QueueState
 from penstock.database.entries import LedgerState, count_outcomes, list_unsettled, standings
 from penstock.database.ledger import DEAD, PENDING
 from penstock.database.watchdog import Watchdog
-from penstock.deadletters.scan.chunks import in_groups
 from penstock.queue import Depth, Queue
+from penstock.queue.chunks import chunked
 
 _PAGE = 5000
 _SECONDS = 300.0
@@ -146,7 +146,7 @@ class _AuditRun:
         dlq, counts = self.account.dlq, self.account.counts
         with self.database.transaction(_SECONDS) as connection:
             counts.update(count_outcomes(connection, self.account.since))
-            for page in in_groups(dlq.ids, _PAGE):
+            for page in chunked(dlq.ids, _PAGE):
                 entries = standings(connection, page)
                 for id_ in page:
                     self._reconcile(id_, entries.get(id_))

@@ -23,7 +23,7 @@ from penstock.consumer.pipeline.transaction import write_batch
 from penstock.consumer.resources import Resources
 from penstock.database import drain_engine
 from penstock.intents import Contract, WriteIntent, kind_of
-from penstock.queue import Payloads, Queue, own_payloads
+from penstock.queue import Payloads, Queue, payload_store
 from penstock.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class Drain:
     @cached_property
     def _payload_fetcher(self) -> PayloadFetcher:
         settings = self._resources.settings
-        payloads = self._payloads or own_payloads(settings.payload_bucket)
+        payloads = self._payloads or payload_store(settings.payload_bucket)
         return PayloadFetcher(payloads, settings.payload_limit, self.contract)
 
 

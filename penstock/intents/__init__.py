@@ -1,4 +1,4 @@
-"""The contract between the two sides: intents, their kinds and ids, the envelope, receipts."""
+"""The contract between producer and consumer: intents, their kinds and ids, envelopes, receipts."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -33,12 +33,11 @@ __all__ = [
     "verify",
 ]
 
-
-_READING = ("Contract", "Envelope", "EnvelopeError")
+_LAZY = ("Contract", "Envelope", "EnvelopeError")
 
 
 def __getattr__(name: str) -> Any:
-    """Import what reads envelopes for who asks for it: a producer's function starts sooner without."""
-    if name in _READING:
+    """Import the decoder of envelopes on first use: a producer does not need it, and starts faster without it."""
+    if name in _LAZY:
         return getattr(import_module("penstock.intents.envelope"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

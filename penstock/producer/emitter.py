@@ -11,7 +11,7 @@ from penstock.producer.addressing import EmitCall, EmitManyOptions, EmitOptions
 from penstock.producer.errors import NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.large import SendBatch
 from penstock.producer.trace import Trace, current_trace
-from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, own_payloads
+from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, payload_store
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
@@ -69,7 +69,7 @@ class Producer:
     @cached_property
     def _payloads(self) -> Payloads | None:
         """The bucket for large intents. The S3 client is imported and made for the first large intent only."""
-        return self._given_payloads or own_payloads(self._settings.payload_bucket)
+        return self._given_payloads or payload_store(self._settings.payload_bucket)
 
     def _receipt_key(self) -> str:
         try:

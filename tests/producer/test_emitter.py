@@ -76,7 +76,7 @@ def test_a_known_key_stays_good(secrets: Secrets, caplog: pytest.LogCaptureFixtu
         tokens.append(producer.emit(NoteTaken(text="a")))
     assert all(verify(str(token), "one") for token in tokens)
     assert (secrets.calls, len(queue.messages)) == (2, 4)
-    assert "the known value is kept" in caplog.text
+    assert "the known value stays in use" in caplog.text
     secrets.text = "two"
     secrets.clock.advance(2)
     assert verify(str(producer.emit(NoteTaken(text="a"))), "two")
@@ -341,13 +341,13 @@ def test_missing_settings_are_all_named() -> None:
     with pytest.raises(SettingsError) as caught:
         Producer(Settings())
     for variable in ("PENSTOCK_QUEUE_URL", "PENSTOCK_RECEIPT_KEY", "PENSTOCK_SOURCE"):
-        assert f"{variable} is not set: it is " in str(caught.value)
+        assert f"{variable} is not set (the " in str(caught.value)
 
 
 def test_a_bad_setting_is_named() -> None:
     """A setting with a bad value is named, with the values that are allowed."""
     for text in ("0", "-1", "many", "1.5", "²"):
-        with pytest.raises(SettingsError, match="PENSTOCK_POOL_SIZE must be a whole number above 0"):
+        with pytest.raises(SettingsError, match="PENSTOCK_POOL_SIZE must be a whole number, 1 or greater"):
             Settings.from_environment({"PENSTOCK_POOL_SIZE": text})
 
 

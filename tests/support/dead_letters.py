@@ -21,7 +21,8 @@ from penstock.deadletters import (
 )
 from penstock.queue import Attribute, Depth, Outgoing, Queue, Received, Refusal
 from penstock.testing.clock import ManualClock
-from penstock.testing.queue import Call, MemoryQueue
+from penstock.testing.injection import Call
+from penstock.testing.queue import MemoryQueue
 
 T = TypeVar("T")
 

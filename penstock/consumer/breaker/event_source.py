@@ -11,7 +11,7 @@ from uuid import UUID
 
 from botocore.exceptions import ClientError
 
-from penstock.aws import aws_client, in_haste
+from penstock.aws import aws_client, fail_fast_config
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -32,7 +32,7 @@ class MappingNotFound(Exception):
 
 def lambda_client() -> "LambdaClient":
     """Make a Lambda client whose calls take 3 s at most: the rest of an invocation has to do for several."""
-    made: LambdaClient = aws_client("lambda", in_haste(read_timeout=2, attempts=1))
+    made: LambdaClient = aws_client("lambda", fail_fast_config(read_timeout=2, attempts=1))
     return made
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from penstock.consumer.faults.sqlstate import about_the_statement, fault_of
 from penstock.consumer.faults.tree import Cause, DataFault, DeploymentFault, EnvironmentFault, Fault
 from penstock.consumer.pipeline.savepoint import Savepoint
+from penstock.queue.chunks import chunked
 
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ def write_bisecting(
         psycopg.Error: the same.
     """
     faults: dict[T, Fault] = {}
-    sets = [things[start : start + SLICE] for start in range(0, len(things), SLICE)][::-1]
+    sets: list[Sequence[T]] = list(reversed(list(chunked(things, SLICE))))
     savepoint = Savepoint(connection)
     while sets:
         some = sets.pop()

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import Cause, DataFault, NotYetFault
 from penstock.intents import Contract, EnvelopeError
+from penstock.queue.chunks import chunked
 
 PART = 250
 """How many records are decoded at a time. Postgres writes the part before in the meantime."""
@@ -24,16 +25,15 @@ class StreamDecoder:
         self._items = batch.items
         self._fetched = fetched
         self._contract = contract
-        self._decoded = 0
+        self._decoded_parts = 0
 
     def parts(self) -> Iterator[Sequence[Item]]:
         """Go through the batch part by part, and decode each part that has not been decoded yet."""
-        for start in range(0, len(self._items), PART):
-            part = self._items[start : start + PART]
-            if start >= self._decoded:
+        for number, part in enumerate(chunked(self._items, PART), 1):
+            if number > self._decoded_parts:
                 unread = [item for item in part if item not in self._fetched] if self._fetched else part
                 decode(unread, self._contract)
-                self._decoded = start + PART
+                self._decoded_parts = number
             yield part
 
     def has_envelopes(self) -> bool:

@@ -20,6 +20,7 @@ from penstock.consumer.pipeline.bisect import LATE, SLICE
 from penstock.consumer.pipeline.savepoint import Savepoint
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
 from penstock.database.engine import READ_ONLY
+from penstock.queue.chunks import chunked
 
 _SLOW = 0.25
 """After this part of the time each statement is waited for, so that it is known what has been written."""
@@ -98,8 +99,8 @@ class _FastWriter:
                 # A keyed mode locks rows: all in one statement, so that they are locked in the order of their
                 # keys.
                 size = SLICE if bound.write.key is None else len(rest[bound.kind])
-                for start in range(0, len(rest[bound.kind]), size):
-                    self._send(bound, rest[bound.kind][start : start + size])
+                for items in chunked(rest[bound.kind], size):
+                    self._send(bound, items)
 
     def _send(self, bound: Bound, items: Sequence[Item]) -> None:
         if bound.write.pipelined and (self._unanswered >= SLICE or self._work.has_used(_SLOW)):

@@ -106,7 +106,7 @@ def _references(batch: Batch, contract: Contract) -> Mapping[Item, Reference]:
     found = [item for item in batch.items if may_refer(item.record["body"])]
     references = {item: known for item in found if (known := read_reference(item.record["body"]))}
     for item, reference in references.items():
-        item.envelope = replace(reference, type=contract.present(reference.type))
+        item.envelope = replace(reference, type=contract.current_name(reference.type))
     return references
 
 
@@ -123,7 +123,7 @@ def _fetch_fault(failure: FetchFailure) -> Fault:
     match failure.error:
         case PayloadError.MISSING:
             return _MISSING
-        case PayloadError.WRONG_SIZE:
+        case PayloadError.SIZE_MISMATCH:
             return _ALTERED
         case PayloadError.DENIED:
             return DeploymentFault(Cause("payload-denied", fields=(failure.code,)))

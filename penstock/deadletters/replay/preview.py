@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build_message
-from penstock.deadletters.scan.chunks import in_groups
 from penstock.deadletters.scan.scan import scan
 from penstock.queue import Queue
+from penstock.queue.chunks import chunked
 
 if TYPE_CHECKING:
     from penstock.consumer.dry_run import DryRunResult
@@ -68,7 +68,7 @@ def preview(
     # Only messages that would be sent count towards the limit, as in a replay.
     limit = plan.limit if plan.edit is None and plan.max_replays is None else None
     with closing(scan(dead, plan.selector, limit=limit, on_page=on_page)) as found:
-        for batch in in_groups(found, DRY_RUN_BATCH):
+        for batch in chunked(found, DRY_RUN_BATCH):
             for one in _preview_batch(batch, plan, dry_run, left):
                 left = left if left is None or one.is_skipped else left - 1
                 yield one

@@ -14,8 +14,8 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Final, Self
 
-from penstock.deadletters.scan.chunks import in_groups
 from penstock.queue import BATCH_LIMIT, Queue, Received
+from penstock.queue.chunks import chunked
 
 LEASE_LOST: Final = "LeaseLost"
 """Why a message was not deleted: its lease had expired."""
@@ -148,7 +148,7 @@ class Leases:
 
     def _release(self) -> None:
         """Make all messages that are still leased visible again, if the queue allows it."""
-        for handles in in_groups(self._valid_handles(), _RELEASE_BATCH):
+        for handles in chunked(self._valid_handles(), _RELEASE_BATCH):
             leases = [(handle, 0) for handle in handles]
             if len(self._queue.change_visibility(leases)) == len(leases):
                 # The queue is away, or refuses. The leases expire by themselves.

@@ -98,7 +98,7 @@ def test_a_large_intent_is_written(large: Large) -> None:
 
 def test_only_large_intents_go_to_the_bucket(large: Large) -> None:
     """An intent that fits in a message does not use the bucket, and imports nothing for it."""
-    large.payloads.away = "SlowDown"
+    large.payloads.unavailable = "SlowDown"
     large.producer.emit(PaperFiled(name="x" * 1_000_000))
     assert "dataref" not in large.queue.bodies[0]
     code = (
@@ -126,7 +126,7 @@ def test_the_limit_of_large_intents(large: Large) -> None:
     assert (large.payloads.objects, large.queue.messages) == ({}, [])
 
 
-@pytest.mark.parametrize(("unwell", "retryable"), [("away", True), ("denied", False)])
+@pytest.mark.parametrize(("unwell", "retryable"), [("unavailable", True), ("denied", False)])
 def test_no_receipt_if_the_payload_was_not_stored(large: Large, unwell: str, retryable: bool) -> None:
     """If the put fails, the intent is not acknowledged and no message refers to it; a small intent is sent."""
     setattr(large.payloads, unwell, "Code")
@@ -160,7 +160,7 @@ def test_without_time_nothing_is_put_or_sent(large: Large) -> None:
 def test_nothing_overtakes_a_large_intent_that_was_not_stored() -> None:
     """On a FIFO queue nothing of its group is sent after a payload that was not put."""
     queue, payloads = MemoryQueue(fifo=True), MemoryPayloads()
-    payloads.away = "SlowDown"
+    payloads.unavailable = "SlowDown"
     intents = [PaperFiled(name="a"), PaperFiled(name=LARGE), PaperFiled(name="b"), PaperFiled(name="c")]
     with pytest.raises(NotAcknowledged) as caught:
         Producer(SETTINGS, queue, payloads).emit_many(
@@ -242,7 +242,7 @@ def test_the_word_dataref_in_data_is_no_reference(large: Large) -> None:
     assert large.names == ['"dataref"', "dataref"]
 
 
-@pytest.mark.parametrize("unwell", ["away", "denied"])
+@pytest.mark.parametrize("unwell", ["unavailable", "denied"])
 def test_an_unwell_bucket_dead_letters_nothing(
     large: Large, unwell: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -253,7 +253,7 @@ def test_an_unwell_bucket_dead_letters_nothing(
         assert len(large([*(message.body for message in large.queue.messages), sealed("small")])) == 1
     assert (large.names, large.dead_letters.messages) == (["small"], [])
     levels = {record.levelno for record in caplog.records if getattr(record, "action", "") == "handed_back"}
-    assert levels == {logging.WARNING if unwell == "away" else logging.ERROR}
+    assert levels == {logging.WARNING if unwell == "unavailable" else logging.ERROR}
     assert "xxxx" not in caplog.text
     setattr(large.payloads, unwell, None)
     assert large.drained() == []
@@ -262,7 +262,7 @@ def test_an_unwell_bucket_dead_letters_nothing(
 
 def test_an_unwell_bucket_is_logged_once(large: Large, caplog: pytest.LogCaptureFixture) -> None:
     """If several large intents go back for one cause, the log has one line with their number."""
-    large.payloads.away = "SlowDown"
+    large.payloads.unavailable = "SlowDown"
     assert len(large([large.store(sealed(name)) for name in "abc"])) == 3
     logged = [vars(record) for record in caplog.records if getattr(record, "action", "") == "handed_back"]
     assert [(row["fault"], row["records"]) for row in logged] == [("PayloadFault", 3)]
@@ -274,7 +274,7 @@ def test_an_unwell_bucket_trips_no_breaker(engine: Engine, monkeypatch: pytest.M
     monkeypatch.setattr("penstock.consumer.breaker.breaker.lambda_client", lambda: stub)
     large = Large(engine, replace(SETTINGS, event_source_mapping="mapping"))
     large.producer.emit(PaperFiled(name=LARGE))
-    large.payloads.away = "SlowDown"
+    large.payloads.unavailable = "SlowDown"
     event = sqs_event([message.body for message in large.queue.messages])
     assert len(large.drain.handler(event, LambdaContext(8))["batchItemFailures"]) == 1
     assert stub.calls == []

@@ -100,7 +100,7 @@ def test_what_expires_meanwhile_counts_as_deleted(tmp_path: Path) -> None:
 
     def expire(call: str) -> None:
         if call == "delete":
-            queues.dead._kept.clear()
+            queues.dead._stored.clear()
 
     with Archive(tmp_path / "x") as archive:
         done = purge(InterceptedQueue(queues.dead, expire), Selector.all(), archive, clock=queues.clock)
