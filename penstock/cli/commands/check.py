@@ -12,7 +12,7 @@ from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import print_line
 from penstock.cli.support.service import DRAIN, TargetArgument, import_drain
 from penstock.consumer import Drain
-from penstock.consumer.schema_check.check import inspect
+from penstock.consumer.schema_check.check import check_schema
 from penstock.consumer.schema_check.finding import Finding, Severity
 
 EPILOG = (
@@ -42,7 +42,7 @@ def check(
     kinds = _kinds(target, drain)
     url = find_database(database_url, at)
     with connecting(url) as engine:
-        findings = inspect(engine, drain)
+        findings = check_schema(engine, drain)
     _print(kinds, findings, as_json=as_json)
     _tell(findings)
 
