@@ -14,8 +14,8 @@ from uuid import UUID
 from penstock.audit.dlq_index import Census
 from penstock.audit.id_store import IdFile, keep_ids
 from penstock.audit.reconcile import NOT_ODD, Discrepancy, QueueState
-from penstock.database.entries import LedgerState, count_outcomes, list_unsettled, standings
 from penstock.database.ledger import DEAD, PENDING
+from penstock.database.ledger_entries import LedgerState, count_outcomes, find_states, list_unsettled
 from penstock.database.watchdog import Watchdog
 from penstock.deadletters.scan.chunks import in_groups
 from penstock.queue import Depth, Queue
@@ -143,7 +143,7 @@ class _AuditRun:
         with self.database.transaction(_SECONDS) as connection:
             self.result.counts = Counter(count_outcomes(connection, self.result.since))
             for page in in_groups(letters.ids, _PAGE):
-                known = standings(connection, page)
+                known = find_states(connection, page)
                 for id_ in page:
                     self._judge(id_, known.get(id_))
                     self.result.counts[DEAD] += id_ not in known
@@ -159,7 +159,7 @@ class _AuditRun:
         """Place each of these, and judge it."""
         with self.database.transaction(_SECONDS) as connection:
             for page in asked.pages(_PAGE):
-                known = standings(connection, page)
+                known = find_states(connection, page)
                 for id_ in page:
                     verdict = self._judge(id_, known.get(id_))
                     if verdict not in {Discrepancy.LOST, Discrepancy.FORGOTTEN}:

@@ -13,7 +13,7 @@ class Outcome:
     Attributes:
         id: the intent's id.
         status: `pending` until the ledger knows better.
-        stated_at: when the intent was stated, once the ledger knows of it.
+        created_at: when the intent was created, once the ledger knows of it.
         settled_at: when its outcome was entered in the ledger.
         reused_at: when something else came under the same id, which had no effect.
         reason: of a dead intent, the stable word for the cause; it holds no value of the intent.
@@ -22,7 +22,7 @@ class Outcome:
 
     id: UUID
     status: Literal["pending", "applied", "stale", "dead"]
-    stated_at: datetime | None = None
+    created_at: datetime | None = None
     settled_at: datetime | None = None
     reused_at: datetime | None = None
     reason: str | None = None

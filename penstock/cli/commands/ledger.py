@@ -1,6 +1,5 @@
 """`penstock ledger`: what the ledger knows of one intent."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from penstock.cli.support.database import DatabaseOption, connecting, find_datab
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import print_line
-from penstock.database.entries import Entry, find_entry
+from penstock.database.ledger_entries import LedgerEntry, find_entry
 from penstock.database.retention import KEPT_DAYS
 from penstock.database.watchdog import Watchdog
 from penstock.intents.receipts import identify
@@ -76,8 +75,8 @@ def id_of(text: str) -> UUID:
         raise Failure(f"{text.strip()[:80]!r} is neither an intent's id nor a receipt", USAGE) from None
 
 
-def _print(entry: Entry, *, as_json: bool) -> None:
-    row = {name: _plain(value) for name, value in asdict(entry).items()}
+def _print(entry: LedgerEntry, *, as_json: bool) -> None:
+    row = {name: _plain(value) for name, value in entry.as_row().items()}
     if as_json:
         print_line(row, as_json=True)
         return

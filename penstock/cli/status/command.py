@@ -14,7 +14,7 @@ from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import format_duration, print_line
-from penstock.database.figures import WINDOW_SECONDS, Figures
+from penstock.database.ledger_stats import WINDOW_SECONDS, LedgerStats
 
 EPILOG = (
     "Examples: penstock status · penstock status --stage dev --watch · penstock status --json | jq .drain · "
@@ -130,12 +130,12 @@ def _dead_letters(snapshot: Snapshot) -> str | None:
     return f"about {snapshot.dead_letters.total:,}{soon}" if snapshot.dead_letters.total else "none"
 
 
-def _drain(figures: Figures) -> str:
+def _drain(figures: LedgerStats) -> str:
     settled = f"{figures.applied:,} applied, {figures.stale:,} stale, {figures.dead:,} dead"
     return f"{figures.per_second:,.1f}/s in the last minute: {settled}"
 
 
-def _times(figures: Figures) -> str:
+def _times(figures: LedgerStats) -> str:
     """Write the times from emit to commit."""
     if figures.p50_seconds is None or figures.p99_seconds is None:
         return "nothing landed in the last minute"
@@ -159,7 +159,7 @@ def row_of(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _figures(figures: Figures) -> dict[str, Any]:
+def _figures(figures: LedgerStats) -> dict[str, Any]:
     known = asdict(figures)
     del known["connections"]
     first = {"first_dead_at": _time(figures.first_dead_at)}

@@ -27,7 +27,11 @@ def outcome_answer(receipt: str, outcome: Outcome, *, waited: int = 0) -> dict[s
 
 
 def _body(receipt: str, outcome: Outcome) -> dict[str, Any]:
-    times = {name: getattr(outcome, name) for name in ("stated_at", "settled_at", "reused_at")}
+    times = {
+        "stated_at": outcome.created_at,
+        "settled_at": outcome.settled_at,
+        "reused_at": outcome.reused_at,
+    }
     found = _problem(outcome)
     return {
         "id": str(outcome.id),
