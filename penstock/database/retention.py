@@ -55,8 +55,8 @@ _SWAP = (
     *_swap_names("TABLE"),
     *(rename for suffix in _SUFFIXES for rename in _swap_names("INDEX", suffix)),
 )
-# A tombstone that a deletion is renewing is skipped, or found renewed once it is locked; the next run will see.
-_UNBURY = text(
+# A tombstone that a deletion is renewing is locked, and therefore skipped; the next run checks it again.
+_DELETE_TOMBSTONES = text(
     "DELETE FROM penstock.tombstone WHERE ctid = ANY (ARRAY("
     " SELECT ctid FROM penstock.tombstone WHERE buried_at < now() - make_interval(days => :days)"
     " ORDER BY buried_at LIMIT :batch FOR UPDATE SKIP LOCKED))"
@@ -97,7 +97,7 @@ def prune(database: Watchdog, seconds: float) -> Pruned:
     started = time.monotonic()
     halfway, last_call, end = (started + seconds * part for part in (0.5, 0.75, 1))
     rotation = _rotate(database, halfway, end)
-    tombstones = _unbury(database, last_call, end)
+    tombstones = _delete_tombstones(database, last_call, end)
     return Pruned(rotation, tombstones, round(time.monotonic() - started, 3))
 
 
@@ -136,11 +136,11 @@ def _swap(database: Watchdog, end: float) -> bool:
     return True
 
 
-def _unbury(database: Watchdog, until: float, end: float) -> int:
+def _delete_tombstones(database: Watchdog, until: float, end: float) -> int:
     """Delete old tombstones, batch by batch; return how many."""
     count, deleted = 0, _BATCH
     while deleted == _BATCH and time.monotonic() < until:
         with database.transaction(end - time.monotonic()) as connection:
-            deleted = connection.execute(_UNBURY, {"days": KEPT_DAYS, "batch": _BATCH}).rowcount
+            deleted = connection.execute(_DELETE_TOMBSTONES, {"days": KEPT_DAYS, "batch": _BATCH}).rowcount
         count += deleted
     return count

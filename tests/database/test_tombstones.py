@@ -57,7 +57,7 @@ def test_tombstones_are_found_by_their_age(bench: Bench) -> None:
     bench.run("ANALYZE penstock.tombstone")
     with bench.engine.connect() as connection:
         plan = connection.scalars(
-            text(f"EXPLAIN {retention._UNBURY.text}"), {"days": MONTH, "batch": retention._BATCH}
+            text(f"EXPLAIN {retention._DELETE_TOMBSTONES.text}"), {"days": MONTH, "batch": retention._BATCH}
         ).all()
     assert any("tombstone_buried_at" in line for line in plan), plan
     assert not any("Seq Scan" in line for line in plan), plan

@@ -55,11 +55,11 @@ class Probe:
         engine: Engine | None = None,
         client: "LambdaClient | None" = None,
     ) -> None:
-        """Make it; settings are read from the environment at the first invocation unless given here.
+        """Make a probe. Without settings, it reads them from the environment at the first invocation.
 
         Args:
-            settings: in place of the environment's.
-            engine: in place of the one that the settings name.
+            settings: used instead of the environment.
+            engine: used instead of one for the database that the settings name.
             client: a boto3 Lambda client; by default that of `event_source.lambda_client`.
         """
         self._given_settings = settings
