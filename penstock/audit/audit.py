@@ -15,8 +15,8 @@ from uuid import UUID
 from penstock.audit.dlq_index import DlqIndex
 from penstock.audit.id_store import IdStore, store_ids
 from penstock.audit.reconcile import BENIGN, Discrepancy, QueueState
-from penstock.database.entries import LedgerState, count_outcomes, list_unsettled, standings
 from penstock.database.ledger import DEAD, PENDING
+from penstock.database.ledger_entries import LedgerState, count_outcomes, find_states, list_unsettled
 from penstock.database.watchdog import Watchdog
 from penstock.queue import Depth, Queue
 from penstock.queue.chunks import chunked
@@ -147,7 +147,7 @@ class _AuditRun:
         with self.database.transaction(_SECONDS) as connection:
             counts.update(count_outcomes(connection, self.account.since))
             for page in chunked(dlq.ids, _PAGE):
-                entries = standings(connection, page)
+                entries = find_states(connection, page)
                 for id_ in page:
                     self._reconcile(id_, entries.get(id_))
                     counts[DEAD] += id_ not in entries
@@ -163,7 +163,7 @@ class _AuditRun:
         """Count and reconcile each of these intents."""
         with self.database.transaction(_SECONDS) as connection:
             for page in given.pages(_PAGE):
-                entries = standings(connection, page)
+                entries = find_states(connection, page)
                 for id_ in page:
                     discrepancy = self._reconcile(id_, entries.get(id_))
                     if discrepancy not in {Discrepancy.LOST, Discrepancy.FORGOTTEN}:

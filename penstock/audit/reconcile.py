@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from penstock.database.entries import LedgerState
 from penstock.database.ledger import DEAD, PENDING
+from penstock.database.ledger_entries import LedgerState
 from penstock.database.retention import KEPT_DAYS
 from penstock.intents.ids import time_of
 

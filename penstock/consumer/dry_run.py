@@ -101,7 +101,7 @@ def dry_run(drain: Drain, engine: Engine, bodies: Sequence[str], *, seconds: flo
 
     @contextmanager
     def begin(limit: float) -> Iterator[Connection]:
-        with _watched(engine).undone(limit) as connection:
+        with _watched(engine).rolled_back(limit) as connection:
             connection.execute(_NO_COMMIT)
             connection.execute(_IDLE_LIMIT, {"limit": str(int(limit * 1000))})
             yield connection

@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from penstock.consumer.faults.sqlstate import fault_of
 from penstock.consumer.resources import Resources
 from penstock.database import reader_engine
-from penstock.database.entries import find_entry
 from penstock.database.ledger import PENDING
+from penstock.database.ledger_entries import find_entry
 from penstock.database.retention import KEPT_DAYS
 from penstock.intents import Outcome, OutcomeExpired, OutcomeUnavailable, Receipt, verify
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
@@ -71,12 +71,12 @@ class Outcomes:
                 raise OutcomeExpired("older than what the ledger keeps")
             return Outcome(receipt.id, "pending")
         if row.outcome == PENDING:
-            return Outcome(receipt.id, "pending", row.stated_at)
+            return Outcome(receipt.id, "pending", row.created_at)
         fault = row.fault or {}
         return Outcome(
             receipt.id,
             row.outcome,
-            row.stated_at,
+            row.created_at,
             row.settled_at,
             row.reused_at,
             fault.get("reason"),

@@ -11,7 +11,7 @@ from penstock.cli.support.errors import FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line
 from penstock.cli.support.service import DRAIN, TargetArgument, import_drain
-from penstock.consumer.schema_check.check import inspect
+from penstock.consumer.schema_check.check import check_schema
 from penstock.consumer.schema_check.finding import Finding, Severity
 
 EPILOG = (
@@ -42,7 +42,7 @@ def check(
     if not kinds:
         raise Failure(f"{target} writes nothing: name the drain that the service deploys", USAGE)
     with open_engine(find_database(database_url, at)) as engine:
-        findings = inspect(engine, drain)
+        findings = check_schema(engine, drain)
     _print(kinds, findings, as_json=as_json)
     _summarize(findings)
 

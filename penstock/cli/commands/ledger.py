@@ -1,6 +1,5 @@
 """`penstock ledger`: the ledger's entry of one intent."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from penstock.cli.support.database import DatabaseOption, find_database, open_en
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import print_record
-from penstock.database.entries import Entry, find_entry
+from penstock.database.ledger_entries import LedgerEntry, find_entry
 from penstock.database.retention import KEPT_DAYS
 from penstock.database.watchdog import Watchdog
 from penstock.intents.receipts import identify
@@ -75,9 +74,9 @@ def parse_id(text: str) -> UUID:
         raise Failure(f"{text.strip()[:80]!r} is neither an intent's id nor a receipt", USAGE) from None
 
 
-def _record(entry: Entry, *, as_json: bool) -> dict[str, Any]:
+def _record(entry: LedgerEntry, *, as_json: bool) -> dict[str, Any]:
     """Return an entry as a record. Except in JSON, each field of the fault is a separate key."""
-    record = {name: _plain(value) for name, value in asdict(entry).items()}
+    record = {name: _plain(value) for name, value in entry.as_row().items()}
     if as_json:
         return record
     fault: dict[str, Any] = record.pop("fault") or {}

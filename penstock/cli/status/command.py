@@ -13,7 +13,7 @@ from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, format_duration, print_line
-from penstock.database.figures import WINDOW_SECONDS, Figures
+from penstock.database.ledger_stats import WINDOW_SECONDS, LedgerStats
 
 EPILOG = (
     "Examples: penstock status · penstock status --stage dev --watch · penstock status --json | jq .drain · "
@@ -126,12 +126,12 @@ def _dead_letters(snapshot: Snapshot) -> str | None:
     return f"{count}, the first expires in {format_duration((expires_at - snapshot.at).total_seconds())}"
 
 
-def _drain(figures: Figures) -> str:
+def _drain(figures: LedgerStats) -> str:
     settled = f"{figures.applied:,} applied, {figures.stale:,} stale, {figures.dead:,} dead"
     return f"{figures.per_second:,.1f}/s in the last minute: {settled}"
 
 
-def _latency(figures: Figures) -> str:
+def _latency(figures: LedgerStats) -> str:
     if figures.p50_seconds is None or figures.p99_seconds is None:
         return "no intent was applied in the last minute"
     return f"p50 {figures.p50_seconds:,.2f} s, p99 {figures.p99_seconds:,.2f} s"
@@ -153,7 +153,7 @@ def row_of(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _drain_row(figures: Figures) -> dict[str, Any]:
+def _drain_row(figures: LedgerStats) -> dict[str, Any]:
     row = asdict(figures) | {"first_dead_at": _isoformat(figures.first_dead_at)}
     del row["connections"]
     return {"window_seconds": WINDOW_SECONDS, "per_second": round(figures.per_second, 3), **row}

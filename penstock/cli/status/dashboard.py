@@ -13,7 +13,7 @@ from rich.text import Text
 from penstock.cli.status.command import lines_of
 from penstock.cli.status.snapshot import Snapshot
 from penstock.cli.support.output import escape_control
-from penstock.database.figures import DeadCause
+from penstock.database.ledger_stats import DeadCause
 
 LONGEST_HISTORY: Final = 300
 

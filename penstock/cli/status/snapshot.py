@@ -21,7 +21,7 @@ from penstock.consumer.breaker.event_source import EventSourceMapping
 from penstock.consumer.breaker.manual import BreakerStatus, breaker_status
 from penstock.consumer.breaker.probe import OPEN
 from penstock.database.engine import make_engine
-from penstock.database.figures import Figures, read_figures
+from penstock.database.ledger_stats import LedgerStats, read_ledger_stats
 from penstock.database.watchdog import Watchdog
 from penstock.queue import Depth
 from penstock.queue.age import oldest_seconds
@@ -67,7 +67,7 @@ class Snapshot:
     oldest_source: str
     dead_letters: Depth | None
     retention: timedelta | None
-    figures: Figures | None
+    figures: LedgerStats | None
     breaker: BreakerStatus | None
     budget: int
     errors: Mapping[str, str]
@@ -151,12 +151,12 @@ class SnapshotReader:
     def _dead_letter_depth(self) -> Depth:
         return self._queues.dead.depth()
 
-    def _read_figures(self) -> Figures:
+    def _read_figures(self) -> LedgerStats:
         with self._watchdog.transaction(_DATABASE_SECONDS) as connection:
-            return read_figures(connection, self._stage.service_name, _LONGEST_RETENTION)
+            return read_ledger_stats(connection, self._stage.service_name, _LONGEST_RETENTION)
 
     def _oldest(
-        self, queue: Depth | None, figures: Figures | None, breaker: BreakerStatus | None
+        self, queue: Depth | None, figures: LedgerStats | None, breaker: BreakerStatus | None
     ) -> tuple[float | None, str]:
         """Return the age of the oldest message in seconds, and the source of that age."""
         if queue and not queue.total:

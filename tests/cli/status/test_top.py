@@ -13,7 +13,7 @@ from rich.console import Console
 from demo.picture import picture, snapshot, snapshots
 from penstock.cli.status.dashboard import History, dashboard, sparkline
 from penstock.consumer.breaker.manual import BreakerStatus
-from penstock.database.figures import DeadCause
+from penstock.database.ledger_stats import DeadCause
 from tests.support.cli_stack import Run
 from tests.support.project import ROOT
 from tests.support.terminals import Terminal
