@@ -14,7 +14,7 @@ import pytest
 
 from penstock.intents import sign
 from penstock.local.state import LocalState
-from tests.support.deployed import eventually, page_view, receipt_key, told
+from tests.support.deployed import environment_of, eventually, page_view, receipt_key
 from tests.support.project import ROOT
 
 pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.timeout(300)]
@@ -124,8 +124,8 @@ REFUSED = [
 @covers(*(name for each in REFUSED for name in (each.problem, f"{each.status} function")))
 @pytest.mark.parametrize("refused", REFUSED, ids=lambda each: f"{each.problem}{each.path}")
 def test_a_refusal_is_a_problem(live: LocalState, api: httpx.Client, refused: Refused) -> None:
-    """A refused request is answered with its status and its problem document, which is never cached."""
-    with told(live, refused.function, **refused.settings) if refused.settings else nullcontext():
+    """A request that is refused is answered with its status and problem document, which is never cached."""
+    with environment_of(live, refused.function, **refused.settings) if refused.settings else nullcontext():
         answer = send(api, refused)
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (refused.status, PREFIX + refused.problem)
@@ -257,7 +257,7 @@ def test_a_forged_receipt_never_reaches_the_database(live: LocalState, api: http
     """While the database is unavailable a valid receipt is answered 503, and a forged one still 404."""
     true = f"/writes/{sign(uuid.uuid4(), receipt_key(live))}"
     forged = true[:-4] + ("AAAA" if not true.endswith("AAAA") else "BBBB")
-    with told(live, "writes", PENSTOCK_DATABASE_URL="postgresql://127.0.0.1:1/nothing"):
+    with environment_of(live, "writes", PENSTOCK_DATABASE_URL="postgresql://127.0.0.1:1/nothing"):
         answers = [api.get(place) for place in (true, forged)]
     assert [(each.status_code, each.json()["type"]) for each in answers] == [
         (503, f"{PREFIX}outcome-unavailable"),
