@@ -8,6 +8,7 @@ import pytest
 from benchmarks.dlq import __main__ as deadletters
 from benchmarks.dlq.runs import RUNS, measured
 from benchmarks.dlq.sqs_stand_in import DEAD, MAIN, refill, stand_in
+from penstock.deadletters.scan import leases
 from penstock.queue import SqsQueue
 
 PEERS = {"replay of all": ("plain all",), "penstock dlq stats": ("plain all",)}
@@ -35,7 +36,7 @@ def test_one_command_measures_everything(
 
 def test_every_operation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Penstock's operations and the plain loops leave the queues as they should, and have figures."""
-    monkeypatch.setattr("penstock.deadletters.scan.leases._WAIT_SECONDS", 0)
+    monkeypatch.setattr(leases, "_WAIT_SECONDS", 0)
     monkeypatch.setattr("benchmarks.dlq.runs.WAIT_SECONDS", 0)
     left = {"replay of a third": 20, "plain third": 20, "replay of all": 0, "plain all": 0}
     with stand_in(0) as address:

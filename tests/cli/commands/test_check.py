@@ -104,11 +104,11 @@ def test_the_default_drain_and_database(
         ("{0}:", 2, "is not of the form MODULE:ATTRIBUTE"),
         ("{0}_nowhere:drain", 2, "there is no module {0}_nowhere in "),
         ("{0}.deeper:drain", 2, "there is no module {0}.deeper in "),
-        ("{0}:nothing", 2, "{0} has no nothing: a penstock.consumer.Drain is needed"),
-        ("{0}:make_drain", 2, "{0} has another thing named make_drain"),
+        ("{0}:nothing", 2, "{0} has no nothing: name a penstock.consumer.Drain, as MODULE:ATTRIBUTE"),
+        ("{0}:make_drain", 2, "{0} has a function named make_drain: name a penstock.consumer.Drain"),
         ("{0}:empty", 2, "{0}:empty writes nothing"),
         ("{0}_sick:drain", 1, "{0}_sick cannot be imported: ModuleNotFoundError: No module named 'nothing_of_"),
-        ("{0}_wrong:drain", 1, "placed (Placed) to stock: field 'region' has no column"),
+        ("{0}_wrong:drain", 1, "kind 'placed' (class Placed), table 'stock': field 'region' has no column"),
     ],
 )
 def test_a_drain_that_cannot_be_imported(service: str, run: Run, target: str, code: int, message: str) -> None:
