@@ -1,1 +1,1 @@
-"""The main job of the shop on a local stack: a burst of requests, drained, with an account of all of it."""
+"""The main job of the shop on a local stack: a burst of requests, drained, with an account of every intent."""

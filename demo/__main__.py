@@ -1,4 +1,4 @@
-"""`make demo`: bring a stack up, send a burst, wait until it is drained, show the account, take the stack down."""
+"""`make demo`: start a stack, send a burst, wait until it is drained, show the account, and remove the stack."""
 
 import sys
 import time
@@ -30,7 +30,7 @@ _data = Console()
 
 def main() -> int:
     """Run the demo; return the exit code."""
-    # A stack of its own: one that somebody works with is left alone.
+    # A separate stack: the one that a developer works with is not touched.
     stack = LocalDeployment(PROJECT, PROJECT / ".penstock" / "demo")
     try:
         stack.reset()

@@ -48,7 +48,7 @@ class Account:
         return self.accepted - len(self.emitted)
 
     def errors(self) -> list[str]:
-        """Say what does not add up; each source is held against the others."""
+        """Return what does not add up; each source is compared with the others."""
         settled = {outcome: self.count(outcome) for outcome in ("applied", "stale", "dead", "pending")}
         dead = {id_ for id_, outcome in self.outcomes.items() if outcome == "dead"}
         checks = {
@@ -67,7 +67,7 @@ class Account:
 
 
 def _expected(applied: dict[UUID, Request]) -> dict[str, Any]:
-    """Work out what the tables must hold, of the requests alone."""
+    """Compute what the tables must contain, from the requests alone."""
     stock: Counter[str] = Counter()
     expected: dict[str, Any] = {"page_views": set(), "outbox": set(), "orders": set(), "stock": stock}
     for id_, request in applied.items():
@@ -86,7 +86,7 @@ def _expected(applied: dict[UUID, Request]) -> dict[str, Any]:
 
 
 def take_account(answers: list[tuple[Request, Answer]], database_url: str, dead_letters: Queue) -> Account:
-    """Ask the ledger, the tables and the dead-letter queue what has become of the burst."""
+    """Read the ledger, the tables and the dead-letter queue, and count what became of the burst."""
     accepted = [(request, answer.id, answer.at) for request, answer in answers if answer.id]
     accepted_at = {id_: at for _, id_, at in reversed(accepted)}
     with psycopg.connect(database_url) as connection:

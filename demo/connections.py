@@ -1,4 +1,4 @@
-"""Watches how many connections the service holds."""
+"""A watch on the number of connections of the service."""
 
 import threading
 from types import TracebackType
@@ -10,10 +10,10 @@ _INTERVAL_SECONDS = 0.02
 
 
 class ConnectionWatch:
-    """Counts the service's connections, as Postgres sees them, until it is closed; `most` is the most at once."""
+    """Counts the service's connections, as Postgres sees them, until it is closed; `most` is the peak."""
 
     def __init__(self, database_url: str, service: str) -> None:
-        """Take the database and the service whose functions' connections are counted."""
+        """Watch the connections of one service to one database."""
         self.most = 0
         self._url = database_url
         self._service = service

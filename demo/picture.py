@@ -1,4 +1,4 @@
-"""The picture of `penstock top` in the README: `make picture` draws it anew, always the same."""
+"""The picture of `penstock top` in the README: `make picture` draws it, and the result is always the same."""
 
 import io
 import re
@@ -26,7 +26,7 @@ _CAUSES = (
 
 
 def snapshots() -> Iterator[Snapshot]:
-    """Make up two minutes of a flood: the queue rises, the drain keeps its pace, some intents die."""
+    """Return two invented minutes of a burst: the queue grows, the drain keeps its rate, some intents die."""
     for n in range(60):
         rate = min(1450 + 90 * sin(n / 3), 240.0 * n)
         depth = int(48_000 * sin((n + 4) / 26) + 900 * sin(n))
@@ -35,7 +35,7 @@ def snapshots() -> Iterator[Snapshot]:
 
 
 def snapshot(*, at: datetime = _AT, depth: int = 0, settled: int = 0, dead: int = 0) -> Snapshot:
-    """Make up a snapshot."""
+    """Return an invented snapshot."""
     figures = LedgerStats(
         applied=settled - settled // 40,
         stale=settled // 40,
@@ -65,7 +65,7 @@ def snapshot(*, at: datetime = _AT, depth: int = 0, settled: int = 0, dead: int 
 
 
 def picture() -> str:
-    """Draw the last of the snapshots as SVG, with no font that has to be fetched."""
+    """Draw the last of the snapshots as SVG, without a font that must be downloaded."""
     history = History()
     for each in snapshots():
         history.add(each)

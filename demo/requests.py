@@ -44,13 +44,13 @@ class Answer:
 
 
 def one_of_each() -> list[Request]:
-    """Make one request for each route: a first one, which finds every function cold."""
+    """Make one request for each route: the first one, which starts every function."""
     chance = random.Random(0)  # noqa: S311 (the same requests each time)
     return [make(chance) for make in _ROUTES]
 
 
 def make_burst(count: int, repeated: int) -> list[Request]:
-    """Make `count` requests of all kinds, one that the database cannot take, and repeat some of them."""
+    """Make `count` requests of all kinds, one that the database refuses, and repeat some of them."""
     chance = random.Random(count)  # noqa: S311 (the same burst each time)
     makers = chance.choices(list(_ROUTES), list(_ROUTES.values()), k=count - repeated - 1)
     burst = [make(chance) for make in makers]
@@ -92,7 +92,7 @@ def _email(_chance: random.Random) -> Request:
 
 
 _ROUTES = {_page_view: 80, _order: 5, _status: 5, _adjustment: 5, _email: 5}
-"""What makes a request for each route, with how often it is made."""
+"""The function that makes a request for each route, and its weight."""
 
 
 def _now() -> str:
@@ -122,7 +122,7 @@ def send(burst: list[Request], api_url: str, headers: dict[str, str]) -> Iterato
 
 
 def _persistently(client: httpx.Client, request: Request) -> Answer:
-    """Do as a good client does: on 503 send the same request with the same key again, when it is told to."""
+    """Behave like a good client: on 503, send the same request with the same key again after `Retry-After`."""
     for _ in range(_ATTEMPTS):
         response = client.request(
             request.method, request.path, json=request.body, headers={"Idempotency-Key": request.key}
