@@ -126,7 +126,7 @@ def test_a_task_that_cannot_be_followed_continues(
     monkeypatch.setattr(moves, "latest", refuse)
     ended = run("dlq", "replay", "--all", "--native", "--yes")
     assert (ended.code, len(moves.asked)) == (1, 1)
-    assert "goes on by itself" in ended.err
+    assert "the task continues" in ended.err
     assert "without --native" not in ended.err
 
 
