@@ -25,6 +25,10 @@ test: install ## Run all tests and checks
 	$(MAKE) --no-print-directory check
 	$(RUN)pytest -n 2 --dist loadgroup -m 'not campaign'
 
+.PHONY: unit
+unit: install ## Run the tests that need no server: under 90 seconds
+	$(RUN)pytest -n 2 --dist loadgroup -m 'not (server or slow or campaign)'
+
 .PHONY: campaign
 campaign: install ## Run the long tests: storms, outages, kill loops
 	$(RUN)pytest -m campaign

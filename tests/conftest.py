@@ -42,8 +42,18 @@ os.environ |= {
 hypothesis_settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("default")
 
+_SERVERS = {"postgres", "local_aws_endpoint", "stack"}
+_SERVER_FOLDERS = {"benchmarks", "e2e", "local"}
 _LONGEST_NAME = 60
 _numbers = count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start a server: `make unit` runs the others."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & _SERVERS or _SERVER_FOLDERS.intersection(item.path.relative_to(ROOT).parts):
+            item.add_marker("server")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

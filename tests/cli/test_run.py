@@ -69,6 +69,7 @@ def penstock(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=False, timeout=60, **options)
 
 
+@pytest.mark.slow
 def test_the_program_runs() -> None:
     """The installed command prints its version, and wrong usage is an error on stderr with exit code 2."""
     assert penstock("--version").stdout == penstock("--version", "--debug").stdout == "penstock 0.1.0\n"

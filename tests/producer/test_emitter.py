@@ -287,6 +287,7 @@ def test_a_generators_intents_are_not_kept() -> None:
     assert most <= 3
 
 
+@pytest.mark.slow
 def test_a_large_stream_takes_little_memory() -> None:
     """An intent that waits to be sent takes less than a kilobyte beside its message."""
 

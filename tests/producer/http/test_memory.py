@@ -29,6 +29,7 @@ def held() -> int:
     return sum(trace.size for trace in without.traces)
 
 
+@pytest.mark.slow
 def test_requests_leave_nothing_behind(ask: Callable[[int], None]) -> None:
     """Many requests, valid, repeated, refused and in batches, leave the memory as it was."""
     for number in range(WARM_UP):
