@@ -16,6 +16,7 @@ _logger = logging.getLogger(__name__)
 
 _FRESH_SECONDS = 300
 _STALE_SECONDS = 30
+_REFRESH_SECONDS = 10
 
 
 class SettingsError(Exception):
@@ -105,6 +106,18 @@ def _number(text: str, metadata: Mapping[str, Any]) -> int:
     )
 
 
+def refresh_secret(value: str) -> str:
+    """Return the secret that `value` names as Secrets Manager has it now, at most once in ten seconds.
+
+    Raises:
+        SecretUnavailable: the secret cannot be read, and no earlier value of it is known.
+    """
+    known = _secrets.get(value)
+    if known and time.monotonic() >= known.read_at + _REFRESH_SECONDS:
+        _secrets[value] = _renewed(value, known)
+    return resolve_secret(value)
+
+
 def resolve_secret(value: str) -> str:
     """Return `value`, or the secret that it names where it is the ARN of a Secrets Manager secret.
 
@@ -128,19 +141,21 @@ class _Secret:
 
     text: str = field(repr=False)
     until: float
+    read_at: float
 
 
 _secrets: dict[str, _Secret] = {}
 
 
 def _renewed(arn: str, known: _Secret | None) -> _Secret:
+    now = time.monotonic()
     try:
-        return _Secret(_read(arn), time.monotonic() + _FRESH_SECONDS)
+        return _Secret(_read(arn), now + _FRESH_SECONDS, now)
     except SecretUnavailable as error:
         if known is None:
             raise
         _logger.warning("%s; the known value is kept", error, extra={"action": "secret_stale"})
-        return _Secret(known.text, time.monotonic() + _STALE_SECONDS)
+        return _Secret(known.text, now + _STALE_SECONDS, now)
 
 
 def _read(arn: str) -> str:
@@ -151,7 +166,8 @@ def _read(arn: str) -> str:
 
     try:
         with closing(aws_client("secretsmanager", in_haste(read_timeout=2))) as client:
-            return str(client.get_secret_value(SecretId=arn)["SecretString"])
+            # People paste secrets with a line break at the end.
+            return str(client.get_secret_value(SecretId=arn)["SecretString"]).strip()
     except ClientError as error:
         raise SecretUnavailable(f"the secret {arn} cannot be read: {error.response['Error']['Code']}") from error
     except (BotoCoreError, KeyError) as error:

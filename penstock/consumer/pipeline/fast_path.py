@@ -6,7 +6,7 @@ rest of the batch is still being decoded.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import psycopg
@@ -105,5 +105,6 @@ class _Straight:
         if self._work.late():
             self.faults |= dict.fromkeys(items, LATE)
             return
-        bound.write.land(self._work.connection, [item.sound for item in items])
+        with nullcontext() if bound.write.pipelined else self._work.session_kept():
+            bound.write.land(self._work.connection, [item.sound for item in items])
         self._on_the_way += len(items)

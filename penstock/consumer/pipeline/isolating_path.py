@@ -1,6 +1,7 @@
 """The careful way through a transaction: find out which intents are at fault, or have taken effect before."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import Fault
@@ -41,7 +42,9 @@ def _write(work: Work, bound: Bound, items: Sequence[Item]) -> dict[Item, Fault]
         _claim(work, bound, some)
 
     def apply(some: Sequence[Item]) -> None:
-        mark_stale(work.connection, bound.write.apply(work.connection, [item.sound for item in some]))
+        with nullcontext() if bound.write.pipelined else work.session_kept():
+            stale = bound.write.apply(work.connection, [item.sound for item in some])
+        mark_stale(work.connection, stale)
 
     faults = write_isolated(work.connection, items, claim, work.late)
     claimed = [item for item in items if item.claimed]
