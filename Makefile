@@ -33,6 +33,10 @@ campaign: install ## Run the long tests: storms, outages, kill loops
 bench-drain: install ## Measure the drain beside what people use today: a table, and build/bench-drain.json
 	$(RUN)python -m benchmarks.drain $(BENCH)
 
+.PHONY: bench-transports
+bench-transports: install ## Measure arrays beside JSON as the way of a batch to Postgres: a table
+	$(RUN)python -m benchmarks.drain.transports $(BENCH)
+
 .PHONY: bench-emit
 bench-emit: install ## Measure emitting beside a plainly written producer: a table, and build/bench-emit.json
 	$(RUN)python -m benchmarks.emit $(BENCH)

@@ -1,1 +1,1 @@
-"""The shop's consumer: its tables, which kind lands where, the drain, and the outcomes' handler."""
+"""The shop's consumer: tables, the table of each kind, and the handlers."""

@@ -1,4 +1,4 @@
-"""The dead letters' handler, for people who may invoke it and hold no permission on a queue."""
+"""The handler for dead letters: a caller needs permission to invoke it, and none on a queue."""
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers

@@ -1,4 +1,4 @@
-"""The drain's handler: SQS events in, partial batch responses out."""
+"""The handler of the drain: it takes SQS events and returns partial batch responses."""
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers

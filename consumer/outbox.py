@@ -1,4 +1,4 @@
-"""The outbox: e-mails that are to be sent, for whatever sends them."""
+"""The outbox: a table of e-mails for the process that sends them."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from shared.intents import EmailRequested
 
 
 def request_emails(connection: Connection, intents: Sequence[EmailRequested]) -> None:
-    """Put each e-mail into the outbox."""
+    """Insert each e-mail into the outbox."""
     rows = [
         {
             "intent_id": intent.intent_id,

@@ -1,4 +1,4 @@
-"""The probe's handler: turns the drain on again once the database is well."""
+"""The handler of the probe: it enables the drain again when the database is healthy."""
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers

@@ -1,4 +1,4 @@
-"""The pruning's handler: has the ledger and the tombstones forget what is too old."""
+"""The handler of the pruning: it deletes old rows of the ledger and old tombstones."""
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers

@@ -1,4 +1,4 @@
-"""Outcomes: what has become of a write, for whoever holds its receipt."""
+"""The outcome of a write, for the holder of its receipt."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ outcomes = Outcomes()
 @api.head("/writes/<receipt>")
 @api.get("/writes/<receipt>")
 def read_outcome(receipt: str) -> dict[str, Any]:
-    """Say what has become of the write, waiting for it if the caller would."""
+    """Return the outcome of a write; wait for it if the request asks for that."""
     wait = api.seconds_to_wait
     return outcome_answer(receipt, outcomes.find(receipt, wait_seconds=wait), waited=wait)
 

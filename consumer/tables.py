@@ -1,4 +1,4 @@
-"""The shop's tables, as the migrations in infra/migrations make them."""
+"""The shop's tables, as the migrations in infra/migrations create them."""
 
 from sqlalchemy import CheckConstraint, Column, DateTime, Integer, MetaData, Numeric, Table, Text, Uuid
 
@@ -15,7 +15,7 @@ page_views = Table(
     Column("duration_ms", Integer, CheckConstraint("duration_ms <= 86400000", name="duration_within_a_day")),
 )
 
-# Two groups of columns: what the customer ordered, and what has become of it. Either may arrive first.
+# Two groups of columns: the order of the customer, and its status. Either may arrive first.
 orders = Table(
     "orders",
     metadata,

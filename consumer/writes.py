@@ -1,4 +1,4 @@
-"""Which kind lands where."""
+"""The table and the write mode of each kind."""
 
 from consumer.outbox import request_emails
 from consumer.tables import orders, page_views, stock

@@ -13,7 +13,7 @@ from rich.console import Console
 from penstock.cli.status.dashboard import History, dashboard
 from penstock.cli.status.snapshot import CLOUDWATCH, Snapshot
 from penstock.consumer.breaker.manual import BreakerStatus
-from penstock.database.figures import DeadCause, Figures
+from penstock.database.ledger_stats import DeadCause, LedgerStats
 from penstock.queue import Depth
 
 _WIDTH = 100
@@ -36,7 +36,7 @@ def snapshots() -> Iterator[Snapshot]:
 
 def snapshot(*, at: datetime = _AT, depth: int = 0, settled: int = 0, dead: int = 0) -> Snapshot:
     """Make up a snapshot."""
-    figures = Figures(
+    figures = LedgerStats(
         applied=settled - settled // 40,
         stale=settled // 40,
         dead=dead // 12,
@@ -60,7 +60,7 @@ def snapshot(*, at: datetime = _AT, depth: int = 0, settled: int = 0, dead: int 
         figures=figures,
         breaker=BreakerStatus("closed", None, None, "Enabled"),
         budget=12,
-        troubles={},
+        errors={},
     )
 
 

@@ -1,6 +1,6 @@
 """Penstock protects Postgres from serverless traffic: emit write intents to SQS, drain them in bounded batches.
 
-What a producer needs is here. The consumer's side is `penstock.consumer`, which needs the extra `consumer`.
+This package exports what a producer needs. The consumer is `penstock.consumer`, which needs the extra `consumer`.
 """
 
 from penstock.intents import Receipt, UtcDatetime, WriteIntent

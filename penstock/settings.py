@@ -1,7 +1,7 @@
-"""Settings: read once from the environment, frozen, passed down.
+"""Settings: read from the environment once, frozen, and passed on as an argument.
 
-Two settings may be given as the ARN of a Secrets Manager secret in place of the value itself:
-the database URLs and the receipt key. `resolve_secret` turns such an ARN into its value.
+The database URLs and the receipt key may be ARNs of Secrets Manager secrets instead of values. `resolve_secret`
+returns the value of such a secret.
 """
 
 import logging
@@ -14,60 +14,65 @@ from typing import Any, Self
 
 _logger = logging.getLogger(__name__)
 
-_FRESH_SECONDS = 300
-_STALE_SECONDS = 30
-_REFRESH_SECONDS = 10
+_REFRESH_SECONDS = 300
+_RETRY_SECONDS = 30
+_REREAD_SECONDS = 10
 
 
 class SettingsError(Exception):
-    """A setting is missing or has a value that cannot be used; the message names its variable."""
+    """A setting is missing or invalid; the message names its environment variable."""
 
 
 class SecretUnavailable(Exception):
-    """A secret that a setting names cannot be read at the moment; the message says which and why."""
+    """A secret that a setting names cannot be read now; the message has its ARN and the reason."""
 
 
-def _setting(variable: str, meaning: str, default: Any = "", *, least: int = 1) -> Any:
-    return field(default=default, repr=False, metadata={"variable": variable, "meaning": meaning, "least": least})
+def _setting(variable: str, description: str, default: Any = "", *, least: int = 1) -> Any:
+    metadata = {"variable": variable, "description": description, "least": least}
+    return field(default=default, repr=False, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What Penstock is told by its environment; every field is one `PENSTOCK_*` variable."""
+    """The settings of Penstock. Each field is one environment variable, `PENSTOCK_*`."""
 
-    queue_url: str = _setting("PENSTOCK_QUEUE_URL", "the URL of the queue that intents are emitted to")
-    dead_letter_queue_url: str = _setting(
-        "PENSTOCK_DEAD_LETTER_QUEUE_URL", "the URL of the queue that dead letters are set aside on"
-    )
+    queue_url: str = _setting("PENSTOCK_QUEUE_URL", "the URL of the queue that receives the intents")
+    dead_letter_queue_url: str = _setting("PENSTOCK_DEAD_LETTER_QUEUE_URL", "the URL of the dead-letter queue")
     database_url: str = _setting(
-        "PENSTOCK_DATABASE_URL", "the postgresql:// URL of the database, or the ARN of a secret holding it"
+        "PENSTOCK_DATABASE_URL", "the postgresql:// URL of the database, or the ARN of a secret that contains it"
     )
     database_reader_url: str = _setting(
-        "PENSTOCK_DATABASE_READER_URL", "the URL (or secret ARN) that outcomes are read from"
+        "PENSTOCK_DATABASE_READER_URL",
+        "the postgresql:// URL that outcomes are read from, or the ARN of a secret that contains it",
     )
-    pool_size: int = _setting("PENSTOCK_POOL_SIZE", "how many connections one function instance may hold", 1)
+    pool_size: int = _setting(
+        "PENSTOCK_POOL_SIZE", "the number of connections that one function instance may hold", 1
+    )
     receipt_key: str = _setting(
-        "PENSTOCK_RECEIPT_KEY", "the key that signs receipts, or the ARN of a secret holding it"
+        "PENSTOCK_RECEIPT_KEY", "the key that signs receipts, or the ARN of a secret that contains it"
     )
-    source: str = _setting("PENSTOCK_SOURCE", "the name of the emitting service, a URI reference such as /shop")
+    source: str = _setting("PENSTOCK_SOURCE", "the name of the service that emits, a URI reference such as /shop")
     event_source_mapping: str = _setting(
         "PENSTOCK_EVENT_SOURCE_MAPPING",
-        "the event source mapping that the breaker turns off: its UUID, or the name of the drain's function",
+        "the event source mapping that the breaker disables: its UUID, or the name of the drain's function",
     )
     payload_bucket: str = _setting(
-        "PENSTOCK_PAYLOAD_BUCKET", "the S3 bucket of the intents that are too large for a message"
+        "PENSTOCK_PAYLOAD_BUCKET", "the S3 bucket for intents that are too large for a message"
     )
     payload_limit: int = _setting(
-        "PENSTOCK_PAYLOAD_LIMIT", "how many bytes an intent in that bucket may take", 16_000_000
+        "PENSTOCK_PAYLOAD_LIMIT", "the largest size of an intent in that bucket, in bytes", 16_000_000
     )
     tenant_claim: str = _setting(
-        "PENSTOCK_TENANT_CLAIM", "the claim of a verified token that names the caller's tenant"
+        "PENSTOCK_TENANT_CLAIM", "the claim in a verified token that contains the caller's tenant"
     )
-    body_limit: int = _setting("PENSTOCK_BODY_LIMIT", "how many bytes a request's body may have", 4_000_000)
-    nesting_limit: int = _setting("PENSTOCK_NESTING_LIMIT", "how deep a request's JSON may be nested", 32)
-    batch_limit: int = _setting("PENSTOCK_BATCH_LIMIT", "how many items one batch may have", 500)
+    body_limit: int = _setting("PENSTOCK_BODY_LIMIT", "the largest size of a request body, in bytes", 4_000_000)
+    nesting_limit: int = _setting("PENSTOCK_NESTING_LIMIT", "the deepest nesting of the JSON in a request", 32)
+    batch_limit: int = _setting("PENSTOCK_BATCH_LIMIT", "the most items in one batch", 500)
     wait_limit: int = _setting(
-        "PENSTOCK_WAIT_LIMIT", "how many seconds a question may wait for an outcome, 0 for none", 2, least=0
+        "PENSTOCK_WAIT_LIMIT",
+        "the longest time that a request may wait for an outcome, in seconds; 0 disables waiting",
+        2,
+        least=0,
     )
 
     @classmethod
@@ -75,7 +80,7 @@ class Settings:
         """Read the settings from `environment`.
 
         Raises:
-            SettingsError: a variable has a value that cannot be used.
+            SettingsError: the value of a variable is invalid.
         """
         values: dict[str, Any] = {}
         for setting in fields(cls):
@@ -86,23 +91,23 @@ class Settings:
         return cls(**values)
 
     def require(self, *names: str) -> Self:
-        """Return these settings if each of the fields `names` is set.
+        """Return these settings after checking that each of the fields `names` is set.
 
         Raises:
-            SettingsError: naming every missing variable and what it should hold.
+            SettingsError: at least one is not; the message names and describes every missing variable.
         """
         missing = [f.metadata for f in fields(self) if f.name in names and not getattr(self, f.name)]
         if missing:
-            raise SettingsError("; ".join(f"{m['variable']} is not set: it is {m['meaning']}" for m in missing))
+            raise SettingsError("; ".join(f"{m['variable']} is not set ({m['description']})" for m in missing))
         return self
 
 
 def _number(text: str, metadata: Mapping[str, Any]) -> int:
     if text.isascii() and text.isdigit() and int(text) >= metadata["least"]:
         return int(text)
-    above = metadata["least"] - 1
     raise SettingsError(
-        f"{metadata['variable']} must be a whole number above {above} ({metadata['meaning']}), not {text!r}"
+        f"{metadata['variable']} must be a whole number, {metadata['least']} or greater, not {text!r} "
+        f"({metadata['description']})"
     )
 
 
@@ -113,31 +118,31 @@ def refresh_secret(value: str) -> str:
         SecretUnavailable: the secret cannot be read, and no earlier value of it is known.
     """
     known = _secrets.get(value)
-    if known and time.monotonic() >= known.read_at + _REFRESH_SECONDS:
-        _secrets[value] = _renewed(value, known)
+    if known and time.monotonic() >= known.read_at + _REREAD_SECONDS:
+        _secrets[value] = _renew(value, known)
     return resolve_secret(value)
 
 
 def resolve_secret(value: str) -> str:
-    """Return `value`, or the secret that it names where it is the ARN of a Secrets Manager secret.
+    """Return `value`, or the value of the secret if `value` is the ARN of a Secrets Manager secret.
 
-    A secret is read again every five minutes. Where that fails, the one that is known stays good, and Secrets
-    Manager is left alone for half a minute.
+    A secret is read again after five minutes. If that fails, the known value is used, and the next attempt comes
+    30 seconds later.
 
     Raises:
-        SecretUnavailable: the secret cannot be read, and no earlier value of it is known.
+        SecretUnavailable: the secret cannot be read, and no earlier value is known.
     """
     if not value.startswith("arn:"):
         return value
     known = _secrets.get(value)
     if known is None or time.monotonic() >= known.until:
-        _secrets[value] = known = _renewed(value, known)
+        _secrets[value] = known = _renew(value, known)
     return known.text
 
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    """A secret as it was last read, and until when it need not be read again."""
+    """The value of a secret, and the time until which it need not be read again (monotonic clock)."""
 
     text: str = field(repr=False)
     until: float
@@ -147,26 +152,26 @@ class _Secret:
 _secrets: dict[str, _Secret] = {}
 
 
-def _renewed(arn: str, known: _Secret | None) -> _Secret:
+def _renew(arn: str, known: _Secret | None) -> _Secret:
     now = time.monotonic()
     try:
-        return _Secret(_read(arn), now + _FRESH_SECONDS, now)
+        return _Secret(_read(arn), now + _REFRESH_SECONDS, now)
     except SecretUnavailable as error:
         if known is None:
             raise
-        _logger.warning("%s; the known value is kept", error, extra={"action": "secret_stale"})
-        return _Secret(known.text, now + _STALE_SECONDS, now)
+        _logger.warning("%s; the known value stays in use", error, extra={"action": "secret_stale"})
+        return _Secret(known.text, now + _RETRY_SECONDS, now)
 
 
 def _read(arn: str) -> str:
-    """Read a secret from Secrets Manager, giving up within seconds: a caller is waiting for an answer."""
+    """Read a secret from Secrets Manager. This fails within seconds, because a caller waits for the response."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (costly, and only here)
 
-    from penstock.aws import aws_client, in_haste  # noqa: PLC0415
+    from penstock.aws import aws_client, fail_fast_config  # noqa: PLC0415
 
     try:
-        with closing(aws_client("secretsmanager", in_haste(read_timeout=2))) as client:
-            # People paste secrets with a line break at the end.
+        with closing(aws_client("secretsmanager", fail_fast_config(read_timeout=2))) as client:
+            # A pasted secret often ends with a line break.
             return str(client.get_secret_value(SecretId=arn)["SecretString"]).strip()
     except ClientError as error:
         raise SecretUnavailable(f"the secret {arn} cannot be read: {error.response['Error']['Code']}") from error

@@ -1,1 +1,1 @@
-"""The shop's producer functions: handlers that emit, and answer 202."""
+"""The shop's producer functions: handlers that emit intents and answer 202."""

@@ -10,7 +10,7 @@ api = HttpApi()
 
 @api.post("/batches")
 def take_batch() -> dict[str, Any]:
-    """Take page views and adjustments of stock, many at a time."""
+    """Accept a batch of page views and stock adjustments."""
     return api.batch(PageViewed, StockAdjusted)
 
 

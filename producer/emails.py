@@ -11,7 +11,7 @@ api = HttpApi()
 
 @api.post("/emails")
 def request_email() -> dict[str, Any]:
-    """Ask for an e-mail to be sent."""
+    """Request an e-mail."""
     return accepted(api.emit(api.intent(EmailRequested)))
 
 

@@ -1,4 +1,4 @@
-"""The description of the API, as `make openapi` has written it."""
+"""The description of the API, written by `make openapi`."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ document = Path(__file__).with_name("openapi.json").read_text()
 
 @api.get("/openapi.json")
 def read_description() -> Response[str]:
-    """Give the OpenAPI 3.1 document."""
+    """Return the OpenAPI 3.1 document."""
     return Response(200, "application/json", document, {"Cache-Control": "private, max-age=300"})
 
 

@@ -17,7 +17,7 @@ def place_order() -> dict[str, Any]:
 
 @api.put("/orders/<order_id>/status")
 def change_status(order_id: str) -> dict[str, Any]:
-    """Move an order on."""
+    """Change the status of an order."""
     return accepted(api.emit(api.intent(OrderStatusChanged, order_id=order_id)))
 
 

@@ -11,7 +11,7 @@ api = HttpApi()
 
 @api.post("/page-views")
 def view_page() -> dict[str, Any]:
-    """Somebody looked at a page."""
+    """Record a page view."""
     return accepted(api.emit(api.intent(PageViewed)))
 
 

@@ -11,7 +11,7 @@ api = HttpApi()
 
 @api.post("/stock/<sku>/adjustments")
 def adjust_stock(sku: str) -> dict[str, Any]:
-    """Some stock came or went."""
+    """Adjust the stock of an article."""
     return accepted(api.emit(api.intent(StockAdjusted, sku=sku)))
 
 

@@ -1,1 +1,1 @@
-"""The contract that both sides of the service import."""
+"""The contract that both the producer and the consumer of the service import."""

@@ -13,7 +13,7 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class PageViewed(WriteIntent, kind="page.viewed"):
-    """Somebody looked at a page."""
+    """A visitor viewed a page."""
 
     path: Text
     visitor: UUID
@@ -32,7 +32,7 @@ class OrderPlaced(WriteIntent, kind="order.placed"):
 
 
 class OrderStatusChanged(WriteIntent, kind="order.status_changed"):
-    """An order moved on."""
+    """The status of an order changed."""
 
     order_id: UUID
     status: Literal["paid", "packed", "shipped", "delivered", "cancelled"]
@@ -40,14 +40,14 @@ class OrderStatusChanged(WriteIntent, kind="order.status_changed"):
 
 
 class StockAdjusted(WriteIntent, kind="stock.adjusted"):
-    """Some stock came or went."""
+    """The quantity in stock changed."""
 
     sku: Sku
     delta: Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
 class EmailRequested(WriteIntent, kind="email.requested"):
-    """An e-mail is to be sent; with pictures in it, it is larger than a message of SQS's."""
+    """An e-mail should be sent. With pictures it is larger than an SQS message."""
 
     to: Annotated[str, Field(min_length=3, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")]
     subject: Annotated[str, Field(max_length=200)]

@@ -1,4 +1,4 @@
-"""Clients of AWS: what they say of themselves, and what making one costs."""
+"""AWS clients: their User-Agent, and the cost of making one."""
 
 from contextlib import closing
 from typing import Any
@@ -7,64 +7,64 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.loaders import JSONFileLoader
 
-from penstock.aws import aws_client, in_haste
+from penstock.aws import aws_client, fail_fast_config
 
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a region and credentials, as a function has them."""
+    """Set a region and credentials, as in a Lambda function."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
 
 def user_agent(**config: Any) -> str:
-    """Ask SQS something, and return what the call says of the caller."""
-    said: list[Any] = []
+    """Call SQS, and return the User-Agent of the call."""
+    sent: list[Any] = []
 
-    def answer(request: Any, **_words: Any) -> AWSResponse:
-        said.append(request.headers["User-Agent"])
+    def answer(request: Any, **_kwargs: Any) -> AWSResponse:
+        sent.append(request.headers["User-Agent"])
         headers: Any = {}
         return AWSResponse(request.url, 200, headers, Empty())
 
-    with closing(aws_client("sqs", in_haste(read_timeout=1, **config))) as client:
+    with closing(aws_client("sqs", fail_fast_config(read_timeout=1, **config))) as client:
         client.meta.events.register("before-send.sqs", answer)
         client.list_queues()
-    (found,) = said
+    (found,) = sent
     return found.decode() if isinstance(found, bytes) else str(found)
 
 
 class Empty:
-    """An answer that says nothing."""
+    """An empty response body."""
 
     def stream(self) -> list[bytes]:
-        """Give its content."""
+        """Return the content."""
         return [b"{}"]
 
 
-def test_a_call_says_who_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS is told botocore and where it runs, and the application's name if it has one."""
+def test_the_user_agent_names_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The User-Agent names botocore, the execution environment and the application, if it has a name."""
     monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.14")
     monkeypatch.setenv("AWS_SDK_UA_APP_ID", "shop")
-    said = user_agent()
-    assert said.startswith("Botocore/")
-    assert {"exec-env/AWS_Lambda_python3.14", "app/shop"} <= set(said.split())
+    agent = user_agent()
+    assert agent.startswith("Botocore/")
+    assert {"exec-env/AWS_Lambda_python3.14", "app/shop"} <= set(agent.split())
 
 
-def test_who_calls_is_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call takes the text that was made with its client, and botocore makes none of its own for it."""
+def test_the_user_agent_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call uses the User-Agent that was built with its client; botocore builds none per call."""
 
-    def fail(*_words: Any) -> None:
-        raise AssertionError("made anew")
+    def fail(*_args: Any) -> None:
+        raise AssertionError("built again")
 
     monkeypatch.setattr("botocore.useragent.UserAgentString._build_sdk_metadata", fail)
     assert user_agent().startswith("Botocore/")
 
 
-def test_a_further_client_reads_no_description_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a service looks like is read from botocore's files once in a process, whatever client asks."""
-    aws_client("sqs", in_haste(read_timeout=1)).close()
+def test_service_descriptions_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All clients of a process share the service descriptions that botocore reads from files."""
+    aws_client("sqs", fail_fast_config(read_timeout=1)).close()
     read: list[str] = []
     monkeypatch.setattr(JSONFileLoader, "load_file", lambda _self, path: read.append(path))
-    aws_client("sqs", in_haste(read_timeout=1)).close()
+    aws_client("sqs", fail_fast_config(read_timeout=1)).close()
     assert read == []

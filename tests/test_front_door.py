@@ -1,4 +1,4 @@
-"""What users import, and what comes with it."""
+"""The public exports, and the modules that importing them loads."""
 
 import importlib
 import subprocess
@@ -50,11 +50,11 @@ EXPORTS = {
 
 
 @pytest.mark.parametrize("module", EXPORTS)
-def test_the_front_doors_are_what_they_say(module: str) -> None:
-    """Each door exports just these names, and every one of them is there."""
-    door = importlib.import_module(module)
-    assert set(door.__all__) == EXPORTS[module]
-    assert all(hasattr(door, name) for name in door.__all__)
+def test_the_public_packages_export_these_names(module: str) -> None:
+    """Each public package exports exactly these names, and each of them exists."""
+    package = importlib.import_module(module)
+    assert set(package.__all__) == EXPORTS[module]
+    assert all(hasattr(package, name) for name in package.__all__)
 
 
 PRODUCERS = [f"producer.{name}" for name in ("page_views", "orders", "stock", "emails", "batches", "openapi")]
@@ -86,19 +86,19 @@ NOT_AT_THE_START = [
     "penstock.queue.s3",
     "penstock.testing",
 ]
-"""What a producer needs neither to start nor to answer: the database, and what would cost it time."""
+"""Modules that a producer must load neither to start nor to answer: the database, and slow imports."""
 
 
 @pytest.mark.parametrize("module", PRODUCERS)
 def test_a_producer_starts_with_what_it_needs(module: str) -> None:
-    """Importing a producer function loads no database, and nothing else of a list of costly modules."""
+    """Importing a producer function loads no database library and none of the other slow modules."""
     code = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not set(NOT_AT_THE_START).intersection(done.stdout.split())
 
 
 def test_a_first_answer_needs_little_more(local_aws_endpoint: str) -> None:
-    """The first request of a function whose receipt key is a secret loads none of those modules either."""
+    """The first request of a function whose receipt key is a secret loads none of these modules either."""
     environment = {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -119,14 +119,14 @@ def test_a_first_answer_needs_little_more(local_aws_endpoint: str) -> None:
 
 
 def test_the_import_rules_hold() -> None:
-    """One way only through the house, and no database on the producer's side."""
+    """The packages import each other in one direction only, and the producer imports no database library."""
     tool = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([tool, "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
 def test_the_wheel_alone_emits_without_sqlalchemy(tmp_path: Path) -> None:
-    """The wheel holds the framework alone, and without its extras it gives the front door and no database."""
+    """The wheel holds only the framework. Without extras, `penstock` can be imported, and SQLAlchemy is absent."""
     uv = _uv()
     subprocess.run([uv, "build", "--wheel", "--quiet", "--out-dir", tmp_path, ROOT], check=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -138,8 +138,8 @@ def test_the_wheel_alone_emits_without_sqlalchemy(tmp_path: Path) -> None:
     python = environment / "bin" / "python"
     subprocess.run([uv, "pip", "install", "--quiet", "--python", python, wheel], check=True)
     code = "from penstock import WriteIntent, emit, accepted; import importlib.util as u"
-    door = _run([python, "-c", f"{code}; print(u.find_spec('sqlalchemy'))"], tmp_path)
-    assert (door.returncode, door.stdout.strip()) == (0, "None")
+    imported = _run([python, "-c", f"{code}; print(u.find_spec('sqlalchemy'))"], tmp_path)
+    assert (imported.returncode, imported.stdout.strip()) == (0, "None")
     command = _run([environment / "bin" / "penstock"], tmp_path)
     assert command.returncode == 1
     assert "pip install 'penstock[cli]'" in command.stderr

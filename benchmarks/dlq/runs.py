@@ -22,7 +22,7 @@ import boto3
 from botocore.config import Config
 
 from benchmarks.drain.memory import peak
-from penstock.deadletters import Plan, Replayed, Selector, look, replay
+from penstock.deadletters import Plan, Replayed, Selector, replay, scan
 from penstock.deadletters.archive.export import export as write
 from penstock.deadletters.archive.file import Archive
 from penstock.deadletters.stats import By, count_by
@@ -38,7 +38,7 @@ def stats(dead_url: str, _main_url: str) -> Callable[[], None]:
     dead = SqsQueue(dead_url)
 
     def run() -> None:
-        with closing(look(dead)) as found:
+        with closing(scan(dead)) as found:
             count_by(found, [By.KIND, By.FAULT, By.FINGERPRINT], time.time())
 
     return run

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from penstock import WriteIntent
-from penstock.intents import derive_id, new_id, seal
+from penstock.intents import derive_id, encode_envelope, new_id
 from penstock.testing import sqs_event
 from shared.intents import OrderPlaced, OrderStatusChanged, PageViewed, StockAdjusted
 
@@ -46,7 +46,7 @@ def keyed_event(kinds: Sequence[Callable[[int], WriteIntent]], size: int, *, per
     """
     intents = [kinds[n % len(kinds)](n // per_key) for n in range(size)]
     _random.shuffle(intents)
-    return sqs_event(seal(intent, id=new_id(), source=_SOURCE) for intent in intents)
+    return sqs_event(encode_envelope(intent, id=new_id(), source=_SOURCE) for intent in intents)
 
 
 def order_placed(number: int) -> OrderPlaced:
@@ -100,9 +100,9 @@ def _order_id(number: int) -> UUID:
 
 def _body(view: PageViewed, derived: bool, body_bytes: int) -> str:
     id_ = _derived_id() if derived else new_id()
-    body = seal(view, id=id_, source=_SOURCE)
+    body = encode_envelope(view, id=id_, source=_SOURCE)
     missing = body_bytes - len(body)
-    return seal(_longer(view, missing), id=id_, source=_SOURCE) if missing > 0 else body
+    return encode_envelope(_longer(view, missing), id=id_, source=_SOURCE) if missing > 0 else body
 
 
 def _longer(view: PageViewed, characters: int) -> PageViewed:

@@ -1,8 +1,9 @@
 """Law 9 as a report: emitted = applied + stale + dead + pending, and the intents that do not add up.
 
-The dead-letter queue is looked through first, then the main queue is counted, then the ledger is read: what moves
-from one to the next in the meantime is found where it went. The main queue is only counted. To look into it would
-take messages from the drain, so that what may be waiting there is left undecided until it is empty.
+The audit scans the dead-letter queue first, then counts the main queue, then reads the ledger: an intent that
+moves on meanwhile is found in its new place. The main queue is only counted, because receiving from it would take
+messages from the drain. Therefore an intent that may be on the main queue stays undecided until that queue is
+empty.
 """
 
 from collections import Counter
@@ -11,14 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from penstock.audit.dlq_index import Census
-from penstock.audit.id_store import IdFile, keep_ids
-from penstock.audit.reconcile import NOT_ODD, Discrepancy, QueueState
-from penstock.database.entries import LedgerState, count_outcomes, list_unsettled, standings
+from penstock.audit.dlq_index import DlqIndex
+from penstock.audit.id_store import IdStore, store_ids
+from penstock.audit.reconcile import BENIGN, Discrepancy, QueueState
 from penstock.database.ledger import DEAD, PENDING
+from penstock.database.ledger_entries import LedgerState, count_outcomes, find_states, list_unsettled
 from penstock.database.watchdog import Watchdog
-from penstock.deadletters.scan.chunks import in_groups
 from penstock.queue import Depth, Queue
+from penstock.queue.chunks import chunked
 
 _PAGE = 5000
 _SECONDS = 300.0
@@ -29,57 +30,58 @@ class AuditFinding:
     """An intent that does not add up.
 
     Attributes:
-        id: its id, or what stands there in place of one.
-        verdict: why.
-        outcome: what the ledger says of it; None if it does not know it.
+        id: its id, or the text in place of an id.
+        discrepancy: why it does not add up.
+        outcome: its outcome in the ledger; None if the ledger does not know it.
     """
 
     id: str
-    verdict: Discrepancy
+    discrepancy: Discrepancy
     outcome: str | None
 
 
 @dataclass(slots=True)
 class Account:
-    """The account.
+    """The result of an audit.
 
     Attributes:
-        since: how far back the ledger was asked.
-        asked: how many ids were given, each counted once; None where none were given.
-        counts: intents by outcome: of those asked for, or of all that the ledger has entered since then and those
-            dead letters that it does not know. What is lost or forgotten is in none.
-        purged: how many of the dead had their dead letters purged.
-        waiting: what the main queue holds, approximately.
-        letters: what is on the dead-letter queue.
-        verdicts: how many intents had each verdict.
+        since: the earliest time of the ledger entries that were read.
+        given: how many ids were given, each counted once; None if none were given.
+        counts: the intents by outcome: those whose ids were given, or else all that were entered in the ledger
+            since `since` and the dead letters that the ledger does not know. Lost and forgotten intents are not
+            counted.
+        waiting: the depth of the main queue, approximately.
+        dlq: what is on the dead-letter queue.
+        purged: how many dead intents had their dead letters purged.
+        discrepancies: how many intents had each discrepancy.
     """
 
     since: datetime
-    asked: int | None
+    given: int | None
     counts: Counter[str]
     waiting: Depth
-    letters: Census
+    dlq: DlqIndex
     purged: int = 0
-    verdicts: Counter[Discrepancy] = field(default_factory=Counter)
+    discrepancies: Counter[Discrepancy] = field(default_factory=Counter)
 
     @property
     def pending(self) -> int:
-        """How many are pending; where no ids were given, approximately, since the queue counts so."""
+        """How many are pending; approximate if no ids were given, because SQS counts approximately."""
         known = self.counts[PENDING]
-        return known if self.asked is not None else max(known, self.waiting.total)
+        return known if self.given is not None else max(known, self.waiting.total)
 
     @property
     def emitted(self) -> int:
-        """How many were emitted: as many as were asked for, or else as many as anything is known of."""
-        if self.asked is not None:
-            return self.asked
+        """How many were emitted: the number of ids given, or else of all intents that are known from anywhere."""
+        if self.given is not None:
+            return self.given
         settled = sum(count for outcome, count in self.counts.items() if outcome != PENDING)
-        return settled + self.pending + self.verdicts[Discrepancy.LOST]
+        return settled + self.pending + self.discrepancies[Discrepancy.LOST]
 
     @property
-    def odd(self) -> int:
-        """How many do not add up, without those of which that cannot be told."""
-        return sum(count for verdict, count in self.verdicts.items() if verdict not in NOT_ODD)
+    def unreconciled(self) -> int:
+        """How many do not add up, without those for which that is not known yet or not an error."""
+        return sum(count for discrepancy, count in self.discrepancies.items() if discrepancy not in BENIGN)
 
 
 def audit(
@@ -95,90 +97,92 @@ def audit(
 ) -> Account:
     """Account for every intent.
 
-    Dead letters are looked at, which counts as one receive of each and leases them meanwhile. Their ids are in
-    memory, and some thousands of the ledger's entries at a time, however many there are. Ids that are given are
-    kept in a temporary file.
+    The scan counts as one receive of each dead letter, and leases the dead letters meanwhile. Memory holds their
+    ids, and some thousands of ledger entries at a time. Ids that are given are kept in a temporary file.
 
     Args:
         database: the service's database.
         main: the queue that the drain reads.
         dead: the dead-letter queue.
-        since: how far back the ledger is asked; where ids are given, all of it is.
+        since: the earliest time of the ledger entries to read; all entries are read if ids are given.
         retention: how long the dead-letter queue keeps a message.
-        ids: of the intents to account for, such as callers were given; by default all that anything is known of.
+        ids: the intents to account for, for example those of receipts; by default all that are known from
+            anywhere.
         on_finding: called for each intent that does not add up.
-        clock: tells the time.
+        clock: returns the current time.
 
     Raises:
         penstock.queue.QueueError: a queue cannot be read.
         sqlalchemy.exc.SQLAlchemyError: the database refused, or is away.
     """
-    # Ids first: a file that turns out to hold something else has nothing leased.
-    with keep_ids(ids or ()) as asked:
-        began, before = clock(), main.depth()
-        letters = Census.take(dead)
+    # The ids are read first: if the file holds something else, nothing has been leased yet.
+    with store_ids(ids or ()) as given:
+        scanned_at, before = clock(), main.depth()
+        dlq = DlqIndex.build(dead)
         waiting = max(before, main.depth(), key=lambda depth: depth.total)
-        scene = QueueState(began, retention, waits=waiting.total > 0, hides=letters.is_partial)
-        account = Account(since, None if ids is None else asked.count, Counter(), waiting, letters)
-        run = _AuditRun(database, scene, account, on_finding)
+        state = QueueState(
+            scanned_at, retention, main_has_messages=waiting.total > 0, dlq_is_partial=dlq.is_partial
+        )
+        account = Account(since, None if ids is None else given.count, Counter(), waiting, dlq)
+        run = _AuditRun(database, state, account, on_finding)
         if ids is None:
             run.account_for_all()
         else:
-            run.account_for(asked)
+            run.account_for(given)
     return account
 
 
 @dataclass(slots=True)
 class _AuditRun:
-    """An audit under way."""
+    """An audit in progress."""
 
     database: Watchdog
-    scene: QueueState
-    result: Account
+    state: QueueState
+    account: Account
     on_finding: Callable[[AuditFinding], None]
 
     def account_for_all(self) -> None:
-        """Count what the ledger has entered, and judge what has a dead letter or has not landed."""
-        letters = self.result.letters
+        """Count what the ledger has entered, and reconcile each dead letter and each unsettled intent."""
+        dlq, counts = self.account.dlq, self.account.counts
         with self.database.transaction(_SECONDS) as connection:
-            self.result.counts = Counter(count_outcomes(connection, self.result.since))
-            for page in in_groups(letters.ids, _PAGE):
-                known = standings(connection, page)
+            counts.update(count_outcomes(connection, self.account.since))
+            for page in chunked(dlq.ids, _PAGE):
+                entries = find_states(connection, page)
                 for id_ in page:
-                    self._judge(id_, known.get(id_))
-                    self.result.counts[DEAD] += id_ not in known
-            for standing in list_unsettled(connection, self.result.since):
-                if standing.id not in letters.ids:
-                    verdict = self._judge(standing.id, standing)
-                    self.result.counts[PENDING] -= verdict == Discrepancy.LOST
-        self.result.counts[DEAD] += letters.unread + len(letters.strange)
-        for text in letters.strange:
-            self._tell(AuditFinding(text, Discrepancy.MOVED, None))
+                    self._reconcile(id_, entries.get(id_))
+                    counts[DEAD] += id_ not in entries
+            for entry in list_unsettled(connection, self.account.since):
+                if entry.id not in dlq.ids:
+                    discrepancy = self._reconcile(entry.id, entry)
+                    counts[PENDING] -= discrepancy == Discrepancy.LOST
+        counts[DEAD] += dlq.unreadable + len(dlq.malformed_ids)
+        for text in dlq.malformed_ids:
+            self._report(AuditFinding(text, Discrepancy.MOVED, None))
 
-    def account_for(self, asked: IdFile) -> None:
-        """Place each of these, and judge it."""
+    def account_for(self, given: IdStore) -> None:
+        """Count and reconcile each of these intents."""
         with self.database.transaction(_SECONDS) as connection:
-            for page in asked.pages(_PAGE):
-                known = standings(connection, page)
+            for page in given.pages(_PAGE):
+                entries = find_states(connection, page)
                 for id_ in page:
-                    verdict = self._judge(id_, known.get(id_))
-                    if verdict not in {Discrepancy.LOST, Discrepancy.FORGOTTEN}:
-                        self.result.counts[self._outcome(id_, known.get(id_))] += 1
+                    discrepancy = self._reconcile(id_, entries.get(id_))
+                    if discrepancy not in {Discrepancy.LOST, Discrepancy.FORGOTTEN}:
+                        self.account.counts[self._outcome(id_, entries.get(id_))] += 1
 
-    def _judge(self, id_: UUID, known: LedgerState | None) -> Discrepancy | None:
-        entered = self.result.letters.ids.get(id_)
-        letter = entered is not None
-        verdict = self.scene.judge(id_, known, letter=letter, entered=bool(entered))
-        if verdict:
-            self._tell(AuditFinding(str(id_), verdict, known.outcome if known else None))
-        self.result.purged += bool(known and known.purged and not letter)
-        return verdict
+    def _reconcile(self, id_: UUID, entry: LedgerState | None) -> Discrepancy | None:
+        by_drain = self.account.dlq.ids.get(id_)
+        has_letter = by_drain is not None
+        discrepancy = self.state.reconcile(id_, entry, has_letter=has_letter, by_drain=bool(by_drain))
+        if discrepancy:
+            self._report(AuditFinding(str(id_), discrepancy, entry.outcome if entry else None))
+        self.account.purged += bool(entry and entry.purged and not has_letter)
+        return discrepancy
 
-    def _outcome(self, id_: UUID, known: LedgerState | None) -> str:
-        if known:
-            return known.outcome
-        return DEAD if id_ in self.result.letters.ids else PENDING
+    def _outcome(self, id_: UUID, entry: LedgerState | None) -> str:
+        if entry:
+            return entry.outcome
+        return DEAD if id_ in self.account.dlq.ids else PENDING
 
-    def _tell(self, finding: AuditFinding) -> None:
-        self.result.verdicts[finding.verdict] += 1
+    def _report(self, finding: AuditFinding) -> None:
+        self.account.discrepancies[finding.discrepancy] += 1
         self.on_finding(finding)

@@ -11,7 +11,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
     Args:
-        arguments: the words after `penstock`; by default those that this process was started with.
+        arguments: the words after `penstock`; by default those of this process.
     """
     missing = [
         name for name in ("typer", "rich", "yaml", "sqlalchemy", "alembic", "jsonpatch") if find_spec(name) is None
@@ -19,9 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if missing:
         sys.exit("penstock: the command line is not installed: pip install 'penstock[cli]'")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words == ["--version"]:  # Told without what the commands need, which takes most of a second to load.
+    if words == ["--version"]:  # The packages that commands need take most of a second to load.
         sys.stdout.write(f"{version_line()}\n")
         sys.exit(0)
-    from penstock.cli.run import run  # noqa: PLC0415 (only now is it known to be there)
+    from penstock.cli.run import run  # noqa: PLC0415 (its packages are now known to be installed)
 
     run(words)

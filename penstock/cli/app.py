@@ -1,7 +1,6 @@
 """The tree of commands: a noun, then a verb.
 
-Only what the words of the command line ask for is imported: who looks at dead letters at three in the morning does
-not wait for SQLAlchemy.
+Only the modules of the named command are imported, so that `penstock dlq list` starts without SQLAlchemy.
 """
 
 from collections.abc import Sequence
@@ -13,33 +12,34 @@ import typer
 from penstock.cli.support.version import version_line
 
 _COMMANDS: Final = {
-    "status": "status.command.status",
-    "top": "status.top.top",
-    "audit": "commands.audit.audit_",
-    "check": "commands.check.check",
-    "emit": "emit.command.emit",
+    "status": "status.command:status",
+    "top": "status.top:top",
+    "audit": "commands.audit:audit_",
+    "check": "commands.check:check",
+    "emit": "emit.command:emit",
+    "breaker": "commands.breaker:app",
+    "dlq": "dlq:tree",
+    "ledger": "commands.ledger:app",
+    "db": "commands.db:app",
+    "intents": "commands.intents:app",
+    "local": "commands.local:app",
 }
-_GROUPS: Final = {
-    "breaker": "commands.breaker",
-    "dlq": "dlq",
-    "ledger": "commands.ledger",
-    "db": "commands.db",
-    "intents": "commands.intents",
-    "local": "commands.local",
-}
-_PIPED_INTO: Final = "emit"
+"""The object behind each command, as MODULE:ATTRIBUTE in this package: a function, or a group of commands."""
+_LAZY_GROUP: Final = "dlq"
+"""Its object is a function that returns the group, with only the named verb imported."""
+_HELP_WITHOUT_ARGUMENTS: Final = "emit"
 
 
 def tree(words: Sequence[str] = ()) -> typer.Typer:
-    """Return the commands: the one that the words begin with, or all of them if they begin with none."""
+    """Return the command that the words begin with, or all commands if they begin with no command."""
     app = typer.Typer(
         name="penstock",
-        help="Look after a Penstock service: its dead letters, its database, its local stack.",
+        help="Operate a Penstock service: its dead letters, its database, its local stack.",
         epilog=(
             "Examples: penstock dlq list · penstock dlq replay --all --stage dev · penstock db upgrade · "
             "penstock check. "
-            "Exit codes: 0 done, 1 something failed, 2 usage, 3 confirmation needed, 4 credentials, 5 conflict, "
-            "10 a check found something, 130 interrupted."
+            "Exit codes: 0 done, 1 something failed, 2 wrong usage, 3 confirmation needed, 4 wrong credentials, "
+            "5 conflict, 10 a check found something, 130 interrupted."
         ),
         no_args_is_help=True,
         rich_markup_mode="markdown",
@@ -47,21 +47,22 @@ def tree(words: Sequence[str] = ()) -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_root)
-    known = (*_COMMANDS, *_GROUPS)
-    for name in words[:1] if words and words[0] in known else known:
+    for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
         _add_command(app, name, words[1:])
     return app
 
 
 def _add_command(app: typer.Typer, name: str, words: Sequence[str]) -> None:
-    if name in _COMMANDS:
-        place, _, function = _COMMANDS[name].rpartition(".")
-        module = import_module(f"penstock.cli.{place}")
-        command = getattr(module, function)
-        app.command(name, epilog=module.EPILOG, no_args_is_help=name == _PIPED_INTO)(command)
+    place, _, attribute = _COMMANDS[name].partition(":")
+    module = import_module(f"penstock.cli.{place}")
+    command = getattr(module, attribute)
+    if name == _LAZY_GROUP:
+        command = command(words)
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
     else:
-        module = import_module(f"penstock.cli.{_GROUPS[name]}")
-        app.add_typer(module.tree(words) if name == "dlq" else module.app, name=name)
+        without_arguments = name == _HELP_WITHOUT_ARGUMENTS
+        app.command(name, epilog=module.EPILOG, no_args_is_help=without_arguments)(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -72,10 +73,13 @@ def _show_version(wanted: bool) -> None:
 
 def _root(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
     _debug: Annotated[
-        bool, typer.Option("--debug", help="Show where an error came from; may stand anywhere.")
+        bool,
+        typer.Option(
+            "--debug", help="Print the traceback of an error; the option may stand after the command too."
+        ),
     ] = False,
 ) -> None:
-    """Look after a Penstock service: its dead letters, its database, its local stack."""
+    """Operate a Penstock service: its dead letters, its database, its local stack."""

@@ -1,7 +1,7 @@
-"""From arguments to an exit code: what went wrong is told in a line or two, with the way out.
+"""Running a command: an error becomes a line or two on stderr, with the way out, and an exit code.
 
-Exit codes: 0 all done; 1 something failed; 2 wrong usage; 3 a confirmation is needed; 4 no or wrong credentials;
-5 somebody else is at it; 10 a check found something; 130 interrupted.
+Exit codes: 0 all done; 1 something failed; 2 wrong usage; 3 a confirmation is needed; 4 missing or wrong
+credentials; 5 a conflict with another run or a deployment; 10 a check found something; 130 interrupted.
 """
 
 import re
@@ -43,13 +43,13 @@ _PASSWORD_NAMED = re.compile(r"(password\s*=\s*)('[^']*'|[^\s&]+)", re.IGNORECAS
 def run(arguments: list[str]) -> NoReturn:
     """Run the command and exit; `--debug` may stand anywhere among the arguments."""
     if isinstance(sys.stdout, TextIOWrapper):
-        # What a sender made up may have letters that the output's encoding lacks: no reason to stop half way.
+        # A sender's text may have characters that the output's encoding lacks. They must not end the command.
         sys.stdout.reconfigure(errors="backslashreplace")
     debug = _DEBUG in arguments
     words = [word for word in arguments if word != _DEBUG]
     try:
         tree(words)(words, prog_name="penstock")
-    except Exception as error:  # noqa: BLE001 (here ends what nobody else could handle)
+    except Exception as error:  # noqa: BLE001 (the last handler of all errors)
         if debug:
             sys.stderr.write(redact("".join(traceback.format_exception(error))))
         text, code = explain(error)
@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> NoReturn:
 
 
 def explain(error: Exception) -> tuple[str, int]:
-    """Return what to say about an error and the exit code."""
+    """Return the message for an error, and the exit code."""
     if isinstance(error, Failure):
         return str(error), error.code
     if isinstance(error, SettingsError):
@@ -67,22 +67,25 @@ def explain(error: Exception) -> tuple[str, int]:
     chain = _chain(error)
     for cause in chain:
         if isinstance(cause, EndpointConnectionError):
-            return f"{cause}\nIs it there? The local stack is started with `penstock local up`", FAILED
+            return (
+                f"{cause}\nCheck the network and --endpoint-url; `penstock local up` starts the local stack",
+                FAILED,
+            )
         if isinstance(cause, NoRegionError):
-            return "no AWS region: give --region, or set AWS_REGION", USAGE
+            return "no AWS region: give --region, or set AWS_DEFAULT_REGION", USAGE
         if isinstance(cause, _NO_CREDENTIALS) or _code(cause) in CREDENTIAL_CODES:
             return f"{_line(cause)}\nCheck the AWS credentials: --profile, or AWS_PROFILE", CREDENTIALS
     lines = list(dict.fromkeys(_line(cause) for cause in chain))
-    return "\n  because ".join(lines[:2]) + "\n(--debug shows where)", FAILED
+    return "\n  because ".join(lines[:2]) + "\n(--debug shows the traceback)", FAILED
 
 
 def redact(text: str) -> str:
-    """Strike out the passwords of URLs and connection strings."""
+    """Replace the passwords in URLs and connection strings by `***`."""
     return _PASSWORD_NAMED.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1:***@", text))
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Follow an error to its causes, the outermost first."""
+    """Return an error and its causes, the outermost first."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
@@ -90,7 +93,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _line(error: BaseException) -> str:
-    """Write an error as one line; a name such as KeyError's says more than its text."""
+    """Format an error in one line, with the class of an error that is not ours: `'id'` alone says less."""
     text = str(error).strip()
     first = text.splitlines()[0] if text else ""
     own = type(error).__module__.startswith("penstock.")

@@ -1,4 +1,4 @@
-"""The consumer's side: the drain, and how each kind is written."""
+"""The consumer side: the drain, the write modes, and the other functions of the consumer."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -60,7 +60,7 @@ _MODULES: Final = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs SQLAlchemy for who asks for it: a command that looks at dead letters starts without."""
+    """Import what needs SQLAlchemy at its first use: a command that only reads dead letters starts faster."""
     if name in _MODULES:
         return getattr(import_module(f"penstock.consumer.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

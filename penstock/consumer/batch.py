@@ -1,4 +1,4 @@
-"""A batch on its way through the drain: the one state that the steps work on."""
+"""The state of one batch. Every step of the drain reads it and adds to it."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -9,83 +9,87 @@ from penstock.consumer.faults.tree import DataFault, Fault
 from penstock.intents import Envelope, WriteIntent
 
 Record = Mapping[str, Any]
-"""One record of an SQS event, as Lambda gives it (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
+"""One record of an SQS event (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
 
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """One record, and what has become of it so far.
+    """One record, and what is known of it so far.
 
     Attributes:
         record: the record.
-        envelope: what was decoded; of an intent with invalid data, the head alone.
-        fault: why it did not land.
-        waits: whether it did not land but is worth another try.
-        claimed: whether its id was claimed before it was written.
-        duplicate: whether it had taken effect before.
-        reused: whether what had taken effect under its id was something else.
-        twin: an item before it in the batch with the same id.
+        envelope: the decoded envelope; if the data is invalid, its head without data.
+        fault: why it was not written.
+        retry_later: whether it was not written because of its own fault, but may be written later.
+        claimed: whether its id was claimed in this transaction.
+        duplicate: whether it took effect in an earlier transaction.
+        id_conflict: whether another payload took effect under its id in an earlier transaction.
+        first_occurrence: the first item of the batch with the same id; None if this item is the first.
     """
 
     record: Record
     envelope: Envelope[Any] | None = None
     fault: Fault | None = None
-    waits: bool = False
+    retry_later: bool = False
     claimed: bool = False
     duplicate: bool = False
-    reused: bool = False
-    twin: "Item | None" = None
+    id_conflict: bool = False
+    first_occurrence: "Item | None" = None
 
     @property
     def message_id(self) -> str:
-        """SQS's id of the message."""
+        """The id that SQS gave the message."""
         return str(self.record["messageId"])
 
     @property
     def receive_count(self) -> int:
-        """How often the message has been received, this time included; 1 where the record does not say."""
+        """How often the message has been received, including this time; 1 if the record has no count."""
         count = self.system("ApproximateReceiveCount")
         return int(count) if count and count.isdecimal() else 1
 
     def system(self, name: str) -> str | None:
-        """Return an attribute that SQS itself has given the message."""
+        """Return a system attribute of the message, which SQS set."""
         value = (self.record.get("attributes") or {}).get(name)
         return value if isinstance(value, str) else None
 
     @property
     def ordered_group(self) -> str | None:
-        """The message group that it has its place in, if it comes from a FIFO queue."""
+        """The message group in which SQS keeps its order; None if it is not from a FIFO queue."""
         return self.system("MessageGroupId") if self.system("SequenceNumber") else None
 
-    @property
-    def sound(self) -> Envelope[Any]:
-        """The envelope of what could be decoded."""
-        assert self.envelope is not None  # noqa: S101 (whoever asks has seen to it)
+    def require_envelope(self) -> Envelope[Any]:
+        """Return the envelope of an item that was decoded."""
+        assert self.envelope is not None  # noqa: S101 (callers have checked that it was decoded)
         return self.envelope
 
     @property
-    def hopeless(self) -> bool:
-        """Whether it goes to the dead letters: its own fault, and nothing left to wait for."""
-        return isinstance(self.fault, DataFault) and not self.waits
+    def is_dead(self) -> bool:
+        """Whether it is dead-lettered: it has a fault of its own that will not pass."""
+        return isinstance(self.fault, DataFault) and not self.retry_later
 
     @property
-    def returns(self) -> bool:
-        """Whether it goes back to the queue: not its own fault, or too early, or its twin alone is at fault."""
+    def should_retry(self) -> bool:
+        """Whether it goes back to the queue: its fault may pass, or only its first occurrence has a fault."""
         if self.fault is None:
-            return self.twin is not None and self.twin.fault is not None and self.differs_from_twin
-        return not self.hopeless
+            first = self.first_occurrence
+            return first is not None and first.fault is not None and self.differs_from_first
+        return not self.is_dead
 
     @property
-    def differs_from_twin(self) -> bool:
-        """Whether neither its twin nor what had taken effect before says the same."""
-        return self.twin is not None and not self.duplicate and not self.repeats(self.twin)
+    def differs_from_first(self) -> bool:
+        """Whether its payload is neither that of its first occurrence nor one that took effect before."""
+        return (
+            self.first_occurrence is not None
+            and not self.duplicate
+            and not self.same_payload(self.first_occurrence)
+        )
 
-    def repeats(self, other: "Item") -> bool:
-        """Tell whether it says the same as another item of the same id."""
+    def same_payload(self, other: "Item") -> bool:
+        """Return whether another item has the same kind and payload."""
         mine, theirs = self.envelope, other.envelope
         if mine is None or theirs is None:
             return False
-        return mine.type == theirs.type and _said(mine.data) == _said(theirs.data)
+        return mine.type == theirs.type and _payload(mine.data) == _payload(theirs.data)
 
 
 @dataclass(slots=True)
@@ -94,8 +98,8 @@ class Batch:
 
     Attributes:
         items: the records.
-        deadline: when the invocation must have answered, on the monotonic clock, in seconds.
-        function_version: the version of the function that drains it.
+        deadline: when the invocation must have answered, in seconds of the monotonic clock.
+        function_version: the version of the Lambda function.
         failed: the items that go back to the queue, by message id.
     """
 
@@ -106,10 +110,10 @@ class Batch:
 
     @classmethod
     def of(cls, event: Any, context: Any) -> "Batch":
-        """Take an SQS event and the invocation's Lambda context.
+        """Make a batch of an SQS event and the Lambda context of its invocation.
 
         Raises:
-            ValueError: the event is not one of SQS.
+            ValueError: the event is not an SQS event.
         """
         records = event.get("Records") if isinstance(event, dict) else None
         if not isinstance(records, list) or not all(map(_is_record, records)):
@@ -123,16 +127,16 @@ class Batch:
         return self.deadline - time.monotonic()
 
     def hand_back(self, items: Iterable[Item]) -> None:
-        """Have these items returned to the queue."""
+        """Add these items to those that go back to the queue."""
         self.failed.update((item.message_id, item) for item in items)
 
     def report(self) -> dict[str, list[dict[str, str]]]:
-        """Say which records failed; Lambda deletes all others (partial batch response)."""
+        """Return the partial batch response: the failed messages. Lambda deletes all others."""
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in self.failed]}
 
 
-def _said(data: Any) -> Any:
-    """Return what a message says, without what a function fills in anew each time that it is read."""
+def _payload(data: Any) -> Any:
+    """Return the fields of an intent, without those that a default factory fills anew at each decoding."""
     if not isinstance(data, WriteIntent):
         return data
     fields = type(data).model_fields.items()

@@ -1,6 +1,7 @@
-"""The dead letter's form: the message as it came, with the fault in two more attributes.
+"""The form of a dead letter: the original message, with its fault in two more message attributes.
 
-`penstock.fault` is one line for whoever looks at the queue; `penstock.dead-letter` is the whole of it as JSON.
+`penstock.fault` is one line for a person who looks at the queue. `penstock.dead-letter` is the whole record as
+JSON.
 """
 
 import json
@@ -18,27 +19,27 @@ FAULT_ATTRIBUTE = "penstock.fault"
 LETTER_ATTRIBUTE = "penstock.dead-letter"
 
 _POSITION = re.compile(r"\.\d+(?=[. ])")
-"""An item's place in a list, in a field's path."""
+"""The index of a list item in the path of a field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """Why an intent was set aside, and what is known of it; no value of the intent itself.
+    """Why an intent was dead-lettered, and what is known of it. Holds no value of the intent.
 
     Attributes:
-        fault: the class of the fault, `DataFault` for one.
+        fault: the class of the fault, such as `DataFault`.
         reason: the cause's stable word.
         detail: the cause as one line.
-        sqlstate: Postgres's code, where it found the fault.
+        sqlstate: Postgres's error code, if Postgres found the fault.
         constraint: the violated constraint.
         table: the table.
         column: the column.
-        kind: the intent's kind, where it could be read.
-        id: the intent's id, where it could be read.
+        kind: the intent's kind, if it could be decoded.
+        id: the intent's id, if it could be decoded.
         receive_count: how often SQS had delivered the message.
         first_seen: when SQS first delivered it, RFC 3339.
-        function_version: the version of the function that gave up on it.
-        fingerprint: the same for letters of one kind with one cause, and no others; made of names and codes alone.
+        function_version: the version of the Lambda function that dead-lettered it.
+        fingerprint: equal for dead letters of one kind and one cause only; made of names and codes alone.
     """
 
     fault: str
@@ -61,12 +62,12 @@ class DeadLetter:
         fault: Fault,
         *,
         kind: str | None,
-        id: str | None,  # noqa: A002 (the envelope's own word)
+        id: str | None,  # noqa: A002 (the name in the envelope)
         receive_count: int,
         first_seen: str | None,
         function_version: str | None,
     ) -> "DeadLetter":
-        """Describe `fault`, met by one message."""
+        """Make the dead letter of one message that has `fault`."""
         cause = fault.cause
         return cls(
             fault=type(fault).__name__,
@@ -85,10 +86,10 @@ class DeadLetter:
         )
 
     def stamp(self, message: Outgoing) -> Outgoing:
-        """Add this letter to a message, in place of an earlier letter's.
+        """Add this dead letter to a message, and remove an earlier one.
 
-        SQS allows ten attributes and 1 MiB. Where there is no room for both of the letter's attributes the one
-        line is left out, then the other one, too: nothing that the sender wrote is lost.
+        SQS allows ten attributes and 1 MiB. If both attributes do not fit, the one line is left out, then the
+        JSON: nothing that the sender wrote is lost.
         """
         own = unstamp(message.attributes)
         known = {name: value for name, value in asdict(self).items() if value is not None}
@@ -102,7 +103,7 @@ class DeadLetter:
 
     @classmethod
     def read(cls, attributes: Mapping[str, Attribute]) -> "DeadLetter | None":
-        """Read a letter back from a message's attributes; None where there is none or it is not one of ours."""
+        """Read the dead letter in the attributes of a message; None if there is none or it is not Penstock's."""
         stamped = attributes.get(LETTER_ATTRIBUTE)
         try:
             return _LETTER.validate_json(stamped.value) if stamped else None
@@ -114,12 +115,12 @@ _LETTER = TypeAdapter(DeadLetter)
 
 
 def _fingerprint(kind: str | None, cause: Cause) -> str:
-    """Name a cause by twelve characters; where in a list a field is wrong makes no other cause of it."""
+    """Return twelve characters that stand for a cause. The index of a list item does not count."""
     fields = sorted({_POSITION.sub(".*", field) for field in cause.fields})
     parts = [kind, cause.reason, cause.sqlstate, cause.constraint, cause.table, cause.column, fields]
     return sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def unstamp(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
-    """Leave out what `DeadLetter.stamp` added: the attributes as the sender wrote them."""
+    """Return the attributes that the sender wrote, without those that `DeadLetter.stamp` added."""
     return {k: v for k, v in attributes.items() if k not in {FAULT_ATTRIBUTE, LETTER_ATTRIBUTE}}

@@ -12,31 +12,31 @@ from penstock.consumer.batch import Batch
 from penstock.consumer.breaker.breaker import Breaker
 from penstock.consumer.faults.tree import DeploymentFault, Fault
 from penstock.consumer.modes.base import Bound, WriteMode
-from penstock.consumer.modes.registry import Bindings
+from penstock.consumer.modes.registry import WriteRegistry
 from penstock.consumer.pipeline.dead_letters import send_to_dlq
-from penstock.consumer.pipeline.decode import Decoding
-from penstock.consumer.pipeline.gc_pause import collecting_later
-from penstock.consumer.pipeline.payloads import Redeeming
-from penstock.consumer.pipeline.retry_delay import delay
+from penstock.consumer.pipeline.decode import StreamDecoder
+from penstock.consumer.pipeline.gc_pause import gc_paused
+from penstock.consumer.pipeline.payloads import PayloadFetcher
+from penstock.consumer.pipeline.retry_delay import set_retry_visibility
 from penstock.consumer.pipeline.tracing import link_traces
-from penstock.consumer.pipeline.transaction import land
+from penstock.consumer.pipeline.transaction import write_batch
+from penstock.consumer.resources import Resources
 from penstock.database import drain_engine
-from penstock.database.watchdog import Watchdog
 from penstock.intents import Contract, WriteIntent, kind_of
-from penstock.queue import Payloads, Queue, SqsQueue, own_payloads
+from penstock.queue import Payloads, Queue, payload_store
 from penstock.settings import Settings
 
 _logger = logging.getLogger(__name__)
 
 
 class Drain:
-    """Which kind lands where, and the Lambda handler that lands them.
+    """The kinds with their write modes, and the Lambda handler that writes them.
 
         drain = Drain()
         drain.write(StockAdjusted, Increment(stock, key="sku", add={"quantity": "delta"}))
         handler = drain.handler
 
-    Settings are read from the environment at the first invocation; whatever is given here takes their place.
+    Settings are read from the environment at the first invocation. What is passed in here replaces them.
     """
 
     def __init__(
@@ -48,37 +48,36 @@ class Drain:
         dead_letters: Queue | None = None,
         payloads: Payloads | None = None,
     ) -> None:
-        """Make a drain of no kinds.
+        """Make a drain without kinds.
 
         Args:
-            settings: in place of the environment's.
-            engine: in place of the one that the settings name.
-            queue: where the batches come from, in place of the one that the settings name.
-            dead_letters: where dead letters go, in place of the queue that the settings name.
-            payloads: where large intents rest, in place of the bucket that the settings name.
+            settings: used instead of the environment.
+            engine: used instead of the one that the settings name.
+            queue: the queue of the batches, instead of the one that the settings name.
+            dead_letters: the dead-letter queue, instead of the one that the settings name.
+            payloads: the bucket of large intents, instead of the one that the settings name.
         """
-        self._given_settings = settings
-        self._given = (engine, queue, dead_letters)
-        self._given_payloads = payloads
-        self._bindings = Bindings()
+        self._resources = Resources(settings, engine, drain_engine, queue=queue, dead_letters=dead_letters)
+        self._payloads = payloads
+        self._registry = WriteRegistry()
 
     def write(self, intent: type[WriteIntent], mode: WriteMode) -> None:
-        """Have a kind of intents written by a write mode.
+        """Bind a kind of intents to a write mode.
 
         Raises:
-            penstock.consumer.BindingError: the intent and the table do not go together, or not with what else is
-                written to that table.
-            TypeError: the kind is written already, the class has none, or the drain is at work already.
+            penstock.consumer.BindingError: the intent does not fit the table, or the mode does not fit the other
+                modes of that table.
+            TypeError: the kind is bound already, the class has no kind, or the drain has begun to work.
         """
         if "contract" in vars(self):
-            raise TypeError(f"the kind {kind_of(intent)!r} comes too late: the drain is at work")
-        self._bindings.add(intent, mode)
+            raise TypeError(f"the kind {kind_of(intent)!r} is bound too late: the drain has begun to work")
+        self._registry.add(intent, mode)
 
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Drain one SQS event; the Lambda handler of the consumer function.
 
-        Nothing is acknowledged that is not committed or on the dead-letter queue, and nothing is raised once
-        the transaction has been committed.
+        A message is acknowledged only if its intent is committed or on the dead-letter queue. Nothing raises after
+        the commit.
 
         Args:
             event: an SQS event of any number of records.
@@ -88,77 +87,71 @@ class Drain:
             The partial batch response: the messages to be delivered again.
 
         Raises:
-            ValueError: the event is not one of SQS.
-            TypeError: no kind is written.
+            ValueError: the event is not an SQS event.
+            TypeError: no kind is bound.
             penstock.settings.SettingsError: a setting is missing or bad.
         """
         batch = Batch.of(event, context)
-        with collecting_later():
+        with gc_paused():
             self._drain(batch, context)
         return batch.report()
 
     def _drain(self, batch: Batch, context: Any) -> None:
-        database, queue, dead_letters = self._connections
-        decoding = Decoding(batch, self.contract, self._redeeming.redeem(batch))
-        raised: Fault | None = None
+        # Before the transaction, because a missing setting must not raise after the commit.
+        database, queue, dead_letters = (
+            self._resources.database,
+            self._resources.queue,
+            self._resources.dead_letters,
+        )
+        fetched = self._payload_fetcher.fetch(batch)
+        # Nothing is decoded yet. `write_batch` takes the batch from the decoder part by part, and sends a part to
+        # Postgres before it takes the next: Postgres writes one part while Python decodes another.
+        decoder = StreamDecoder(batch, self.contract, fetched)
+        batch_fault: Fault | None = None
         try:
-            land(database.transaction, batch, decoding, self._writes)
+            write_batch(database.transaction, batch, decoder, self._writes)
         except Fault as fault:
+            batch_fault = fault
             _log_fault(fault, len(batch.items))
             batch.hand_back(batch.items)
-            raised = fault
         else:
-            batch.hand_back(item for item in batch.items if item.returns)
+            batch.hand_back(item for item in batch.items if item.should_retry)
             send_to_dlq(batch, dead_letters)
         link_traces(batch)
-        delay(batch, queue)
-        self._breaker.consider(raised, database, batch, context)
-        _log_account(batch)
+        set_retry_visibility(batch, queue)
+        self._breaker.consider(batch_fault, database, batch, context)
+        _log_result(batch)
 
     def bound(self) -> list[Bound]:
-        """Return how each kind is written, in the order in which they are.
+        """Return how each kind is written, in the order of writing.
 
         Raises:
-            penstock.consumer.BindingError: something does not go together.
+            penstock.consumer.BindingError: a binding does not fit.
         """
-        return self._bindings.bound()
+        return self._registry.bound()
 
     @cached_property
     def contract(self) -> Contract:
-        """What reads the envelopes; once it has been asked for, no kind can be added.
+        """The contract that decodes envelopes; after its first use no kind can be added.
 
         Raises:
-            TypeError: no kind is written.
+            TypeError: no kind is bound.
         """
-        return self._bindings.contract()
+        return self._registry.contract()
 
     @cached_property
     def _writes(self) -> list[Bound]:
         return self.bound()
 
     @cached_property
-    def _settings(self) -> Settings:
-        return self._given_settings or Settings.from_environment()
-
-    @cached_property
     def _breaker(self) -> Breaker:
-        return Breaker(self._settings.event_source_mapping)
+        return Breaker(self._resources.settings.event_source_mapping)
 
     @cached_property
-    def _redeeming(self) -> Redeeming:
-        settings = self._settings
-        payloads = self._given_payloads or own_payloads(settings.payload_bucket)
-        return Redeeming(payloads, settings.payload_limit, self.contract)
-
-    @cached_property
-    def _connections(self) -> tuple[Watchdog, Queue, Queue]:
-        settings = self._settings
-        engine, queue, dead_letters = self._given
-        return (
-            Watchdog(engine or drain_engine(settings)),
-            queue or SqsQueue(settings.require("queue_url").queue_url),
-            dead_letters or SqsQueue(settings.require("dead_letter_queue_url").dead_letter_queue_url),
-        )
+    def _payload_fetcher(self) -> PayloadFetcher:
+        settings = self._resources.settings
+        payloads = self._payloads or payload_store(settings.payload_bucket)
+        return PayloadFetcher(payloads, settings.payload_limit, self.contract)
 
 
 def _log_fault(fault: Fault, records: int) -> None:
@@ -167,11 +160,11 @@ def _log_fault(fault: Fault, records: int) -> None:
     _logger.log(level, "handed back: %s", fault, extra={"action": "handed_back", **named})
 
 
-def _log_account(batch: Batch) -> None:
-    """Say what became of the batch, and why what went back did; no value of an intent."""
+def _log_result(batch: Batch) -> None:
+    """Log how many records the batch had, and the causes of those that were handed back; no value of an intent."""
     causes = Counter((type(item.fault), item.fault.cause) for item in batch.failed.values() if item.fault)
     for (kind, cause), records in causes.items():
         _log_fault(kind(cause), records)
-    duplicates = sum(item.duplicate or item.twin is not None for item in batch.items)
+    duplicates = sum(item.duplicate or item.first_occurrence is not None for item in batch.items)
     counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": len(batch.failed)}
     _logger.info("drained", extra={"action": "drained", **counts})

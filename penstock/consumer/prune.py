@@ -1,18 +1,17 @@
-"""The pruning: a small scheduled function that has the ledger and the tombstones forget what is too old."""
+"""A small scheduled function that removes old entries from the ledger and old tombstones."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.faults.sqlstate import fault_of
+from penstock.consumer.resources import Resources
 from penstock.database import writer_engine
 from penstock.database.retention import POSTPONED, prune
-from penstock.database.watchdog import Watchdog
 from penstock.settings import Settings
 
 _SECONDS_TO_ANSWER = 5.0
@@ -21,23 +20,22 @@ _logger = logging.getLogger(__name__)
 
 
 class Prune:
-    """Prunes the framework's tables (see `penstock.database.retention`), and the Lambda handler that does.
+    """Prunes the framework's tables (see `penstock.database.retention`) in a Lambda handler.
 
     handler = Prune().handler
     """
 
     def __init__(self, settings: Settings | None = None, *, engine: Engine | None = None) -> None:
-        """Make it; settings are read from the environment at the first invocation unless given here.
+        """Prepare to prune; nothing is read and no connection is made before the first invocation.
 
         Args:
-            settings: in place of the environment's.
-            engine: in place of the one that the settings name.
+            settings: used instead of the environment.
+            engine: used instead of the one that the settings name.
         """
-        self._given_settings = settings
-        self._given_engine = engine
+        self._resources = Resources(settings, engine, writer_engine)
 
     def handler(self, _event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-        """Prune, and log what was done; to be run once a day.
+        """Prune, and log the result. To be scheduled once a day.
 
         Returns:
             `{"rotation": "rotated" | "not-due" | "postponed", "tombstones": ..., "seconds": ...}`.
@@ -45,11 +43,11 @@ class Prune:
         Raises:
             penstock.settings.SettingsError: a setting is missing or bad.
             penstock.settings.SecretUnavailable: the database's URL cannot be read.
-            sqlalchemy.exc.SQLAlchemyError: the database refused, or is away; the next run tries again.
+            sqlalchemy.exc.SQLAlchemyError: the database refused or cannot be reached; the next run tries again.
         """
         seconds = context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_ANSWER
         try:
-            done = prune(self._database, seconds)
+            done = prune(self._resources.database, seconds)
         except SQLAlchemyError as error:
             _logger.error("not pruned: %s", fault_of(error), extra={"action": "prune_failed"})
             raise
@@ -57,7 +55,3 @@ class Prune:
             _logger.warning("the ledger was in use: rotation postponed", extra={"action": "rotation_postponed"})
         _logger.info("pruned", extra={"action": "pruned", **asdict(done)})
         return asdict(done)
-
-    @cached_property
-    def _database(self) -> Watchdog:
-        return Watchdog(self._given_engine or writer_engine(self._given_settings or Settings.from_environment()))

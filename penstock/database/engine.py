@@ -1,8 +1,8 @@
-"""The engine: SQLAlchemy's pool, bounded exactly, with every wait on a dead server limited.
+"""The engine: SQLAlchemy's pool with an exact bound, and a limit on every wait for a dead server.
 
-The figures follow from how Lambda treats connections: a frozen function's sockets die unnoticed (pre-ping), idle
-flows are cut at about 350 s on the way (recycle), and a server that vanished says nothing (keepalives and
-`tcp_user_timeout`; PostgreSQL documentation, "Connection Parameter Key Words").
+The settings follow from what happens to connections on Lambda. A frozen function's sockets die unnoticed
+(pre-ping). The network drops idle connections after about 350 s (recycle). A server that vanished sends nothing
+(keepalives and `tcp_user_timeout`; PostgreSQL documentation, "Connection Parameter Key Words").
 """
 
 import logging
@@ -21,7 +21,7 @@ _CONNECT_SECONDS = 5
 _POOL_WAIT_SECONDS = 5
 _RECYCLE_SECONDS = 240
 READ_ONLY = "25006"
-"""SQLSTATE of a write on a server that has become a reader."""
+"""SQLSTATE of a write on a server that a failover has made a reader (`read_only_sql_transaction`)."""
 _KEEPALIVE = {
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -32,16 +32,17 @@ _KEEPALIVE = {
 
 
 def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Engine:
-    """Make an engine that never holds more than `pool_size` connections; it connects at first use.
+    """Make an engine that never holds more than `pool_size` connections. It connects at first use.
 
     Args:
         url: a `postgresql://` URL.
-        pool_size: connections that it may hold at once.
-        for_drain: whether a drain uses it, which begins again if a connection turns out to be lost, and need not
-            try it first; and which does the same all day, so that statements are prepared at once.
+        pool_size: the maximum number of connections.
+        for_drain: whether a drain uses the engine. A drain retries after a lost connection, so it needs no
+            pre-ping. It repeats the same statements, so each is prepared at its first execution.
 
     Raises:
-        penstock.settings.SettingsError: the URL is not one of Postgres; it is not shown, it may hold a password.
+        penstock.settings.SettingsError: the URL is not a Postgres URL. The error does not show it, since it may
+            contain a password.
     """
     engine = create_engine(
         driver_url(url),
@@ -50,9 +51,9 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
         pool_timeout=_POOL_WAIT_SECONDS,
         pool_recycle=_RECYCLE_SECONDS,
         pool_pre_ping=not for_drain,
-        # Whatever the role or the database has it set to: what is done depends on each statement's own snapshot.
+        # Overrides the default of the role and the database: the writes rely on a new snapshot per statement.
         isolation_level="READ COMMITTED",
-        # Values are other people's: they stay out of errors and logs.
+        # Values may be personal data: they stay out of errors and logs.
         hide_parameters=True,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
@@ -65,42 +66,42 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
             **_KEEPALIVE,
         },
     )
-    event.listen(engine, "handle_error", _leave_a_reader)
+    event.listen(engine, "handle_error", _discard_reader_connections)
     return engine
 
 
-def _leave_a_reader(context: ExceptionContext) -> None:
-    """Give up all connections when a failover has turned the server into a reader (SQLSTATE 25006)."""
+def _discard_reader_connections(context: ExceptionContext) -> None:
+    """Discard all pooled connections after a failover has made the server a reader (SQLSTATE 25006)."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
 
 
 def writer_engine(settings: Settings) -> Engine:
-    """Make an engine of one connection, for all that writes and is no drain.
+    """Make an engine of one connection, for every writer that is not a drain.
 
     Raises:
-        penstock.settings.SettingsError: the database is not named, or not by a Postgres URL.
-        penstock.settings.SecretUnavailable: the secret that names it cannot be read.
+        penstock.settings.SettingsError: the database's URL is not set, or is not a Postgres URL.
+        penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
     return _engine_of(settings.require("database_url").database_url)
 
 
 def drain_engine(settings: Settings) -> Engine:
-    """Make the engine that a drain writes through.
+    """Make the engine of a drain.
 
     Raises:
-        penstock.settings.SettingsError: the database is not named, or not by a Postgres URL.
-        penstock.settings.SecretUnavailable: the secret that names it cannot be read.
+        penstock.settings.SettingsError: the database's URL is not set, or is not a Postgres URL.
+        penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
     return _engine_of(settings.require("database_url").database_url, pool_size=settings.pool_size, for_drain=True)
 
 
 def reader_engine(settings: Settings) -> Engine:
-    """Make the engine that outcomes are read through.
+    """Make the engine that reads outcomes.
 
     Raises:
-        penstock.settings.SettingsError: the database is not named, or not by a Postgres URL.
-        penstock.settings.SecretUnavailable: the secret that names it cannot be read.
+        penstock.settings.SettingsError: the database's URL is not set, or is not a Postgres URL.
+        penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
     return _engine_of(settings.require("database_reader_url").database_reader_url, pool_size=settings.pool_size)
 
@@ -150,25 +151,27 @@ def password_was_refused(error: psycopg.Error) -> bool:
 
 
 def driver_url(url: str) -> URL:
-    """Read a Postgres URL and have SQLAlchemy use psycopg 3 for it.
+    """Parse a Postgres URL, and set psycopg 3 as SQLAlchemy's driver.
 
     Raises:
-        penstock.settings.SettingsError: it is not one.
+        penstock.settings.SettingsError: the URL is not a Postgres URL.
     """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         parsed = None
     if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise SettingsError(_FORM) from None
+        raise SettingsError(_INVALID_URL) from None
     return parsed.set(drivername="postgresql+psycopg")
 
 
-_FORM = "the database URL is not of the form postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after USER"
+_INVALID_URL = (
+    "the database URL is not of the form postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after USER"
+)
 
 
 def application_name() -> str:
-    """Name this function to Postgres as `<service>:<function>:<version>`, for whoever reads pg_stat_activity."""
+    """Return the name of this function in pg_stat_activity: `<service>:<function>:<version>`."""
     service = os.environ.get("POWERTOOLS_SERVICE_NAME", "penstock")
     function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "process")
     version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "0")

@@ -1,4 +1,4 @@
-"""The ledger: which intents have taken effect, written in the same transaction as their effects."""
+"""The ledger: the outcome of each intent, written in the same transaction as its effect."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -22,11 +22,11 @@ APPLIED = "applied"
 STALE = "stale"
 DEAD = "dead"
 PENDING = "pending"
-"""Tried, and handed back to be tried again; an intent that the ledger does not know is pending, too."""
+"""Tried, and returned to the queue. An intent without an entry in the ledger is pending, too."""
 
 SCHEMA = "penstock"
 
-# As the migrations make it, which also hold its constraints.
+# The migrations create this table, and also its constraints.
 ledger = Table(
     "ledger",
     MetaData(schema=SCHEMA),
@@ -42,7 +42,7 @@ ledger = Table(
 )
 
 past = ledger.to_metadata(MetaData(schema=SCHEMA), name="ledger_past")
-"""The ledger's generation before this one: it is looked up, and never entered anything new."""
+"""The past generation of the ledger: it is read, but gets no new entries."""
 
 _MARK_PURGED = """
 UPDATE penstock.{generation}
@@ -52,15 +52,15 @@ UPDATE penstock.{generation}
 
 
 def mark_purged(engine: Engine, ids: Collection[UUID], operation: UUID) -> None:
-    """Enter that the dead letters of these intents were deleted on purpose.
+    """Record in the ledger that the dead letters of these intents were deleted on purpose.
 
     Args:
-        engine: of the database.
-        ids: the intents'; those that are not dead are left as they are.
-        operation: the record of who did it.
+        engine: an engine of the database.
+        ids: the ids of the intents; those that are not dead are not changed.
+        operation: the id of the operation that deleted them.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database refused, or is away.
+        sqlalchemy.exc.SQLAlchemyError: the database refused the statement, or cannot be reached.
     """
     with engine.begin() as connection:
         for generation in (ledger, past):

@@ -1,6 +1,6 @@
 """Migrations with Alembic: the framework's own tables, then the service's.
 
-Both run in one transaction each, under an advisory lock, so that two deploys at once do not race.
+Each set runs in one transaction under an advisory lock, so that two deployments at once do not race.
 """
 
 from pathlib import Path
@@ -16,24 +16,25 @@ from penstock.database.ledger import SCHEMA
 
 _FRAMEWORK = Path(__file__).parent / "migrations"
 REVISIONS = "alembic_version"
-"""The table of the revisions that are applied, in either schema."""
+"""The table of the applied revisions, in either schema."""
 
 _LOCK = 0x70656E73746F636B  # "penstock": the key of the advisory lock
 
 
 def upgrade(database_url: str, service_migrations: Path | None = None) -> list[str]:
-    """Bring the database up to date; what is there already is left as it is.
+    """Apply every migration that is not applied yet.
 
     Args:
-        database_url: a `postgresql://` URL of a role that may create tables.
-        service_migrations: the service's folder of Alembic revisions (with a folder `versions`), if it has one.
+        database_url: a `postgresql://` URL with a role that may create tables.
+        service_migrations: the folder of the service's Alembic migrations, which contains a folder `versions`;
+            None if there is none.
 
     Returns:
-        What was applied, in order: `penstock 0001` or `service 0001`.
+        The applied revisions in order, such as `penstock 0001` or `service 0001`.
 
     Raises:
-        penstock.settings.SettingsError: the URL is not one of Postgres.
-        sqlalchemy.exc.SQLAlchemyError: the database refused; nothing of that set of migrations was applied.
+        penstock.settings.SettingsError: the URL is not a Postgres URL.
+        sqlalchemy.exc.SQLAlchemyError: the database refused a statement; nothing of that set was applied.
     """
     engine = make_engine(database_url)
     applied: list[str] = []
@@ -52,10 +53,10 @@ def upgrade(database_url: str, service_migrations: Path | None = None) -> list[s
 
 
 def compare(connection: Connection) -> tuple[list[str], list[str]]:
-    """Hold the framework's own tables against its migrations; nothing is changed.
+    """Compare the database with the framework's own migrations. Nothing is changed.
 
     Returns:
-        The revisions that are still to be applied, and those in the database that only a newer version knows.
+        The revisions that are not applied yet, and the applied ones that this version does not know.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the table of revisions cannot be read.

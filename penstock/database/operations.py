@@ -1,6 +1,6 @@
-"""Records of what operators do: who did what to which dead letters, and how it ended.
+"""Records of operations on dead letters: who did what, to which dead letters, and how it ended.
 
-A record is begun before anything is done. One without an end is of an operation that was killed.
+A record is inserted before the operation begins. A record without an end belongs to an operation that was killed.
 """
 
 import logging
@@ -37,14 +37,14 @@ operation = Table(
 
 @dataclass(slots=True)
 class Operation:
-    """An operation under way.
+    """A running operation.
 
     Attributes:
         action: `replay`, `purge` and so on.
-        actor: who does it.
-        id: the record's id.
-        counts: how many dead letters had each outcome so far; whoever does it keeps this up to date.
-        outcome: how it ends; whoever does it may know better than what is raised tells.
+        actor: the operator who runs it.
+        id: the id of the record.
+        counts: the number of dead letters by result so far; the caller updates it.
+        outcome: how it ends; the caller may set it, for a failure that raises nothing.
     """
 
     action: str
@@ -56,18 +56,18 @@ class Operation:
 
 @contextmanager
 def recorded(engine: Engine | None, action: str, actor: str, selection: Mapping[str, Any]) -> Iterator[Operation]:
-    """Record an operation, in the database and the log, whatever becomes of it.
+    """Record an operation in the database and the log, however it ends.
 
-    The log has everything but the selection, which may quote an intent's values.
+    The log does not contain the selection, since that may quote an intent's values.
 
     Args:
-        engine: of the database; None for the log alone.
+        engine: an engine of the database; None to record in the log only.
         action: `replay`, `purge` and so on.
-        actor: who does it.
-        selection: what it is about, in a form that JSON takes.
+        actor: the operator who runs it.
+        selection: which dead letters it applies to, as values that JSON can hold.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the record cannot be begun; nothing has been done.
+        sqlalchemy.exc.SQLAlchemyError: the record cannot be inserted; the operation has not begun.
     """
     one = Operation(action, actor)
     if engine:
@@ -85,21 +85,21 @@ def recorded(engine: Engine | None, action: str, actor: str, selection: Mapping[
 
 
 def _begin(engine: Engine, one: Operation, selection: Mapping[str, Any]) -> None:
-    named = {"id": one.id, "action": one.action, "actor": one.actor, "selection": dict(selection)}
+    values = {"id": one.id, "action": one.action, "actor": one.actor, "selection": dict(selection)}
     with engine.begin() as connection:
-        connection.execute(operation.insert().values(named))
+        connection.execute(operation.insert().values(values))
 
 
 def _end(engine: Engine | None, one: Operation) -> None:
-    """Enter the end. What was done is done: a database that has gone away meanwhile does not undo it."""
+    """Record the end. A database error is only logged, since the operation itself has already been done."""
     ended = {"ended_at": func.clock_timestamp(), "outcome": one.outcome, "counts": dict(one.counts)}
-    named: dict[str, Any] = {
+    context: dict[str, Any] = {
         "operation": str(one.id),
         "actor": one.actor,
         "outcome": one.outcome,
         "counts": dict(one.counts),
     }
-    _logger.info("%s %s", one.action, one.outcome, extra={**named, "action": f"dead_letters_{one.action}"})
+    _logger.info("%s %s", one.action, one.outcome, extra={**context, "action": f"dead_letters_{one.action}"})
     if engine is None:
         return
     try:
@@ -110,5 +110,5 @@ def _end(engine: Engine | None, one: Operation) -> None:
             "the end of operation %s is not recorded: %s",
             one.id,
             type(error).__name__,
-            extra={**named, "action": "operation_unrecorded"},
+            extra={**context, "action": "operation_unrecorded"},
         )

@@ -1,8 +1,9 @@
-"""Retention: when the ledger and the tombstones forget what no message can ask for any more.
+"""Retention: the ledger and the tombstones drop entries that are older than any message.
 
-The ledger has two generations. Claims are entered in the current one and looked up in both. A rotation empties
-the past one and has the two swap their names: an entry is known for 30 days at least, about 60 at most, and to
-forget it costs nothing, however many there are. Only tombstones are deleted row by row, in small batches.
+The ledger has two generations. Claims are inserted into the current one and looked up in both. A rotation
+truncates the past one and swaps the names of the two. An entry is therefore kept for at least 30 days and at most
+about 60, and a rotation takes the same time for any number of entries. Tombstones are deleted row by row, in small
+batches.
 """
 
 import random
@@ -16,46 +17,46 @@ from sqlalchemy.exc import DBAPIError
 from penstock.database.watchdog import Watchdog
 
 KEPT_DAYS = 30
-"""14 days on the queue and 14 among the dead letters, the most that SQS keeps anything; and 2 to spare."""
+"""14 days on the queue and 14 on the dead-letter queue, the longest that SQS keeps a message; and 2 to spare."""
 
 ROTATED = "rotated"
 NOT_DUE = "not-due"
 POSTPONED = "postponed"
 
 _BATCH = 5000
-_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 3.0
+_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 1.0, 3.0
 _IN_USE = (LockNotAvailable, DeadlockDetected, SerializationFailure)
 
-# A clock that was ahead, and was put right, must not put off the next rotation by as much.
-_NEVER_IN_THE_FUTURE = text(
+# After a clock that was ahead has been corrected, the next rotation must not be delayed by the difference.
+_CLAMP_TO_NOW = text(
     "UPDATE penstock.rotation SET rotated_at = clock_timestamp() WHERE rotated_at > clock_timestamp()"
 )
 _DUE = text("SELECT rotated_at <= clock_timestamp() - make_interval(days => :days) FROM penstock.rotation")
-# New drains queue behind a lock that is waited for, hence not for long; but longer than a deadlock_timeout of 1 s,
-# after which Postgres has an autovacuum make room that is in the way.
-_WAIT_LITTLE = text("SET LOCAL lock_timeout = '2s'")
-_TURN = text(
+# Drains queue behind a pending lock, so the wait is short. It is longer than deadlock_timeout (1 s), after which
+# Postgres cancels an autovacuum that blocks the lock.
+_SET_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
+_CLAIM_ROTATION = text(
     "UPDATE penstock.rotation SET rotated_at = clock_timestamp()"
     " WHERE rotated_at <= clock_timestamp() - make_interval(days => :days)"
 )
-# In the order in which the drain's statements come to them, or the two would wait for each other.
+# The tables are locked in the order of the drain's statements, to avoid a deadlock.
 _LOCK = "LOCK TABLE penstock.ledger, penstock.ledger_past IN ACCESS EXCLUSIVE MODE"
 _SUFFIXES = ("_pkey", "_settled_at", "_unsettled")
 
 
-def _renames(what: str, suffix: str = "") -> tuple[str, ...]:
-    """Have two tables, or an index of each, swap their names."""
+def _swap_names(what: str, suffix: str = "") -> tuple[str, ...]:
+    """Return the statements that swap the names of the two tables, or of an index of each."""
     steps = (("ledger", "ledger_next"), ("ledger_past", "ledger"), ("ledger_next", "ledger_past"))
     return tuple(f"ALTER {what} penstock.{old}{suffix} RENAME TO {new}{suffix}" for old, new in steps)
 
 
 _SWAP = (
     "TRUNCATE penstock.ledger_past",
-    *_renames("TABLE"),
-    *(rename for suffix in _SUFFIXES for rename in _renames("INDEX", suffix)),
+    *_swap_names("TABLE"),
+    *(rename for suffix in _SUFFIXES for rename in _swap_names("INDEX", suffix)),
 )
-# A tombstone that a deletion is renewing is skipped, or found renewed once it is locked; the next run will see.
-_UNBURY = text(
+# A tombstone that a deletion is renewing is locked, and therefore skipped; the next run checks it again.
+_DELETE_TOMBSTONES = text(
     "DELETE FROM penstock.tombstone WHERE ctid = ANY (ARRAY("
     " SELECT ctid FROM penstock.tombstone WHERE buried_at < now() - make_interval(days => :days)"
     " ORDER BY buried_at LIMIT :batch FOR UPDATE SKIP LOCKED))"
@@ -64,13 +65,13 @@ _UNBURY = text(
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was done.
+    """The result of a run.
 
     Attributes:
-        rotation: `rotated`; `not-due`; or `postponed`, where the ledger was in use all the time. The next run
-            tries again; meanwhile more is known than has to be.
-        tombstones: how many were deleted.
-        seconds: how long it took.
+        rotation: `rotated`; `not-due`; or `postponed`, if the ledger was in use all the time. The next run tries
+            again; until then the ledger keeps more entries than it needs.
+        tombstones: how many tombstones were deleted.
+        seconds: how long the run took.
     """
 
     rotation: str
@@ -79,23 +80,24 @@ class Pruned:
 
 
 def prune(database: Watchdog, seconds: float) -> Pruned:
-    """Forget what is older than any message.
+    """Delete what is older than any message.
 
-    May be run at any time, as often as one likes, twice at once, and be killed anywhere: the rotation is one short
-    transaction, and so is each batch of tombstones. The database's clock alone counts.
+    It is safe to run at any time, repeatedly and concurrently, and to kill at any point: the rotation is one short
+    transaction, and so is each batch of tombstones. Only the database's clock is used.
 
     Args:
-        database: the database, of a role that owns the framework's tables.
-        seconds: how long it may take. The rotation is tried for half of them, and tombstones that are left then
-            wait for the next run.
+        database: the database, with a role that owns the framework's tables.
+        seconds: how long it may take. The rotation is tried during the first half, and no batch of tombstones
+            begins in the last quarter; the next run deletes the rest.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database refused, is away, or was cut off; what was begun is undone.
+        sqlalchemy.exc.SQLAlchemyError: the database refused a statement, cannot be reached, or was cut off. The
+            current transaction is rolled back.
     """
     started = time.monotonic()
     halfway, last_call, end = (started + seconds * part for part in (0.5, 0.75, 1))
     rotation = _rotate(database, halfway, end)
-    tombstones = _unbury(database, last_call, end)
+    tombstones = _delete_tombstones(database, last_call, end)
     return Pruned(rotation, tombstones, round(time.monotonic() - started, 3))
 
 
@@ -107,7 +109,7 @@ def _rotate(database: Watchdog, until: float, end: float) -> str:
         except DBAPIError as error:
             if not isinstance(error.orig, _IN_USE):
                 raise
-            pause = random.uniform(_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)  # noqa: S311 (no secret)
+            pause = random.uniform(_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS)  # noqa: S311 (no secret)
             if time.monotonic() + pause > until:
                 return POSTPONED
             time.sleep(pause)
@@ -116,29 +118,29 @@ def _rotate(database: Watchdog, until: float, end: float) -> str:
 
 def _due(database: Watchdog, end: float) -> bool:
     with database.transaction(end - time.monotonic()) as connection:
-        connection.execute(_NEVER_IN_THE_FUTURE)
+        connection.execute(_CLAMP_TO_NOW)
         return bool(connection.execute(_DUE, {"days": KEPT_DAYS}).scalar_one())
 
 
 def _swap(database: Watchdog, end: float) -> bool:
-    """Rotate; return False if somebody else has done so in the meantime.
+    """Rotate; return False if another run has rotated in the meantime.
 
-    The row of the rotation is taken first, so that only one of several waits for the tables.
+    The row of the rotation is locked first, so that only one of several runs waits for the tables.
     """
     with database.transaction(end - time.monotonic()) as connection:
-        connection.execute(_WAIT_LITTLE)
-        if not connection.execute(_TURN, {"days": KEPT_DAYS}).rowcount:
+        connection.execute(_SET_LOCK_TIMEOUT)
+        if not connection.execute(_CLAIM_ROTATION, {"days": KEPT_DAYS}).rowcount:
             return False
         for statement in (_LOCK, *_SWAP):
             connection.exec_driver_sql(statement)
     return True
 
 
-def _unbury(database: Watchdog, until: float, end: float) -> int:
+def _delete_tombstones(database: Watchdog, until: float, end: float) -> int:
     """Delete old tombstones, batch by batch; return how many."""
     count, deleted = 0, _BATCH
     while deleted == _BATCH and time.monotonic() < until:
         with database.transaction(end - time.monotonic()) as connection:
-            deleted = connection.execute(_UNBURY, {"days": KEPT_DAYS, "batch": _BATCH}).rowcount
+            deleted = connection.execute(_DELETE_TOMBSTONES, {"days": KEPT_DAYS, "batch": _BATCH}).rowcount
         count += deleted
     return count

@@ -1,10 +1,10 @@
-"""Dead letters: looking at them and sending them back, for the command line and for code of one's own."""
+"""Dead letters: scan them and send them back, from the command line or from your own code."""
 
 from penstock.deadletters.message import DeadLetterMessage, Origin
 from penstock.deadletters.replay.plan import Plan, ReplayOutcome
 from penstock.deadletters.replay.replay import Replayed, Summary, replay
 from penstock.deadletters.scan.leases import LEASE_LOST
-from penstock.deadletters.scan.scan import look
+from penstock.deadletters.scan.scan import scan
 from penstock.deadletters.selector import Selector
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "Replayed",
     "Selector",
     "Summary",
-    "look",
     "replay",
+    "scan",
 ]

@@ -1,16 +1,16 @@
-"""`--where`: dead letters chosen by what they say."""
+"""`--where`: dead letters selected by their content."""
 
 from typing import Self
 
-from penstock.expressions.exact_json import NotExact, read
-from penstock.expressions.jmespath import Expression, NoResult, is_true
+from penstock.expressions.exact_json import ExactJsonError, read
+from penstock.expressions.jmespath import EvaluationError, Expression, is_true
 
 
-class Where:
-    """A condition on the whole envelope; build one with `Where.parse`.
+class Condition:
+    """A condition on the whole envelope; create one with `Condition.parse`.
 
     Attributes:
-        failed: how many messages it could not be evaluated on, which are none of those that match.
+        failed: how many messages it could not be evaluated on; these do not match.
     """
 
     def __init__(self, expression: Expression) -> None:
@@ -19,25 +19,25 @@ class Where:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a JMESPath expression, such as "type == 'stock.adjusted' && data.delta < `0`".
+        """Parse a JMESPath expression, such as "type == 'stock.adjusted' && data.delta < `0`".
 
         Raises:
-            penstock.expressions.jmespath.BadExpression: it is none; the message shows where.
+            penstock.expressions.jmespath.BadExpression: the text is not an expression; the message shows where.
         """
         return cls(Expression(text))
 
     @property
     def text(self) -> str:
-        """The expression as it was given."""
+        """The text of the expression."""
         return self._expression.text
 
     def matches(self, body: str) -> bool:
-        """Tell whether the condition is true of an envelope, as JMESPath has it: 0 is true, what is empty is not.
+        """Return whether the condition is true for an envelope. In JMESPath 0 is true, and empty values are false.
 
-        Nothing is true of what is no JSON, or what the expression cannot be evaluated on; `failed` counts them.
+        A body that is not JSON does not match, nor does one on which the expression fails; `failed` counts these.
         """
         try:
-            return is_true(self._expression.of(read(body)))
-        except (NotExact, NoResult):
+            return is_true(self._expression.evaluate(read(body)))
+        except (ExactJsonError, EvaluationError):
             self.failed += 1
             return False

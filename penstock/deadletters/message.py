@@ -1,4 +1,4 @@
-"""A message found on the dead-letter queue, read as far as it can be read."""
+"""A message on the dead-letter queue, parsed as far as possible."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from penstock.consumer.dead_letter import DeadLetter
-from penstock.deadletters.replay_marker import Stamp
+from penstock.deadletters.replay_marker import ReplayMarker
 from penstock.queue import Received
 
 
@@ -15,11 +15,11 @@ class Origin(StrEnum):
     """Who put a message on the dead-letter queue."""
 
     DRAIN = "drain"
-    """The drain, with a letter."""
+    """The drain. The message carries the attributes of a `DeadLetter`."""
     SQS = "sqs"
-    """SQS itself: the message had been received too often."""
+    """SQS, after too many receives of the message."""
     OTHER = "other"
-    """Another program: it is no envelope and carries no letter."""
+    """Another program: the message is not an envelope and has no `DeadLetter` attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +27,33 @@ class DeadLetterMessage:
     """One message on the dead-letter queue, under lease.
 
     Attributes:
-        message: the message as it came.
-        letter: why it was set aside; None where SQS moved it by itself or another program sent it.
-        id: the intent's id, where there is one.
-        kind: the intent's kind, where there is one.
-        stamp: the replay that it comes back from, where there was one.
+        message: the message as received.
+        letter: why the drain dead-lettered it; None if SQS moved it or another program sent it.
+        id: the intent's id, if there is one.
+        kind: the intent's kind, if there is one.
+        marker: the last replay of the message, if there was one.
     """
 
     message: Received
     letter: DeadLetter | None
     id: str | None
     kind: str | None
-    stamp: Stamp | None
+    marker: ReplayMarker | None
 
     @classmethod
     def of(cls, message: Received) -> Self:
-        """Read a message's letter and the head of its envelope, whatever state they are in."""
-        letter, stamp = DeadLetter.read(message.attributes), Stamp.read(message.attributes)
+        """Parse a message's attributes and the head of its envelope; neither needs to be valid."""
+        letter, marker = DeadLetter.read(message.attributes), ReplayMarker.read(message.attributes)
         head = _head(message.body)
         if head is not None:
-            return cls(message, letter, canonical(head["id"]), head["type"], stamp)
+            return cls(message, letter, canonical(head["id"]), head["type"], marker)
         if letter is None or not isinstance(letter.id, str):
-            return cls(message, letter, None, letter.kind if letter else None, stamp)
-        return cls(message, letter, canonical(letter.id), letter.kind, stamp)
+            return cls(message, letter, None, letter.kind if letter else None, marker)
+        return cls(message, letter, canonical(letter.id), letter.kind, marker)
 
     @property
     def intent_id(self) -> UUID | None:
-        """The intent's id as the ledger knows it; None where there is none, or it is no UUID."""
+        """The intent's id as in the ledger; None if there is none or it is not a UUID."""
         try:
             return UUID(self.id) if self.id else None
         except ValueError:
@@ -61,24 +61,24 @@ class DeadLetterMessage:
 
     @property
     def origin(self) -> Origin:
-        """Who put it there."""
+        """Who put it on the dead-letter queue."""
         if self.letter:
             return Origin.DRAIN
         return Origin.SQS if self.id else Origin.OTHER
 
     @property
     def causes(self) -> frozenset[str]:
-        """The words that its fault goes by: class and reason, or its origin where it has no letter."""
+        """The names of its fault: class and reason, or the origin if it has no `DeadLetter` attributes."""
         return frozenset({self.letter.fault, self.letter.reason} if self.letter else {self.origin})
 
     @property
     def replays(self) -> int:
-        """How often it has been replayed, as far as its stamp tells."""
-        return self.stamp.count if self.stamp else 0
+        """How often it has been replayed, by its marker."""
+        return self.marker.count if self.marker else 0
 
 
 def canonical(text: str) -> str:
-    """Write a UUID the one way that UUIDs are compared here; other text is only trimmed."""
+    """Return a UUID in its canonical form; strip other text."""
     try:
         return str(UUID(text.strip()))
     except ValueError:
@@ -86,11 +86,11 @@ def canonical(text: str) -> str:
 
 
 def _head(body: str) -> dict[str, Any] | None:
-    """Read a CloudEvent's head; None for what is not one. Its data may be anything: it is dead, after all."""
+    """Return the head of a CloudEvent; None if the body is not one. Its data may be invalid."""
     try:
         event = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    wanted = ("specversion", "id", "type")
-    whole = isinstance(event, dict) and all(isinstance(event.get(name), str) for name in wanted)
-    return {name: event[name] for name in wanted} if whole else None
+    names = ("specversion", "id", "type")
+    is_event = isinstance(event, dict) and all(isinstance(event.get(name), str) for name in names)
+    return {name: event[name] for name in names} if is_event else None

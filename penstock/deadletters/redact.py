@@ -1,20 +1,20 @@
-"""A payload's shape without its values, for those who need to see what is wrong and not whom it is about."""
+"""The shape of a payload without its values: it shows what is wrong, and no personal data."""
 
 import json
 import re
 from typing import Any, Final
 
-_DEEPEST: Final = 8
-_LONGEST: Final = 20
-_NAMES: Final = {bool: "true or false", int: "number", float: "number"}
-_NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_MAX_DEPTH: Final = 8
+_MAX_FIELDS: Final = 20
+_TYPE_NAMES: Final = {bool: "true or false", int: "number", float: "number"}
+_FIELD_NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _HEAD: Final = ("specversion", "id", "source", "type", "time", "datacontenttype", "dataversion", "traceparent")
 
 
 def redacted(body: str) -> Any:
-    """Return a message's body with an envelope's head as it is, and each other value replaced by its type.
+    """Return a message's body with the head of the envelope unchanged, and every other value replaced by its type.
 
-    Names of fields are shown, where they look like such: they are the service's own, or the sender's mistake.
+    Field names are shown if they look like field names: such names are the service's own, or a sender's mistake.
     """
     try:
         event = json.loads(body)
@@ -22,30 +22,26 @@ def redacted(body: str) -> Any:
         return f"no JSON, {len(body)} characters"
     if not isinstance(event, dict) or not isinstance(event.get("specversion"), str):
         return _shape(event, 0)
-    head = {name: event[name] for name in _HEAD if name in event and _is_plain(event[name])}
+    head = {name: event[name] for name in _HEAD if name in event and isinstance(event[name], str | int | None)}
     shape = _shape({name: value for name, value in event.items() if name not in head}, 0)
     return head | shape
 
 
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str | int)
-
-
-def _named(name: str) -> str:
-    return name if _NAME.fullmatch(name) else f"name of {len(name)}"
+def _redacted_name(name: str) -> str:
+    return name if _FIELD_NAME.fullmatch(name) else f"name of {len(name)}"
 
 
 def _shape(value: Any, depth: int) -> Any:
-    if depth >= _DEEPEST:
+    if depth >= _MAX_DEPTH:
         return "…"
     match value:
         case dict():
             items = list(value.items())
-            shown = {_named(name): _shape(one, depth + 1) for name, one in items[:_LONGEST]}
-            return shown | ({"…": len(items) - _LONGEST} if len(items) > _LONGEST else {})
+            shown = {_redacted_name(name): _shape(one, depth + 1) for name, one in items[:_MAX_FIELDS]}
+            return shown | ({"…": len(items) - _MAX_FIELDS} if len(items) > _MAX_FIELDS else {})
         case list():
             return [_shape(one, depth + 1) for one in value[:1]] + (["…"] if len(value) > 1 else [])
         case str():
             return f"text of {len(value)}"
         case _:
-            return _NAMES.get(type(value))
+            return _TYPE_NAMES.get(type(value))

@@ -1,4 +1,4 @@
-"""The stamp of a replay: an attribute that goes with a message, and comes back with it should it die again."""
+"""The marker of a replay: a message attribute that is still there if the message is dead-lettered again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,42 +10,42 @@ from penstock.queue import ATTRIBUTE_LIMIT, MESSAGE_LIMIT_BYTES, Attribute, Outg
 
 REPLAY_ATTRIBUTE: Final = "penstock.replay"
 
-_LETTERS_SHARE: Final = 1
-"""Attributes that are left free: a dead letter without its reason would be worse than one without a stamp."""
+_RESERVED_ATTRIBUTES: Final = 1
+"""Attributes left free for the drain: a dead letter without its reason is worse than one without a marker."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a message says of its replays.
+class ReplayMarker:
+    """The replays of a message.
 
     Attributes:
         count: how often it has been replayed.
-        run: the run that replayed it last.
+        run: the id of the run that replayed it last.
     """
 
-    # A stamp is the sender's to forge: from below one it would take for ever to reach `--max-replays`.
+    # A sender can forge a marker. A negative count would defeat `--max-replays`.
     count: Annotated[int, Field(ge=1)]
     run: str
 
     @classmethod
     def read(cls, attributes: Mapping[str, Attribute]) -> Self | None:
-        """Read a stamp; None where there is none or it is not one of ours."""
-        stamped = attributes.get(REPLAY_ATTRIBUTE)
+        """Return the marker in a message's attributes; None if there is none or it is invalid."""
+        attribute = attributes.get(REPLAY_ATTRIBUTE)
         try:
-            found = _STAMP.validate_json(stamped.value) if stamped else None
+            marker = _MARKER.validate_json(attribute.value) if attribute else None
         except ValidationError:
             return None
-        return cls(found.count, found.run) if found else None
+        return cls(marker.count, marker.run) if marker else None
 
-    def put_on(self, message: Outgoing) -> Outgoing:
-        """Stamp a message, in place of an earlier stamp; one that has no room for it goes without."""
+    def attach_to(self, message: Outgoing) -> Outgoing:
+        """Return the message with this marker instead of an earlier one; without any if it has no room for one."""
         bare = {name: value for name, value in message.attributes.items() if name != REPLAY_ATTRIBUTE}
-        stamped = replace(
-            message, attributes=bare | {REPLAY_ATTRIBUTE: Attribute(_STAMP.dump_json(self).decode())}
+        marked = replace(
+            message, attributes=bare | {REPLAY_ATTRIBUTE: Attribute(_MARKER.dump_json(self).decode())}
         )
-        if len(stamped.attributes) + _LETTERS_SHARE > ATTRIBUTE_LIMIT or stamped.size > MESSAGE_LIMIT_BYTES:
+        if len(marked.attributes) + _RESERVED_ATTRIBUTES > ATTRIBUTE_LIMIT or marked.size > MESSAGE_LIMIT_BYTES:
             return replace(message, attributes=bare)
-        return stamped
+        return marked
 
 
-_STAMP = TypeAdapter(Stamp)
+_MARKER = TypeAdapter(ReplayMarker)

@@ -1,4 +1,4 @@
-"""Which dead letters an operation is about."""
+"""The selection of dead letters for an operation."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -8,32 +8,32 @@ from penstock.deadletters.message import DeadLetterMessage, canonical
 
 
 class Predicate(Protocol):
-    """Says of each dead letter whether it is meant, by what it holds."""
+    """A condition on the content of a dead letter."""
 
     @property
     def text(self) -> str:
-        """The expression as the user wrote it."""
+        """The text of the expression."""
 
     def matches(self, body: str) -> bool:
-        """Tell whether the message of this text is meant."""
+        """Return whether a message with this body is selected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """What a dead letter has to be: of each criterion that is given, one of the values.
+    """Criteria for dead letters. A dead letter is selected if it has one of the values of every given criterion.
 
-    Build one with `Selector.of` or `Selector.all`: a selector without any criterion would mean everything by
-    accident.
+    Create one with `Selector.of` or `Selector.all`: without any criterion the constructor would select everything
+    by accident.
 
     Attributes:
-        ids: of the intent, or of the SQS message.
-        kinds: of the intent.
-        faults: a fault's class, such as `DataFault`, or its reason, such as `CheckViolation`; `sqs` for what SQS
-            moved by itself, `other` for what another program put there.
-        sqlstates: Postgres's codes.
-        fingerprints: of causes, as `penstock dlq stats` shows them.
-        since: set aside at this time or later, in seconds since the epoch.
-        until: set aside before this time, in seconds since the epoch.
+        ids: ids of intents or of SQS messages.
+        kinds: kinds of intents.
+        faults: a fault's class, such as `DataFault`, or its reason, such as `CheckViolation`; `sqs` for messages
+            that SQS moved, `other` for messages that another program put on the queue.
+        sqlstates: SQLSTATE codes of Postgres.
+        fingerprints: fingerprints of causes, as `penstock dlq stats` shows them.
+        since: dead-lettered at this time or later, in seconds since the epoch.
+        until: dead-lettered before this time, in seconds since the epoch.
         where: a condition on the envelope.
     """
 
@@ -48,7 +48,7 @@ class Selector:
 
     @classmethod
     def all(cls) -> Self:
-        """Select everything that is there."""
+        """Select all dead letters."""
         return cls()
 
     @classmethod
@@ -64,12 +64,12 @@ class Selector:
         until: float | None = None,
         where: Predicate | None = None,
     ) -> Self:
-        """Select by criteria; all that are given have to hold.
+        """Select by criteria, which are those of the class; a dead letter has to meet all that are given.
 
         Raises:
-            ValueError: none is given, one has a blank value, or the times leave nothing between them.
+            ValueError: no criterion is given, one has an empty value, or `since` is not before `until`.
         """
-        made = cls(
+        selector = cls(
             ids=frozenset(map(canonical, ids)),
             kinds=frozenset(kinds),
             faults=frozenset(faults),
@@ -79,28 +79,29 @@ class Selector:
             until=until,
             where=where,
         )
-        if made.is_everything:
+        if selector.is_everything:
             raise ValueError("a selector is needed")
-        if any("" in named for named in (made.ids, made.kinds, made.faults, made.sqlstates, made.fingerprints)):
+        given = (selector.ids, selector.kinds, selector.faults, selector.sqlstates, selector.fingerprints)
+        if any("" in values for values in given):
             raise ValueError("a selector with an empty value selects nothing")
         if since is not None and until is not None and since >= until:
-            raise ValueError("`since` is not before `until`: nothing lies between them")
-        return made
+            raise ValueError("`since` is not before `until`, so that nothing is selected")
+        return selector
 
     @property
     def is_everything(self) -> bool:
-        """Whether it has no criterion at all."""
+        """Whether it has no criterion, and so selects everything."""
         return self == type(self)()
 
-    def names(self, found: DeadLetterMessage) -> frozenset[str]:
-        """Return the ids asked for that are this one's."""
+    def matching_ids(self, found: DeadLetterMessage) -> frozenset[str]:
+        """Return those of `ids` that are ids of this dead letter."""
         return self.ids & {canonical(found.message.message_id), found.id}
 
-    def takes(self, found: DeadLetterMessage) -> bool:
-        """Tell whether this one is meant."""
+    def matches(self, found: DeadLetterMessage) -> bool:
+        """Return whether this dead letter is selected."""
         letter = found.letter
         return (
-            (not self.ids or bool(self.names(found)))
+            (not self.ids or bool(self.matching_ids(found)))
             and (not self.kinds or found.kind in self.kinds)
             and (not self.faults or not self.faults.isdisjoint(found.causes))
             and (not self.sqlstates or (letter is not None and letter.sqlstate in self.sqlstates))
@@ -111,7 +112,7 @@ class Selector:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Write down the criteria that are given, for a record that JSON can hold."""
+        """Return the criteria that are given as JSON values, for a record."""
         given = {one.name: getattr(self, one.name) for one in fields(self)}
         described: dict[str, Any] = {n: sorted(v) for n, v in given.items() if isinstance(v, frozenset) and v}
         described |= {n: given[n] for n in ("since", "until") if given[n] is not None}

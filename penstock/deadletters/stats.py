@@ -1,4 +1,4 @@
-"""Dead letters, counted by what they have in common."""
+"""Counts of dead letters by kind, fault, fingerprint or age."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import Final
 
 from penstock.deadletters.message import DeadLetterMessage
 
-MOST_GROUPS: Final = 10_000
-"""Groups that are told apart: kinds are whatever a sender writes. Everything beyond is counted as one more."""
+MAX_GROUPS: Final = 10_000
+"""The maximum number of groups, because a sender may write any kind. Further dead letters form one more group."""
 
-_LONGEST_VALUE: Final = 200
-"""Characters of a value: a kind of our own has fewer, and anybody may write a longer one."""
+_MAX_VALUE_LENGTH: Final = 200
+"""In characters. The kinds of a service are shorter; a sender may write a longer one."""
 
 _AGES = ((3600.0, "under 1 h"), (86_400.0, "under 1 d"), (604_800.0, "under 7 d"))
 _OLDEST = "7 d and more"
 
 
 class By(StrEnum):
-    """What dead letters may be counted by."""
+    """The properties that dead letters can be counted by."""
 
     KIND = "kind"
     FAULT = "fault"
@@ -28,15 +28,15 @@ class By(StrEnum):
 
 @dataclass(slots=True)
 class StatsGroup:
-    """Dead letters that have something in common.
+    """Dead letters with the same values.
 
     Attributes:
-        values: what they have in common; None where a message does not say. Of the last group, of all that went
-            beyond `MOST_GROUPS`, nothing.
+        values: the values that they have in common; None where a message has no such value. Empty for the group of
+            all dead letters beyond `MAX_GROUPS`.
         count: how many there are.
-        oldest: when SQS took the first of them, in seconds since the epoch.
-        newest: when SQS took the last of them, in seconds since the epoch.
-        detail: the cause of one of them, as one line.
+        oldest: when SQS accepted the first of them, in seconds since the epoch.
+        newest: when SQS accepted the last of them, in seconds since the epoch.
+        detail: the cause of one of them, in one line.
     """
 
     values: dict[By, str | None]
@@ -56,38 +56,37 @@ def count_by(found: Iterable[DeadLetterMessage], by: Sequence[By], now: float) -
     """Count dead letters.
 
     Args:
-        found: the dead letters, each of which is let go.
-        by: what to tell them apart by.
-        now: the time that ages are of, in seconds since the epoch.
+        found: the dead letters; none is kept in memory.
+        by: the properties to group by.
+        now: the time to compute ages from, in seconds since the epoch.
 
     Returns:
         The groups, the largest first.
     """
     groups: dict[tuple[str | None, ...], StatsGroup] = {}
     for one in found:
-        values = tuple(_value(one, what, now) for what in by)
-        if values not in groups and len(groups) >= MOST_GROUPS:
+        values = tuple(_value(one, property_, now) for property_ in by)
+        if values not in groups and len(groups) >= MAX_GROUPS:
             values = ()
         group = groups.get(values)
         if group is None:
-            named = dict(zip(by, values, strict=True)) if values else {}
+            by_name = dict(zip(by, values, strict=True)) if values else {}
             sent_at = one.message.sent_at
-            groups[values] = StatsGroup(
-                named, 1, sent_at, sent_at, one.letter.detail if one.letter and values else None
-            )
+            detail = one.letter.detail if one.letter and values else None
+            groups[values] = StatsGroup(by_name, 1, sent_at, sent_at, detail)
         else:
             group.add(one)
     return sorted(groups.values(), key=lambda group: (-group.count, group.oldest))
 
 
-def _value(found: DeadLetterMessage, what: By, now: float) -> str | None:
-    value = _said(found, what, now)
-    return value and value[:_LONGEST_VALUE]
+def _value(found: DeadLetterMessage, property_: By, now: float) -> str | None:
+    value = _full_value(found, property_, now)
+    return value and value[:_MAX_VALUE_LENGTH]
 
 
-def _said(found: DeadLetterMessage, what: By, now: float) -> str | None:
+def _full_value(found: DeadLetterMessage, property_: By, now: float) -> str | None:
     letter = found.letter
-    match what:
+    match property_:
         case By.KIND:
             return found.kind
         case By.FAULT:

@@ -1,35 +1,35 @@
-"""JSON read and written with every number as it came: none goes through a float and comes back as another."""
+"""JSON whose numbers keep their text: no number is rounded by a conversion to float and back."""
 
 import json
 from collections.abc import Callable
 from typing import Any, Self
 
 
-class NotExact(ValueError):
-    """A text is no JSON, or a value cannot be written as JSON; the message holds no value."""
+class ExactJsonError(ValueError):
+    """A text is not JSON, or a value cannot be written as JSON; the error message contains no value."""
 
 
-class TooLong(NotExact):
-    """A value takes more room than it may."""
+class JsonTooLong(ExactJsonError):
+    """A value is longer than the limit."""
 
 
 class Number(float):
-    """A number with a point or an exponent, which knows how it was written."""
+    """A number with a decimal point or an exponent, and its text."""
 
-    written: str
+    text: str
 
     def __new__(cls, text: str) -> Self:
-        """Take its text."""
+        """Create the number from its text."""
         number = super().__new__(cls, text)
-        number.written = text
+        number.text = text
         return number
 
     def __deepcopy__(self, _memo: object) -> Self:
-        """Return itself: it never changes."""
+        """Return the number itself, because it is immutable."""
         return self
 
 
-# JMESPath tells types by this name, and takes what has another for no number.
+# JMESPath recognizes a number by the name of its type.
 Number.__name__ = "float"
 
 
@@ -37,26 +37,26 @@ def read(text: str) -> Any:
     """Parse JSON.
 
     Raises:
-        NotExact: it is none, or has NaN or infinity in it.
+        ExactJsonError: the text is not JSON, or contains NaN or infinity.
     """
     try:
         return json.loads(text, parse_float=Number, parse_constant=_refuse)
     except RecursionError:
-        raise NotExact("nested too deep") from None
+        raise ExactJsonError("nested too deep") from None
     except ValueError:
-        raise NotExact("not JSON") from None
+        raise ExactJsonError("not JSON") from None
 
 
 def write(value: Any, limit: int) -> str:
-    """Write a value as JSON that SQS takes.
+    """Write a value as JSON that SQS accepts.
 
     Args:
-        value: what `read` returned, or what was made of it.
-        limit: the most bytes that it may take in UTF-8.
+        value: a value that `read` returned, or one made from it.
+        limit: the maximum size of the JSON text, in bytes of UTF-8.
 
     Raises:
-        TooLong: it takes more. Not all of it has been written to find that out.
-        NotExact: it is no JSON.
+        JsonTooLong: the JSON text exceeds the limit. Writing stops there.
+        ExactJsonError: the value cannot be written as JSON.
     """
     parts: list[str] = []
     left = limit
@@ -65,15 +65,15 @@ def write(value: Any, limit: int) -> str:
         nonlocal left
         left -= len(text.encode())
         if left < 0:
-            raise TooLong(f"longer than {limit:,} bytes")
+            raise JsonTooLong(f"longer than {limit:,} bytes")
         parts.append(text)
 
     try:
         _write(value, put)
     except RecursionError:
-        raise NotExact("nested too deep") from None
+        raise ExactJsonError("nested too deep") from None
     except (TypeError, OverflowError):
-        raise NotExact("not JSON") from None
+        raise ExactJsonError("not JSON") from None
     return "".join(parts)
 
 
@@ -96,13 +96,13 @@ def _write(value: Any, put: Callable[[str], None]) -> None:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, Number):
-        return value.written
+        return value.text
     if isinstance(value, str):
         return _text(value)
     try:
         return json.dumps(value, allow_nan=False)
     except ValueError:
-        raise NotExact("a number that is not finite") from None
+        raise ExactJsonError("a number that is not finite") from None
 
 
 def _text(value: str) -> str:
@@ -110,7 +110,7 @@ def _text(value: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         return json.dumps(value)
-    # The two characters that SQS refuses and that JSON does not escape by itself (SQS: SendMessage).
+    # SQS refuses these two characters, and `json.dumps` does not escape them (SQS: SendMessage).
     return json.dumps(value, ensure_ascii=False).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 

@@ -1,6 +1,6 @@
-"""JMESPath over envelopes, within bounds: an expression is somebody's, and so is what it is applied to.
+"""JMESPath over envelopes, with limits on time and size, because expressions and envelopes come from outside.
 
-Whatever is wrong with an expression itself is told before it is applied to anything.
+An error in an expression itself is raised when it is parsed, before any evaluation.
 """
 
 import re
@@ -13,31 +13,32 @@ from jmespath.exceptions import JMESPathError, LexerError, ParseError
 from jmespath.functions import Functions, signature
 from jmespath.visitor import Options, TreeInterpreter
 
-from penstock.expressions.exact_json import NotExact, Number, read, write
+from penstock.expressions.exact_json import ExactJsonError, Number, read, write
 
-_STEPS = 1_000_000
-_LENGTH = 4_000_000
-"""The most steps that one evaluation takes, and the most characters or elements that a value has on the way."""
+_MAX_STEPS = 1_000_000
+"""The maximum number of steps of one evaluation."""
+_MAX_LENGTH = 4_000_000
+"""The maximum number of characters or elements of any value during an evaluation."""
 
 _LITERAL = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 
 
 class BadExpression(ValueError):
-    """A text is no expression; the message says what is wrong, and where."""
+    """A text is not a valid expression; the message says what is wrong, and where."""
 
 
-class NoResult(Exception):
-    """An expression cannot be evaluated on what it was applied to; the message holds no value of that."""
+class EvaluationError(Exception):
+    """An expression cannot be evaluated on a value; the error message contains no part of the value."""
 
 
 class Expression:
     """A JMESPath expression (jmespath.org, "JMESPath Specification")."""
 
     def __init__(self, text: str) -> None:
-        """Parse it.
+        """Parse the expression.
 
         Raises:
-            BadExpression: it is none, or calls a function that there is not.
+            BadExpression: the text is not an expression, or it calls an unknown function.
         """
         self.text = text
         try:
@@ -48,30 +49,30 @@ class Expression:
             for literal in _LITERAL.findall(text):
                 _check_numbers(literal)
         except (ParseError, LexerError) as error:
-            raise BadExpression(_where(error, text)) from None
+            raise BadExpression(_describe(error, text)) from None
         except RecursionError:
             raise BadExpression("the expression is nested too deep") from None
         except JMESPathError as error:
             raise BadExpression(str(error)) from None
 
-    def of(self, value: Any) -> Any:
-        """Evaluate it.
+    def evaluate(self, value: Any) -> Any:
+        """Evaluate the expression on a value.
 
         Raises:
-            NoResult: a function got what it does not take, or it went on for too long.
+            EvaluationError: a function got an argument of the wrong type, or the evaluation exceeded a limit.
         """
         try:
             return _Bounded().visit(self._parsed, value)
-        except NoResult:
+        except EvaluationError:
             raise
         except RecursionError:
-            raise NoResult("the expression goes too deep here") from None
-        except Exception as error:  # noqa: BLE001 (its text holds values, and jmespath lets any error through)
-            raise NoResult(f"the expression cannot be evaluated here: {type(error).__name__}") from None
+            raise EvaluationError("the expression is nested too deep here") from None
+        except Exception as error:  # noqa: BLE001 (its text contains values, and jmespath lets any error through)
+            raise EvaluationError(f"the expression cannot be evaluated here: {type(error).__name__}") from None
 
 
 def is_true(value: Any) -> bool:
-    """Tell whether JMESPath takes a value for true: 0 is, what is empty is not ("Or Expressions")."""
+    """Return whether a value is true in JMESPath: 0 is true, an empty value is false ("Or Expressions")."""
     return not (value is None or value is False or value in ("", [], {}))
 
 
@@ -88,63 +89,63 @@ def _check_call(node: Mapping[str, Any]) -> None:
     known = _Functions.FUNCTION_TABLE.get(node["value"])
     if known is None:
         raise BadExpression(f"there is no function {node['value']}()")
-    wanted, given = known["signature"], len(node["children"])
-    more = bool(wanted) and wanted[-1].get("variadic", False)
-    if given < len(wanted) or (given > len(wanted) and not more):
-        least = "at least " if more else ""
-        raise BadExpression(f"{node['value']}() takes {least}{len(wanted)} arguments, not {given}")
+    parameters, given = known["signature"], len(node["children"])
+    is_variadic = bool(parameters) and parameters[-1].get("variadic", False)
+    if given < len(parameters) or (given > len(parameters) and not is_variadic):
+        least = "at least " if is_variadic else ""
+        raise BadExpression(f"{node['value']}() takes {least}{len(parameters)} arguments, not {given}")
 
 
 def _check_references(node: Mapping[str, Any]) -> None:
-    """Refuse a reference that is no function's argument: it has no value, and would be true of anything."""
+    """Refuse a reference outside of a function's arguments: it has no value, and would always be true."""
     inside = [child["type"] for child in node["children"] if isinstance(child, Mapping)]
     if "expref" in inside and node["type"] != "function_expression":
-        raise BadExpression("& belongs into a function's arguments, such as sort_by(items, &sku)")
+        raise BadExpression("& is only allowed in a function's arguments, such as sort_by(items, &sku)")
 
 
 def _check_numbers(literal: str) -> None:
-    """Refuse a number that JMESPath would round (its numbers are doubles)."""
+    """Refuse a number that JMESPath would round, because its numbers are doubles."""
     try:
         values = [read(literal)]
-    except NotExact:
+    except ExactJsonError:
         return
     while values:
         value = values.pop()
         values += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        if isinstance(value, Number) and Decimal(value.written) != Decimal(float(value).__repr__()):
-            raise BadExpression(f"the number {value.written} would be rounded: in a JSON Patch it is not")
+        if isinstance(value, Number) and Decimal(value.text) != Decimal(float(value).__repr__()):
+            raise BadExpression(f"JMESPath would round the number {value.text}; a JSON Patch does not")
 
 
-def _where(error: ParseError, text: str) -> str:
+def _describe(error: ParseError, text: str) -> str:
     position = len(text) if error.lex_position is None else error.lex_position
-    what = getattr(error, "message", None) or "it cannot be read from here on"
+    what = getattr(error, "message", None) or "invalid from here on"
     return f"{what}, at column {position + 1}:\n  {text}\n  {' ' * position}^"
 
 
 class _Functions(Functions):
     @signature({"types": []})
     def _func_to_string(self, value: Any) -> Any:
-        return value if isinstance(value, str) else write(value, _LENGTH)
+        return value if isinstance(value, str) else write(value, _MAX_LENGTH)
 
 
 class _Bounded(TreeInterpreter):
-    """Evaluates step by step, and not for ever."""
+    """An interpreter that stops when an evaluation exceeds a limit."""
 
     def __init__(self) -> None:
         super().__init__(Options(custom_functions=_Functions()))
-        self._left = _STEPS
+        self._left = _MAX_STEPS
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
-        """Take one step."""
+        """Evaluate one node."""
         self._left -= 1
         value = super().visit(node, *args, **kwargs)
-        if self._left < 0 or _length(value) > _LENGTH:
-            raise NoResult("the expression makes too much of this")
+        if self._left < 0 or _length(value) > _MAX_LENGTH:
+            raise EvaluationError("the expression yields too much here")
         return value
 
 
 def _length(value: Any) -> int:
-    """Measure a value with what is right inside it, which one more step may join into one."""
+    """Return the length of a value and its direct elements, which one more step may join into one value."""
     if isinstance(value, list):
         return len(value) + sum(len(inner) for inner in value if isinstance(inner, str | list))
     return len(value) if isinstance(value, str) else 0

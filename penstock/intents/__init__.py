@@ -1,13 +1,13 @@
-"""The contract between the two sides: intents, their kinds and ids, the envelope, receipts."""
+"""The contract between producer and consumer: intents, their kinds and ids, envelopes, receipts."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from penstock.intents.encoding import encode_envelope, encode_reference
 from penstock.intents.ids import derive_id, new_id
 from penstock.intents.intent import WriteIntent, kind_of
 from penstock.intents.outcomes import Outcome, OutcomeExpired, OutcomeUnavailable
 from penstock.intents.receipts import InvalidReceipt, Receipt, sign, verify
-from penstock.intents.sealing import refer, seal
 from penstock.intents.utc_datetime import UtcDatetime
 
 if TYPE_CHECKING:
@@ -25,20 +25,19 @@ __all__ = [
     "UtcDatetime",
     "WriteIntent",
     "derive_id",
+    "encode_envelope",
+    "encode_reference",
     "kind_of",
     "new_id",
-    "refer",
-    "seal",
     "sign",
     "verify",
 ]
 
-
-_READING = ("Contract", "Envelope", "EnvelopeError")
+_LAZY = ("Contract", "Envelope", "EnvelopeError")
 
 
 def __getattr__(name: str) -> Any:
-    """Import what reads envelopes for who asks for it: a producer's function starts sooner without."""
-    if name in _READING:
+    """Import the decoder of envelopes on first use: a producer does not need it, and starts faster without it."""
+    if name in _LAZY:
         return getattr(import_module("penstock.intents.envelope"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

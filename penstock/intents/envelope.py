@@ -1,8 +1,8 @@
 """The envelope: an intent on the wire, one CloudEvents 1.0 event in structured JSON mode per message.
 
-A `Contract` reads envelopes of the kinds that it knows. Each kind's whole envelope is one Pydantic model, told
-apart by `type`, so that a message is parsed and validated in one pass over its text. That model takes the kind's
-present name and version alone: what is older is looked at again, upgraded and validated in a second pass.
+A `Contract` decodes envelopes of the kinds that it knows. The whole envelope of a kind is one Pydantic model, and
+`type` selects the model, so that a message is parsed and validated in one pass over its text. The model accepts
+only the current name and version of the kind. An older envelope is upgraded and validated in a second pass.
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 
 from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of
-from penstock.intents.storable import overflowed, refuse_unstorable, suspect
-from penstock.intents.upgrades import UpgradeError, check_upgraders, upgraded
+from penstock.intents.storable import may_be_unstorable, overflowed, refuse_unstorable
+from penstock.intents.upgrades import UpgradeError, check_upgraders, upgrade
 from penstock.intents.utc_datetime import UtcDatetime
 
 D = TypeVar("D")
@@ -25,26 +25,25 @@ CONFIG = ConfigDict(
     extra="forbid",
     strict=True,
     hide_input_in_errors=True,
-    # A value that is no JSON is written as no JSON: Postgres refuses what slipped through, null would land.
+    # NaN and infinity are written as such, which is not JSON: Postgres refuses it. A null would be stored.
     ser_json_inf_nan="constants",
 )
-
 
 Kind = Annotated[str, Field(pattern=f"^{KIND_PATTERN}$", max_length=KIND_LIMIT)]
 
 
-# A dataclass with slots is read from JSON in three quarters of the time that a model takes.
+# Pydantic decodes a dataclass with slots in three quarters of the time of a model.
 @dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
 class Envelope(Generic[D]):
     """One CloudEvent carrying one intent (CloudEvents 1.0.2, JSON event format 1.0.2).
 
     Attributes:
         id: the intent's id.
-        source: who emitted it, a URI reference.
+        source: the service that emitted it, a URI reference.
         type: its kind.
-        time: when it was stated.
-        dataversion: which version of the kind `data` is of.
-        traceparent: the W3C trace context that it was emitted in.
+        time: when the intent was created.
+        dataversion: the version of the kind that `data` has.
+        traceparent: the W3C trace context of the producer.
         data: the intent.
     """
 
@@ -62,13 +61,13 @@ class Envelope(Generic[D]):
 
 
 class EnvelopeError(Exception):
-    """A text is no envelope that the contract can take; no value of it is in the message.
+    """A text is not an envelope of the contract. The message contains no value of the text.
 
     Attributes:
         reason: `not-json`, `not-an-envelope`, `unknown-kind`, `unknown-version`, `upgrade-failed` or
             `invalid-data`.
-        fields: the wrong fields as dotted paths, each with the validator's word for what is wrong.
-        head: the envelope with its data unread, where that much of it is right; under the kind's present name.
+        fields: the invalid fields as dotted paths, each with the error type of the validator.
+        head: the envelope with unvalidated data, if the rest is valid; `type` is the current name of the kind.
     """
 
     def __init__(self, reason: str, fields: tuple[str, ...] = (), head: Envelope[Any] | None = None) -> None:
@@ -79,13 +78,13 @@ class EnvelopeError(Exception):
 
 
 class Contract:
-    """The kinds that one side reads."""
+    """The kinds of intents that one side can decode."""
 
     def __init__(self, intents: Iterable[type[WriteIntent]]) -> None:
-        """Take the classes of intents.
+        """Make a contract of some classes of intents.
 
         Raises:
-            TypeError: there are none, one has no kind or a gap in its chain of upgraders, or two share a name.
+            TypeError: there are no classes, a class has no kind or a gap in its upgraders, or two share a name.
         """
         kinds: dict[str, type[WriteIntent]] = {}
         self._names: dict[str, type[WriteIntent]] = {}
@@ -98,57 +97,58 @@ class Contract:
             check_upgraders(intent)
         if not kinds:
             raise TypeError("a contract needs at least one kind")
-        self._read = _adapter([envelope_of(intent) for intent in kinds.values()]).validator.validate_json
+        self._validate = _adapter([envelope_of(intent) for intent in kinds.values()]).validator.validate_json
 
     def decode(self, text: str) -> Envelope[WriteIntent]:
-        """Parse and validate the text of one envelope; what is of an old name or version becomes the present one.
+        """Parse and validate the text of one envelope. An old name or version is upgraded to the current one.
 
         Raises:
-            EnvelopeError: it is not JSON, not an envelope, of an unknown kind or version, or has invalid data.
+            EnvelopeError: it is not JSON, not an envelope, has an unknown kind or version, or invalid data.
         """
         try:
-            envelope: Envelope[WriteIntent] = self._read(text)
-            if suspect(text) or overflowed(envelope.data):
-                refuse_unstorable(envelope)
-        except Exception as error:  # noqa: BLE001 (a validator that knows no older data may raise anything)
+            return self._decode_current(text)
+        except Exception as error:  # noqa: BLE001 (a validator that does not know older data may raise anything)
             return self._decode_older(text, error)
-        return envelope
 
-    def present(self, kind: str) -> str:
-        """Return the present name of a kind; one that is not known stays as it is."""
+    def current_name(self, kind: str) -> str:
+        """Return the current name of a kind; an unknown kind is returned unchanged."""
         intent = self._names.get(kind)
         return kind_of(intent) if intent else kind
 
+    def _decode_current(self, text: str) -> Envelope[WriteIntent]:
+        envelope: Envelope[WriteIntent] = self._validate(text)
+        if may_be_unstorable(text) or overflowed(envelope.data):
+            refuse_unstorable(envelope)
+        return envelope
+
     def _decode_older(self, text: str, error: Exception) -> Envelope[WriteIntent]:
-        """Read what the present version does not take: upgrade it, or say what is wrong, from the outside in."""
+        """Decode a text that the current version does not accept: upgrade it, or raise the first error found."""
         head = _head(text)
         intent = self._names.get(head.type)
         if intent is None:
             raise EnvelopeError("unknown-kind", head=head) from None
-        kind, version, was = kind_of(intent), intent.intent_version, (head.type, head.dataversion)
+        kind, version = kind_of(intent), intent.intent_version
+        is_current = (head.type, head.dataversion) == (kind, version)
         head = replace(head, type=kind)
-        if was == (kind, version):
+        if is_current:
             raise (_invalid(kind, error, head) if isinstance(error, ValidationError) else error) from None
         if not 1 <= head.dataversion <= version:
             raise EnvelopeError("unknown-version", head=head) from None
         try:
-            data = upgraded(intent, head.data, head.dataversion)
-            present = _text_of(replace(head, dataversion=version, data=data))
+            data = upgrade(intent, head.data, head.dataversion)
+            current = _to_text(replace(head, dataversion=version, data=data))
         except UpgradeError as failed:
             raise EnvelopeError(failed.reason, failed.fields, head) from None
-        except Exception as failed:  # noqa: BLE001 (what an upgrader returned may be anything)
+        except Exception as failed:  # noqa: BLE001 (an upgrader may return anything)
             raise EnvelopeError("upgrade-failed", (f"data {type(failed).__name__}",), head) from None
         try:
-            envelope: Envelope[WriteIntent] = self._read(present)
-            if suspect(present) or overflowed(envelope.data):
-                refuse_unstorable(envelope)
+            return self._decode_current(current)
         except ValidationError as invalid:
             raise _invalid(kind, invalid, head) from None
-        return envelope
 
 
 def _head(text: str) -> Envelope[Any]:
-    """Read an envelope with its data unread.
+    """Decode an envelope without validating its data.
 
     Raises:
         EnvelopeError: it is not JSON, or not an envelope.
@@ -157,33 +157,35 @@ def _head(text: str) -> Envelope[Any]:
         return _HEAD.validate_json(text)
     except ValidationError as outer:
         is_json = outer.errors()[0]["type"] != "json_invalid"
-        raise (EnvelopeError("not-an-envelope", _named(outer)) if is_json else EnvelopeError("not-json")) from None
+        raise (
+            EnvelopeError("not-an-envelope", _invalid_fields(outer)) if is_json else EnvelopeError("not-json")
+        ) from None
 
 
-def _text_of(envelope: Envelope[Any]) -> str:
+def _to_text(envelope: Envelope[Any]) -> str:
     values = {field.name: getattr(envelope, field.name) for field in fields(envelope)}
     return to_json(values, inf_nan_mode="constants").decode()
 
 
 def _invalid(kind: str, error: ValidationError, head: Envelope[Any]) -> EnvelopeError:
-    # The union puts the kind before the path; the reader knows it already.
-    return EnvelopeError("invalid-data", _named(error, skip=kind), head)
+    # In a union of kinds Pydantic puts the kind in front of the path. The head has it already.
+    return EnvelopeError("invalid-data", _invalid_fields(error, skip=kind), head)
 
 
 _HEAD: TypeAdapter[Envelope[Any]] = TypeAdapter(Envelope[Any])
 
 
 def envelope_of(intent: type[WriteIntent]) -> type[Envelope[Any]]:
-    """Make the class of a kind's envelopes, under its present name and of its present version."""
+    """Make the class of a kind's envelopes, for its current name and version."""
     version = intent.intent_version
     annotations = {
         "type": Literal[kind_of(intent)],
-        # No Literal: of a number it would take `true` and `1.0` for 1.
+        # Not a Literal: a Literal of 1 would also accept `true` and `1.0`.
         "dataversion": Annotated[int, Field(ge=version, le=version, json_schema_extra={"const": version})],
         "data": intent,
     }
     namespace: dict[str, Any] = {"__annotations__": annotations, "__module__": __name__}
-    if version == 1:  # What says nothing of its version is of the first.
+    if version == 1:  # An envelope without a version has version 1.
         namespace["dataversion"] = 1
     class_ = type(f"{intent.__name__}Envelope", (Envelope,), namespace)
     made: Any = dataclass(class_, config=CONFIG, frozen=True, slots=True, kw_only=True)
@@ -203,15 +205,15 @@ _FIELD_LIMIT = 10
 _PART_LIMIT = 64
 
 
-def _named(error: ValidationError, skip: str = "") -> tuple[str, ...]:
-    """Name the wrong fields; a name that a sender made up is cut down to harmless characters."""
+def _invalid_fields(error: ValidationError, skip: str = "") -> tuple[str, ...]:
+    """Return the invalid fields. A sender chooses the names of unknown fields: unsafe characters are replaced."""
     faults = []
     for fault in error.errors(include_input=False, include_url=False)[:_FIELD_LIMIT]:
         parts = fault["loc"][1:] if fault["loc"][:1] == (skip,) else fault["loc"]
-        path = ".".join(_harmless(str(part)) for part in parts)
+        path = ".".join(_escape(str(part)) for part in parts)
         faults.append(f"{path} {fault['type']}".strip())
     return tuple(faults)
 
 
-def _harmless(part: str) -> str:
+def _escape(part: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-()") else "?" for c in part[:_PART_LIMIT])

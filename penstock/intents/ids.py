@@ -1,4 +1,4 @@
-"""Ids of intents: UUIDs, new ones that sort by time, and ones derived from a caller's key."""
+"""Ids of intents: new UUIDs, which sort by time, and UUIDs derived from an idempotency key."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
-_BY_TIME = 7
+_TIME_ORDERED = 7
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMESPACE = UUID("6e1a4a57-6e0f-5d0e-9c5f-0f4c2ad1b7c3")
 
@@ -19,8 +19,8 @@ def new_id() -> UUID:
 
 
 def time_of(id_: UUID) -> datetime | None:
-    """Return when a version 7 UUID was made; None for any other, which holds no time."""
-    if id_.version != _BY_TIME:
+    """Return when a version 7 UUID was made; None for another version, which contains no time."""
+    if id_.version != _TIME_ORDERED:
         return None
     try:
         return _EPOCH + timedelta(milliseconds=id_.int >> 80)
@@ -29,5 +29,5 @@ def time_of(id_: UUID) -> datetime | None:
 
 
 def derive_id(*, source: str, kind: str, tenant: str | None, key: str) -> UUID:
-    """Derive an id from a caller's idempotency key: the same four always give the same version 5 UUID."""
+    """Derive an id from an idempotency key: equal arguments always give the same version 5 UUID."""
     return uuid5(_NAMESPACE, json.dumps([source, kind, tenant, key]))

@@ -14,26 +14,26 @@ from penstock.intents.ids import new_id
 KIND_PATTERN = "[a-z][a-z0-9]*([._-][a-z0-9]+)*"
 KIND_LIMIT = 100
 _IDENTITY = ("intent_id", "intent_time")
-_TAKEN = {*_IDENTITY, "intent_ordering_key", "intent_kind", "intent_version", "intent_aliases", "upgrader"}
+_RESERVED = {*_IDENTITY, "intent_ordering_key", "intent_kind", "intent_version", "intent_aliases", "upgrader"}
 
 Upgrader: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-"""Makes the data of one version into that of the next: values as JSON has them, by their names on the wire."""
+"""Converts data of one version to the next. The data has JSON values, by their names on the wire."""
 
 
 class WriteIntent(BaseModel):
-    """What should be written. Subclass it with a kind and with the fields that the write needs.
+    """What should be written. A subclass has a kind and the fields that the write needs.
 
         class StockAdjusted(WriteIntent, kind="stock.adjusted"):
             sku: str
             delta: int
 
-    The fields are checked strictly (`"2"` is no integer; see Pydantic's strict mode) and unknown ones are
-    refused. The kind is the stable name of this intent on the wire: lower case words joined by `.`, `-` or `_`.
+    The fields are validated strictly (`"2"` is not an integer; see strict mode in Pydantic). Unknown fields are
+    refused. The kind is the stable name of the intent on the wire: lower case words joined by `.`, `-` or `_`.
 
-    On the wire bytes are base64 of the URL-safe alphabet (RFC 4648, section 5), and a timedelta is an ISO 8601
-    duration in which a year (`Y`) is 365 days and nothing else.
+    On the wire, bytes are base64 in the URL-safe alphabet (RFC 4648, section 5), and a timedelta is an ISO 8601
+    duration in which a year (`Y`) is always 365 days.
 
-    Whoever changes the fields raises the version, and says how the data of the one before is read:
+    A change of the fields needs a new version, and an upgrader for data of the previous version:
 
         class StockAdjusted(WriteIntent, kind="stock.adjusted", version=2, aliases=("stock.changed",)):
             sku: str
@@ -44,10 +44,10 @@ class WriteIntent(BaseModel):
         def _(data: dict[str, Any]) -> dict[str, Any]:
             return data | {"warehouse": "main"}
 
-    A message under one of the `aliases`, the oldest first, is read as well and becomes the present kind.
+    `aliases` are former names of the kind, oldest first. Messages with such a name are decoded, too.
 
-    An intent has an id and a time from the first moment that either is asked for. Both stay with the object,
-    so that emitting it again is the same intent; neither takes part in a comparison.
+    The id and the time of an intent are set when they are first read. Both stay with the object: to emit it again
+    is the same intent. Comparisons ignore both.
     """
 
     model_config = ConfigDict(
@@ -58,16 +58,16 @@ class WriteIntent(BaseModel):
         hide_input_in_errors=True,
         ser_json_bytes="base64",
         val_json_bytes="base64",
-        # Written as they are, so that `unstorable` finds them where the type says nothing (Any); never null.
+        # NaN and infinity are written as such, never as null: `unstorable` has to find them in fields of type Any.
         ser_json_inf_nan="constants",
     )
 
     intent_kind: ClassVar[str]
     """The stable name of this class of intents."""
     intent_version: ClassVar[int] = 1
-    """Which version of the kind this class is."""
+    """The version of the kind."""
     intent_aliases: ClassVar[tuple[str, ...]] = ()
-    """The names that the kind had before, the oldest first."""
+    """The former names of the kind, oldest first."""
     _upgraders: ClassVar[dict[int, Upgrader]] = {}
 
     def __init_subclass__(
@@ -77,18 +77,18 @@ class WriteIntent(BaseModel):
 
         Args:
             kind: the stable name; without one the class has that of the class it is made of.
-            version: counts the changes of the fields; a rename of the kind leaves it as it is.
-            aliases: the names that the kind had before, the oldest first.
-            kwargs: Pydantic's own.
+            version: increases with each change of the fields; a rename of the kind does not change it.
+            aliases: the former names of the kind, oldest first.
+            kwargs: the class arguments of Pydantic.
 
         Raises:
-            TypeError: a name is not of the form that kinds have, or the version is not one.
+            TypeError: a name is not a valid kind, or the version is invalid.
         """
         super().__init_subclass__(**kwargs)
         names = (aliases,) if isinstance(aliases, str) else tuple(aliases)
         if kind is None:
             if names or version != 1:
-                raise TypeError(f"{cls.__name__}: a version or a former name goes with a kind")
+                raise TypeError(f"{cls.__name__}: a version or an alias needs a kind")
             return
         for name in (kind, *names):
             _check_name(cls.__name__, name)
@@ -100,30 +100,31 @@ class WriteIntent(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse fields that would hide what every intent has."""
+        """Refuse fields that would hide an attribute of every intent."""
         super().__pydantic_init_subclass__(**kwargs)
-        hidden = cls.model_fields.keys() & _TAKEN
-        if hidden:
-            raise TypeError(f"{cls.__name__}: a field may not be named {' or '.join(sorted(hidden))}")
+        reserved = cls.model_fields.keys() & _RESERVED
+        if reserved:
+            raise TypeError(f"{cls.__name__}: a field may not be named {' or '.join(sorted(reserved))}")
 
     @classmethod
     def upgrader(cls, version: int) -> Callable[[Upgrader], Upgrader]:
-        """Register a function that makes the data of `version` into that of the next one.
+        """Register a function that converts data of `version` to the next version.
 
-        It gets the data as it came, unchecked, in a dict that it may change, and returns it. It must be pure: of
-        the same data it always makes the same, or a repetition would be taken for something else. What it returns
-        is upgraded further, up to this class's own version, and then validated like any other.
+        The function gets the data as it was received, not validated, in a dict that it may change. It must be
+        pure: the same input always gives the same result, or a repeated message would look like another intent.
+        The result is upgraded further, up to the version of this class, and then validated.
 
         Raises:
-            TypeError: the class has no kind, there is no such step, or the step has its upgrader.
+            TypeError: the class has no kind, `version` is not older than that of the class, or it already has an
+                upgrader.
         """
         kind = kind_of(cls)
         if type(version) is not int or not 1 <= version < cls.intent_version:
             raise TypeError(
-                f"{cls.__name__}: {kind!r} is at version {cls.intent_version}: nothing upgrades from {version!r}"
+                f"{cls.__name__}: {kind!r} has version {cls.intent_version}: there is no upgrade from {version!r}"
             )
         if version in cls._upgraders:
-            raise TypeError(f"{cls.__name__}: version {version} has its upgrader already")
+            raise TypeError(f"{cls.__name__}: version {version} already has an upgrader")
 
         def register(upgrader: Upgrader) -> Upgrader:
             cls._upgraders[version] = upgrader
@@ -138,12 +139,12 @@ class WriteIntent(BaseModel):
 
     @cached_property
     def intent_time(self) -> datetime:
-        """When the intent was stated, in UTC."""
+        """When the intent was created, in UTC."""
         return datetime.now(UTC)
 
     @property
     def intent_ordering_key(self) -> str | None:
-        """What the intent keeps its place among, on a FIFO queue; override it with a property."""
+        """The key within which a FIFO queue keeps the order. Override it with a property."""
         return None
 
     def __copy__(self) -> Self:
@@ -166,7 +167,7 @@ def kind_of(intent: WriteIntent | type[WriteIntent]) -> str:
     """Return the kind of an intent or of a class of intents.
 
     Raises:
-        TypeError: the class was made without a kind.
+        TypeError: the class has no kind.
     """
     kind: str | None = getattr(intent, "intent_kind", None)
     if kind is None:

@@ -1,4 +1,4 @@
-"""The outcome: what has become of an intent."""
+"""The outcome of an intent."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,21 +8,21 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What has become of an intent.
+    """The result of an intent.
 
     Attributes:
         id: the intent's id.
-        status: `pending` until the ledger knows better.
-        stated_at: when the intent was stated, once the ledger knows of it.
-        settled_at: when its outcome was entered in the ledger.
-        reused_at: when something else came under the same id, which had no effect.
-        reason: of a dead intent, the stable word for the cause; it holds no value of the intent.
-        fields: of a dead intent, the wrong fields, each with the validator's word for what is wrong.
+        status: `pending` until the ledger has an outcome.
+        created_at: when the intent was created; None until the ledger has a row for it.
+        settled_at: when the outcome was entered in the ledger.
+        reused_at: when a different intent with the same id was received; that intent had no effect.
+        reason: the cause, for a dead intent: a stable word that contains no value of the intent.
+        fields: the invalid fields, for a dead intent, each with the error type of the validator.
     """
 
     id: UUID
     status: Literal["pending", "applied", "stale", "dead"]
-    stated_at: datetime | None = None
+    created_at: datetime | None = None
     settled_at: datetime | None = None
     reused_at: datetime | None = None
     reason: str | None = None
@@ -30,8 +30,8 @@ class Outcome:
 
 
 class OutcomeUnavailable(Exception):
-    """Outcomes cannot be looked up at the moment."""
+    """Outcomes cannot be read now."""
 
 
 class OutcomeExpired(Exception):
-    """The intent is so old that its outcome, if it had one, is not known any more."""
+    """The intent is so old that its outcome, if it had one, has been deleted."""

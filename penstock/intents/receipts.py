@@ -1,7 +1,7 @@
-"""Receipts: an intent's id, signed, so that whoever holds one may ask after the outcome and nobody can guess one.
+"""Receipts: signed ids of intents. A receipt lets its holder read the outcome, and cannot be guessed.
 
 A receipt is 43 characters of URL-safe base64: a version byte, the 16 bytes of the id, and 15 bytes of
-HMAC-SHA256 over both. The same id always gets the same receipt.
+HMAC-SHA256 over both. The same id and key always give the same receipt.
 """
 
 import base64
@@ -17,7 +17,7 @@ _VERSION = b"\x01"
 _ID_BYTES = 16
 _MAC_BYTES = 15
 _TOKEN_LENGTH = 43
-_NOT_OURS = "not a receipt of this service"
+_INVALID = "not a receipt of this service"
 
 
 class InvalidReceipt(ValueError):
@@ -30,7 +30,7 @@ class Receipt:
 
     Attributes:
         id: the intent's id.
-        token: the signed text; `str(receipt)` gives it too.
+        token: the signed text, which `str(receipt)` returns too.
     """
 
     id: UUID
@@ -41,7 +41,7 @@ class Receipt:
 
     @property
     def made_at(self) -> datetime | None:
-        """When the id was made; None for one that was derived from a caller's key, which holds no time."""
+        """When the id was made; None if it was derived from an idempotency key, which contains no time."""
         return time_of(self.id)
 
 
@@ -52,38 +52,38 @@ def sign(id: UUID, key: str) -> Receipt:  # noqa: A002
 
 
 def verify(token: str, key: str) -> Receipt:
-    """Read a receipt back.
+    """Verify and decode a receipt.
 
     Raises:
         InvalidReceipt: it was not signed with `key`.
     """
-    # Made anew: base64 lets a last character vary, and a receipt has one form only.
+    # The receipt is signed again and compared: base64 has several forms of the last character, a receipt has one.
     receipt = sign(read_id(token), key)
     if not hmac.compare_digest(receipt.token, token):
-        raise InvalidReceipt(_NOT_OURS)
+        raise InvalidReceipt(_INVALID)
     return receipt
 
 
 def read_id(token: str) -> UUID:
-    """Read the intent's id in a receipt, whoever signed it: whether it is genuine is for `verify` to say.
+    """Return the intent's id in a receipt, without verifying the signature; see `verify`.
 
     Raises:
-        InvalidReceipt: it has not the form of a receipt.
+        InvalidReceipt: the text does not have the form of a receipt.
     """
     try:
         raw = base64.b64decode(f"{token}=", altchars="-_", validate=True) if len(token) == _TOKEN_LENGTH else b""
     except (binascii.Error, ValueError):
         raw = b""
     if raw[:1] != _VERSION:
-        raise InvalidReceipt(_NOT_OURS)
+        raise InvalidReceipt(_INVALID)
     return UUID(bytes=raw[1 : 1 + _ID_BYTES])
 
 
 def identify(text: str) -> UUID:
-    """Return the id of the intent that is meant by its id or by its receipt, whoever signed that.
+    """Return the id of an intent from the text of its id or of its receipt. The signature is not verified.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither.
     """
     try:
         return UUID(text)

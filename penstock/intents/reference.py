@@ -1,7 +1,7 @@
-"""The claim check: an envelope that is too large for a message rests elsewhere, and the message refers to it.
+"""The claim check pattern: a large envelope is stored in S3, and the message refers to it.
 
-The message is the envelope's head without `data`. The extension attribute `dataref` (CloudEvents, "Dataref (Claim
-Check Pattern)") says where the whole envelope is, as it would have been sent; two more say its size and SHA-256.
+The message is the envelope without `data`. The extension attribute `dataref` (CloudEvents, "Dataref (Claim Check
+Pattern)") is the location of the whole envelope; two more attributes are its size and its SHA-256.
 """
 
 from typing import Annotated
@@ -12,19 +12,19 @@ from pydantic.dataclasses import dataclass
 from penstock.intents.envelope import CONFIG, Envelope
 
 REFERENCE_LIMIT = 8192
-"""The most characters of a message that is looked at as a reference."""
+"""The most characters of a reference. A longer message is not decoded as one."""
 
-_MARK = '"dataref"'
+_ATTRIBUTE = '"dataref"'
 
 
 @dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
 class Reference(Envelope[None]):
-    """What a message says of an envelope that rests elsewhere: its head, and where it is.
+    """The head of an envelope, with the location of the whole envelope.
 
     Attributes:
-        data: nothing.
-        dataref: where the whole envelope is, `s3://BUCKET/KEY`.
-        datasize: how many bytes it has.
+        data: always None.
+        dataref: the location of the whole envelope, `s3://BUCKET/KEY`.
+        datasize: its size in bytes.
         datadigest: its SHA-256, `sha256:` and 64 hexadecimal digits in lower case.
     """
 
@@ -35,12 +35,12 @@ class Reference(Envelope[None]):
 
 
 def may_refer(text: str) -> bool:
-    """Tell, in no time, whether a text may be a reference at all."""
-    return _MARK in text and len(text) <= REFERENCE_LIMIT
+    """Return whether a text may be a reference. This check is fast; only `read_reference` is exact."""
+    return _ATTRIBUTE in text and len(text) <= REFERENCE_LIMIT
 
 
 def read_reference(text: str) -> Reference | None:
-    """Read a reference; None if the text is none, or not a right one."""
+    """Decode a reference; None if the text is not a valid one."""
     try:
         return _REFERENCE.validate_json(text)
     except ValidationError:

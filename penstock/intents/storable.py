@@ -1,7 +1,7 @@
-"""Values that JSON or Python can hold but that SQS or Postgres cannot.
+"""Values that JSON or Python can represent but that SQS or Postgres cannot store.
 
-Postgres's text and jsonb have no U+0000; neither UTF-8 nor Postgres has lone surrogates; JSON has no NaN and
-no infinity. A validator of types lets all of them pass, inside `Any` and `dict` fields at least.
+Postgres does not allow U+0000 in text and jsonb; UTF-8 and Postgres have no lone surrogates; JSON has no NaN and
+no infinity. Pydantic accepts all of them, at least in fields of type `Any` and `dict`.
 """
 
 import math
@@ -14,14 +14,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSerializationError
 
 _UNBOUNDED = {"any", "float", "custom", "function-plain", "is-instance", "json"}
-"""Types of schemas (pydantic_core.core_schema) that take a number which may have become infinite."""
+"""The schema types (pydantic_core.core_schema) that accept a number which may be infinite."""
 
 Path = tuple[int | str, ...]
 
 
-def suspect(text: str) -> bool:
-    """Tell whether a JSON text may hold an unstorable value: fast, and wrong on the safe side."""
-    # A single character is found, or not, many times as fast as a word.
+def may_be_unstorable(text: str) -> bool:
+    """Return whether a JSON text may contain an unstorable value. This is fast; false positives are possible."""
+    # To search for a single character is many times as fast as to search for a word.
     return (
         ("\\" in text and "\\u0000" in text)
         or ("N" in text and "NaN" in text)
@@ -30,8 +30,8 @@ def suspect(text: str) -> bool:
 
 
 def overflowed(model: BaseModel) -> bool:
-    """Tell whether a model that was read from JSON may hold infinity: `1e999` is a number, in JSON."""
-    if not _unbounded(type(model)):
+    """Return whether a model decoded from JSON may contain infinity: `1e999` is a valid number in JSON."""
+    if not _has_unbounded_number(type(model)):
         return False
     try:
         return "Infinity" in model.model_dump_json(warnings=False)
@@ -40,13 +40,13 @@ def overflowed(model: BaseModel) -> bool:
 
 
 @cache
-def _unbounded(model: type[BaseModel]) -> bool:
-    """Tell whether a class has fields that a number of any size can be read into."""
+def _has_unbounded_number(model: type[BaseModel]) -> bool:
+    """Return whether a class has a field that accepts numbers of any size."""
     schemas: list[Any] = [model.__pydantic_core_schema__]
     while schemas:
         schema = schemas.pop()
         if isinstance(schema, Mapping):
-            kind = schema.get("type")  # Of a mapping of fields by name it may be a field.
+            kind = schema.get("type")  # In a mapping of fields by name, `type` may be a field.
             if isinstance(kind, str) and kind in _UNBOUNDED:
                 return True
             schemas += schema.values()
@@ -56,46 +56,47 @@ def _unbounded(model: type[BaseModel]) -> bool:
 
 
 def refuse_unstorable(model: Any) -> None:
-    """Look at every value of a model, or of a dataclass of Pydantic's.
+    """Check every value of a Pydantic model or dataclass.
 
     Raises:
-        pydantic.ValidationError: naming each field that holds U+0000, a lone surrogate, NaN or infinity.
+        pydantic.ValidationError: a field contains U+0000, a lone surrogate, NaN or infinity; it names each such
+            field.
     """
     errors = [
-        InitErrorDetails(type=PydanticCustomError(word, message), loc=path, input=None)
-        for path, word, message in unstorable(model.__pydantic_serializer__.to_python(model, warnings=False))
+        InitErrorDetails(type=PydanticCustomError(type_, message), loc=path, input=None)
+        for path, type_, message in unstorable(model.__pydantic_serializer__.to_python(model, warnings=False))
     ]
     if errors:
         raise ValidationError.from_exception_data(type(model).__name__, errors, "json", hide_input=True)
 
 
 def json_of(model: BaseModel) -> str:
-    """Dump a model as a JSON text that SQS takes.
+    """Write a model as a JSON text that SQS accepts.
 
     Raises:
-        pydantic.ValidationError: naming each field that cannot be stored.
+        pydantic.ValidationError: a field cannot be stored; it names each such field.
     """
     try:
         text = model.model_dump_json(by_alias=True, warnings=False)
     except PydanticSerializationError:
         refuse_unstorable(model)
         raise
-    if suspect(text):
+    if may_be_unstorable(text):
         refuse_unstorable(model)
-    # The two characters that SQS refuses and that JSON does not escape by itself (SQS: SendMessage).
+    # SQS refuses these two characters, and JSON does not require them to be escaped (SQS: SendMessage).
     return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def unchanged(before: Any, after: Any) -> bool:
-    """Tell whether a value came back from JSON as it was.
+    """Return whether a value is the same after a round trip through JSON.
 
-    Python calls two times unequal that are the same instant in different zones, if one of them is in an hour that
-    a clock repeats (PEP 495, "Inter-zone comparison"); JSON has offsets in place of zones.
+    `==` is not enough for times. JSON has an offset in place of a zone, and Python compares equal instants in
+    different zones as unequal if one of them is in a repeated hour (PEP 495, "Inter-zone comparison").
     """
     if before == after:
         return True
     if isinstance(before, datetime) and isinstance(after, datetime):
-        return _on_the_wall(before) == _on_the_wall(after)
+        return _wall_clock(before) == _wall_clock(after)
     if isinstance(before, BaseModel) and type(before) is type(after):
         names = type(before).model_fields
         return all(unchanged(getattr(before, name), getattr(after, name)) for name in names)
@@ -106,14 +107,14 @@ def unchanged(before: Any, after: Any) -> bool:
     return False
 
 
-def _on_the_wall(time: datetime) -> tuple[datetime, timedelta | None]:
+def _wall_clock(time: datetime) -> tuple[datetime, timedelta | None]:
     return time.replace(tzinfo=None, fold=0), time.utcoffset()
 
 
 def unstorable(value: Any, path: Path = ()) -> Iterator[tuple[Path, str, str]]:
-    """Find what cannot be stored: the path to each such value, a word for the fault, and a sentence."""
+    """Find the values that cannot be stored: the path to each, the error type and the message."""
     if isinstance(value, str):
-        yield from ((path, word, message) for word, message in _text_faults(value))
+        yield from ((path, type_, message) for type_, message in _text_errors(value))
     elif isinstance(value, float) and not math.isfinite(value):
         yield path, "finite_number", "Input should be a finite number"
     elif isinstance(value, dict):
@@ -125,7 +126,7 @@ def unstorable(value: Any, path: Path = ()) -> Iterator[tuple[Path, str, str]]:
             yield from unstorable(inner, (*path, index))
 
 
-def _text_faults(text: str) -> Iterator[tuple[str, str]]:
+def _text_errors(text: str) -> Iterator[tuple[str, str]]:
     if "\x00" in text:
         yield "nul_character", "Text should not contain the character U+0000"
     try:

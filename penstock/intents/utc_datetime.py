@@ -1,4 +1,4 @@
-"""A point in time that Postgres can hold, however its sender wrote it."""
+"""A point in time that Postgres can store, whatever offset the sender used."""
 
 import re
 from datetime import UTC, datetime
@@ -10,18 +10,18 @@ from pydantic_core import PydanticCustomError
 from pydantic_core import core_schema as schema
 
 _DATE_FIRST = r"^\d{4}-"
-_IN_UTC = _DATE_FIRST + r".*(Z|[+-]00:00)$"
+_UTC_PATTERN = _DATE_FIRST + r".*(Z|[+-]00:00)$"
 
 
-def _written_out(value: Any) -> Any:
-    """Refuse what a validator of dates would guess at: seconds since the epoch, as a number or in quotes."""
+def _require_date(value: Any) -> Any:
+    """Refuse seconds since the epoch, as a number or a string, which Pydantic would accept as a time."""
     if isinstance(value, str) and re.match(_DATE_FIRST, value):
         return value
-    raise ValueError("not written out")
+    raise ValueError("not a date and time")
 
 
-def _moved_to_utc(value: datetime) -> datetime:
-    """Move a time to UTC: Postgres takes no offset of 16 hours or more, Python no year outside of 1 to 9999."""
+def _to_utc(value: datetime) -> datetime:
+    """Convert a time to UTC. Postgres accepts no offset of 16 hours or more, Python no year outside 1 to 9999."""
     try:
         return value.astimezone(UTC)
     except OverflowError:
@@ -32,24 +32,24 @@ _MESSAGE = "Input should be a date and time with an offset (RFC 3339), in the ye
 
 
 class _UtcDatetime:
-    """The validator: what is written in UTC, as most is, is read without a call of Python's."""
+    """The validator. It needs no call of a Python function for a time that is already in UTC, as most are."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> schema.CoreSchema:
         aware = schema.datetime_schema(tz_constraint="aware", strict=False)
-        plain = schema.chain_schema([schema.str_schema(pattern=_IN_UTC), aware])
-        moved = schema.no_info_before_validator_function(
-            _written_out, schema.no_info_after_validator_function(_moved_to_utc, aware)
+        in_utc = schema.chain_schema([schema.str_schema(pattern=_UTC_PATTERN), aware])
+        other = schema.no_info_before_validator_function(
+            _require_date, schema.no_info_after_validator_function(_to_utc, aware)
         )
         return schema.json_or_python_schema(
             json_schema=schema.union_schema(
-                [plain, moved],
+                [in_utc, other],
                 mode="left_to_right",
                 custom_error_type="instant",
                 custom_error_message=_MESSAGE,
             ),
             python_schema=schema.no_info_after_validator_function(
-                _moved_to_utc, schema.datetime_schema(tz_constraint="aware", strict=True)
+                _to_utc, schema.datetime_schema(tz_constraint="aware", strict=True)
             ),
         )
 
@@ -61,4 +61,4 @@ class _UtcDatetime:
 
 
 UtcDatetime = Annotated[AwareDatetime, _UtcDatetime]
-"""A date and time with an offset, as RFC 3339 writes it; kept in UTC."""
+"""A date and time with an offset, in the form of RFC 3339; it is converted to UTC."""

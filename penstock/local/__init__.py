@@ -1,1 +1,1 @@
-"""A whole Postgres and a local AWS on one machine, for development, demos and tests."""
+"""An embedded Postgres and a local AWS on one machine, for development, the demo and tests."""

@@ -1,6 +1,6 @@
 """A local AWS: SQS, Lambda, API Gateway, CloudFormation and more, in one process on loopback.
 
-It is the emulator ministack. It keeps everything in memory: what was deployed and queued is gone when it stops.
+It is the emulator ministack, which keeps its state in memory: deployments and messages are lost when it stops.
 """
 
 import http.client
@@ -18,14 +18,14 @@ from penstock.local.errors import StartError
 from penstock.local.locks import locked
 from penstock.local.processes import (
     LOOPBACK,
-    family,
+    find_processes,
     free_port,
-    kept_port,
-    recall,
-    remember,
-    running_where,
-    send,
-    wait_gone,
+    load_process,
+    process_tree,
+    save_process,
+    saved_port,
+    send_signal,
+    wait_for_exit,
     wait_until,
 )
 
@@ -33,19 +33,19 @@ REGION: Final = "us-east-1"
 ACCESS_KEY: Final = "test"
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
-ANSWER_SECONDS: Final = 5.0
+REQUEST_TIMEOUT_SECONDS: Final = 5.0
 START_ATTEMPTS: Final = 3
 LOG_TAIL_CHARACTERS: Final = 2000
-PASSED_ON: Final = ("LANG", "PATH")
+INHERITED_VARIABLES: Final = ("LANG", "PATH")
 
 
 class LocalAws:
-    """A local AWS of its own, listening on loopback only, outliving the process that started it.
+    """A local AWS that listens on loopback only, and keeps running after the process that started it.
 
     Args:
-        folder: Where its log and its port are kept; made if missing. One per folder.
-        environment: The folder of its Python environment, which several may share. In `folder` by default.
-        enforce_permissions: Whether what a role does not allow is refused, as in AWS.
+        folder: The folder of its log and its port, created if missing. Each folder has one local AWS.
+        environment: The folder of its Python environment, which several can share. In `folder` by default.
+        enforce_permissions: Whether to refuse requests that a role does not allow, as AWS does.
     """
 
     def __init__(
@@ -60,27 +60,27 @@ class LocalAws:
 
     @property
     def port(self) -> int:
-        """The TCP port: that of the last start, kept for the next one unless somebody else has it by then."""
+        """The TCP port of the last start. The next start uses it again if it is still free."""
         return int((self.folder / "port").read_text())
 
     @property
     def endpoint_url(self) -> str:
-        """What to set AWS_ENDPOINT_URL to. Only after it has been started once."""
+        """The value for AWS_ENDPOINT_URL; available after the first start."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def identity(self) -> str | None:
-        """A text that is another one after each start, or None while it does not run."""
-        process = recall(self._process_file)
+        """A text that changes with each start; None if it is not running."""
+        process = load_process(self._process_file)
         return f"{process.pid}@{process.create_time()}" if process else None
 
     @property
     def healthy(self) -> bool:
-        """Whether it runs and answers."""
-        return recall(self._process_file) is not None and self._ask("GET", "/_ministack/health")
+        """Whether it is running and answers requests."""
+        return load_process(self._process_file) is not None and self._request("GET", "/_ministack/health")
 
     def client_environment(self) -> dict[str, str]:
-        """Return the environment variables that make boto3, or any AWS tool, talk to this AWS."""
+        """Return the environment variables that point boto3, or any AWS tool, to this AWS."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": REGION,
@@ -90,7 +90,7 @@ class LocalAws:
         }
 
     def start(self) -> None:
-        """Start it unless it runs already, installing it first if that is needed.
+        """Start it unless it is running; install it first if needed.
 
         Raises:
             StartError: It did not become ready; the message ends with its log.
@@ -104,60 +104,65 @@ class LocalAws:
             self._launch(python)
 
     def stop(self) -> None:
-        """Stop it and its function workers; nothing happens if it does not run."""
+        """Stop it and its function workers; do nothing if it is not running."""
         with locked(self.folder / "lock"):
-            if process := recall(self._process_file):
-                members = family(process)
-                send(signal.SIGCONT, members)
-                send(signal.SIGTERM, members)
-                wait_gone(members, STOP_SECONDS)
+            if process := load_process(self._process_file):
+                members = process_tree(process)
+                send_signal(signal.SIGCONT, members)
+                send_signal(signal.SIGTERM, members)
+                wait_for_exit(members, STOP_SECONDS)
             self._kill()
 
     def kill(self) -> None:
-        """Kill it and its function workers at once, as a crash of the machine would."""
+        """Kill it and its function workers at once, as a crash of the machine does."""
         with locked(self.folder / "lock"):
             self._kill()
 
     def reset(self) -> None:
-        """Forget everything that was made in it: queues, messages, functions, stacks.
+        """Delete all its resources: queues, messages, functions, stacks.
 
         Raises:
-            StartError: It does not run.
+            StartError: It is not running.
         """
-        if not self._ask("POST", "/_ministack/reset"):
-            message = "the local AWS does not run"
+        if not self._request("POST", "/_ministack/reset"):
+            message = "the local AWS is not running: call start() first"
             raise StartError(message)
 
     def _kill(self) -> None:
-        process = recall(self._process_file)
-        members = [*(family(process) if process else []), *running_where(self._is_ours)]
-        send(signal.SIGKILL, members)
-        wait_gone(members)
+        process = load_process(self._process_file)
+        members = [*(process_tree(process) if process else []), *find_processes(self._is_ours)]
+        send_signal(signal.SIGKILL, members)
+        wait_for_exit(members)
         self._process_file.unlink(missing_ok=True)
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        """Tell ours without the note: workers outlive a killed emulator, and it outlives a deleted folder."""
+        """Return whether a process belongs to this AWS, without the process file.
+
+        Workers can outlive a killed emulator, and an emulator can outlive its deleted folder.
+        """
         words = process.cmdline()
         emulator = words[-1:] == ["ministack"] and process.cwd() == str(self.folder)
         return emulator or any(word.startswith(f"{self._scratch}/") for word in words)
 
     def _launch(self, python: Path) -> None:
-        """Start it, on another port if somebody takes ours in the moment before it listens."""
+        """Start it; use another port if a program takes the port before it listens."""
         self._scratch.mkdir(exist_ok=True)
-        port = kept_port(self.folder / "port")
+        port = saved_port(self.folder / "port")
         for _ in range(START_ATTEMPTS):
             self._spawn(python, port)
-            wait_until(lambda: self.healthy or recall(self._process_file) is None, START_SECONDS)
+            wait_until(lambda: self.healthy or load_process(self._process_file) is None, START_SECONDS)
             if self.healthy:
                 return
             self._kill()
             port = free_port()
             (self.folder / "port").write_text(str(port))
-        message = f"the local AWS did not start: {self.log.read_text()[-LOG_TAIL_CHARACTERS:]}"
+        message = (
+            f"the local AWS did not start. The end of {self.log}:\n{self.log.read_text()[-LOG_TAIL_CHARACTERS:]}"
+        )
         raise StartError(message)
 
     def _spawn(self, python: Path, port: int) -> None:
-        """Start it in a session of its own, where neither our end nor Ctrl-C reaches it."""
+        """Start it in a new session, so that neither Ctrl-C nor the end of this process stops it."""
         script = 'log=$1; shift; "$@" </dev/null >"$log" 2>&1 & echo $!'
         done = subprocess.run(  # noqa: S603
             ["/bin/sh", "-c", script, "sh", str(self.log), str(python), "-m", "ministack"],
@@ -168,11 +173,11 @@ class LocalAws:
             start_new_session=True,
         )
         with suppress(psutil.Error):
-            remember(psutil.Process(int(done.stdout)), self._process_file)
+            save_process(psutil.Process(int(done.stdout)), self._process_file)
 
     def _environment(self, port: int) -> dict[str, str]:
-        """Return its environment variables; they are also those of its functions, so there are few of them."""
-        inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        """Return its environment variables; its functions inherit them, so the list is short."""
+        inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
         return inherited | {
             "AUTH": str(self._enforce_permissions).lower(),
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -186,9 +191,11 @@ class LocalAws:
             "TMPDIR": str(self._scratch),
         }
 
-    def _ask(self, method: str, path: str) -> bool:
+    def _request(self, method: str, path: str) -> bool:
         try:
-            with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=ANSWER_SECONDS)) as connection:
+            with closing(
+                http.client.HTTPConnection(LOOPBACK, self.port, timeout=REQUEST_TIMEOUT_SECONDS)
+            ) as connection:
                 connection.request(method, path)
                 return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):

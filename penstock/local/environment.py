@@ -1,4 +1,4 @@
-"""The local AWS emulator's own Python environment: it pins a botocore that would clash with the service's."""
+"""The Python environment of the local AWS: the emulator pins a botocore that conflicts with the service's."""
 
 import hashlib
 import shutil
@@ -16,10 +16,10 @@ LAST_LINES: Final = 12
 
 
 def emulator_python(folder: Path) -> Path:
-    """Return the interpreter of the environment in a folder, making it if it is missing, partial or outdated.
+    """Return the interpreter of an environment; create the environment if it is missing, partial or outdated.
 
-    It appears whole or not at all: it is made beside its place and moved there, so an interrupted installation
-    is begun again. Several processes may ask at once.
+    The environment is created in a draft folder and then renamed, so that after an interrupted installation the
+    next call starts again. Several processes can call this at once.
 
     Args:
         folder: The environment's folder.
@@ -36,7 +36,7 @@ def emulator_python(folder: Path) -> Path:
 
 
 def _fingerprint() -> str:
-    """Return what an environment has to be made from to be current: the pinned packages and this Python."""
+    """Return a hash of the pinned packages and the Python version; a current environment has the same one."""
     return hashlib.sha256(_requirements().encode() + sys.version.encode()).hexdigest()
 
 
@@ -49,7 +49,7 @@ def _install(folder: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     _run([sys.executable, "-m", "venv", str(draft)])
     (draft / REQUIREMENTS).write_text(_requirements(), encoding="utf-8")
-    # The interpreter with -m: the scripts of an environment name the folder it was made in.
+    # `python -m pip`, because the scripts of an environment contain the path of the draft folder.
     options = ["--quiet", "--no-input", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:"]
     _run([str(draft / "bin" / "python"), "-m", "pip", "install", *options, "-r", str(draft / REQUIREMENTS)])
     (draft / "requirements.sha256").write_text(_fingerprint())
@@ -60,6 +60,7 @@ def _install(folder: Path) -> None:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-LAST_LINES:])
-        message = f"the local AWS could not be installed:\n{said}"
+        output = "\n".join((done.stdout + done.stderr).strip().splitlines()[-LAST_LINES:])
+        program = " ".join([Path(command[0]).name, *command[1:3]])
+        message = f"the local AWS could not be installed: `{program}` failed:\n{output}"
         raise ToolError(message)

@@ -1,15 +1,15 @@
-"""What can go wrong with the local stack.
+"""The errors of the local stack.
 
 ```
-LocalError                 the message is one for people; the command line prints it alone
-├── StartError             a local server did not start, with the end of its log
-└── ToolError              a tool that is needed (Node, npm, uv, a deployment) is missing or failed
+LocalError                 the message is for the user; the command line prints it without a traceback
+├── StartError             a local server did not start; the message ends with its log
+└── ToolError              a required tool (Node, npm, pip, osls) is missing or failed
 ```
 """
 
 
 class LocalError(Exception):
-    """Something on this machine keeps the local stack from doing its work."""
+    """The local stack cannot work on this machine."""
 
 
 class StartError(LocalError):
@@ -17,4 +17,4 @@ class StartError(LocalError):
 
 
 class ToolError(LocalError):
-    """A tool that the local stack calls is missing, too old or has failed."""
+    """A tool that the local stack calls is missing, is too old or has failed."""

@@ -1,4 +1,4 @@
-"""One at a time: a lock on a folder, held across processes."""
+"""A lock between processes."""
 
 import fcntl
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file while the block runs, waiting for whoever has it.
+    """Hold an exclusive lock on a file while the block runs; wait until the lock is free.
 
-    The kernel lets go of it when the process ends, however it ends, so that no lock is ever left behind.
+    The kernel releases the lock when the process ends, also after a crash.
 
     Args:
-        path: The lock file, made if missing, its folder too.
+        path: The lock file; it and its folder are created if missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:

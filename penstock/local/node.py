@@ -1,4 +1,4 @@
-"""Running the Serverless Framework's command line, which needs Node."""
+"""Run osls, the command line of the Serverless Framework, which needs Node."""
 
 import os
 import platform
@@ -11,43 +11,43 @@ from typing import Final
 
 from penstock.local.errors import ToolError
 
-LEAST_NODE: Final = (20, 19)
+MIN_NODE: Final = (20, 19)
 LAST_LINES: Final = 15
 ARCHITECTURES: Final = {"aarch64": "arm64", "arm64": "arm64"}
 
 
 def check_node() -> None:
-    """Check that there is a Node that osls runs on.
+    """Check that Node is installed in a version that osls supports.
 
     Raises:
-        ToolError: There is none, or it is too old.
+        ToolError: Node is missing or too old.
     """
-    wanted = f"Node {'.'.join(map(str, LEAST_NODE))} or newer is needed (https://nodejs.org)"
+    requirement = f"Node {'.'.join(map(str, MIN_NODE))} or newer is needed (https://nodejs.org)"
     node = shutil.which("node")
     if node is None:
-        message = f"{wanted}: there is no `node` on the PATH"
+        message = f"{requirement}: there is no `node` on the PATH"
         raise ToolError(message)
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-    found = re.match(r"v(\d+)\.(\d+)\.", said)
-    if found is None or (int(found[1]), int(found[2])) < LEAST_NODE:
-        message = f"{wanted}: this one is {said.strip() or 'broken'}"
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    found = re.match(r"v(\d+)\.(\d+)\.", version)
+    if found is None or (int(found[1]), int(found[2])) < MIN_NODE:
+        message = f"{requirement}: {node} reports {version.strip() or 'no version'}"
         raise ToolError(message)
 
 
 def install_osls(project: Path) -> None:
-    """Install what package-lock.json names, if it is not there.
+    """Install the packages of package-lock.json unless osls is installed.
 
     Args:
         project: The folder with package-lock.json.
 
     Raises:
-        ToolError: npm is missing, or failed.
+        ToolError: npm is missing or failed.
     """
     if _osls(project).exists():
         return
     npm = shutil.which("npm")
     if npm is None:
-        message = "npm is needed, to install the Serverless Framework: it comes with Node"
+        message = "npm is needed to install osls, and is not on the PATH: it comes with Node (https://nodejs.org)"
         raise ToolError(message)
     run_tool([npm, "ci", "--no-audit", "--no-fund"], project)
 
@@ -57,27 +57,28 @@ def deploy(project: Path, environment: Mapping[str, str]) -> None:
 
     Args:
         project: The folder with serverless.yml.
-        environment: The variables that lead to the local AWS. Others for AWS, or for proxies, are left out.
+        environment: The variables of the local AWS. Variables of AWS and of proxies in the current environment
+            are not passed on.
 
     Raises:
-        ToolError: The deployment failed; the message ends with what was said.
+        ToolError: The deployment failed; the message ends with the output of osls.
     """
-    kept = {name: value for name, value in os.environ.items() if not _misleading(name)}
+    kept = {name: value for name, value in os.environ.items() if not _redirects(name)}
     architecture = ARCHITECTURES.get(platform.machine(), "x86_64")
     command = [str(_osls(project)), "deploy", "--stage", "local", f"--param=architecture={architecture}"]
     run_tool(command, project, {**kept, **environment})
 
 
 def run_tool(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
-    """Run a command in a folder and keep what it says to ourselves unless it fails.
+    """Run a command in a folder, and show its output only if it fails.
 
     Args:
         command: The program and its arguments.
-        folder: Where it runs.
-        environment: All its environment variables; ours by default.
+        folder: The working directory.
+        environment: All its environment variables; those of this process by default.
 
     Raises:
-        ToolError: It failed; the message ends with its last lines.
+        ToolError: It failed; the message ends with the last lines of its output.
     """
     done = subprocess.run(  # noqa: S603
         command,
@@ -90,8 +91,8 @@ def run_tool(command: list[str], folder: Path, environment: Mapping[str, str] | 
         check=False,
     )
     if done.returncode:
-        said = "\n".join(done.stdout.strip().splitlines()[-LAST_LINES:])
-        message = f"`{Path(command[0]).name} {command[1]}` failed:\n{said}"
+        output = "\n".join(done.stdout.strip().splitlines()[-LAST_LINES:])
+        message = f"`{Path(command[0]).name} {command[1]}` failed:\n{output}"
         raise ToolError(message)
 
 
@@ -99,6 +100,6 @@ def _osls(project: Path) -> Path:
     return project / "node_modules" / ".bin" / "osls"
 
 
-def _misleading(variable: str) -> bool:
-    """Tell whether a variable could send a local deployment elsewhere."""
+def _redirects(variable: str) -> bool:
+    """Return whether a variable can send a local deployment to another endpoint."""
     return variable.startswith("AWS_") or variable.lower().endswith("_proxy")

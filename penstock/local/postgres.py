@@ -1,4 +1,4 @@
-"""An embedded Postgres: a whole server in a folder, for development, demos and tests."""
+"""An embedded Postgres server in a folder, for development, the demo and tests."""
 
 import signal
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from penstock.local.errors import StartError
 from penstock.local.locks import locked
 from penstock.local.processes import (
     LOOPBACK,
-    alive,
-    family,
+    find_processes,
     free_port,
-    kept_port,
-    running_where,
-    send,
-    wait_gone,
+    is_alive,
+    process_tree,
+    saved_port,
+    send_signal,
+    wait_for_exit,
 )
 
 START_SECONDS: Final = 30
@@ -27,7 +27,7 @@ START_ATTEMPTS: Final = 3
 LOG_TAIL_CHARACTERS: Final = 2000
 DEFAULTS: Final = {
     "listen_addresses": LOOPBACK,
-    # No socket: its path may be 107 bytes long at most, and folders of tests are deep.
+    # No unix socket: its path can be at most 107 bytes long, and folders of tests are deep.
     "unix_socket_directories": "",
     "max_connections": "100",
     "timezone": "UTC",
@@ -36,12 +36,12 @@ DEFAULTS: Final = {
 
 
 class Postgres:
-    """A Postgres server of its own, listening on loopback only.
+    """A Postgres server that listens on loopback only.
 
-    The server outlives the Python process that started it, until `stop` is called by this or another process.
+    The server keeps running after the Python process that started it, until this or another process calls `stop`.
 
     Args:
-        folder: Where its data, its password and its log are kept; made if missing. One server per folder.
+        folder: The folder of its data, its password and its log, created if missing. Each folder has one server.
         settings: Server settings by name, as in postgresql.conf, e.g. `{"max_connections": "20"}`. They are read
             when the server starts.
     """
@@ -54,19 +54,19 @@ class Postgres:
 
     @property
     def running(self) -> bool:
-        """Whether the server runs, also while it is frozen."""
+        """Whether the server is running; True also while it is frozen."""
         return self._postmaster() is not None
 
     @property
     def port(self) -> int:
-        """The TCP port: that of the last start, kept for the next one unless somebody else has it by then."""
+        """The TCP port of the last start. The next start uses it again if it is still free."""
         return int((self.folder / "port").read_text())
 
     def url(self, database: str = "postgres") -> str:
-        """Return the address of a database of this server, as libpq and psycopg take it.
+        """Return the URL of a database of this server, as libpq and psycopg accept it.
 
         Args:
-            database: The database's name. It need not exist yet.
+            database: The database's name. The database does not have to exist.
 
         Returns:
             A `postgresql://` URL with the superuser's name and password.
@@ -78,11 +78,11 @@ class Postgres:
             password = (self.folder / "password").read_text()
             return f"postgresql://{USER}:{password}@{LOOPBACK}:{self.port}/{database}"
         except OSError:
-            message = f"Postgres in {self.folder} has never been started"
+            message = f"Postgres in {self.folder} has never been started: call start() first"
             raise StartError(message) from None
 
     def start(self) -> None:
-        """Start the server unless it runs already, making its data first if there are none.
+        """Start the server unless it is running; create its data folder first if it is missing.
 
         Raises:
             StartError: The server did not become ready; the message ends with its log.
@@ -96,63 +96,65 @@ class Postgres:
             self._launch()
 
     def stop(self) -> None:
-        """Stop the server, closing its connections; nothing happens if it does not run."""
+        """Stop the server and close its connections; do nothing if it is not running."""
         with locked(self.folder / "lock"):
             if postmaster := self._postmaster():
                 self.thaw()
                 # SIGINT is the "fast" shutdown: https://www.postgresql.org/docs/current/server-shutdown.html
-                send(signal.SIGINT, [postmaster])
-                wait_gone([postmaster])
+                send_signal(signal.SIGINT, [postmaster])
+                wait_for_exit([postmaster])
             self._clear_leftovers()
 
     def kill(self) -> None:
-        """Kill the server and all its children at once, as a crash of the machine would."""
+        """Kill the server and all its children at once, as a crash of the machine does."""
         with locked(self.folder / "lock"):
             self._clear_leftovers()
 
     def freeze(self) -> None:
-        """Stop the clock of all the server's processes: connections stay open and nothing answers."""
-        # The postmaster comes first, so that it makes no more children; then again for one made meanwhile.
+        """Suspend all processes of the server: connections stay open, and requests get no answer."""
+        # The postmaster is the first, so that it starts no more children. The second round suspends a child that
+        # was started during the first one.
         for _ in range(2):
-            send(signal.SIGSTOP, self._processes())
+            send_signal(signal.SIGSTOP, self._processes())
 
     def thaw(self) -> None:
-        """Let a frozen server go on; nothing happens to one that runs."""
-        send(signal.SIGCONT, self._processes())
+        """Resume a frozen server; do nothing if it is not frozen."""
+        send_signal(signal.SIGCONT, self._processes())
 
     def _answers(self) -> bool:
         self.thaw()
         return run_program("pg_isready", "-h", LOOPBACK, "-p", str(self.port), folder=self.folder)
 
     def _postmaster(self) -> psutil.Process | None:
-        """Return the server's main process; the id in its file may be stale, and somebody else's by now."""
+        """Return the postmaster. The id in its file can be stale, and belong to another process now."""
         with suppress(OSError, ValueError, IndexError, psutil.Error):
             process = psutil.Process(int((self.data / "postmaster.pid").read_text().splitlines()[0]))
-            if alive(process) and self._ours(process):
+            if is_alive(process) and self._is_ours(process):
                 return process
         return None
 
-    def _ours(self, process: psutil.Process) -> bool:
+    def _is_ours(self, process: psutil.Process) -> bool:
         return bool(process.name() == "postgres" and process.cwd() == str(self.data))
 
     def _processes(self) -> list[psutil.Process]:
-        """Return all the server's processes, the main one first if it is there."""
+        """Return all processes of the server, the postmaster first if it is running."""
         postmaster = self._postmaster()
-        return family(postmaster) if postmaster else running_where(self._ours)
+        return process_tree(postmaster) if postmaster else find_processes(self._is_ours)
 
     def _clear_leftovers(self) -> None:
-        """Kill what still works in the data folder: children can outlive a postmaster that was killed."""
+        """Kill the processes that still use the data folder: children can outlive a killed postmaster."""
         left = self._processes()
-        send(signal.SIGKILL, left)
-        if not wait_gone(left):
-            message = f"processes of the Postgres in {self.folder} cannot be killed: {[p.pid for p in left]}"
+        send_signal(signal.SIGKILL, left)
+        if not wait_for_exit(left):
+            ids = ", ".join(str(process.pid) for process in left)
+            message = f"the Postgres in {self.folder} does not stop: kill its processes {ids}, and try again"
             raise StartError(message)
-        # Postgres believes any process with the id in this file to be itself, even one that is not reaped yet.
+        # Postgres treats any process with the id in this file as a running server, even a zombie.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _launch(self) -> None:
-        """Start the server, on another port if somebody takes ours in the moment before it listens."""
-        port = kept_port(self.folder / "port")
+        """Start the server; use another port if a program takes the port before it listens."""
+        port = saved_port(self.folder / "port")
         for _ in range(START_ATTEMPTS):
             write_settings(self.data, {**self._settings, "port": str(port)})
             self.log.unlink(missing_ok=True)
@@ -161,14 +163,14 @@ class Postgres:
             self._clear_leftovers()
             port = free_port()
             (self.folder / "port").write_text(str(port))
-        message = f"Postgres did not start: {self._last_words()}"
+        message = f"Postgres did not start. The end of its log:\n{self._log_tail()}"
         raise StartError(message)
 
     def _run_server(self) -> bool:
         arguments = ("start", "--wait", f"--timeout={START_SECONDS}", "-D", str(self.data), "-l", str(self.log))
         return run_program("pg_ctl", *arguments, folder=self.folder)
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         with suppress(OSError):
             return self.log.read_text()[-LOG_TAIL_CHARACTERS:]
         return (self.folder / "program.log").read_text()[-LOG_TAIL_CHARACTERS:]

@@ -1,7 +1,7 @@
-"""Processes and ports: who still runs, who is really ours, and how to make all of them go.
+"""Processes and ports: find running processes, identify them safely and stop them.
 
-A process id alone proves nothing: after a reboot or a crash it may belong to somebody else. A process is taken
-for ours only if it also started when ours did, or works in a folder of ours.
+A process id does not identify a process: after a reboot or a crash it can belong to another one. A process counts
+as ours only if its start time matches as well, or if it works in one of our folders.
 """
 
 import json
@@ -16,18 +16,18 @@ import psutil
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.02
-GONE_SECONDS = 10.0
+EXIT_SECONDS = 10.0
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll a condition until it holds or the time is up.
+    """Poll a condition until it is true or the time is over.
 
     Args:
-        condition: What is asked, at least once.
+        condition: The condition; it is called at least once.
         seconds: The longest wait.
 
     Returns:
-        Whether it held in time.
+        Whether the condition became true in that time.
     """
     end = time.monotonic() + seconds
     while not condition():
@@ -38,9 +38,9 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def port_is_free(port: int) -> bool:
-    """Tell whether a server could listen on a loopback TCP port now."""
+    """Return whether a server can listen on a loopback TCP port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Servers set this too: without it, the closing connections of the last run would count as taken.
+        # Servers set this too. Without it, closing connections of the last run would make the port look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):
             probe.bind((LOOPBACK, port))
@@ -49,15 +49,15 @@ def port_is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that is free now (somebody else may still take it first)."""
+    """Return a loopback TCP port that is free now; another program can still take it first."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def kept_port(file: Path) -> int:
-    """Return the port that a file remembers, or a new one, remembered from now on, if that is taken."""
+def saved_port(file: Path) -> int:
+    """Return the port saved in a file if it is free; otherwise choose another one and save it."""
     with suppress(OSError, ValueError):
         port = int(file.read_text())
         if port_is_free(port):
@@ -67,55 +67,55 @@ def kept_port(file: Path) -> int:
     return port
 
 
-def alive(process: psutil.Process) -> bool:
-    """Tell whether a process runs: one that ended and that nobody has waited for does not count."""
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process is running; a zombie is not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
 
-def remember(process: psutil.Process, file: Path) -> None:
-    """Write down who a process is, so that it can be found again and not be mistaken."""
+def save_process(process: psutil.Process, file: Path) -> None:
+    """Save the id and the start time of a process in a file."""
     file.write_text(json.dumps({"pid": process.pid, "started": process.create_time()}))
 
 
-def recall(file: Path) -> psutil.Process | None:
-    """Return the process that a file remembers, if that very process still runs."""
+def load_process(file: Path) -> psutil.Process | None:
+    """Return the process that was saved in a file, or None if that process is no longer running."""
     try:
-        noted = json.loads(file.read_text())
-        process = psutil.Process(int(noted["pid"]))
-        same = abs(process.create_time() - float(noted["started"])) < 1
+        saved = json.loads(file.read_text())
+        process = psutil.Process(int(saved["pid"]))
+        same = abs(process.create_time() - float(saved["started"])) < 1
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return None
-    return process if same and alive(process) else None
+    return process if same and is_alive(process) else None
 
 
-def family(root: psutil.Process) -> list[psutil.Process]:
+def process_tree(root: psutil.Process) -> list[psutil.Process]:
     """Return a process and all its descendants, the root first."""
     with suppress(psutil.Error):
         return [root, *root.children(recursive=True)]
     return [root]
 
 
-def running_where(ours: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
-    """Return the running processes that a test takes for ours; those that may not be looked at are not."""
+def find_processes(matches: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    """Return the running processes that match; processes that cannot be inspected are left out."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if ours(process) and alive(process):
+            if matches(process) and is_alive(process):
                 found.append(process)
     return found
 
 
-def send(number: signal.Signals, processes: Iterable[psutil.Process]) -> None:
-    """Send a signal to processes, passing over those that are gone (psutil checks that an id was not reused)."""
+def send_signal(number: signal.Signals, processes: Iterable[psutil.Process]) -> None:
+    """Send a signal to processes, except those that have ended (psutil detects a reused id)."""
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(number)
 
 
-def wait_gone(processes: Iterable[psutil.Process], seconds: float = GONE_SECONDS) -> bool:
-    """Wait until none of the processes runs; return whether that came in time."""
+def wait_for_exit(processes: Iterable[psutil.Process], seconds: float = EXIT_SECONDS) -> bool:
+    """Wait until all processes have ended; return whether they ended in time."""
     waiting = list(processes)
-    return wait_until(lambda: not any(map(alive, waiting)), seconds)
+    return wait_until(lambda: not any(map(is_alive, waiting)), seconds)

@@ -1,6 +1,6 @@
-"""What is known of a project's local stack, kept in a file for the other commands.
+"""The state file of a project's local stack, which the other commands read.
 
-Cheap to import: it is read by every command that takes `--stage local`.
+The module is cheap to import, because each command with `--stage local` imports it.
 """
 
 import json
@@ -15,18 +15,18 @@ FILE: Final = "state.json"
 
 @dataclass(frozen=True, slots=True)
 class LocalState:
-    """A deployed local stack and the way to it.
+    """The addresses and credentials of a deployed local stack.
 
     Attributes:
         service: The service's name, as in serverless.yml.
-        endpoint_url: What AWS_ENDPOINT_URL has to be.
+        endpoint_url: The value for AWS_ENDPOINT_URL.
         region: The AWS region.
-        api_url: Where the API answers, without a slash at its end.
+        api_url: The URL of the API, without a slash at the end.
         api_headers: The headers that each request to the API needs.
         queue_url: The URL of the queue.
         dead_letter_queue_url: The URL of the dead-letter queue.
-        curl: A command that sends an example to the API, as a shell reads it.
-        fingerprint: What was deployed, to tell whether it is current.
+        curl: A shell command that sends an example request to the API.
+        fingerprint: A hash of what was deployed, to detect changes.
         database_url: The database's `postgresql://` URL, with its password.
     """
 
@@ -43,16 +43,18 @@ class LocalState:
 
 
 def load(project: Path) -> LocalState | None:
-    """Return what is recorded of the local stack of a project, or None if nothing (readable) is.
+    """Return the recorded state of a project's local stack, or None if there is no readable state file.
+
+    The function does not check whether the stack is running.
 
     Args:
-        project: The folder with serverless.yml. It is not checked whether the stack runs.
+        project: The folder with serverless.yml.
     """
     return read(project / FOLDER)
 
 
 def read(folder: Path) -> LocalState | None:
-    """Return what is recorded in a state folder, or None."""
+    """Return the state recorded in a state folder, or None if there is no readable state file."""
     try:
         return LocalState(**json.loads((folder / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -60,7 +62,7 @@ def read(folder: Path) -> LocalState | None:
 
 
 def write(folder: Path, state: LocalState) -> None:
-    """Record a stack in a state folder, for its owner alone to read."""
+    """Record a state in a state folder; only the owner can read the file."""
     draft = folder / f"{FILE}.draft"
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
@@ -68,6 +70,6 @@ def write(folder: Path, state: LocalState) -> None:
     draft.rename(folder / FILE)
 
 
-def forget(folder: Path) -> None:
-    """Drop what is recorded in a state folder."""
+def delete(folder: Path) -> None:
+    """Delete the state file of a state folder."""
     (folder / FILE).unlink(missing_ok=True)

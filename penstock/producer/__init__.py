@@ -1,4 +1,4 @@
-"""The producer's side: emit intents, answer 202. It knows no database."""
+"""The producer: emit intents and answer 202. It has no access to the database."""
 
 from penstock.producer.emitter import Producer, emit, emit_many
 from penstock.producer.errors import (

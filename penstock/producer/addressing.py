@@ -1,8 +1,8 @@
-"""How an intent is addressed: the id that it takes effect under, and the message group that it travels in."""
+"""The options of `emit`, and what follows from them for each intent: its id and its message group."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 from uuid import UUID
 
 from penstock.intents import WriteIntent, derive_id, kind_of
@@ -12,16 +12,35 @@ from penstock.queue import group_of
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 
 
+class EmitOptions(TypedDict, total=False):
+    """The options of `emit`; `penstock.producer.emit` documents them."""
+
+    idempotency_key: str | None
+    tenant: str | None
+    ordering_key: str | None
+    timeout_seconds: float | None
+
+
+class EmitManyOptions(TypedDict, Generic[I], total=False):
+    """The options of `emit_many`; `penstock.producer.emit_many` documents them."""
+
+    idempotency_key: Callable[[I], str | None] | None
+    tenant: str | Callable[[I], str | None] | None
+    ordering_key: str | Callable[[I], str | None] | None
+    timeout_seconds: float | None
+
+
 @dataclass(frozen=True, slots=True)
-class Addressing(Generic[I]):
-    """What the caller says of the intents of one call: texts for all of them, or functions of each.
+class EmitCall(Generic[I]):
+    """One call of `emit` or `emit_many`. Each key is one string for all intents, or a function of the intent.
 
     Attributes:
-        source: who emits them.
-        fifo: whether the queue keeps the order within a group.
+        source: the service that emits, a URI reference.
+        fifo: whether the queue is a FIFO queue.
         idempotency_key: the caller's key.
-        tenant: whom the work is for.
-        ordering_key: what belongs in one order.
+        tenant: the tenant that the intents belong to.
+        ordering_key: the key within which order is kept.
+        timeout_seconds: for how many seconds calls to SQS and S3 are started; None is the queue's default.
     """
 
     source: str
@@ -29,40 +48,41 @@ class Addressing(Generic[I]):
     idempotency_key: str | Callable[[I], str | None] | None = None
     tenant: str | Callable[[I], str | None] | None = None
     ordering_key: str | Callable[[I], str | None] | None = None
+    timeout_seconds: float | None = None
 
     def id_of(self, intent: I) -> UUID:
-        """Return the id: the intent's own, or one derived from source, kind, tenant and the caller's key.
+        """Return the intent's own id, or the id derived from source, kind, tenant and idempotency key.
 
         Raises:
-            ValueError: a key or a tenant is empty.
+            ValueError: the idempotency key or the tenant is empty.
         """
-        key = _said("idempotency_key", self.idempotency_key, intent)
-        tenant = _said("tenant", self.tenant, intent)
+        key = _value("idempotency_key", self.idempotency_key, intent)
+        tenant = _value("tenant", self.tenant, intent)
         if key is None:
             return intent.intent_id
-        return derive_id(
-            source=self.source, kind=(*intent.intent_aliases, kind_of(intent))[0], tenant=tenant, key=key
-        )
+        # The oldest name of the kind: an id must not change when a kind is renamed.
+        kind = (*intent.intent_aliases, kind_of(intent))[0]
+        return derive_id(source=self.source, kind=kind, tenant=tenant, key=key)
 
     def group_of(self, intent: I) -> str | None:
         """Return the message group: the tenant on a standard queue, the ordering key on a FIFO queue.
 
         Raises:
-            OrderingKeyError: a FIFO queue gets no ordering key, or a standard one is given one.
-            ValueError: a key or a tenant is empty.
+            OrderingKeyError: a FIFO queue gets no ordering key, or a standard queue gets one.
+            ValueError: the ordering key or the tenant is empty.
         """
-        key = _said("ordering_key", self.ordering_key, intent)
+        key = _value("ordering_key", self.ordering_key, intent)
         if self.fifo:
-            key = key or _said("intent_ordering_key", intent.intent_ordering_key, intent)
+            key = key or _value("intent_ordering_key", intent.intent_ordering_key, intent)
         if self.fifo is (key is None):
             raise OrderingKeyError(kind_of(intent), fifo=self.fifo)
-        group = key if self.fifo else _said("tenant", self.tenant, intent)
+        group = key if self.fifo else _value("tenant", self.tenant, intent)
         return None if group is None else group_of(group)
 
 
-def _said(name: str, word: str | Callable[[I], str | None] | None, intent: I) -> str | None:
-    """Return what a word says of an intent; an empty text is nobody's and would make one of what are many."""
-    text = word(intent) if callable(word) else word
-    if text == "":
+def _value(name: str, option: str | Callable[[I], str | None] | None, intent: I) -> str | None:
+    """Return an option's value for an intent. An empty key is refused: it would make many intents one."""
+    value = option(intent) if callable(option) else option
+    if value == "":
         raise ValueError(f"{name} is empty; leave it out, or give None, where there is none")
-    return text
+    return value

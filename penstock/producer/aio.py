@@ -1,11 +1,11 @@
-"""Emit from asyncio: the same promises as `penstock.producer`, and the event loop is never blocked.
+"""Emit from asyncio, with the guarantees of `penstock.producer`, without blocking the event loop.
 
     from penstock.producer.aio import emit
 
     receipt = await emit(StockAdjusted(sku=sku, delta=-2))
 
-boto3 blocks, so threads do the work, 32 at most in a process; whoever awaits beyond that waits for one of them.
-Cancelling the caller does not take back what a thread has begun: the intent may have been kept all the same.
+boto3 blocks, so threads do the work: at most 32 in a process. Further calls wait until a thread is free.
+Cancelling the caller does not stop a call that a thread has started: SQS may still acknowledge the intent.
 Emitting the same object again, or another one with the same idempotency key, is safe.
 """
 
@@ -15,65 +15,36 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from penstock.intents import Receipt, WriteIntent
 from penstock.producer import emitter
+from penstock.producer.addressing import EmitManyOptions, EmitOptions
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 T = TypeVar("T")
 
 THREADS = 32
-"""How many emits of a process are under way at most."""
+"""The most calls of a process that run at once."""
 
 
-async def emit(
-    intent: WriteIntent,
-    *,
-    idempotency_key: str | None = None,
-    tenant: str | None = None,
-    ordering_key: str | None = None,
-    timeout_seconds: float | None = None,
-) -> Receipt:
+async def emit(intent: WriteIntent, **options: Unpack[EmitOptions]) -> Receipt:
     """Emit one intent; see `penstock.producer.emit`."""
-    call = partial(
-        emitter.emit,
-        intent,
-        idempotency_key=idempotency_key,
-        tenant=tenant,
-        ordering_key=ordering_key,
-        timeout_seconds=timeout_seconds,
-    )
-    return await _in_thread(call)
+    return await _in_thread(partial(emitter.emit, intent, **options))
 
 
-async def emit_many(
-    intents: Iterable[I],
-    *,
-    idempotency_key: Callable[[I], str | None] | None = None,
-    tenant: str | Callable[[I], str | None] | None = None,
-    ordering_key: str | Callable[[I], str | None] | None = None,
-    timeout_seconds: float | None = None,
-) -> list[Receipt]:
+async def emit_many(intents: Iterable[I], **options: Unpack[EmitManyOptions[I]]) -> list[Receipt]:
     """Emit several intents; see `penstock.producer.emit_many`. A generator and the functions run in a thread."""
-    call = partial(
-        emitter.emit_many,
-        intents,
-        idempotency_key=idempotency_key,
-        tenant=tenant,
-        ordering_key=ordering_key,
-        timeout_seconds=timeout_seconds,
-    )
-    return await _in_thread(call)
+    return await _in_thread(partial(emitter.emit_many, intents, **options))
 
 
 async def _in_thread(call: Callable[[], T]) -> T:
-    # The context goes along: it has the trace.
+    # Copy the context: it holds the current trace.
     context = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(_threads(os.getpid()), context.run, call)
+    return await asyncio.get_running_loop().run_in_executor(_thread_pool(os.getpid()), context.run, call)
 
 
 @cache
-def _threads(_process: int) -> ThreadPoolExecutor:
-    """Return the threads of this process: a fork has none of its parent's."""
+def _thread_pool(_process_id: int) -> ThreadPoolExecutor:
+    """Return the thread pool of this process: after a fork the child has none of its parent's threads."""
     return ThreadPoolExecutor(THREADS, thread_name_prefix="penstock-emit")

@@ -1,12 +1,12 @@
-"""What emitting can raise, split by what the caller must do.
+"""The errors of emitting, split by what the caller must do.
 
     EmitError
-    ├── IntentTooLarge          it never fits in a message: tell whoever sent it (413)
-    ├── OrderingKeyError        the queue and the ordering key do not go together: the code is wrong (500)
-    ├── ReceiptKeyUnavailable   no receipt could be signed: nothing was sent, try again later (503)
-    └── NotAcknowledged                 SQS did not acknowledge all of them: have the caller try again later (503)
+    ├── IntentTooLarge          the intent never fits in a message: answer 413
+    ├── OrderingKeyError        the ordering key does not suit the queue: correct the code (500)
+    ├── ReceiptKeyUnavailable   no receipt could be signed and nothing was sent: try again later (503)
+    └── NotAcknowledged         SQS did not acknowledge all intents: try again later (503)
 
-An intent whose values cannot be stored raises `pydantic.ValidationError`, as making it does (422).
+An intent whose values cannot be stored raises `pydantic.ValidationError`, as its constructor does (422).
 """
 
 from collections.abc import Mapping
@@ -20,32 +20,34 @@ class EmitError(Exception):
 
 
 class IntentTooLarge(EmitError):
-    """An intent does not fit in a message.
+    """An intent does not fit in a message. Nothing was sent.
 
     Attributes:
-        size: bytes that it would take.
-        limit: bytes that it may take.
+        size: the size of the intent as a message, in bytes.
+        limit: the largest size that is allowed, in bytes.
+        index: the intent's position in what was emitted, from 0.
     """
 
-    def __init__(self, size: int, limit: int) -> None:
+    def __init__(self, size: int, limit: int, *, index: int) -> None:
         super().__init__(f"the intent takes {size:,} bytes as a message; {limit:,} are allowed")
         self.size = size
         self.limit = limit
+        self.index = index
 
 
 class OrderingKeyError(EmitError):
     """A FIFO queue got an intent without an ordering key, or a standard queue one with it. Nothing was sent."""
 
     def __init__(self, kind: str, *, fifo: bool) -> None:
-        needed = (
+        missing = (
             f"the queue is a FIFO queue and {kind!r} has no ordering key: "
             "give emit an ordering_key, or the intent's class a property intent_ordering_key"
         )
-        unknown = (
-            f"an ordering_key was given for {kind!r}, but the queue keeps no order: "
+        unexpected = (
+            f"an ordering_key was given for {kind!r}, but a standard queue keeps no order: "
             "leave it out, or use a FIFO queue (its URL ends with .fifo)"
         )
-        super().__init__(needed if fifo else unknown)
+        super().__init__(missing if fifo else unexpected)
 
 
 class ReceiptKeyUnavailable(EmitError):
@@ -56,8 +58,8 @@ class NotAcknowledged(EmitError):
     """SQS did not acknowledge some of the intents. Emitting the same objects again is safe.
 
     Attributes:
-        sent: the receipts of the intents that SQS acknowledged, by position in what was emitted.
-        failed: why the others were not acknowledged, by position.
+        sent: the receipts of the intents that SQS acknowledged, by position.
+        failed: the reasons why the others were not acknowledged, by position.
     """
 
     def __init__(self, sent: Mapping[int, Receipt], failed: Mapping[int, Refusal]) -> None:
@@ -68,5 +70,5 @@ class NotAcknowledged(EmitError):
 
     @property
     def retryable(self) -> bool:
-        """Whether all that were refused may be kept later; if not, somebody has to look at the codes first."""
+        """Whether emitting again may succeed for all that failed. If not, look at the codes in `failed` first."""
         return all(refusal.retryable for refusal in self.failed.values())

@@ -1,4 +1,4 @@
-"""The trace that an intent is emitted in: OpenTelemetry's where that is in use, else the function's of X-Ray."""
+"""The trace in which an intent is emitted: OpenTelemetry's current span, or the Lambda function's X-Ray trace."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 _ROOT = re.compile("Root=1-([0-9a-f]{8})-([0-9a-f]{24})(?:;|$)")
 _PARENT = re.compile("Parent=([0-9a-f]{16})(?:;|$)")
-_LIMIT = 500
+_HEADER_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,8 @@ class Trace:
     """One trace context in two notations.
 
     Attributes:
-        traceparent: as W3C writes it (Trace Context, section 3.2); for the envelope.
-        header: as X-Ray writes it (X-Ray Developer Guide, "Tracing header"); for SQS's `AWSTraceHeader`.
+        traceparent: the W3C notation (Trace Context, section 3.2), for the envelope.
+        header: the X-Ray notation (X-Ray Developer Guide, "Tracing header"), for SQS's `AWSTraceHeader`.
     """
 
     traceparent: str
@@ -26,11 +26,11 @@ class Trace:
 
 def current_trace() -> Trace | None:
     """Return the trace that this call is a part of, or None."""
-    return _of_opentelemetry() or _of_lambda(os.environ.get("_X_AMZN_TRACE_ID", ""))
+    return _opentelemetry_trace() or _xray_trace(os.environ.get("_X_AMZN_TRACE_ID", ""))
 
 
-def _of_opentelemetry() -> Trace | None:
-    """Ask OpenTelemetry; who uses it has imported it already."""
+def _opentelemetry_trace() -> Trace | None:
+    # A service that uses OpenTelemetry has imported it already. Importing it here would slow down the others.
     api = sys.modules.get("opentelemetry.trace")
     if api is None:
         return None
@@ -43,10 +43,10 @@ def _of_opentelemetry() -> Trace | None:
 
 
 @lru_cache(maxsize=8)
-def _of_lambda(header: str) -> Trace | None:
-    """Read what Lambda puts into the environment of each invocation; None unless it is whole."""
+def _xray_trace(header: str) -> Trace | None:
+    """Parse the tracing header that Lambda sets for each invocation; None if it is incomplete or too long."""
     root, parent = _ROOT.search(header), _PARENT.search(header)
-    if not root or not parent or len(header) > _LIMIT:
+    if not root or not parent or len(header) > _HEADER_LIMIT:
         return None
     sampled = "Sampled=1" in header
     return Trace(f"00-{root[1]}{root[2]}-{parent[1]}-{sampled:02x}", header)

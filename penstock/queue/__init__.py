@@ -1,6 +1,6 @@
-"""The queue between the two sides: its interface, its limits, and Amazon SQS behind it."""
+"""The queue between producer and consumer: its interface, its limits, and its implementation on Amazon SQS."""
 
-from penstock.queue.bucket import own_payloads
+from penstock.queue.bucket import payload_store
 from penstock.queue.interface import (
     BEHIND_A_REFUSAL,
     DEADLINE_EXCEEDED,
@@ -18,8 +18,8 @@ from penstock.queue.message import (
     Attribute,
     Outgoing,
     Received,
-    chunks,
     group_of,
+    message_batches,
 )
 from penstock.queue.payloads import Payloads, new_key, reference_to
 from penstock.queue.sqs import SqsQueue, sqs_client
@@ -41,10 +41,10 @@ __all__ = [
     "Received",
     "Refusal",
     "SqsQueue",
-    "chunks",
     "group_of",
+    "message_batches",
     "new_key",
-    "own_payloads",
+    "payload_store",
     "reference_to",
     "sqs_client",
 ]

@@ -1,26 +1,26 @@
-"""How long the oldest message has been on a queue, which CloudWatch knows and SQS itself does not tell."""
+"""The age of the oldest message on a queue. CloudWatch has this figure; SQS itself does not."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 _PERIOD: Final = timedelta(minutes=1)
 _LOOK_BACK: Final = timedelta(minutes=10)
-"""SQS sends its metrics each minute, and some minutes late at worst (SQS: available CloudWatch metrics)."""
+"""SQS sends its metrics every minute, sometimes a few minutes late (SQS: available CloudWatch metrics)."""
 
 
 def oldest_seconds(client: Any, queue_url: str, now: datetime) -> float | None:
-    """Return the newest known age of the oldest message, in seconds; None where CloudWatch has none.
+    """Return the latest known age of the oldest message, in seconds; None if CloudWatch has no figure.
 
     Args:
-        client: a CloudWatch client of boto3's.
+        client: a CloudWatch client of boto3.
         queue_url: the queue's URL.
-        now: the time.
+        now: the current time.
 
     Raises:
-        botocore.exceptions.ClientError: CloudWatch refused.
-        botocore.exceptions.BotoCoreError: it is out of reach.
+        botocore.exceptions.ClientError: CloudWatch returned an error.
+        botocore.exceptions.BotoCoreError: CloudWatch cannot be reached.
     """
-    answer = client.get_metric_statistics(
+    response = client.get_metric_statistics(
         Namespace="AWS/SQS",
         MetricName="ApproximateAgeOfOldestMessage",
         Dimensions=[{"Name": "QueueName", "Value": queue_url.rsplit("/", 1)[-1]}],
@@ -29,5 +29,5 @@ def oldest_seconds(client: Any, queue_url: str, now: datetime) -> float | None:
         Period=int(_PERIOD.total_seconds()),
         Statistics=["Maximum"],
     )
-    points = sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])
+    points = sorted(response["Datapoints"], key=lambda point: point["Timestamp"])
     return float(points[-1]["Maximum"]) if points else None

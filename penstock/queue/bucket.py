@@ -1,12 +1,12 @@
-"""The bucket of a service, as its settings name it."""
+"""The payload store that a service's settings name."""
 
 from penstock.queue.payloads import Payloads
 
 
-def own_payloads(bucket: str) -> Payloads | None:
-    """Return the payloads in a bucket of S3's; None where a service has none. Nothing is asked of S3 yet."""
+def payload_store(bucket: str) -> Payloads | None:
+    """Return the payloads in an S3 bucket; None if `bucket` is empty. This does not call S3."""
     if not bucket:
         return None
-    from penstock.queue.s3 import S3Payloads  # noqa: PLC0415 (whoever has no bucket need not have it)
+    from penstock.queue.s3 import S3Payloads  # noqa: PLC0415 (a service without a bucket does not need it)
 
     return S3Payloads(bucket)

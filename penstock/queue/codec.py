@@ -1,4 +1,4 @@
-"""Messages, answers and errors in the forms that SQS gives them."""
+"""Convert messages, responses and errors to and from the form that SQS uses."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
         SendMessageBatchRequestEntryTypeDef,
     )
 
-NO_TEXT = Refusal("InvalidMessageContents", retryable=False)
-"""What SQS says of a body that it does not take."""
+INVALID_BODY = Refusal("InvalidMessageContents", retryable=False)
+"""The refusal that SQS gives for a body that it does not accept."""
 
 _SERVER_ERROR = 500
 
 
-def entry_of(index: int, message: Outgoing) -> "SendMessageBatchRequestEntryTypeDef":
-    """Write a message as an entry of a batch, under its position."""
+def to_entry(index: int, message: Outgoing) -> "SendMessageBatchRequestEntryTypeDef":
+    """Convert a message to an entry of a batch call; its position is the entry's id."""
     entry: SendMessageBatchRequestEntryTypeDef = {"Id": str(index), "MessageBody": message.body}
     if message.attributes:
         entry["MessageAttributes"] = {name: _to_sqs(value) for name, value in message.attributes.items()}
@@ -35,8 +35,8 @@ def entry_of(index: int, message: Outgoing) -> "SendMessageBatchRequestEntryType
     return entry
 
 
-def is_text(body: str) -> bool:
-    """Tell whether a body can be written in UTF-8: a lone surrogate cannot, and would take its chunk along."""
+def is_utf8(body: str) -> bool:
+    """Return whether a body can be encoded in UTF-8. A lone surrogate cannot, and would fail the whole call."""
     try:
         body.encode()
     except UnicodeEncodeError:
@@ -44,8 +44,8 @@ def is_text(body: str) -> bool:
     return True
 
 
-def received(message: "MessageTypeDef") -> Received:
-    """Read a message that was leased."""
+def from_message(message: "MessageTypeDef") -> Received:
+    """Convert a message that SQS returned from a receive call."""
     system = message.get("Attributes", {})
     return Received(
         message_id=message["MessageId"],
@@ -59,16 +59,16 @@ def received(message: "MessageTypeDef") -> Received:
     )
 
 
-def failures(answer: Any) -> dict[int, Refusal]:
-    """Read the entries of a batch that failed although the call answered 200."""
-    failed = answer.get("Failed", [])
+def failed_entries(response: Any) -> dict[int, Refusal]:
+    """Return the failed entries of a batch call, by position. Entries can fail although the call returns 200."""
+    failed = response.get("Failed", [])
     return {int(entry["Id"]): Refusal(entry["Code"], retryable=not entry["SenderFault"]) for entry in failed}
 
 
 def refusal_of(error: ClientError | BotoCoreError) -> Refusal:
-    """Say why a whole call failed: SQS's error code, or the name of botocore's error."""
+    """Return why a whole call failed: the error code of AWS, or the class name of a botocore error."""
     if not isinstance(error, ClientError):
-        # botocore has already tried again; what is wrong between here and SQS outlasts our patience.
+        # botocore has already retried. A network problem lasts longer than the deadline of one request.
         return Refusal(type(error).__name__, retryable=False)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = error.response.get("Error", {}).get("Code", "Unknown")

@@ -1,4 +1,4 @@
-"""The same for each of several things, in threads where that helps."""
+"""Call a function for each of several items, in threads where that helps."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -7,30 +7,30 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def for_each(things: Iterable[T], do: Callable[[T], None], threads: int) -> None:
-    """Do something for each thing, in so many threads at most; where one will do, in none but the caller's."""
-    waiting = deque(things)
+def for_each(items: Iterable[T], do: Callable[[T], None], threads: int) -> None:
+    """Call `do` for each item, in at most `threads` threads. The calling thread is one of them.
+
+    If one thread is enough, none is started.
+    """
+    waiting = deque(items)
 
     def work() -> None:
         while waiting:
             try:
-                thing = waiting.popleft()
-            except IndexError:  # Another thread was faster.
+                item = waiting.popleft()
+            except IndexError:  # Another thread took the last item.
                 return
-            do(thing)
+            do(item)
 
-    _at_once(work, min(threads, len(waiting)))
-
-
-def _at_once(work: Callable[[], None], threads: int) -> None:
-    if threads <= 1:
+    helpers = min(threads, len(waiting)) - 1
+    if helpers < 1:
         work()
         return
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (most functions never call that often)
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (most functions never make that many calls)
 
-    # Threads of this call alone: none survives it, be it a fork of the process or a freeze of the function.
-    with ThreadPoolExecutor(threads - 1, thread_name_prefix="penstock-queue") as pool:
-        others = [pool.submit(work) for _ in range(threads - 1)]
+    # The pool ends with this call: a thread must not survive a fork of the process or a freeze of the function.
+    with ThreadPoolExecutor(helpers, thread_name_prefix="penstock-queue") as pool:
+        futures = [pool.submit(work) for _ in range(helpers)]
         work()
-        for other in others:
-            other.result()
+        for future in futures:
+            future.result()

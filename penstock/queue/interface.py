@@ -1,4 +1,4 @@
-"""The queue as the rest of Penstock sees it: SQS in earnest, memory in users' tests."""
+"""The interface of a queue. Its implementations are SQS and, for users' tests, a queue in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from penstock.queue.message import Outgoing, Received
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the queue did not do what was asked of it for one message.
+    """Why the queue did not process one message.
 
     Attributes:
-        code: the vendor's code, such as `ThrottlingException` or `AWS.SimpleQueueService.NonExistentQueue`.
-        retryable: whether the same call may go through later.
+        code: the code of the service, such as `ThrottlingException` or `AWS.SimpleQueueService.NonExistentQueue`.
+        retryable: whether the same call may succeed later.
     """
 
     code: str
@@ -21,18 +21,18 @@ class Refusal:
 
 
 DEADLINE_EXCEEDED = Refusal("DeadlineExceeded", retryable=True)
-"""There was no time left to ask the queue."""
+"""The deadline expired before the queue was called."""
 
 NOT_ACKNOWLEDGED = Refusal("NotAcknowledged", retryable=True)
-"""The queue answered and said nothing about this message."""
+"""The response of the queue did not mention this message."""
 
 BEHIND_A_REFUSAL = Refusal("BehindRefusal", retryable=True)
-"""An earlier message of the same group was refused; sent now, this one would overtake it."""
+"""An earlier message of the same group was refused. Sending this one would change the order in the group."""
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Roughly how many messages a queue holds (SQS: approximate counts)."""
+    """The approximate number of messages on a queue (SQS: approximate counts)."""
 
     visible: int
     in_flight: int
@@ -40,33 +40,35 @@ class Depth:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The sum of the three counts."""
         return self.visible + self.in_flight + self.delayed
 
 
 class Queue(Protocol):
-    """A queue that leases its messages to whoever receives them.
+    """A queue that leases each message to its receiver.
 
-    Where a method returns refusals, they are by position in what was given: a position that is not there
-    was done and acknowledged. An unreachable queue is a refusal of every position, not an exception.
+    Some methods return refusals, by the position of the item in the argument. An item without a refusal was
+    processed and acknowledged. If the queue cannot be reached, every item is refused; this raises no exception.
 
-    Such a method takes `timeout_seconds`: after that time no call to the queue is begun any more, and what is
-    left is refused as `DeadlineExceeded`; 0 or less begins none. A call that is under way may still take seconds.
-    None is the queue's own patience.
+    These methods take `timeout_seconds`. After that time no call to the queue starts, and the remaining items are
+    refused as `DeadlineExceeded`; with 0 or less, no call starts at all. A call that has started may still take
+    some seconds. None stands for the default timeout of the queue.
     """
 
     @property
     def fifo(self) -> bool:
-        """Whether it keeps the order within a message group; then every message needs one."""
+        """Whether the queue keeps the order within a message group. If it does, every message needs a group."""
 
     def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
-        """Send the messages; the positions returned were not acknowledged.
+        """Send messages; return the refusals of those that were not acknowledged.
 
-        On a FIFO queue the order within a group is kept: behind a refused message nothing of its group is sent.
+        A FIFO queue keeps the order within a group: after a refused message, no other of its group is sent.
         """
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
-        """Lease up to `limit` (at most 10) messages for `visibility_seconds`, waiting for the first.
+        """Lease up to `limit` (at most 10) messages for `visibility_seconds`.
+
+        If there is no message, this waits up to `wait_seconds` for one.
 
         Raises:
             QueueError: the queue cannot be read.
@@ -75,15 +77,15 @@ class Queue(Protocol):
     def delete(
         self, receipt_handles: Sequence[str], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Delete leased messages for good."""
+        """Delete leased messages; return the refusals."""
 
     def change_visibility(
         self, leases: Sequence[tuple[str, int]], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Set for each receipt handle in how many seconds from now its message comes back."""
+        """Set, for each receipt handle, in how many seconds from now its message becomes visible again."""
 
     def depth(self) -> Depth:
-        """Count the messages, roughly.
+        """Return the approximate number of messages.
 
         Raises:
             QueueError: the queue cannot be read.
@@ -91,4 +93,4 @@ class Queue(Protocol):
 
 
 class QueueError(Exception):
-    """The queue cannot be read; the message says why and what to look at."""
+    """The queue cannot be read; the message names the queue and the reason."""

@@ -1,4 +1,4 @@
-"""What goes onto a queue and what comes off it, and how large it is there."""
+"""The messages of a queue: what is sent, what is received, and their size limits."""
 
 import hashlib
 import re
@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MESSAGE_LIMIT_BYTES = 1_048_576
-"""Largest message, and largest sum of one batch call, attributes included (SQS quotas: 1 MiB)."""
+"""The largest size of a message, and of all messages of one batch call, with attributes (SQS quotas: 1 MiB)."""
 
 BATCH_LIMIT = 10
-"""Most entries of one batch call (SQS quotas)."""
+"""The most entries of one batch call (SQS quotas)."""
 
 ATTRIBUTE_LIMIT = 10
-"""Most attributes of one message (SQS: message metadata)."""
+"""The most attributes of one message (SQS: message metadata)."""
 
 GROUP_PATTERN = "[!-~]{1,128}"
-"""What SQS takes as a message group: letters, digits and punctuation of ASCII (SQS: MessageGroupId)."""
+"""The message groups that SQS accepts: ASCII letters, digits and punctuation (SQS: MessageGroupId)."""
 
 
 class Attribute(NamedTuple):
-    """A message attribute as SQS keeps it.
+    """A message attribute of SQS.
 
     Attributes:
-        value: text, or bytes where the type begins with `Binary`.
-        type: `String`, `Number` or `Binary`, perhaps with a label of the sender's: `Number.float`.
+        value: text, or bytes if the type begins with `Binary`.
+        type: `String`, `Number` or `Binary`; the sender may add a label, such as `Number.float`.
     """
 
     value: str | bytes
@@ -32,7 +32,7 @@ class Attribute(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of value and type."""
+        """The size of value and type in bytes."""
         value = self.value if isinstance(self.value, bytes) else self.value.encode()
         return len(value) + len(self.type.encode())
 
@@ -43,10 +43,10 @@ class Outgoing:
 
     Attributes:
         body: the text; SQS refuses most control characters, U+FFFE and U+FFFF.
-        attributes: by name, ten at most.
+        attributes: by name, at most ten.
         group: the message group: an ordering key on a FIFO queue, a tenant on a standard one.
         deduplication_id: for FIFO queues.
-        trace: the X-Ray trace header that it was sent in; it does not count towards the size.
+        trace: the X-Ray trace header of the sender; it does not count towards the size.
     """
 
     body: str
@@ -57,23 +57,23 @@ class Outgoing:
 
     @property
     def size(self) -> int:
-        """Bytes that count towards SQS's limit: body, attribute names, types and values, in UTF-8."""
+        """The bytes that count towards the limit of SQS: body, attribute names, types and values, in UTF-8."""
         attributes = sum(len(name.encode()) + value.size for name, value in self.attributes.items())
         return len(self.body.encode(errors="surrogatepass")) + attributes
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message under lease: it comes back when its visibility timeout runs out, unless deleted.
+    """A leased message. It becomes visible again after its visibility timeout, unless it is deleted.
 
     Attributes:
-        message_id: SQS's id of this sending of the message.
-        receipt_handle: the lease: what deletes it or changes its visibility.
+        message_id: the id that SQS gave to the message; a message that is sent again gets a new one.
+        receipt_handle: identifies the lease, for deleting the message or changing its visibility.
         body: the text.
         attributes: by name.
-        receive_count: how often it has been received, this time included.
-        first_received_at: when it was received for the first time, in seconds since the epoch.
-        sent_at: when SQS first took it, in seconds since the epoch.
+        receive_count: how often it has been received, including this time.
+        first_received_at: when it was first received, in seconds since the epoch.
+        sent_at: when SQS accepted it, in seconds since the epoch.
         group: the message group, if it has one.
     """
 
@@ -88,32 +88,32 @@ class Received:
 
 
 def group_of(key: str) -> str:
-    """Return the message group of a key: the key, or its SHA-256 where SQS takes no such text as a group."""
+    """Return the message group of a key: the key itself, or its SHA-256 if SQS does not accept the key."""
     if re.fullmatch(GROUP_PATTERN, key):
         return key
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
-def chunks(
+def message_batches(
     messages: Iterable[tuple[int, Outgoing]], *, ordered: bool = False
 ) -> Iterator[list[tuple[int, Outgoing]]]:
-    """Cut numbered messages into batches that one call can carry: ten entries and 1 MiB at most.
+    """Split numbered messages into batches for one call each: at most ten entries and 1 MiB.
 
     Args:
-        messages: with their numbers.
-        ordered: whether a batch holds one message of each group only. The entries of a call fail one by one, and a
-            message that is sent again would land behind those of its group that were not refused.
+        messages: the messages with their numbers.
+        ordered: whether a batch holds at most one message of each group. Entries of a call fail one by one, and a
+            retry would put a message behind later messages of its group that were accepted.
     """
-    chunk: list[tuple[int, Outgoing]] = []
+    batch: list[tuple[int, Outgoing]] = []
     size, groups = 0, set[str | None]()
     for numbered in messages:
         message, message_size = numbered[1], numbered[1].size
-        full = len(chunk) == BATCH_LIMIT or size + message_size > MESSAGE_LIMIT_BYTES
-        if chunk and (full or (ordered and message.group in groups)):
-            yield chunk
-            chunk, size, groups = [], 0, set()
-        chunk.append(numbered)
+        full = len(batch) == BATCH_LIMIT or size + message_size > MESSAGE_LIMIT_BYTES
+        if batch and (full or (ordered and message.group in groups)):
+            yield batch
+            batch, size, groups = [], 0, set()
+        batch.append(numbered)
         size += message_size
         groups.add(message.group)
-    if chunk:
-        yield chunk
+    if batch:
+        yield batch

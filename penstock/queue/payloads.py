@@ -1,4 +1,4 @@
-"""Where the envelopes rest that are too large for a message: S3 in earnest, memory in users' tests."""
+"""The store of envelopes that are too large for a message: S3 or, for users' tests, memory."""
 
 import re
 from collections.abc import Mapping, Set
@@ -11,42 +11,47 @@ from uuid import uuid4
 from penstock.queue.interface import Refusal
 
 PAYLOAD_PATTERN = r"payloads/\d{4}-\d{2}-\d{2}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-"""What the key of every payload is like; nothing else is read."""
+"""The pattern of payload keys. No other object is read."""
 
 
 class PayloadError(Enum):
-    """Why a payload could not be had."""
+    """The kinds of error when a payload is read."""
 
     MISSING = "missing"
-    """It is not there: it has expired, or was never put."""
-    OF_OTHER_SIZE = "of other size"
-    """What is there is not of the size that was asked for; it was not read."""
+    """It does not exist: it has expired, or it was never stored."""
+    SIZE_MISMATCH = "size mismatch"
+    """The object does not have the expected size; it was not read."""
     DENIED = "denied"
-    """The store knows the caller or the bucket not, or refuses them."""
-    AWAY = "away"
-    """The store is out of reach, throttles, is unwell, or there was no time to ask."""
+    """The store does not know the caller or the bucket, or denies access."""
+    UNAVAILABLE = "unavailable"
+    """The store cannot be reached, throttles or fails, or the deadline expired before it was called."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchFailure:
-    """Why a payload could not be had, with the vendor's code for it."""
+    """Why one payload could not be read.
 
-    lack: PayloadError
+    Attributes:
+        error: the kind of error.
+        code: the code of the service for it.
+    """
+
+    error: PayloadError
     code: str
 
 
 class PayloadRef(NamedTuple):
-    """A payload to get: its key, and how many bytes it has to have."""
+    """A payload to read: its key, and its expected size in bytes."""
 
     key: str
     size: int
 
 
 class Payloads(Protocol):
-    """A bucket of payloads, each under a key of its own and never changed.
+    """A bucket of payloads. Each has its own key and never changes.
 
-    Both methods take `timeout_seconds`: after that time no call is begun any more, and what is under way may
-    still take seconds. Neither raises where the store is out of reach.
+    Both methods take `timeout_seconds`: after that time no call starts; a call that has started may still take
+    some seconds. Neither method raises if the store cannot be reached.
     """
 
     @property
@@ -54,26 +59,26 @@ class Payloads(Protocol):
         """The bucket's name."""
 
     def put(self, bodies: Mapping[str, bytes], *, timeout_seconds: float | None = None) -> dict[str, Refusal]:
-        """Keep bodies under their keys; the keys returned were not acknowledged."""
+        """Store bodies by key; return the refusals of those that were not acknowledged."""
 
     def get(
-        self, wanted: Set[PayloadRef], *, timeout_seconds: float | None = None
+        self, refs: Set[PayloadRef], *, timeout_seconds: float | None = None
     ) -> dict[PayloadRef, bytes | FetchFailure]:
-        """Read bodies; of what is not of the wanted size nothing is read."""
+        """Read bodies. A body that does not have the expected size is not read."""
 
 
 def new_key() -> str:
-    """Make a key, of nothing that a caller says: the day, for who looks at the bucket, and a random UUID."""
+    """Make a key from the date, which helps people who look at the bucket, and a random UUID; no input is used."""
     return f"payloads/{datetime.now(UTC):%Y-%m-%d}/{uuid4()}"
 
 
 def reference_to(bucket: str, key: str) -> str:
-    """Return what a message says to name a payload."""
+    """Return the URL by which a message refers to a payload: `s3://BUCKET/KEY`."""
     return f"s3://{bucket}/{key}"
 
 
 def key_in(bucket: str, reference: str) -> str | None:
-    """Return the key that a message names; None if it is not of a payload in this bucket."""
+    """Return the key in a message's reference; None if it is not the key of a payload in this bucket."""
     key = reference.removeprefix(reference_to(bucket, ""))
-    own = key != reference and re.fullmatch(PAYLOAD_PATTERN, key, re.ASCII)
-    return key if own else None
+    is_own = key != reference and re.fullmatch(PAYLOAD_PATTERN, key, re.ASCII)
+    return key if is_own else None

@@ -1,37 +1,40 @@
-"""The queue in earnest: Amazon SQS through botocore."""
+"""The Amazon SQS queue, through botocore."""
 
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from penstock.aws import aws_client, in_haste
-from penstock.queue.codec import NO_TEXT, entry_of, failures, is_text, received, refusal_of
+from penstock.aws import aws_client, fail_fast_config
+from penstock.queue.chunks import chunked
+from penstock.queue.codec import INVALID_BODY, failed_entries, from_message, is_utf8, refusal_of, to_entry
 from penstock.queue.interface import BEHIND_A_REFUSAL, NOT_ACKNOWLEDGED, Depth, QueueError, Refusal
-from penstock.queue.message import BATCH_LIMIT, Outgoing, Received, chunks
-from penstock.queue.retries import Deadline, chunked, in_chunks, served
+from penstock.queue.message import BATCH_LIMIT, Outgoing, Received, message_batches
+from penstock.queue.retries import BatchCall, Deadline, Numbered, call_batches, call_with_retry
 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_sqs import SQSClient
 
+T = TypeVar("T")
+
 THREADS = 16
-"""How many calls one `send`, `delete` or `change_visibility` has under way at most."""
+"""The most calls that one `send`, `delete` or `change_visibility` makes at the same time."""
 
 _CONNECTIONS = 2 * THREADS
 
 
 def sqs_client(session: "boto3.Session | None" = None, endpoint_url: str | None = None) -> "SQSClient":
-    """Make an SQS client that gives up within seconds: a caller is waiting for the answer.
+    """Make an SQS client that fails within seconds, because a caller waits for the response.
 
-    A call to a server that says nothing takes about 7 s, which a function of 10 s can still tell of. A receive may
-    wait for less than the read timeout of 3 s only.
+    If SQS does not respond, a call takes about 7 s: a function with a timeout of 10 s can still report the error.
+    A receive must wait for less than the read timeout of 3 s.
     """
-    config = in_haste(
+    config = fail_fast_config(
         read_timeout=3,
         max_pool_connections=_CONNECTIONS,
-        # Every parameter is built here, of texts; checking each entry of a batch takes longer than signing it.
+        # This module builds every parameter from strings. Validating each entry of a batch takes longer than
+        # signing the request.
         parameter_validation=False,
     )
     if session:
@@ -41,7 +44,7 @@ def sqs_client(session: "boto3.Session | None" = None, endpoint_url: str | None 
 
 
 class SqsQueue:
-    """One SQS queue; see `penstock.queue.interface.Queue` for what its methods promise."""
+    """One SQS queue; `penstock.queue.interface.Queue` documents the methods."""
 
     def __init__(
         self,
@@ -51,52 +54,51 @@ class SqsQueue:
         timeout_seconds: float = 5.0,
         threads: int = THREADS,
     ) -> None:
-        """Take the queue's URL.
+        """Make the queue; this calls nothing.
 
         Args:
             url: the queue's URL.
-            client: an SQS client of boto3's or botocore's; by default one of `sqs_client`.
-            timeout_seconds: for how long further calls are begun, be it for more entries or for refused ones.
-            threads: how many calls one `send`, `delete` or `change_visibility` has under way at most; on a FIFO
-                queue one.
+            client: an SQS client of boto3 or botocore; by default one of `sqs_client`.
+            timeout_seconds: for how many seconds further calls may start, both first calls and retries.
+            threads: the most calls that one `send`, `delete` or `change_visibility` makes at the same time; a FIFO
+                queue always makes one.
         """
         self.url = url
         self._client = client or sqs_client()
-        self._patience = timeout_seconds
+        self._timeout = timeout_seconds
         self._threads = 1 if self.fifo else threads
 
     @property
     def fifo(self) -> bool:
-        """Whether it is a FIFO queue: the name of each ends with `.fifo` (SQS: CreateQueue)."""
+        """Whether it is a FIFO queue: the name of a FIFO queue ends with `.fifo` (SQS: CreateQueue)."""
         return self.url.endswith(".fifo")
 
     def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
-        """Send in as few calls as the limits allow, several at once; only refused entries are sent again."""
-        refused = {i: NO_TEXT for i, message in enumerate(messages) if not is_text(message.body)}
+        """Send in as few calls as the limits allow, several at once; a retry sends the refused entries only."""
+        refused = {i: INVALID_BODY for i, message in enumerate(messages) if not is_utf8(message.body)}
+        deadline = self._deadline(timeout_seconds)
         if self.fifo:
-            return self._in_order(messages, refused, self._begin(timeout_seconds))
-        cut = chunks((i, message) for i, message in enumerate(messages) if i not in refused)
-        refused |= in_chunks(self._send_chunk, cut, self._begin(timeout_seconds), threads=self._threads)
+            return self._send_in_order(messages, refused, deadline)
+        batches = message_batches((i, message) for i, message in enumerate(messages) if i not in refused)
+        refused |= call_batches(self._send_batch, batches, deadline, threads=self._threads)
         return dict(sorted(refused.items()))
 
     def delete(
         self, receipt_handles: Sequence[str], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Delete in batches of ten, several at once; only refused entries are tried again."""
-        patience = self._begin(timeout_seconds)
-        return in_chunks(self._delete_chunk, chunked(receipt_handles), patience, threads=self._threads)
+        """Delete in batches of ten, several at once; a retry takes the refused entries only."""
+        return self._call_in_tens(self._delete_batch, receipt_handles, timeout_seconds)
 
     def change_visibility(
         self, leases: Sequence[tuple[str, int]], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Change in batches of ten, several at once; only refused entries are tried again."""
-        patience = self._begin(timeout_seconds)
-        return in_chunks(self._change_chunk, chunked(leases), patience, threads=self._threads)
+        """Change in batches of ten, several at once; a retry takes the refused entries only."""
+        return self._call_in_tens(self._change_visibility_batch, leases, timeout_seconds)
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
         """Lease up to `limit` messages in one call (SQS: ReceiveMessage)."""
         try:
-            answer = self._client.receive_message(
+            response = self._client.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=min(limit, BATCH_LIMIT),
                 WaitTimeSeconds=wait_seconds,
@@ -106,62 +108,70 @@ class SqsQueue:
             )
         except (ClientError, BotoCoreError) as error:
             raise self._unreadable(error) from error
-        return [received(message) for message in answer.get("Messages", [])]
+        return [from_message(message) for message in response.get("Messages", [])]
 
     def depth(self) -> Depth:
-        """Ask for the three approximate counts (SQS: GetQueueAttributes)."""
+        """Read the three approximate counts (SQS: GetQueueAttributes)."""
         try:
-            found = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
+            response = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
         except (ClientError, BotoCoreError) as error:
             raise self._unreadable(error) from error
+        attributes = response["Attributes"]
         return Depth(
-            visible=int(found["ApproximateNumberOfMessages"]),
-            in_flight=int(found["ApproximateNumberOfMessagesNotVisible"]),
-            delayed=int(found["ApproximateNumberOfMessagesDelayed"]),
+            visible=int(attributes["ApproximateNumberOfMessages"]),
+            in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+            delayed=int(attributes["ApproximateNumberOfMessagesDelayed"]),
         )
 
     def _unreadable(self, error: ClientError | BotoCoreError) -> QueueError:
         return QueueError(f"the queue {self.url} cannot be read: {refusal_of(error).code}")
 
-    def _in_order(
-        self, messages: Sequence[Outgoing], hopeless: dict[int, Refusal], patience: Deadline
+    def _send_in_order(
+        self, messages: Sequence[Outgoing], invalid: dict[int, Refusal], deadline: Deadline
     ) -> dict[int, Refusal]:
-        """Send one call after another, and nothing of a group any more once a message of it is refused."""
+        """Send one batch after another. After the first refusal in a group, send nothing more of that group."""
         refused: dict[int, Refusal] = {}
-        stuck: set[str | None] = set()
-        for chunk in chunks(enumerate(messages), ordered=True):
-            held = {i: hopeless.get(i, BEHIND_A_REFUSAL) for i, m in chunk if i in hopeless or m.group in stuck}
-            free = [(i, message) for i, message in chunk if i not in held]
-            refused |= held | (served(self._send_chunk, free, patience) if free else {})
-            stuck |= {message.group for i, message in chunk if i in refused}
+        blocked: set[str | None] = set()
+        for batch in message_batches(enumerate(messages), ordered=True):
+            held = {i: invalid.get(i, BEHIND_A_REFUSAL) for i, m in batch if i in invalid or m.group in blocked}
+            free = [(i, message) for i, message in batch if i not in held]
+            refused |= held | (call_with_retry(self._send_batch, free, deadline) if free else {})
+            blocked |= {message.group for i, message in batch if i in refused}
         return refused
 
-    def _begin(self, timeout_seconds: float | None) -> Deadline:
-        return Deadline(time.monotonic() + (self._patience if timeout_seconds is None else timeout_seconds))
+    def _call_in_tens(
+        self, call: BatchCall[T], items: Sequence[T], timeout_seconds: float | None
+    ) -> dict[int, Refusal]:
+        batches = chunked(enumerate(items), BATCH_LIMIT)
+        return call_batches(call, batches, self._deadline(timeout_seconds), threads=self._threads)
 
-    def _send_chunk(self, chunk: list[tuple[int, Outgoing]]) -> dict[int, Refusal]:
-        entries = [entry_of(index, message) for index, message in chunk]
-        answer = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
-        # Kept is what SQS says it has, not what it does not say it refused.
-        kept = {int(entry["Id"]) for entry in answer.get("Successful", [])}
-        unsaid = {index: NOT_ACKNOWLEDGED for index, _ in chunk if index not in kept}
-        return unsaid | failures(answer)
+    def _deadline(self, timeout_seconds: float | None) -> Deadline:
+        return Deadline.after(self._timeout if timeout_seconds is None else timeout_seconds)
 
-    def _delete_chunk(self, chunk: list[tuple[int, str]]) -> dict[int, Refusal]:
-        return failures(
+    def _send_batch(self, batch: Numbered[Outgoing]) -> dict[int, Refusal]:
+        entries = [to_entry(index, message) for index, message in batch]
+        response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
+        # A message counts as sent only if SQS lists it as successful: it is not enough that SQS does not list it
+        # as failed.
+        sent = {int(entry["Id"]) for entry in response.get("Successful", [])}
+        not_sent = {index: NOT_ACKNOWLEDGED for index, _ in batch if index not in sent}
+        return not_sent | failed_entries(response)
+
+    def _delete_batch(self, batch: Numbered[str]) -> dict[int, Refusal]:
+        return failed_entries(
             self._client.delete_message_batch(
                 QueueUrl=self.url,
-                Entries=[{"Id": str(index), "ReceiptHandle": handle} for index, handle in chunk],
+                Entries=[{"Id": str(index), "ReceiptHandle": handle} for index, handle in batch],
             )
         )
 
-    def _change_chunk(self, chunk: list[tuple[int, tuple[str, int]]]) -> dict[int, Refusal]:
-        return failures(
+    def _change_visibility_batch(self, batch: Numbered[tuple[str, int]]) -> dict[int, Refusal]:
+        return failed_entries(
             self._client.change_message_visibility_batch(
                 QueueUrl=self.url,
                 Entries=[
                     {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-                    for index, (handle, seconds) in chunk
+                    for index, (handle, seconds) in batch
                 ],
             )
         )

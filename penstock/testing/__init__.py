@@ -1,4 +1,4 @@
-"""What users of the framework test with: events, a context, a queue in memory, a clock of their own."""
+"""Tools for tests of a service: SQS events, a Lambda context, a queue and payloads in memory, a manual clock."""
 
 from penstock.testing.clock import ManualClock
 from penstock.testing.context import LambdaContext

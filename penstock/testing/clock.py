@@ -2,7 +2,7 @@
 
 
 class ManualClock:
-    """Seconds since the epoch, as told. Call it for the time; share one among fakes that must agree."""
+    """A clock in seconds since the epoch. Call it for the time. Several fakes may share one clock."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         """Start at `now`, in seconds since the epoch."""
@@ -13,7 +13,7 @@ class ManualClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass.
+        """Move the clock forward by `seconds`.
 
         Raises:
             ValueError: `seconds` is negative.

@@ -1,11 +1,11 @@
-"""The Lambda context of an invocation, with a time limit that runs by a clock."""
+"""The Lambda context of an invocation, whose remaining time follows a clock."""
 
 import time
 from collections.abc import Callable
 
 
 class LambdaContext:
-    """What Lambda tells a handler about its invocation (its developer guide, "Lambda context in Python")."""
+    """The context object of an invocation (AWS Lambda Developer Guide, "Lambda context in Python")."""
 
     function_name = "test"
     function_version = "1"
@@ -17,12 +17,12 @@ class LambdaContext:
         """Start an invocation.
 
         Args:
-            seconds: how long it may run.
-            clock: tells the time in seconds; by default it really passes.
+            seconds: the timeout of the function, in seconds.
+            clock: returns the time in seconds; by default the real, monotonic clock.
         """
         self._clock = clock
         self._deadline = clock() + seconds
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return how many milliseconds are left."""
+        """Return the remaining time in milliseconds."""
         return max(0, int((self._deadline - self._clock()) * 1000))

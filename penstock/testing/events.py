@@ -1,11 +1,11 @@
-"""SQS events as Lambda hands them to a consumer, made of intents or of any texts."""
+"""SQS events as Lambda passes them to a consumer, made from intents or from any strings."""
 
 import base64
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from penstock.intents import WriteIntent, seal
+from penstock.intents import WriteIntent, encode_envelope
 from penstock.queue import Attribute, Received
 
 SOURCE = "/test"
@@ -15,15 +15,15 @@ def sqs_event(messages: Iterable[WriteIntent | str | Received], *, receive_count
     """Make the event of one invocation (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS").
 
     Args:
-        messages: what the records hold: intents, which are sealed; texts, which become bodies as they are; or
-            messages that a queue has leased out.
-        receive_count: how often the messages have been received; leased ones know by themselves.
+        messages: one for each record: an intent, which is encoded as an envelope; a string, which becomes the
+            body; or a message received from a queue.
+        receive_count: the receive count of the records; a message from a queue has its own.
     """
     return {"Records": [_record(message, receive_count) for message in messages]}
 
 
 def received(body: str, *, receive_count: int = 1) -> Received:
-    """Make a leased message with this body, as if it had been sent just now."""
+    """Make a leased message with this body. Its times are constant: 2027-01-15T08:00:00Z."""
     return Received(
         message_id=str(uuid4()),
         receipt_handle=str(uuid4()),
@@ -37,7 +37,7 @@ def received(body: str, *, receive_count: int = 1) -> Received:
 
 def _record(message: WriteIntent | str | Received, receive_count: int) -> dict[str, Any]:
     if isinstance(message, WriteIntent):
-        message = seal(message, id=message.intent_id, source=SOURCE)
+        message = encode_envelope(message, id=message.intent_id, source=SOURCE)
     if isinstance(message, str):
         message = received(message, receive_count=receive_count)
     group = {"MessageGroupId": message.group} if message.group is not None else {}

@@ -7,58 +7,56 @@ from penstock.queue.payloads import FetchFailure, PayloadError, PayloadRef
 
 
 class MemoryPayloads:
-    """A bucket in memory; see `penstock.queue.Payloads` for what its methods promise.
+    """A bucket in memory; `penstock.queue.Payloads` documents the methods.
 
         payloads = MemoryPayloads()
         Producer(settings, queue, payloads)
-        payloads.objects.clear()            # as if all had expired
-        payloads.away = "SlowDown"          # refuses every call until it is None again
+        payloads.objects.clear()            # as if every payload had expired
+        payloads.unavailable = "SlowDown"   # every call is refused until this is None again
 
     Attributes:
-        bucket: its name.
-        objects: what it holds, by key.
-        away: the code that it refuses all with, as if it were unwell.
-        denied: the code that it refuses all with, as if its caller had no right to ask.
-        reads: every key that was read, in order.
+        bucket: the bucket's name.
+        objects: the stored bodies by key.
+        unavailable: the code with which every call is refused, as if the store could not be reached.
+        denied: the code with which every call is refused, as if the caller had no permission.
+        reads: the key of every successful read, in order.
     """
 
     def __init__(self, bucket: str = "payloads") -> None:
         """Make an empty bucket."""
         self.bucket = bucket
         self.objects: dict[str, bytes] = {}
-        self.away: str | None = None
+        self.unavailable: str | None = None
         self.denied: str | None = None
         self.reads: list[str] = []
 
     def put(self, bodies: Mapping[str, bytes], *, timeout_seconds: float | None = None) -> dict[str, Refusal]:
-        """Keep bodies under their keys."""
+        """Store bodies by key."""
         if timeout_seconds is not None and timeout_seconds <= 0:
             return dict.fromkeys(bodies, Refusal(f"S3.{DEADLINE_EXCEEDED.code}", retryable=True))
-        code = self.away or self.denied
+        code = self.unavailable or self.denied
         if code:
-            return dict.fromkeys(bodies, Refusal(f"S3.{code}", retryable=self.away is not None))
+            return dict.fromkeys(bodies, Refusal(f"S3.{code}", retryable=self.unavailable is not None))
         self.objects |= bodies
         return {}
 
     def get(
-        self, wanted: Set[PayloadRef], *, timeout_seconds: float | None = None
+        self, refs: Set[PayloadRef], *, timeout_seconds: float | None = None
     ) -> dict[PayloadRef, bytes | FetchFailure]:
         """Read bodies."""
-        late = timeout_seconds is not None and timeout_seconds <= 0
-        return {
-            one: FetchFailure(PayloadError.AWAY, DEADLINE_EXCEEDED.code) if late else self._read(one)
-            for one in wanted
-        }
+        if timeout_seconds is not None and timeout_seconds <= 0:
+            return dict.fromkeys(refs, FetchFailure(PayloadError.UNAVAILABLE, DEADLINE_EXCEEDED.code))
+        return {ref: self._read(ref) for ref in refs}
 
-    def _read(self, wanted: PayloadRef) -> bytes | FetchFailure:
-        if self.away or self.denied:
-            return FetchFailure(
-                PayloadError.AWAY if self.away else PayloadError.DENIED, str(self.away or self.denied)
-            )
-        body = self.objects.get(wanted.key)
+    def _read(self, ref: PayloadRef) -> bytes | FetchFailure:
+        if self.unavailable:
+            return FetchFailure(PayloadError.UNAVAILABLE, self.unavailable)
+        if self.denied:
+            return FetchFailure(PayloadError.DENIED, self.denied)
+        body = self.objects.get(ref.key)
         if body is None:
             return FetchFailure(PayloadError.MISSING, "NoSuchKey")
-        if len(body) != wanted.size:
-            return FetchFailure(PayloadError.OF_OTHER_SIZE, "ContentLength")
-        self.reads.append(wanted.key)
+        if len(body) != ref.size:
+            return FetchFailure(PayloadError.SIZE_MISMATCH, "ContentLength")
+        self.reads.append(ref.key)
         return body

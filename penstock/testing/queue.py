@@ -1,43 +1,29 @@
 """A queue in memory that behaves as SQS does, for tests that must neither wait nor need AWS."""
 
 import json
-import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from threading import RLock
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
-from penstock.queue import (
-    ATTRIBUTE_LIMIT,
-    BATCH_LIMIT,
-    BEHIND_A_REFUSAL,
-    DEADLINE_EXCEEDED,
-    GROUP_PATTERN,
-    MESSAGE_LIMIT_BYTES,
-    Depth,
-    Outgoing,
-    QueueError,
-    Received,
-    Refusal,
-)
+from penstock.queue import BATCH_LIMIT, BEHIND_A_REFUSAL, Depth, Outgoing, QueueError, Received, Refusal
 from penstock.testing.clock import ManualClock
+from penstock.testing.injection import Call, InjectedRefusals
+from penstock.testing.message_rules import refusal_code, require_in_range
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Call = Literal["send", "receive", "delete", "change_visibility"]
-
-_UNSENDABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONGEST_VISIBILITY_SECONDS = 43_200
 _DEDUPLICATION_SECONDS = 300
 _IN_FLIGHT_LIMIT = 120_000
 
 
 @dataclass(slots=True)
-class _Kept:
-    """A message on the queue and its newest lease."""
+class _Stored:
+    """A message on the queue and its latest lease."""
 
     message: Outgoing
     message_id: str
@@ -48,44 +34,38 @@ class _Kept:
     receipt_handle: str = ""
 
 
-@dataclass(slots=True)
-class _Fault:
-    """Refusals that a test has asked for."""
-
-    refusal: Refusal
-    calls: int | None
-    positions: Collection[int] | None
-
-
-def _alone(method: Callable[Concatenate["MemoryQueue", P], T]) -> Callable[Concatenate["MemoryQueue", P], T]:
-    """Let one thread at a time call a method: SQS gives no two of them one message."""
+def _synchronized(
+    method: Callable[Concatenate["MemoryQueue", P], T],
+) -> Callable[Concatenate["MemoryQueue", P], T]:
+    """Let one thread at a time call a method: no two receivers may get the same message."""
 
     @wraps(method)
-    def alone(queue: "MemoryQueue", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with queue._turn:
+    def locked(queue: "MemoryQueue", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with queue._mutex:
             return method(queue, *args, **kwargs)
 
-    return alone
+    return locked
 
 
 class MemoryQueue:
-    """A queue in memory, standard or FIFO; see `penstock.queue.Queue` for what its methods promise.
+    """A queue in memory, standard or FIFO; `penstock.queue.Queue` documents the methods.
 
         queue = MemoryQueue()
-        emitter = ...                       # whatever takes a Queue
+        emitter = ...                       # anything that takes a Queue
         assert queue.bodies[0]["type"] == "stock.adjusted"
-        queue.clock.advance(31)             # every lease of 30 seconds has run out
+        queue.clock.advance(31)             # every lease of 30 seconds has expired
 
-    It leases, counts receives and refuses what SQS refuses (a message over 1 MiB, over ten attributes, characters
-    outside of XML 1.0's), and takes and gives text alone. A lease that another receiver has since taken over
-    cannot delete any more and says so; SQS may acknowledge such a call and do nothing (SQS: DeleteMessage).
+    It leases messages and counts receives. It accepts strings only, and refuses what SQS refuses: a message over
+    1 MiB, more than ten attributes, characters that XML 1.0 does not allow. If another receiver has taken over a
+    lease, a delete with the old handle is refused; SQS may acknowledge such a call and do nothing (SQS:
+    DeleteMessage).
 
-    With `fifo` it is a FIFO queue: it asks for a group and a deduplication id, swallows what it has had in the
-    last five minutes, and gives nothing of a group while a message of it is under lease.
+    With `fifo` it is a FIFO queue: each message needs a group and a deduplication id. It drops a message whose
+    deduplication id it has received in the last five minutes. While a message of a group is leased, it delivers no
+    other message of that group.
 
-    While 120,000 messages are under lease it gives nothing more. To who would wait for messages it says nothing of
-    that; a call that would not wait is refused as `OverLimit`, except by a FIFO queue (SQS quotas: messages per
-    queue, in flight).
+    While 120,000 messages are leased it delivers no more. A `receive` that waits then returns nothing; one that
+    does not wait is refused as `OverLimit`, except on a FIFO queue (SQS quotas: messages per queue, in flight).
     """
 
     def __init__(
@@ -94,23 +74,23 @@ class MemoryQueue:
         """Make an empty queue.
 
         Args:
-            clock: what its leases run out by; by default one of its own, `queue.clock`.
+            clock: the clock by which leases expire; by default a new one, `queue.clock`.
             fifo: whether it is a FIFO queue.
-            in_flight_limit: how many messages may be under lease at once.
+            in_flight_limit: the most messages that may be leased at once.
         """
         self._in_flight_limit = in_flight_limit
         self.clock = clock or ManualClock()
         self.fifo = fifo
         self._sent_at: dict[str, float] = {}
-        self._kept: list[_Kept] = []
+        self._stored: list[_Stored] = []
         self._handles: set[str] = set()
-        self._faults: dict[Call, _Fault] = {}
-        self._turn = RLock()
+        self._injected = InjectedRefusals()
+        self._mutex = RLock()
 
     @property
     def messages(self) -> list[Outgoing]:
-        """Every message that is on the queue, under lease or not, oldest first."""
-        return [kept.message for kept in self._kept]
+        """All messages on the queue, leased or not, oldest first."""
+        return [stored.message for stored in self._stored]
 
     @property
     def bodies(self) -> list[Any]:
@@ -130,119 +110,119 @@ class MemoryQueue:
         positions: Collection[int] | None = None,
         retryable: bool = True,
     ) -> None:
-        """Refuse the next calls, in place of what was asked before.
+        """Refuse the next calls of a method. This replaces an earlier `refuse` for the same method.
 
         Args:
-            code: the code to refuse with.
-            call: which method refuses; a refused `receive` raises QueueError.
-            calls: how many calls: None for all until `accept`.
-            positions: which messages of each call; by default every one.
-            retryable: what the refusals say of themselves.
+            code: the code of the refusals.
+            call: the method that refuses; a refused `receive` raises QueueError.
+            calls: the number of calls; None for all calls until `accept`.
+            positions: the positions to refuse in each call; by default all of them.
+            retryable: whether the refusals are retryable.
         """
-        self._faults[call] = _Fault(Refusal(code, retryable), calls, positions)
+        self._injected.inject(call, Refusal(code, retryable), calls, positions)
 
     def accept(self) -> None:
-        """Refuse nothing any more but what SQS itself would."""
-        self._faults.clear()
+        """Remove the refusals of `refuse`; what SQS itself refuses is still refused."""
+        self._injected.clear()
 
-    @_alone
+    @_synchronized
     def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
-        """Keep the messages that SQS would take."""
-        refused = self._injected("send", len(messages), timeout_seconds)
-        stuck: set[str | None] = set()
+        """Store the messages that SQS would accept."""
+        refused = self._injected.next("send", len(messages), timeout_seconds)
+        blocked: set[str | None] = set()
         for index, message in enumerate(messages):
             if index in refused:
-                stuck.add(message.group)
+                blocked.add(message.group)
                 continue
-            reason = _unsendable(message) or _unsuitable(message, fifo=self.fifo)
-            if self.fifo and message.group in stuck:
+            code = refusal_code(message, fifo=self.fifo)
+            if self.fifo and message.group in blocked:
                 refused[index] = BEHIND_A_REFUSAL
-            elif reason:
-                refused[index] = Refusal(reason, retryable=False)
-                stuck.add(message.group)
-            elif not self._had(message):
-                self._kept.append(_Kept(message, str(uuid4()), self.clock(), self.clock()))
+            elif code:
+                refused[index] = Refusal(code, retryable=False)
+                blocked.add(message.group)
+            elif not self._is_duplicate(message):
+                self._stored.append(_Stored(message, str(uuid4()), self.clock(), self.clock()))
         return refused
 
-    @_alone
+    @_synchronized
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
-        """Lease the oldest messages that are under no lease; never waits, since only the caller could send.
+        """Lease the oldest visible messages. This never waits, because only the caller could send more.
 
         Raises:
-            QueueError: `refuse` has said so, or too many are under lease.
-            ValueError: a number is outside of what SQS takes.
+            QueueError: `refuse` was called for this method, or too many messages are leased.
+            ValueError: a number is out of the range that SQS accepts.
         """
-        _in_range("limit", limit, 1, BATCH_LIMIT)
-        _in_range("wait_seconds", wait_seconds, 0, 20)
-        _in_range("visibility_seconds", visibility_seconds, 0, _LONGEST_VISIBILITY_SECONDS)
-        for refusal in self._injected("receive", 1).values():
+        require_in_range("limit", limit, 1, BATCH_LIMIT)
+        require_in_range("wait_seconds", wait_seconds, 0, 20)
+        require_in_range("visibility_seconds", visibility_seconds, 0, _LONGEST_VISIBILITY_SECONDS)
+        for refusal in self._injected.next("receive", 1).values():
             raise QueueError(f"the queue in memory cannot be read: {refusal.code}")
-        room = self._in_flight_limit - self.depth().in_flight
-        if room <= 0 and not wait_seconds and not self.fifo:
+        free = self._in_flight_limit - self.depth().in_flight
+        if free <= 0 and not wait_seconds and not self.fifo:
             raise QueueError("the queue in memory cannot be read: OverLimit")
-        visible = [kept for kept in self._kept if kept.visible_at <= self.clock() and not self._blocked(kept)]
-        return [self._lease(kept, visibility_seconds) for kept in visible[: max(0, min(limit, room))]]
+        visible = [one for one in self._stored if one.visible_at <= self.clock() and not self._is_blocked(one)]
+        return [self._lease(stored, visibility_seconds) for stored in visible[: max(0, min(limit, free))]]
 
-    @_alone
+    @_synchronized
     def delete(
         self, receipt_handles: Sequence[str], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Delete; a message that is gone already counts as deleted."""
-        refused = self._injected("delete", len(receipt_handles), timeout_seconds)
+        """Delete messages. A message that is already deleted counts as deleted."""
+        refused = self._injected.next("delete", len(receipt_handles), timeout_seconds)
         for index, handle in enumerate(receipt_handles):
             if index in refused:
                 continue
             if self._find(handle) or handle in self._handles:
-                self._kept = [kept for kept in self._kept if kept.receipt_handle != handle]
+                self._stored = [stored for stored in self._stored if stored.receipt_handle != handle]
             else:
                 refused[index] = Refusal("ReceiptHandleIsInvalid", retryable=False)
         return refused
 
-    @_alone
+    @_synchronized
     def change_visibility(
         self, leases: Sequence[tuple[str, int]], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Set the time that a running lease has left; one that has run out cannot be prolonged."""
-        refused = self._injected("change_visibility", len(leases), timeout_seconds)
+        """Set the remaining time of leases. A lease that has expired cannot be extended."""
+        refused = self._injected.next("change_visibility", len(leases), timeout_seconds)
         for index, (handle, seconds) in enumerate(leases):
-            _in_range("visibility", seconds, 0, _LONGEST_VISIBILITY_SECONDS)
+            require_in_range("visibility", seconds, 0, _LONGEST_VISIBILITY_SECONDS)
             if index in refused:
                 continue
-            kept = self._find(handle)
-            if kept and kept.visible_at > self.clock():
-                kept.visible_at = self.clock() + seconds
+            stored = self._find(handle)
+            if stored and stored.visible_at > self.clock():
+                stored.visible_at = self.clock() + seconds
             else:
-                code = "InvalidParameterValue" if kept else "ReceiptHandleIsInvalid"
+                code = "InvalidParameterValue" if stored else "ReceiptHandleIsInvalid"
                 refused[index] = Refusal(code, retryable=False)
         return refused
 
     def depth(self) -> Depth:
-        """Count the messages, exactly."""
-        visible = sum(kept.visible_at <= self.clock() for kept in self._kept)
-        return Depth(visible=visible, in_flight=len(self._kept) - visible, delayed=0)
+        """Return the exact number of messages."""
+        visible = sum(stored.visible_at <= self.clock() for stored in self._stored)
+        return Depth(visible=visible, in_flight=len(self._stored) - visible, delayed=0)
 
-    def _lease(self, kept: _Kept, seconds: int) -> Received:
-        # The handle of a lease that is taken over is forgotten: from now on it is refused.
-        self._handles.discard(kept.receipt_handle)
-        kept.receipt_handle = str(uuid4())
-        self._handles.add(kept.receipt_handle)
-        kept.receive_count += 1
-        if kept.first_received_at is None:
-            kept.first_received_at = self.clock()
-        kept.visible_at = self.clock() + seconds
+    def _lease(self, stored: _Stored, seconds: int) -> Received:
+        # This invalidates the handle of the previous lease.
+        self._handles.discard(stored.receipt_handle)
+        stored.receipt_handle = str(uuid4())
+        self._handles.add(stored.receipt_handle)
+        stored.receive_count += 1
+        if stored.first_received_at is None:
+            stored.first_received_at = self.clock()
+        stored.visible_at = self.clock() + seconds
         return Received(
-            message_id=kept.message_id,
-            receipt_handle=kept.receipt_handle,
-            body=kept.message.body,
-            attributes=dict(kept.message.attributes),
-            receive_count=kept.receive_count,
-            first_received_at=kept.first_received_at,
-            sent_at=kept.sent_at,
-            group=kept.message.group,
+            message_id=stored.message_id,
+            receipt_handle=stored.receipt_handle,
+            body=stored.message.body,
+            attributes=dict(stored.message.attributes),
+            receive_count=stored.receive_count,
+            first_received_at=stored.first_received_at,
+            sent_at=stored.sent_at,
+            group=stored.message.group,
         )
 
-    def _had(self, message: Outgoing) -> bool:
-        """Tell whether a FIFO queue has had this message in the last five minutes; it has from now on."""
+    def _is_duplicate(self, message: Outgoing) -> bool:
+        """Return whether a FIFO queue got this message in the last five minutes; remember it otherwise."""
         if not self.fifo or message.deduplication_id is None:
             return False
         last = self._sent_at.get(message.deduplication_id)
@@ -251,54 +231,13 @@ class MemoryQueue:
         self._sent_at[message.deduplication_id] = self.clock()
         return False
 
-    def _blocked(self, kept: _Kept) -> bool:
-        """Tell whether a message has to wait for another one of its group, on a FIFO queue."""
+    def _is_blocked(self, stored: _Stored) -> bool:
+        """Return whether another message of the same group is leased, on a FIFO queue."""
         return self.fifo and any(
-            other.visible_at > self.clock() for other in self._kept if other.message.group == kept.message.group
+            other.visible_at > self.clock()
+            for other in self._stored
+            if other.message.group == stored.message.group
         )
 
-    def _find(self, handle: str) -> _Kept | None:
-        return next((kept for kept in self._kept if kept.receipt_handle == handle != ""), None)
-
-    def _injected(self, call: Call, count: int, timeout_seconds: float | None = None) -> dict[int, Refusal]:
-        if timeout_seconds is not None and timeout_seconds <= 0:
-            return dict.fromkeys(range(count), DEADLINE_EXCEEDED)
-        fault = self._faults.get(call)
-        if fault is None:
-            return {}
-        if fault.calls is not None:
-            fault.calls -= 1
-            if not fault.calls:
-                del self._faults[call]
-        positions: Iterable[int] = range(count) if fault.positions is None else fault.positions
-        return {index: fault.refusal for index in positions if index < count}
-
-
-def _unsendable(message: Outgoing) -> str | None:
-    """Return the code that SQS refuses a message with; None if it takes it."""
-    texts = [message.body, *(v.value for v in message.attributes.values() if isinstance(v.value, str))]
-    if not all(value.value for value in message.attributes.values()):
-        return "InvalidParameterValue"
-    if not message.body:
-        return "MissingParameter"
-    if any(_UNSENDABLE.search(text) for text in texts):
-        return "InvalidMessageContents"
-    if message.size > MESSAGE_LIMIT_BYTES:
-        return "AWS.SimpleQueueService.BatchRequestTooLong"
-    if len(message.attributes) > ATTRIBUTE_LIMIT:
-        return "InvalidParameterValue"
-    return None
-
-
-def _unsuitable(message: Outgoing, *, fifo: bool) -> str | None:
-    """Return the code that a queue of this type refuses a message with; None if it takes it."""
-    if fifo and message.group is None:
-        return "MissingParameter"
-    if message.group is not None and not re.fullmatch(GROUP_PATTERN, message.group):
-        return "InvalidParameterValue"
-    return "InvalidParameterValue" if fifo and message.deduplication_id is None else None
-
-
-def _in_range(name: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be {least} to {most}, not {value}")
+    def _find(self, handle: str) -> _Stored | None:
+        return next((stored for stored in self._stored if stored.receipt_handle == handle != ""), None)

@@ -1,4 +1,4 @@
-"""The audit: a real ledger, queues in memory, and every way in which they may disagree."""
+"""The audit: a real ledger, queues in memory, and every discrepancy between them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine
 
-from penstock.audit import dlq_index as census
+from penstock.audit import dlq_index
 from penstock.audit.audit import Account, AuditFinding, audit
 from penstock.audit.reconcile import Discrepancy
 from penstock.database.watchdog import Watchdog
@@ -46,8 +46,8 @@ class Bench:
         )
 
     @property
-    def verdicts(self) -> dict[str, Discrepancy]:
-        return {finding.id: finding.verdict for finding in self.found}
+    def discrepancies(self) -> dict[str, Discrepancy]:
+        return {finding.id: finding.discrepancy for finding in self.found}
 
 
 @pytest.fixture
@@ -56,19 +56,19 @@ def bench(engine: Engine) -> Bench:
 
 
 def test_everything_adds_up(bench: Bench) -> None:
-    """Applied, stale, dead with its letter, pending on the queue: the sum is what was emitted, nothing is odd."""
+    """Applied, stale, dead with its letter, pending on the queue: they sum up to what was emitted."""
     for outcome in ("applied", "applied", "stale", "pending"):
         bench.ledger.enter(outcome, ago=HOUR)
     bench.dead.send([message(bench.ledger.enter("dead", ago=HOUR))])
     bench.main.send([message(uuid4(), letter=False), message(uuid4(), letter=False)])
     account = bench.audit()
-    assert (account.emitted, account.pending, account.odd, bench.found) == (6, 2, 0, [])
+    assert (account.emitted, account.pending, account.unreconciled, bench.found) == (6, 2, 0, [])
     assert dict(account.counts) == {"applied": 2, "stale": 1, "pending": 1, "dead": 1}
     assert (bench.dead.depth().visible, bench.main.depth().visible) == (1, 2)
 
 
-def test_each_way_of_not_adding_up(bench: Bench) -> None:
-    """Each intent that is in the wrong place is named with the word for it, and no other."""
+def test_each_discrepancy(bench: Bench) -> None:
+    """Each intent in the wrong place is reported with its discrepancy, and no other intent."""
     enter = bench.ledger.enter
     gone, expired = enter("dead", ago=HOUR), enter("dead", ago=15 * 24 * HOUR)
     purged = enter("dead", ago=HOUR, fault=PURGED)
@@ -79,7 +79,7 @@ def test_each_way_of_not_adding_up(bench: Bench) -> None:
     sent = [*(message(id_) for id_ in copies), *(message(id_, letter=False) for id_ in moved)]
     bench.dead.send([*sent, message("no-uuid", letter=False)])
     account = bench.audit(hours=24 * 30)
-    assert bench.verdicts == {
+    assert bench.discrepancies == {
         str(gone): Discrepancy.GONE,
         str(expired): Discrepancy.EXPIRED,
         **{str(id_): Discrepancy.COPY for id_ in copies},
@@ -88,8 +88,8 @@ def test_each_way_of_not_adding_up(bench: Bench) -> None:
         str(lost): Discrepancy.LOST,
         **{str(id_): Discrepancy.UNDECIDED for id_ in fresh},
     }
-    assert (account.odd, account.purged) == (8, 1)
-    assert str(purged) not in bench.verdicts
+    assert (account.unreconciled, account.purged) == (8, 1)
+    assert str(purged) not in bench.discrepancies
     # 2 that landed; 4 dead by the ledger and 2 by the queue alone; 3 pending, of which one is lost.
     assert (dict(account.counts), account.emitted) == ({"applied": 1, "stale": 1, "dead": 6, "pending": 2}, 11)
 
@@ -98,51 +98,55 @@ def test_what_may_be_waiting_is_undecided(bench: Bench) -> None:
     """While anything is on the main queue, a dead intent without a letter may be a replayed one."""
     dead, pending = bench.ledger.enter("dead", ago=HOUR), bench.ledger.enter("pending", ago=HOUR)
     bench.main.send([message(uuid4(), letter=False)])
-    assert bench.audit().odd == 0
-    assert bench.verdicts == {str(dead): Discrepancy.UNDECIDED}
+    assert bench.audit().unreconciled == 0
+    assert bench.discrepancies == {str(dead): Discrepancy.UNDECIDED}
     bench.main.receive(1, visibility_seconds=900)
-    assert bench.audit().odd == 0
+    assert bench.audit().unreconciled == 0
     bench.main.clock.advance(901)
     bench.main.delete([bench.main.receive(1)[0].receipt_handle])
-    assert bench.audit().odd == 2
-    assert bench.verdicts == {str(dead): Discrepancy.GONE, str(pending): Discrepancy.LOST}
+    assert bench.audit().unreconciled == 2
+    assert bench.discrepancies == {str(dead): Discrepancy.GONE, str(pending): Discrepancy.LOST}
 
 
 def test_what_others_lease_is_undecided(bench: Bench) -> None:
-    """A dead letter in somebody else's lease is not called gone."""
+    """A dead letter that another consumer has leased is not reported as gone."""
     id_ = bench.ledger.enter("dead", ago=HOUR)
     bench.dead.send([message(id_)])
     bench.dead.receive(1, visibility_seconds=900)
     account = bench.audit()
-    assert (account.letters.hidden, account.odd, bench.verdicts) == (1, 0, {str(id_): Discrepancy.UNDECIDED})
+    assert (account.dlq.hidden, account.unreconciled, bench.discrepancies) == (
+        1,
+        0,
+        {str(id_): Discrepancy.UNDECIDED},
+    )
 
 
-def test_more_letters_than_are_looked_at_decide_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the look ends before the queue does, what was not seen is not called gone."""
-    monkeypatch.setattr(census, "MOST_LETTERS", 10)
+def test_more_letters_than_are_scanned_decide_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the scan ends before the end of the queue, intents that were not seen are not reported as gone."""
+    monkeypatch.setattr(dlq_index, "MAX_LETTERS", 10)
     bench.dead.send([message(bench.ledger.enter("dead", ago=HOUR)) for _ in range(20)])
     account = bench.audit()
-    assert (account.letters.looked, account.odd) == (10, 0)
-    assert list(bench.verdicts.values()) == [Discrepancy.UNDECIDED] * 10
+    assert (account.dlq.scanned, account.unreconciled) == (10, 0)
+    assert list(bench.discrepancies.values()) == [Discrepancy.UNDECIDED] * 10
 
 
 def test_what_the_drain_could_not_read_is_dead(bench: Bench) -> None:
     """Letters that the ledger knows nothing of count as dead; another program's messages count as nothing."""
     bench.dead.send([dead_letter(None).stamp(Outgoing("{")), message(uuid4()), Outgoing("hello")])
     account = bench.audit()
-    assert (account.counts["dead"], account.emitted, account.odd) == (2, 2, 0)
-    assert (account.letters.unread, account.letters.foreign) == (1, 1)
+    assert (account.counts["dead"], account.emitted, account.unreconciled) == (2, 2, 0)
+    assert (account.dlq.unreadable, account.dlq.foreign) == (1, 1)
 
 
 def test_what_was_replayed_meanwhile_is_no_copy(bench: Bench) -> None:
-    """An intent that landed after the look began had its letter until then."""
+    """An intent that was applied after the scan began may still have its dead letter in the scan."""
     id_ = bench.ledger.enter("applied", ago=-5)
     bench.dead.send([message(id_)])
-    assert bench.audit().odd == 0
+    assert bench.audit().unreconciled == 0
 
 
 def test_ids_that_callers_were_given(bench: Bench) -> None:
-    """Each id counts once and is placed; those that nobody knows while the queues are empty are lost."""
+    """Each id counts once; an id that is unknown while the queues are empty is lost."""
     enter = bench.ledger.enter
     applied, dead, unlucky = enter("applied", ago=60 * 24 * HOUR), enter("dead", ago=HOUR), uuid4()
     others = [enter("applied", ago=HOUR), enter("dead", ago=HOUR)]
@@ -150,15 +154,15 @@ def test_ids_that_callers_were_given(bench: Bench) -> None:
     lost, new, old = uuid4(), ids.new_id(), UUID(int=7 << 76 | 2 << 62)
     asked = [applied, applied, dead, unlucky, lost, new, old]
     account = bench.audit(iter(asked))
-    assert bench.verdicts == {
+    assert bench.discrepancies == {
         str(unlucky): Discrepancy.MOVED,
         str(lost): Discrepancy.LOST,
         str(new): Discrepancy.UNDECIDED,
         str(old): Discrepancy.FORGOTTEN,
     }
-    assert (account.asked, account.emitted, account.odd) == (6, 6, 2)
+    assert (account.given, account.emitted, account.unreconciled) == (6, 6, 2)
     assert dict(account.counts) == {"applied": 1, "dead": 2, "pending": 1}
-    assert not {str(id_) for id_ in others} & bench.verdicts.keys()
+    assert not {str(id_) for id_ in others} & bench.discrepancies.keys()
     bench.main.send([message(lost, letter=False)])
     assert bench.audit(asked).counts["pending"] == 2
 
@@ -167,7 +171,7 @@ def test_no_ids_at_all(bench: Bench) -> None:
     """An empty list of ids is an account of nothing, not of everything."""
     bench.ledger.enter("applied", ago=HOUR)
     account = bench.audit([])
-    assert (account.asked, account.emitted, dict(account.counts)) == (0, 0, {})
+    assert (account.given, account.emitted, dict(account.counts)) == (0, 0, {})
 
 
 def test_a_newer_entry_counts(bench: Bench) -> None:
@@ -175,15 +179,15 @@ def test_a_newer_entry_counts(bench: Bench) -> None:
     id_ = bench.ledger.enter("dead", ago=HOUR, generation="ledger_past")
     bench.ledger.enter("applied", ago=HOUR, id=id_)
     account = bench.audit()
-    assert ({k: v for k, v in account.counts.items() if v}, account.odd) == ({"applied": 1}, 0)
+    assert ({k: v for k, v in account.counts.items() if v}, account.unreconciled) == ({"applied": 1}, 0)
 
 
 def test_letters_that_could_not_be_seen_leave_it_open(bench: Bench) -> None:
-    """Of a message group of a FIFO queue a look sees ten: the letters behind them are not gone."""
+    """A scan sees ten messages of a FIFO message group: the dead letters behind them are not gone."""
     bench.dead = MemoryQueue(fifo=True)
     ids = [bench.ledger.enter("dead", ago=HOUR) for _ in range(25)]
     for id_ in ids:
         assert not bench.dead.send([replace(message(id_), group="a", deduplication_id=str(id_))])
     account = bench.audit()
-    assert set(bench.verdicts.values()) == {Discrepancy.UNDECIDED}
-    assert (account.odd, account.letters.looked + account.letters.hidden) == (0, 25)
+    assert set(bench.discrepancies.values()) == {Discrepancy.UNDECIDED}
+    assert (account.unreconciled, account.dlq.scanned + account.dlq.hidden) == (0, 25)

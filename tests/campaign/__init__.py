@@ -1,1 +1,1 @@
-"""Long tests, which `make campaign` runs."""
+"""Long tests, run by `make campaign`."""

@@ -1,4 +1,4 @@
-"""The `penstock dlq` command in a process of its own, that can be killed at any moment, and letters for it."""
+"""The `penstock dlq` command in its own process, which a test can kill at any moment, and dead letters for it."""
 
 import json
 import random
@@ -12,13 +12,13 @@ from typing import Any
 from penstock import WriteIntent
 from penstock.consumer.dead_letter import DeadLetter
 from penstock.consumer.faults.tree import Cause, DataFault
-from penstock.intents import kind_of, seal
+from penstock.intents import encode_envelope, kind_of
 from penstock.queue import Outgoing, Received, SqsQueue
 
 LEASE_SECONDS = 4
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 LONGEST_MOMENT_SECONDS = 0.05
-# The command itself. Only its leases are shorter, so that what a killed one held is soon there again.
+# The real command with shorter leases, so that messages that a killed one held are soon visible again.
 PROGRAM = f"""
 import sys
 from penstock.cli import main
@@ -30,7 +30,7 @@ main(sys.argv[1:])
 
 
 class Command:
-    """The command, run in a folder with a recorded stack."""
+    """The command, run in a folder with the recorded state of a stack."""
 
     def __init__(self, folder: Path, chance: random.Random) -> None:
         self.folder = folder
@@ -38,18 +38,18 @@ class Command:
         self._chance = chance
 
     def run(self, *words: str) -> list[Any]:
-        """Run it to its end; return what it wrote."""
+        """Run it to its end; return its output."""
         with self._started(words) as process:
-            process.wait(PATIENCE_SECONDS)
+            process.wait(TIMEOUT_SECONDS)
         return self._lines()
 
     def kill(self, *words: str, watched: Path, most_bytes: int) -> tuple[list[Any], bool]:
         """Run it, and kill it once a file has a random number of bytes, and a moment has passed.
 
         Returns:
-            What it wrote, and whether it was killed, rather than faster.
+            Its output, and whether it was killed before its end.
         """
-        wanted, end = self._chance.randint(1, most_bytes), time.monotonic() + PATIENCE_SECONDS
+        wanted, end = self._chance.randint(1, most_bytes), time.monotonic() + TIMEOUT_SECONDS
         with self._started(words) as process:
             while process.poll() is None and time.monotonic() < end and _size(watched) < wanted:
                 time.sleep(0.002)
@@ -62,7 +62,7 @@ class Command:
             return subprocess.Popen([sys.executable, "-c", PROGRAM, "dlq", *words], cwd=self.folder, stdout=out)
 
     def _lines(self) -> list[Any]:
-        # The last line may have been cut off.
+        # The last line may be incomplete.
         return [
             json.loads(line) for line in self.out.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
         ]
@@ -73,7 +73,7 @@ def _size(path: Path) -> int:
 
 
 def dead_letter(intent: WriteIntent) -> Outgoing:
-    """Set an intent aside, as the drain would."""
+    """Make the dead letter of an intent, as the drain would."""
     fault = DataFault(Cause("ForeignKeyViolation", sqlstate="23503", table="things"))
     letter = DeadLetter.of(
         fault,
@@ -83,18 +83,18 @@ def dead_letter(intent: WriteIntent) -> Outgoing:
         first_seen=None,
         function_version="1",
     )
-    return letter.stamp(Outgoing(seal(intent, id=intent.intent_id, source="/shop")))
+    return letter.stamp(Outgoing(encode_envelope(intent, id=intent.intent_id, source="/shop")))
 
 
 def look_at(queue: SqsQueue) -> list[Received]:
-    """Look at all that is visible on a queue, and give it back."""
+    """Receive all visible messages of a queue, and make them visible again."""
     held: list[Received] = []
-    while some := queue.receive(10, visibility_seconds=PATIENCE_SECONDS):
+    while some := queue.receive(10, visibility_seconds=TIMEOUT_SECONDS):
         held += some
-    assert not queue.change_visibility([(one.receipt_handle, 0) for one in held], timeout_seconds=PATIENCE_SECONDS)
+    assert not queue.change_visibility([(one.receipt_handle, 0) for one in held], timeout_seconds=TIMEOUT_SECONDS)
     return held
 
 
 def ids_of(bodies: Iterable[str]) -> set[str]:
-    """Return the ids of the intents of bodies."""
+    """Return the ids of the intents in these bodies."""
     return {json.loads(body)["id"] for body in bodies}

@@ -1,4 +1,4 @@
-"""A consumer in a process of its own, that gets its batches through a pipe and can be killed at any moment."""
+"""A consumer in its own process, which gets batches through a pipe and can be killed at any moment."""
 
 import logging
 import os
@@ -16,19 +16,19 @@ from tests.support.consumers import every_mode
 
 Moment = Literal["before COMMIT", "after COMMIT"]
 
-PATIENCE_SECONDS = 60.0
-# Forked from a process that has imported all this and started no thread: a new consumer is there at once.
+TIMEOUT_SECONDS = 60.0
+# Forked from a process that has imported this module and started no thread, so that a new consumer starts fast.
 _PROCESSES = get_context("forkserver")
 _PROCESSES.set_forkserver_preload([__name__])
 
 
 @dataclass
 class Answer:
-    """What a consumer answers to one batch.
+    """The answer of a consumer to one batch.
 
     Attributes:
         failed: the ids of the messages that are to be delivered again.
-        dead: the ids of all intents that this consumer has sent to the dead letters so far.
+        dead: the ids of all intents that this consumer has dead-lettered so far.
         handed_back: how many records went back, by fault.
     """
 
@@ -38,14 +38,14 @@ class Answer:
 
 
 class Consumer:
-    """A process that drains batches into a database whose tables are there already."""
+    """A process that drains batches into a database whose tables exist already."""
 
     def __init__(self, url: str, suicide: Moment | None = None) -> None:
-        """Start it and wait until it is there; `suicide` has it kill itself at that moment of its first batch."""
+        """Start it and wait until it is ready; with `suicide` it kills itself at that moment of its batch."""
         self._pipe, theirs = _PROCESSES.Pipe()
         self.process = _PROCESSES.Process(target=_consume, args=(theirs, url, suicide), daemon=True)
         self.process.start()
-        # Only the child holds the other end now: when it dies, this end says so.
+        # Only the child holds the other end now, so its death is noticed at this end.
         theirs.close()
         assert self.drain([]), "the consumer does not start"
 
@@ -57,8 +57,8 @@ class Consumer:
     ) -> None:
         self.kill()
 
-    def drain(self, records: list[Any], seconds: float = PATIENCE_SECONDS) -> Answer | None:
-        """Deliver a batch; return the answer, or None if there is none in time.
+    def drain(self, records: list[Any], seconds: float = TIMEOUT_SECONDS) -> Answer | None:
+        """Deliver a batch; return the answer, or None if it does not come in time.
 
         Raises:
             EOFError: the process has died.
@@ -70,23 +70,23 @@ class Consumer:
         return answer
 
     def kill(self) -> None:
-        """Kill it, as a crash would, if it is still there."""
+        """Kill it, as a crash would, if it is still running."""
         self.process.kill()
-        self.process.join(PATIENCE_SECONDS)
+        self.process.join(TIMEOUT_SECONDS)
         self._pipe.close()
 
 
 class _Faults(logging.Handler):
-    """Counts the records that were handed back, by fault."""
+    """Counts the records that were handed back, by fault, from the log."""
 
     def __init__(self) -> None:
         super().__init__()
         self.handed_back: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        told = vars(record)
-        if told.get("action") == "handed_back":
-            self.handed_back[told["fault"]] += told["records"]
+        logged = vars(record)
+        if logged.get("action") == "handed_back":
+            self.handed_back[logged["fault"]] += logged["records"]
 
 
 def _consume(pipe: Connection, url: str, suicide: Moment | None) -> None:

@@ -1,6 +1,6 @@
-"""What works on dead letters is killed with SIGKILL again and again, on a real local stack: nothing is lost.
+"""Commands on dead letters are killed with SIGKILL again and again, on a real local stack: nothing is lost.
 
-KILLS says how often a replay is killed, 10 by default.
+KILLS is how often a replay is killed, 10 by default.
 """
 
 import os
@@ -25,7 +25,7 @@ from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
 from penstock.queue import Outgoing, SqsQueue, sqs_client
 from shared.intents import PageViewed, StockAdjusted
-from tests.campaign.command import PATIENCE_SECONDS, Command, dead_letter, ids_of, look_at
+from tests.campaign.command import TIMEOUT_SECONDS, Command, dead_letter, ids_of, look_at
 from tests.support.project import SESSION
 
 KILLS = int(os.environ.get("KILLS", "10"))
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.campaign, pytest.mark.timeout(300), pytest.mark.xdist_
 
 
 class Queues:
-    """The two queues of a stack, and a way to know when nothing moves any more."""
+    """The two queues of a stack; `settle` waits until no message moves any more."""
 
     def __init__(self, live: LocalState) -> None:
         self.client = sqs_client(SESSION, live.endpoint_url)
@@ -47,15 +47,15 @@ class Queues:
 
     def fill(self, letters: list[Outgoing]) -> None:
         """Put dead letters on their queue."""
-        assert not self.dead.send(letters, timeout_seconds=PATIENCE_SECONDS)
+        assert not self.dead.send(letters, timeout_seconds=TIMEOUT_SECONDS)
 
     def settle(self) -> None:
-        """Wait until the drain has taken all there is, and no killed command holds a lease any more."""
+        """Wait until the drain has taken all messages, and no killed command holds a lease any more."""
 
         def still() -> bool:
             return self.main.depth().total == 0 and self.dead.depth().in_flight == 0
 
-        wait_until(still, PATIENCE_SECONDS)
+        wait_until(still, TIMEOUT_SECONDS)
         assert still()
 
     def dead_ids(self) -> set[str]:
@@ -65,7 +65,7 @@ class Queues:
 
 @pytest.fixture
 def queues(live: LocalState) -> Iterator[Queues]:
-    """Give the queues of the stack, and leave them empty."""
+    """Return the queues of the stack, and empty them at the end."""
     queues = Queues(live)
     with closing(queues.client):
         yield queues
@@ -74,7 +74,7 @@ def queues(live: LocalState) -> Iterator[Queues]:
 
 @pytest.fixture
 def chance(capsys: pytest.CaptureFixture[str]) -> random.Random:
-    """Give a source of chance, whose seed is printed."""
+    """Return a random generator whose seed is printed."""
     seed = random.randrange(2**32)  # noqa: S311
     with capsys.disabled():
         sys.stdout.write(f"\nseed {seed}: ")
@@ -83,7 +83,7 @@ def chance(capsys: pytest.CaptureFixture[str]) -> random.Random:
 
 @pytest.fixture
 def command(stack: LocalDeployment, live: LocalState, tmp_path: Path, chance: random.Random) -> Command:
-    """Give the command, in a folder from which it finds the stack."""
+    """Return the command, in a folder from which it finds the stack."""
     (tmp_path / "serverless.yml").write_text(f"service: {live.service}\n")
     (tmp_path / state.FOLDER).mkdir()
     shutil.copy(stack.folder / state.FILE, tmp_path / state.FOLDER)
@@ -95,7 +95,7 @@ Say = Callable[[str], None]
 
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Give what prints the account."""
+    """Return a function that prints a line of the report."""
 
     def say(text: str) -> None:
         with capsys.disabled():
@@ -105,7 +105,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
 
 
 def intents(sku: str, count: int) -> list[WriteIntent]:
-    """Write intents that land, of a table that counts and one that lists."""
+    """Return valid intents, for a table that counts and one that lists."""
     return [_viewed(sku) if number % 2 else StockAdjusted(sku=sku, delta=1) for number in range(count)]
 
 
@@ -117,7 +117,7 @@ def _viewed(path: str, milliseconds: int = 1) -> PageViewed:
 def test_a_replay_killed_at_any_moment_loses_and_repeats_nothing(
     live: LocalState, queues: Queues, command: Command, say: Say
 ) -> None:
-    """Wherever a replay is when it is killed, in the end a good intent took effect once, and a bad one is dead."""
+    """Wherever a replay is killed, in the end each good intent has taken effect once, and each bad one is dead."""
     sku = f"sku-{uuid.uuid4()}"
     good, poison = intents(sku, LETTERS), [_viewed(sku, 2_000_000_000) for _ in range(POISON)]
     queues.fill([dead_letter(one) for one in (*good, *poison)])
@@ -139,20 +139,20 @@ def test_a_replay_killed_at_any_moment_loses_and_repeats_nothing(
     assert effects(live, sku) == (LETTERS / 2, LETTERS / 2)
     say(
         f"{kills} of {KILLS} replays killed, {runs} to the end, of {LETTERS} good and {POISON} bad dead letters:"
-        f" {dict(outcomes)} told of; {Counter(found.values())} in the ledger, {len(bad)} on the dead-letter queue"
+        f" {dict(outcomes)} reported; {Counter(found.values())} in the ledger, {len(bad)} on the dead-letter queue"
     )
     assert kills >= KILLS // 2
 
 
 def ledger(live: LocalState, of: list[WriteIntent]) -> dict[str, str]:
-    """Return the outcome of each intent that the ledger knows."""
+    """Return the outcome of each intent that is in the ledger."""
     query = "SELECT id, outcome FROM penstock.ledger WHERE id = ANY(%s)"
     with psycopg.connect(live.database_url) as connection:
         return {str(id_): outcome for id_, outcome in connection.execute(query, [[one.intent_id for one in of]])}
 
 
 def effects(live: LocalState, sku: str) -> tuple[int, int]:
-    """Return what was counted, and how many rows were listed."""
+    """Return the counted quantity, and the number of listed rows."""
     query = "SELECT (SELECT quantity FROM stock WHERE sku = %s), (SELECT count(*) FROM page_views WHERE path = %s)"
     with psycopg.connect(live.database_url) as connection:
         ((quantity, rows),) = connection.execute(query, [sku, sku]).fetchall()
@@ -162,7 +162,7 @@ def effects(live: LocalState, sku: str) -> tuple[int, int]:
 def test_a_purge_killed_at_any_moment_leaves_each_on_the_queue_or_in_a_backup(
     queues: Queues, command: Command, say: Say
 ) -> None:
-    """Wherever a purge is when it is killed, what is not on the queue any more is in a backup, part or whole."""
+    """Wherever a purge is when it is killed, each letter is on the queue or in a backup, complete or partial."""
     letters = intents("purged", 600)
     queues.fill([dead_letter(one) for one in letters])
     everything, kills = {str(one.intent_id) for one in letters}, 0
@@ -195,7 +195,7 @@ def saved(backups: list[Path]) -> set[str]:
 
 
 def test_an_export_killed_at_any_moment_changes_nothing(queues: Queues, command: Command, say: Say) -> None:
-    """Wherever an export is when it is killed, all dead letters are on their queue once its leases are over."""
+    """Wherever an export is when it is killed, all dead letters are on their queue once its leases expire."""
     letters = intents("exported", 600)
     queues.fill([dead_letter(one) for one in letters])
     kills = 0
@@ -211,7 +211,7 @@ def test_an_export_killed_at_any_moment_changes_nothing(queues: Queues, command:
 
 
 def test_a_replay_keeps_to_its_rate(queues: Queues, command: Command, say: Say) -> None:
-    """By SQS's own clock, no more are sent in any second than were asked for, give or take a slice."""
+    """By the clock of SQS, no more are sent in any second than the rate allows, within a slice."""
     queues.fill([dead_letter(one) for one in intents("slowly", 4 * RATE)])
     url = queues.client.create_queue(QueueName=f"slow-{uuid.uuid4()}")["QueueUrl"]
     command.run(*REPLAY, "--rate", str(RATE), "--to", url)

@@ -1,6 +1,6 @@
 """Four consumer processes at once on the same few keys, in every write mode.
 
-HOT_KEYS_SECONDS says for how long, 60 by default.
+HOT_KEYS_SECONDS is the duration, 60 by default.
 """
 
 import os
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.campaign, pytest.mark.timeout(HOT_KEYS_SECONDS + 300)]
 
 @pytest.fixture
 def consumers(engine: Engine, database_url: str) -> Iterator[list[Consumer]]:
-    """Four processes that drain into the same tables."""
+    """Start four processes that drain into the same tables."""
     every_mode(engine)
     consumers = [Consumer(database_url) for _ in range(CONSUMERS)]
     yield consumers
@@ -37,7 +37,7 @@ def consumers(engine: Engine, database_url: str) -> Iterator[list[Consumer]]:
 
 
 def deadlocks(url: str) -> int:
-    """How many deadlocks Postgres has had to break."""
+    """Return how many deadlocks Postgres has resolved."""
     with psycopg.connect(url) as connection:
         found = connection.execute(
             "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -81,5 +81,5 @@ def test_no_update_is_lost_on_hot_keys(
     assert tables(engine) == expected(source.intents)
     assert settled.keys() == {intent.intent_id for intent in source.intents}
     assert set(settled.values()) <= {"applied", "stale"}
-    # A deadlock may happen, but the drain gets over it by itself.
+    # A deadlock may happen, but the drain resolves it by a retry.
     assert account.keys() == {"batches", "records"}

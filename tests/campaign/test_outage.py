@@ -1,6 +1,6 @@
-"""The database is away for minutes while requests keep coming to a real deployment on this machine.
+"""The database is down for minutes while requests continue, on a real deployment on this machine.
 
-OUTAGE_SECONDS says for how long, 300 by default.
+OUTAGE_SECONDS is the duration, 300 by default.
 """
 
 import os
@@ -26,9 +26,9 @@ from tests.support.project import ROOT
 
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "300"))
 REQUESTS_PER_SECOND = 5
-# One for each drain that may run at once when the database goes, and one more for each before the mapping is off.
+# Two for each drain that may run at once: when the database stops, and once more before the mapping is disabled.
 A_HANDFUL = 10
-# The probe comes every minute; what was handed back comes back later than what was not.
+# The probe runs every minute, and messages that were handed back are delivered later than others.
 RECOVERY_SECONDS = 240
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(OUTAGE_SECONDS + RECOVERY_SECONDS + 180)]
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.campaign, pytest.mark.timeout(OUTAGE_SECONDS + RECOVER
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[LocalDeployment]:
-    """The service, deployed to a local stack of its own."""
+    """Deploy the service to its own local stack."""
     stack = LocalDeployment(ROOT, tmp_path)
     try:
         yield stack
@@ -45,7 +45,7 @@ def stack(tmp_path: Path) -> Iterator[LocalDeployment]:
 
 
 class Traffic:
-    """Page views at a steady rate, whose answers are counted."""
+    """Page views at a steady rate, with the status of each answer."""
 
     def __init__(self, live: LocalState) -> None:
         self.path = f"/{uuid.uuid4()}"
@@ -54,7 +54,7 @@ class Traffic:
         self._pace = threading.Event()
 
     def send_for(self, seconds: float) -> None:
-        """Send until the time is over."""
+        """Send requests until the time is over."""
         headers, end = dict(self._live.api_headers), time.monotonic() + seconds
         with httpx.Client(base_url=self._live.api_url, headers=headers, timeout=30, trust_env=False) as api:
             while time.monotonic() < end:
@@ -64,7 +64,7 @@ class Traffic:
 
     @property
     def rows(self) -> int:
-        """How many of them are in the table."""
+        """The number of these page views in the table."""
         with psycopg.connect(self._live.database_url) as connection:
             found = connection.execute("SELECT count(*) FROM page_views WHERE path = %s", [self.path]).fetchone()
         return found[0] if found else 0
@@ -75,7 +75,7 @@ def aws(live: LocalState) -> boto3.Session:
 
 
 def lines(live: LocalState, function: str, since: float, words: str) -> int:
-    """Count the lines of a function's log with certain words in them."""
+    """Count the lines in the log of a function that contain certain words."""
     logs = aws(live).client("logs", endpoint_url=live.endpoint_url)
     pages: Any = logs.get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/lambda/{live.service}-local-{function}", startTime=int(since * 1000)
@@ -86,7 +86,7 @@ def lines(live: LocalState, function: str, since: float, words: str) -> int:
 def test_an_outage_loses_nothing_and_burns_nothing(
     stack: LocalDeployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every request is kept, no dead letter is made, the drain rests meanwhile, and afterwards all is applied."""
+    """Every request is kept, nothing is dead-lettered, the drain is off meanwhile, and later all is applied."""
     live = stack.up()
     before, during = Traffic(live), Traffic(live)
     before.send_for(1)
@@ -103,7 +103,7 @@ def test_an_outage_loses_nothing_and_burns_nothing(
     dead = SqsQueue(live.dead_letter_queue_url, sqs_client(aws(live), live.endpoint_url)).depth().total
     with capsys.disabled():
         sys.stdout.write(
-            f"\naway for {OUTAGE_SECONDS:.0f} s: {len(during.statuses)} requests kept,"
+            f"\ndown for {OUTAGE_SECONDS:.0f} s: {len(during.statuses)} requests kept,"
             f" {invocations} drain invocations, found open by {probed} probes,"
             f" {dead} dead letters; all applied {recovery:.0f} s after\n"
         )
@@ -114,7 +114,7 @@ def test_an_outage_loses_nothing_and_burns_nothing(
 
 
 def settled(live: LocalState) -> dict[str, int]:
-    """The ledger's outcomes, with how many have each."""
+    """Return how many intents have each outcome in the ledger."""
     with psycopg.connect(live.database_url) as connection:
         return dict(
             connection.execute("SELECT outcome, count(*) FROM penstock.ledger GROUP BY outcome").fetchall()

@@ -1,6 +1,6 @@
-"""A consumer is killed with SIGKILL again and again; what it had not acknowledged is delivered to the next one.
+"""Consumers are killed with SIGKILL again and again; what one has not acknowledged is delivered to the next.
 
-KILLS says how often, 40 by default.
+KILLS is how often, 40 by default.
 """
 
 import json
@@ -21,14 +21,14 @@ from tests.support.consumers import every_mode, tables
 from tests.support.modes import outcomes
 
 KILLS = int(os.environ.get("KILLS", "40"))
-# A batch takes a few hundredths of a second: a life is some batches, or less than one.
+# A batch takes a few hundredths of a second: a consumer lives for some batches, or for less than one.
 LONGEST_LIFE_SECONDS = 0.4
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(KILLS * 5 + 300)]
 
 
 class Deliveries:
-    """What is delivered to one consumer after another, until all of it is acknowledged."""
+    """Batches that are delivered to one consumer after another, until all messages are acknowledged."""
 
     def __init__(self, engine: Engine, seed: int) -> None:
         every_mode(engine)
@@ -38,14 +38,14 @@ class Deliveries:
         self.dead: set[str] = set()
 
     def take_answer(self, batch: list[Any], answer: Answer) -> None:
-        """Give back what failed; all else is acknowledged."""
+        """Give back the failed records; all others are acknowledged."""
         failed = [record for record in batch if record["messageId"] in answer.failed]
         self.source.give_back(failed)
         self.acknowledged += len(batch) - len(failed)
         self.dead |= answer.dead
 
     def finish(self, url: str) -> None:
-        """Deliver what is left to a consumer that lives, and hold what is there against what was emitted."""
+        """Deliver the rest to a consumer that is not killed, and compare the tables with the emitted intents."""
         with Consumer(url) as consumer:
             while batch := self.source.take(more=False):
                 answer = consumer.drain(batch)
@@ -57,7 +57,7 @@ class Deliveries:
         assert settled.keys() == {intent.intent_id for intent in self.source.intents}
         assert set(settled.values()) == {"applied", "stale", "dead"}
         assert {id_ for id_, outcome in settled.items() if outcome == "dead"} == poisoned
-        # A dead letter of the killed may be one more, and none was lost with them.
+        # A killed consumer may have sent a dead letter that comes again, but none is lost.
         assert self.dead == set(map(str, poisoned))
 
 
@@ -68,7 +68,7 @@ def ids_of(batch: list[Any]) -> set[UUID]:
 def test_a_consumer_killed_at_any_moment_loses_and_repeats_nothing(
     engine: Engine, database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Wherever a consumer is when it is killed, each intent takes effect once, and each bad one is set aside."""
+    """Wherever a consumer is killed, each intent takes effect once, and each bad one is dead-lettered."""
     seed = random.randrange(2**32)  # noqa: S311
     lives = random.Random(seed)  # noqa: S311
     deliveries = Deliveries(engine, seed)
@@ -81,7 +81,7 @@ def test_a_consumer_killed_at_any_moment_loses_and_repeats_nothing(
                 deliveries.take_answer(batch, answer)
                 batch = deliveries.source.take(more=True)
         committed += ids_of(batch) <= outcomes(engine).keys()
-        # At once: the server may still be at work on it for the dead one.
+        # Without a pause: the server may still execute a statement of the killed consumer.
         deliveries.source.give_back(batch)
     deliveries.finish(database_url)
     with capsys.disabled():
@@ -97,7 +97,7 @@ def test_a_consumer_killed_at_any_moment_loses_and_repeats_nothing(
 def test_a_consumer_killed_beside_its_commit_loses_and_repeats_nothing(
     engine: Engine, database_url: str, moment: Moment
 ) -> None:
-    """Killed before COMMIT nothing of a batch is there, after it all; delivered again, it takes effect once."""
+    """Killed before COMMIT a consumer has written nothing, after COMMIT all; redelivered, it takes effect once."""
     deliveries = Deliveries(engine, seed=0)
     for _ in range(10):
         batch = deliveries.source.take(more=True)

@@ -1,4 +1,4 @@
-"""Intents of every write mode on a few keys, a queue that delivers them as SQS may, and what they add up to."""
+"""Intents of every write mode on a few keys, a queue that delivers them as SQS may, and the expected tables."""
 
 import random
 from collections import Counter, deque
@@ -24,10 +24,10 @@ from tests.support.modes import (
 
 KEYS = 20
 ROUND = 400
-# After so many intents other keys are hot: what went wrong with a key is not mended by what comes later.
+# After this many intents other keys are hot, so that later intents cannot repair an error in a key.
 HOT_FOR = 3 * ROUND
 LARGEST_BATCH = 150
-# How far versions are out of order, in seconds; there is one intent a second.
+# How far versions are out of order, in seconds, at one intent per second.
 DISORDER = 1000
 TRIES = 20
 
@@ -35,15 +35,15 @@ Rows = Counter[tuple[Any, ...]]
 
 
 class Source:
-    """A queue as SQS's standard ones: any order, some messages several times, and what is given back again.
+    """A queue like a standard queue of SQS: any order, some messages repeated, and failed ones delivered again.
 
     Attributes:
         intents: everything that was emitted.
-        poisoned: the ids of those that cannot land.
+        poisoned: the ids of those that cannot be written.
     """
 
     def __init__(self, chance: random.Random, *, poison: bool = False) -> None:
-        """Make a queue; with `poison`, every round has one intent that cannot land."""
+        """Make a queue; with `poison`, every round has one intent that cannot be written."""
         self.intents: list[WriteIntent] = []
         self.poisoned: set[UUID] = set()
         self._chance = chance
@@ -53,14 +53,14 @@ class Source:
         self._lock = Lock()
 
     def take(self, *, more: bool) -> list[Any]:
-        """Return a batch; if none is left, of new intents when there are to be `more`, else an empty one."""
+        """Return the next batch; if none is left, one of new intents if `more`, else an empty one."""
         with self._lock:
             if not self._batches and more:
                 self._emit()
             return self._batches.popleft() if self._batches else []
 
     def give_back(self, records: list[Any]) -> None:
-        """Have records delivered again."""
+        """Deliver these records again later."""
         with self._lock:
             self._given_back.update(record["messageId"] for record in records)
             assert all(self._given_back[record["messageId"]] < TRIES for record in records)
@@ -69,7 +69,7 @@ class Source:
 
     def _emit(self) -> None:
         chance = self._chance
-        # Deletions lock out others on their table: without some kinds at times, others would never meet.
+        # Deletions lock their table. Some rounds lack some kinds, so that the other kinds run concurrently.
         kinds = chance.sample(KINDS, chance.randint(1, len(KINDS)))
         start = len(self.intents)
         new = [chance.choice(kinds)(chance, start + number) for number in range(ROUND)]
@@ -95,7 +95,7 @@ def _key(chance: random.Random, now: int) -> int:
     return now // HOT_FOR * KEYS + chance.randrange(KEYS)
 
 
-# Of equal versions all values are equal, so that what is left can be told without knowing how ties are settled.
+# Equal versions have equal values, so the expected rows do not depend on how ties are broken.
 def _placed(chance: random.Random, now: int) -> WriteIntent:
     moment = _moment(chance, now)
     return placed(moment, f"c{moment}", _key(chance, now), note=f"n{moment}" if moment % 2 else None)
@@ -138,7 +138,7 @@ KINDS: list[Callable[[random.Random, int], WriteIntent]] = [
 
 
 def expected(intents: Iterable[WriteIntent]) -> dict[str, Rows]:
-    """Work out what must be in the tables when each intent has taken effect once."""
+    """Return the rows that must be in the tables when each intent has taken effect once."""
     by_kind: dict[type, list[Any]] = {}
     for intent in intents:
         by_kind.setdefault(type(intent), []).append(intent)

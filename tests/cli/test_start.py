@@ -1,4 +1,4 @@
-"""How the command line starts: with what its words ask for, and no more."""
+"""The start of the command line imports only the modules of the named command."""
 
 import subprocess
 import sys
@@ -18,35 +18,35 @@ print(*sys.modules)
 
 
 def imported(*words: str) -> set[str]:
-    """Return all modules that a command needs to start."""
+    """Return the names of all modules that a command imports at its start."""
     done = subprocess.run([sys.executable, "-c", IMPORTED, *words], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
 @pytest.mark.parametrize("verb", ["stats", "list", "show"])
 def test_a_look_at_dead_letters_starts_without_a_database(verb: str) -> None:
-    """Who only looks does not wait for what speaks to Postgres, nor for the drain."""
+    """The commands that only read dead letters import neither a Postgres driver nor the drain."""
     modules = imported("dlq", verb)
     assert "penstock.cli.dlq.inspect" in modules
     assert not modules & {"sqlalchemy", "psycopg", "penstock.consumer.drain", "penstock.cli.dlq.replay"}
 
 
 def test_a_replay_starts_without_the_drain() -> None:
-    """Who replays waits for the drain only with --trial or --edit."""
+    """A replay imports the drain only with --trial or --edit."""
     modules = imported("dlq", "replay")
     assert "sqlalchemy" in modules
     assert "penstock.consumer.drain" not in modules
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("dql",)])
-def test_who_names_no_command_is_shown_all(words: tuple[str, ...]) -> None:
-    """Without a command, or with one that there is not, all of them are there to be listed or suggested."""
+def test_without_a_known_command_all_are_there(words: tuple[str, ...]) -> None:
+    """Without a command, or with an unknown one, all commands can be listed or suggested."""
     commands = get_command(tree(words)).commands  # type: ignore[attr-defined]
     assert {"status", "audit", "dlq", "db", "local"} < commands.keys()
     assert {"stats", "replay", "purge"} < commands["dlq"].commands.keys()
 
 
 def test_only_the_named_command_is_there() -> None:
-    """The words of the command line choose the noun and, of dead letters, the verb."""
+    """The words of the command line select the command and, for dead letters, the subcommand."""
     (noun,) = get_command(tree(["dlq", "stats", "--json"])).commands.values()  # type: ignore[attr-defined]
     assert [*noun.commands] == ["stats"]

@@ -1,4 +1,4 @@
-"""What a dead letter says, and how letters of one cause are told from others."""
+"""The content of a dead letter, and its fingerprint, which separates causes."""
 
 import json
 from dataclasses import asdict, replace
@@ -13,7 +13,7 @@ CAUSE = Cause("UniqueViolation", sqlstate="23505", constraint="things_name_key",
 
 
 def letter(cause: Cause = CAUSE, *, kind: str | None = "thing.made", number: int = 1) -> DeadLetter:
-    """A letter of one of many messages."""
+    """Make a dead letter for one of many messages."""
     return DeadLetter.of(
         DataFault(cause),
         kind=kind,
@@ -24,7 +24,7 @@ def letter(cause: Cause = CAUSE, *, kind: str | None = "thing.made", number: int
     )
 
 
-def test_a_letter_says_all_that_is_known() -> None:
+def test_a_dead_letter_has_all_that_is_known() -> None:
     """Class, cause, kind, id, receive count, first seen, version and fingerprint come back from the message."""
     given = letter()
     read = DeadLetter.read(given.stamp(Outgoing("{}")).attributes)
@@ -33,12 +33,12 @@ def test_a_letter_says_all_that_is_known() -> None:
 
 
 def test_letters_of_one_cause_share_their_fingerprint() -> None:
-    """Which message it was, when and how often, makes no difference to the fingerprint."""
+    """The message, its time and its receive count do not change the fingerprint."""
     assert len({letter(number=number).fingerprint for number in range(1, 50)}) == 1
 
 
 def test_a_fingerprint_stays_the_same() -> None:
-    """It does not depend on the process or the version of the code: alarms and notes may name it."""
+    """It does not depend on the process or the version of the code, so alarms and notes can use it."""
     assert letter().fingerprint == "1372ae77d285"
 
 
@@ -55,14 +55,14 @@ def test_a_fingerprint_stays_the_same() -> None:
     ids=str,
 )
 def test_another_cause_has_another_fingerprint(changes: dict[str, str]) -> None:
-    """Whatever differs in the cause, or in the kind, makes another fingerprint."""
+    """Any difference in the cause or in the kind makes another fingerprint."""
     known = {letter().fingerprint, letter(kind="other.kind").fingerprint, letter(kind=None).fingerprint}
     assert len(known) == 3
     assert letter(replace(CAUSE, **changes)).fingerprint not in known  # type: ignore[arg-type]
 
 
-def test_the_place_in_a_list_is_no_other_cause() -> None:
-    """One mistake in any item of a list, or in several, is one cause."""
+def test_the_index_of_a_list_item_is_no_other_cause() -> None:
+    """The same error in one item of a list, or in several, is one cause."""
     causes = [
         Cause("invalid-data", fields=fields)
         for fields in (
@@ -77,8 +77,8 @@ def test_the_place_in_a_list_is_no_other_cause() -> None:
     }
 
 
-def test_a_letter_of_before_is_still_read() -> None:
-    """A letter without a fingerprint, of an earlier version, is read as one that has none."""
+def test_an_old_dead_letter_is_still_read() -> None:
+    """A dead letter of an earlier version, without a fingerprint, is read without one."""
     stamped = letter().stamp(Outgoing("{}")).attributes
     old = {k: v for k, v in json.loads(stamped[LETTER_ATTRIBUTE].value).items() if k != "fingerprint"}
     read = DeadLetter.read({LETTER_ATTRIBUTE: Attribute(json.dumps(old))})

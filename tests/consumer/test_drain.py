@@ -9,8 +9,8 @@ from sqlalchemy import Column, Engine, Integer, MetaData, Table, insert, select,
 
 from penstock.consumer import Append, Drain
 from penstock.consumer.dead_letter import FAULT_ATTRIBUTE
-from penstock.consumer.modes.ledger_claims import PATIENCE
-from penstock.intents import new_id, seal
+from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
+from penstock.intents import encode_envelope, new_id
 from penstock.queue import ATTRIBUTE_LIMIT, Attribute, Outgoing
 from penstock.testing import LambdaContext, received, sqs_event
 from tests.support.drain import Bench, LaterKind, ThingMade, parents, things
@@ -21,8 +21,8 @@ def bench(engine: Engine) -> Bench:
     return Bench(engine)
 
 
-def test_intents_land_as_rows_under_their_ids(bench: Bench) -> None:
-    """Each intent of a batch becomes a row of its own values, and the ledger has it as applied."""
+def test_intents_are_written_as_rows_under_their_ids(bench: Bench) -> None:
+    """Each intent of a batch becomes a row with its values, and is applied in the ledger."""
     intents = [ThingMade(name=f"thing {n}", size=n) for n in range(20)]
     assert bench(intents) == []
     with bench.engine.connect() as connection:
@@ -32,7 +32,7 @@ def test_intents_land_as_rows_under_their_ids(bench: Bench) -> None:
 
 
 def test_a_repeated_intent_takes_effect_once(bench: Bench) -> None:
-    """What is delivered twice, in one batch or in two, is acknowledged and lands once."""
+    """An intent that is delivered twice, in one batch or in two, is acknowledged and written once."""
     intent = ThingMade(name="once")
     assert bench([intent, intent]) == []
     assert bench([intent]) == []
@@ -49,8 +49,8 @@ def test_a_repeated_intent_takes_effect_once(bench: Bench) -> None:
         ("[" * 100_000, "not-json"),
     ],
 )
-def test_what_is_no_envelope_goes_to_the_dead_letters_alone(bench: Bench, body: str, reason: str) -> None:
-    """A text that is no envelope is set aside in the same invocation, as it came, and its neighbours land."""
+def test_a_text_that_is_no_envelope_is_dead_lettered_alone(bench: Bench, body: str, reason: str) -> None:
+    """A text that is no envelope is dead-lettered unchanged, and its neighbours are written in that invocation."""
     assert bench([ThingMade(name="before"), body, ThingMade(name="after")]) == []
     assert bench.names == ["after", "before"]
     (letter,) = bench.letters
@@ -59,7 +59,7 @@ def test_what_is_no_envelope_goes_to_the_dead_letters_alone(bench: Bench, body: 
 
 
 def _broken(**fields: Any) -> str:
-    envelope = json.loads(seal(ThingMade(name="bad"), id=new_id(), source="/test"))
+    envelope = json.loads(encode_envelope(ThingMade(name="bad"), id=new_id(), source="/test"))
     envelope["data"] |= fields
     return json.dumps(envelope)
 
@@ -75,7 +75,7 @@ def _broken(**fields: Any) -> str:
     ],
 )
 def test_invalid_data_is_named_by_field_and_never_by_value(bench: Bench, fields: Any, detail: str) -> None:
-    """Invalid data is set aside with the field that is wrong, and entered in the ledger as dead."""
+    """Invalid data is dead-lettered with the name of the wrong field, and is dead in the ledger."""
     body = _broken(**fields)
     assert bench([body, ThingMade(name="good")]) == []
     assert bench.names == ["good"]
@@ -85,7 +85,7 @@ def test_invalid_data_is_named_by_field_and_never_by_value(bench: Bench, fields:
 
 
 def test_a_violated_constraint_spares_its_neighbours(bench: Bench) -> None:
-    """Among many good rows the few that Postgres refuses are found, set aside and entered as dead."""
+    """The few rows among many that Postgres refuses are found, dead-lettered and entered as dead."""
     taken = ThingMade(name="taken")
     bench([taken])
     good = [ThingMade(name=f"good {n}") for n in range(200)]
@@ -102,8 +102,8 @@ def test_a_violated_constraint_spares_its_neighbours(bench: Bench) -> None:
     assert dead == {intent.intent_id for intent in [*bad, huge]}
 
 
-def test_a_dead_letter_says_why_and_holds_the_message_as_it_came(bench: Bench) -> None:
-    """The sender's body and attributes are kept; the reason is beside them, in text and as JSON."""
+def test_a_dead_letter_is_the_original_message_with_its_fault(bench: Bench) -> None:
+    """The sender's body and attributes are kept, and the fault is added as text and as JSON."""
     message = received(_broken(size="x"))
     attributes = {"type": Attribute("thing.made"), "raw": Attribute(b"\x00\x01", "Binary")}
     message = type(message)(**{**{n: getattr(message, n) for n in message.__slots__}, "attributes": attributes})
@@ -115,18 +115,18 @@ def test_a_dead_letter_says_why_and_holds_the_message_as_it_came(bench: Bench) -
 
 
 def test_a_dead_letter_is_logged_with_its_trace(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """The log line leads to the request that emitted the intent; what is no trace is not logged."""
+    """The log line has the trace of the request that emitted the intent; an invalid traceparent is not logged."""
     trace = f"00-{'a' * 32}-{'b' * 16}-01"
     bench([ThingMade(name="taken")])
     for given in (trace, "4111 1111 1111 1111"):
-        body = json.loads(seal(ThingMade(name="taken"), id=new_id(), source="/test"))
+        body = json.loads(encode_envelope(ThingMade(name="taken"), id=new_id(), source="/test"))
         bench([json.dumps(body | {"traceparent": given})])
     logged = [record for record in caplog.records if getattr(record, "action", "") == "dead_letter"]
     assert [getattr(record, "traceparent", "") for record in logged] == [trace, None]
 
 
 def test_ten_attributes_of_the_sender_are_all_kept(bench: Bench) -> None:
-    """A message that has no room for the reason is set aside all the same, with nothing of it lost."""
+    """A message without room for the fault is dead-lettered too, and loses nothing."""
     message = received("nonsense")
     attributes = {f"a{n}": Attribute(str(n)) for n in range(ATTRIBUTE_LIMIT)}
     message = type(message)(**{**{n: getattr(message, n) for n in message.__slots__}, "attributes": attributes})
@@ -135,7 +135,7 @@ def test_ten_attributes_of_the_sender_are_all_kept(bench: Bench) -> None:
 
 
 def test_an_unreachable_dead_letter_queue_loses_nothing(bench: Bench) -> None:
-    """What cannot be set aside goes back to the queue, and its neighbours stay committed."""
+    """A message that cannot be dead-lettered goes back to the queue, and its neighbours stay committed."""
     event = sqs_event([ThingMade(name="good"), "nonsense"])
     bench.dead_letters.refuse("ServiceUnavailable", calls=None)
     assert bench.failed(event) == [event["Records"][1]["messageId"]]
@@ -143,7 +143,7 @@ def test_an_unreachable_dead_letter_queue_loses_nothing(bench: Bench) -> None:
 
 
 def test_an_unknown_kind_waits_a_few_times_for_its_deployment(bench: Bench) -> None:
-    """A kind that the consumer does not know is handed back, and lands once the consumer knows it."""
+    """An intent of an unknown kind is handed back, and is written once the consumer knows the kind."""
     intent = LaterKind(x=1)
     event = sqs_event([intent, ThingMade(name="good")], receive_count=99)
     assert bench.failed(event) == [event["Records"][0]["messageId"]]
@@ -158,22 +158,22 @@ def test_an_unknown_kind_waits_a_few_times_for_its_deployment(bench: Bench) -> N
 
 
 def test_an_unknown_kind_that_is_there_twice_waits_twice(bench: Bench) -> None:
-    """A message of an unknown kind that is in the batch twice is not given up for that."""
+    """A message of an unknown kind that is in the batch twice is handed back twice, and not dead-lettered."""
     intent = LaterKind(x=1)
     assert len(bench([intent, intent])) == 2
     assert bench.dead_letters.messages == []
 
 
-def test_an_unknown_kind_is_given_up_in_the_end(bench: Bench) -> None:
-    """After a few attempts an unknown kind is set aside with that reason."""
+def test_an_unknown_kind_is_dead_lettered_in_the_end(bench: Bench) -> None:
+    """After the last attempt an unknown kind is dead-lettered with that reason."""
     intent = LaterKind(x=1)
-    assert [len(bench([intent])) for _ in range(PATIENCE)] == [1] * (PATIENCE - 1) + [0]
+    assert [len(bench([intent])) for _ in range(MAX_ATTEMPTS)] == [1] * (MAX_ATTEMPTS - 1) + [0]
     assert [letter.reason for letter in bench.letters] == ["unknown-kind"]
     assert bench.outcomes == {intent.intent_id: "dead"}
 
 
 def test_a_child_waits_for_its_parent(bench: Bench) -> None:
-    """A row whose parent is not there yet is handed back, and lands after its parent did."""
+    """A row whose parent is missing is handed back, and is written after its parent."""
     child = ThingMade(name="child", parent="parent")
     event = sqs_event([child])
     assert bench.failed(event) == [event["Records"][0]["messageId"]]
@@ -183,8 +183,8 @@ def test_a_child_waits_for_its_parent(bench: Bench) -> None:
     assert bench.names == ["child"]
 
 
-def test_a_replayed_dead_letter_that_lands_turns_applied(bench: Bench) -> None:
-    """An intent that was dead lands when what stood in its way is gone."""
+def test_a_replayed_dead_letter_that_is_written_becomes_applied(bench: Bench) -> None:
+    """A dead intent is applied once its fault is repaired."""
     intent = ThingMade(name="taken")
     bench([ThingMade(name="taken")])
     bench([intent])
@@ -196,18 +196,18 @@ def test_a_replayed_dead_letter_that_lands_turns_applied(bench: Bench) -> None:
     assert bench.names == ["taken"]
 
 
-def test_a_dead_twin_does_not_bury_what_has_landed(bench: Bench) -> None:
-    """A bad message under the id of an applied intent changes nothing of that intent's outcome."""
+def test_a_dead_intent_does_not_change_an_applied_one_of_the_same_id(bench: Bench) -> None:
+    """A bad message with the id of an applied intent does not change that intent's outcome."""
     intent = ThingMade(name="good")
     bench([intent])
-    twin = json.loads(_broken(size="x")) | {"id": str(intent.intent_id)}
-    assert bench([json.dumps(twin)]) == []
+    same_id = json.loads(_broken(size="x")) | {"id": str(intent.intent_id)}
+    assert bench([json.dumps(same_id)]) == []
     assert bench.outcomes == {intent.intent_id: "applied"}
     assert len(bench.letters) == 1
 
 
 def test_a_deferred_constraint_is_isolated_too(bench: Bench) -> None:
-    """What only COMMIT would refuse is found before it, and its neighbours land."""
+    """A row that only COMMIT would refuse is found before it, and its neighbours are written."""
     with bench.engine.begin() as connection:
         connection.execute(text("ALTER TABLE things ADD UNIQUE (size) DEFERRABLE INITIALLY DEFERRED"))
     bench([ThingMade(name="first", size=1)])
@@ -217,7 +217,7 @@ def test_a_deferred_constraint_is_isolated_too(bench: Bench) -> None:
 
 
 def test_a_missing_table_is_no_fault_of_the_data(bench: Bench) -> None:
-    """Where code and schema disagree all of the kind goes back, and only what is no envelope is set aside."""
+    """If code and schema disagree, all of the kind goes back, and only the text that is no envelope is dead."""
     with bench.engine.begin() as connection:
         connection.execute(text("ALTER TABLE things RENAME TO elsewhere"))
     assert len(bench([ThingMade(name="a"), "nonsense", ThingMade(name="b")])) == 2
@@ -225,8 +225,8 @@ def test_a_missing_table_is_no_fault_of_the_data(bench: Bench) -> None:
     assert {*bench.outcomes.values()} == {"pending"}
 
 
-def test_a_permission_that_is_missing_is_no_fault_of_the_data(bench: Bench) -> None:
-    """Where the role may not write everything goes back."""
+def test_a_missing_permission_is_no_fault_of_the_data(bench: Bench) -> None:
+    """If the role has no permission to write, everything goes back."""
     role = f"reader_{uuid4().hex}"
     with bench.engine.begin() as connection:
         connection.execute(text(f"CREATE ROLE {role}; GRANT USAGE ON SCHEMA penstock TO {role}"))
@@ -242,8 +242,8 @@ def test_a_permission_that_is_missing_is_no_fault_of_the_data(bench: Bench) -> N
             connection.execute(text(f"SET ROLE NONE; DROP OWNED BY {role}; DROP ROLE {role}"))
 
 
-def test_a_dead_letters_log_line_tells_its_cause(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever reads the log finds the intent, and the fingerprint that equal causes share."""
+def test_the_log_line_of_a_dead_letter_has_its_cause(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """The log line has the id and the kind of the intent, and the fingerprint that equal causes share."""
     bad = ThingMade(name="bad", size=2**40)
     assert bench([bad]) == []
     (letter,) = bench.letters
@@ -254,12 +254,12 @@ def test_a_dead_letters_log_line_tells_its_cause(bench: Bench, caplog: pytest.Lo
 
 
 def test_no_value_reaches_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever goes wrong with an intent, what it says is in no log line and in no reason."""
+    """Whatever goes wrong with an intent, no value of it is in a log line or in a dead letter."""
     secret = "hunter2"
     caplog.set_level("DEBUG")
     bench([ThingMade(name=secret)])
     bad = [ThingMade(name=secret), ThingMade(name="x", parent=secret), ThingMade(name=secret, size=2**40)]
-    for _ in range(PATIENCE):
+    for _ in range(MAX_ATTEMPTS):
         bench([bad[1]])
     bench([bad[0], bad[2], _broken(size=secret), secret])
     with bench.engine.begin() as connection:
@@ -271,7 +271,7 @@ def test_no_value_reaches_the_log(bench: Bench, caplog: pytest.LogCaptureFixture
 
 
 def test_an_event_that_is_not_of_sqs_is_refused(bench: Bench) -> None:
-    """Whatever is not an SQS event raises before anything is done."""
+    """An event that is not an SQS event raises before anything is done."""
     events: list[dict[str, Any]] = [{}, {"Records": [{"Sns": {}}]}]
     for event in events:
         with pytest.raises(ValueError, match="not an SQS event"):
@@ -283,10 +283,10 @@ def test_an_empty_event_is_fine(bench: Bench) -> None:
     assert bench([]) == []
 
 
-def test_what_goes_back_comes_later(bench: Bench) -> None:
-    """An item that is handed back has its visibility set, so that it does not come back at once."""
+def test_a_handed_back_message_comes_later(bench: Bench) -> None:
+    """A message that is handed back gets a visibility timeout, so that it is not delivered again at once."""
     late = LaterKind(x=1)
-    bench.queue.send([Outgoing(seal(late, id=late.intent_id, source="/test"))])
+    bench.queue.send([Outgoing(encode_envelope(late, id=late.intent_id, source="/test"))])
     assert len(bench(bench.queue.receive(10, visibility_seconds=300))) == 1
     assert bench.queue.receive(10) == []
     bench.queue.clock.advance(16)

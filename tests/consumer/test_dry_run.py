@@ -1,4 +1,4 @@
-"""The trial: it tells what the drain would do, and leaves the database as it was."""
+"""The dry run: it returns what the drain would do, and leaves the database unchanged."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +15,10 @@ from sqlalchemy import Column, Connection, Engine, ForeignKey, Integer, MetaData
 from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Drain, Fault
 from penstock.consumer.dry_run import DryRunOutcome, DryRunResult, dry_run
-from penstock.consumer.modes.ledger_claims import PATIENCE
-from penstock.consumer.pipeline.unit_of_work import Work
+from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
+from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 from penstock.database import make_engine
-from penstock.intents import new_id, seal
+from penstock.intents import encode_envelope, new_id
 from penstock.testing import MemoryQueue, sqs_event
 from tests.support.consumers import clean, deliver, every_mode
 from tests.support.cuts import BATCHES, BEFORE, Cut
@@ -29,11 +29,11 @@ SECONDS = 20.0
 
 
 def sealed(intent: WriteIntent, id_: UUID | None = None) -> str:
-    return seal(intent, id=id_ or intent.intent_id, source="/test")
+    return encode_envelope(intent, id=id_ or intent.intent_id, source="/test")
 
 
 def dump(engine: Engine) -> dict[str, list[str]]:
-    """All rows of all tables, as text."""
+    """Return all rows of all tables, as text."""
     with engine.connect() as connection:
         names = connection.scalars(
             text("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid >= 16384 ORDER BY 1")
@@ -41,8 +41,8 @@ def dump(engine: Engine) -> dict[str, list[str]]:
         return {name: sorted(connection.scalars(text(f"SELECT t::text FROM {name} t"))) for name in names}
 
 
-def words(verdicts: Sequence[DryRunResult]) -> list[str]:
-    return [str(verdict.would) for verdict in verdicts]
+def words(results: Sequence[DryRunResult]) -> list[str]:
+    return [str(result.outcome) for result in results]
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def bench(engine: Engine) -> Bench:
     return Bench(engine)
 
 
-def test_a_trial_tells_each_fate(bench: Bench) -> None:
-    """Each envelope's verdict is what the drain would make of it, with the fault where it is at fault."""
+def test_a_dry_run_returns_each_result(bench: Bench) -> None:
+    """The result of each envelope is what the drain would do with it, with its fault if it has one."""
     once, taken = ThingMade(name="once"), ThingMade(name="taken")
     assert bench([once, taken]) == []
     bad = ThingMade(name="taken")
@@ -60,15 +60,15 @@ def test_a_trial_tells_each_fate(bench: Bench) -> None:
     bodies = [sealed(once), sealed(ThingMade(name="new")), sealed(bad), json.dumps(broken), "no json"]
     bodies += [sealed(LaterKind(x=1)), sealed(ThingMade(name="x", parent="none")), json.dumps(without)]
     before = dump(bench.engine)
-    verdicts = dry_run(bench.drain, bench.engine, bodies, seconds=SECONDS)
-    assert words(verdicts) == ["duplicate", "applied", "dead", "dead", "dead", "waits", "waits", "dead"]
-    assert (verdicts[0].id, verdicts[0].kind, verdicts[0].fault) == (once.intent_id, "thing.made", None)
-    assert (verdicts[4].id, verdicts[4].kind) == (None, None)
-    fault = verdicts[2].fault
+    results = dry_run(bench.drain, bench.engine, bodies, seconds=SECONDS)
+    assert words(results) == ["duplicate", "applied", "dead", "dead", "dead", "waits", "waits", "dead"]
+    assert (results[0].id, results[0].kind, results[0].fault) == (once.intent_id, "thing.made", None)
+    assert (results[4].id, results[4].kind) == (None, None)
+    fault = results[2].fault
     assert fault is not None
     cause = fault.cause
     assert (cause.sqlstate, cause.constraint, cause.table) == ("23505", "things_name_key", "things")
-    assert [str(v.fault) for v in verdicts[3:6]] == [
+    assert [str(v.fault) for v in results[3:6]] == [
         "invalid-data: data.name string_type",
         "not-json",
         "unknown-kind",
@@ -76,8 +76,8 @@ def test_a_trial_tells_each_fate(bench: Bench) -> None:
     assert dump(bench.engine) == before
 
 
-def test_a_trial_of_a_dead_intent_tells_what_a_replay_would_do(bench: Bench) -> None:
-    """What is dead in the ledger can be claimed anew: the verdict is today's, not that of when it died."""
+def test_a_dry_run_of_a_dead_intent_returns_what_a_replay_would_do(bench: Bench) -> None:
+    """A dead intent can be claimed again: the result is what the drain would do now."""
     bench([ThingMade(name="taken")])
     dead = ThingMade(name="taken")
     bench([dead])
@@ -90,76 +90,76 @@ def test_a_trial_of_a_dead_intent_tells_what_a_replay_would_do(bench: Bench) -> 
     assert dump(bench.engine) == before
 
 
-def test_a_trial_uses_up_no_patience(bench: Bench) -> None:
-    """An orphan waits in every trial, however many there are, and is still tried by the drain as often as ever."""
+def test_a_dry_run_uses_up_no_attempts(bench: Bench) -> None:
+    """An orphan waits in every dry run, and the drain still makes all of its attempts."""
     orphan = ThingMade(name="x", parent="none")
-    for _ in range(PATIENCE + 1):
+    for _ in range(MAX_ATTEMPTS + 1):
         assert words(dry_run(bench.drain, bench.engine, [sealed(orphan)], seconds=SECONDS)) == ["waits"]
-    for _ in range(PATIENCE - 1):
+    for _ in range(MAX_ATTEMPTS - 1):
         assert len(bench([orphan])) == 1
     assert words(dry_run(bench.drain, bench.engine, [sealed(orphan)], seconds=SECONDS)) == ["dead"]
 
 
-def test_copies_share_a_fate(bench: Bench) -> None:
-    """Of two envelopes with one id the second is a duplicate if the first lands, and at fault if that is.
+def test_copies_share_a_result(bench: Bench) -> None:
+    """The second of two equal envelopes is a duplicate if the first is written, and at fault if the first is.
 
-    One that says something else is at fault beside one that lands, and waits behind one that does not.
+    With another payload it is at fault if the first is written, and waits if the first is not.
     """
     bench([ThingMade(name="taken")])
     good, bad = new_id(), new_id()
     bodies = [sealed(ThingMade(name=name), id_) for id_ in (good, bad) for name in ("new", "new", "else")]
     bodies[3:5] = [sealed(ThingMade(name="taken"), bad)] * 2
-    verdicts = dry_run(bench.drain, bench.engine, bodies, seconds=SECONDS)
-    assert words(verdicts) == ["applied", "duplicate", "dead", "dead", "dead", "waits"]
-    reasons = [verdict.fault and verdict.fault.cause.reason for verdict in verdicts]
+    results = dry_run(bench.drain, bench.engine, bodies, seconds=SECONDS)
+    assert words(results) == ["applied", "duplicate", "dead", "dead", "dead", "waits"]
+    reasons = [result.fault and result.fault.cause.reason for result in results]
     assert reasons == [None, None, "id-reused", "UniqueViolation", "UniqueViolation", None]
 
 
-def test_a_trial_of_every_mode_agrees_with_the_drain(engine: Engine) -> None:
-    """In every write mode the verdict is the outcome that the drain then enters, stale ones included."""
+def test_a_dry_run_of_every_mode_agrees_with_the_drain(engine: Engine) -> None:
+    """In every write mode the result is the outcome that the drain then enters, also for stale intents."""
     drain, _ = every_mode(engine)
     clean(engine)
     assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
     before = dump(engine)
     records = sqs_event(BATCHES["one bad"])["Records"]
-    verdicts = dry_run(drain, engine, [record["body"] for record in records], seconds=SECONDS)
+    results = dry_run(drain, engine, [record["body"] for record in records], seconds=SECONDS)
     assert dump(engine) == before
     assert deliver(drain, records) == []
     settled = outcomes(engine)
-    assert {"applied", "stale", "dead", "duplicate"} == set(words(verdicts))
-    assert all(v.id and v.would in {settled[v.id], DryRunOutcome.DUPLICATE} for v in verdicts)
+    assert {"applied", "stale", "dead", "duplicate"} == set(words(results))
+    assert all(v.id and v.outcome in {settled[v.id], DryRunOutcome.DUPLICATE} for v in results)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["a", "b", "c"])), min_size=1, max_size=12))
-def test_a_trial_agrees_with_the_drain(bench: Bench, things: list[tuple[int, str]]) -> None:
-    """Whatever comes twice or clashes, what a trial says lands is what then has landed, and nothing else."""
+def test_a_dry_run_agrees_with_the_drain(bench: Bench, things: list[tuple[int, str]]) -> None:
+    """With any repetitions and conflicts, the drain applies exactly the intents that the dry run says it would."""
     with bench.engine.begin() as connection:
         connection.execute(text("TRUNCATE things, penstock.ledger"))
     ids = [new_id() for _ in range(6)]
     bodies = [sealed(ThingMade(name=name), ids[number]) for number, name in things]
-    verdicts = dry_run(bench.drain, bench.engine, bodies, seconds=SECONDS)
+    results = dry_run(bench.drain, bench.engine, bodies, seconds=SECONDS)
     assert bench.outcomes == {}
     bench(bodies)
     landed = {id_ for id_, outcome in bench.outcomes.items() if outcome == "applied"}
-    assert {verdict.id for verdict in verdicts if verdict.would is DryRunOutcome.APPLIED} == landed
+    assert {result.id for result in results if result.outcome is DryRunOutcome.APPLIED} == landed
 
 
-def test_a_trial_that_is_cut_off_leaves_nothing(engine: Engine) -> None:
-    """Whichever statement the connection is cut at, the database is as it was, and nothing false is told."""
+def test_a_dry_run_that_is_cut_off_leaves_nothing(engine: Engine) -> None:
+    """At whichever statement the connection is cut, the database is unchanged and no result is wrong."""
     drain, _ = every_mode(engine)
     clean(engine)
     assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
     bodies = [record["body"] for record in sqs_event(BATCHES["one bad"])["Records"]]
     before = dump(engine)
     cut = Cut(engine)
-    verdicts = words(dry_run(drain, engine, bodies, seconds=SECONDS))
+    results = words(dry_run(drain, engine, bodies, seconds=SECONDS))
     statements = list(cut.statements)
     assert "COMMIT" not in statements
     for number in range(len(statements)):
         cut.count_to(number, "before" if number % 2 else "after")
         with suppress(Fault):
-            assert words(dry_run(drain, engine, bodies, seconds=SECONDS)) == verdicts
+            assert words(dry_run(drain, engine, bodies, seconds=SECONDS)) == results
         assert cut.done
         cut.count_to(None, "")
         assert dump(engine) == before, statements[number]
@@ -173,7 +173,7 @@ STAFF = Table(
     Column("name", Text, primary_key=True),
     Column("boss", Text, ForeignKey("bosses.name", deferrable=True, initially="DEFERRED")),
 )
-COUNTED = Table("counted_trials", METADATA, Column("n", Integer), Column("intent_id", Uuid))
+COUNTED = Table("counted_dry_runs", METADATA, Column("n", Integer), Column("intent_id", Uuid))
 
 
 class Hired(WriteIntent, kind="hired"):
@@ -190,21 +190,21 @@ def _drain(engine: Engine, function: Callable[[Connection, Sequence[Any]], None]
 
 
 def test_deferred_constraints_are_checked(engine: Engine) -> None:
-    """What would be refused only at COMMIT is refused in a trial, and held against the row that it is about."""
+    """A row that only COMMIT would refuse is refused in a dry run, and only that row is at fault."""
     drain = _drain(engine, lambda _connection, _intents: None)
     with engine.begin() as connection:
         connection.execute(insert(BOSSES).values(name="known"))
     before = dump(engine)
     bodies = [sealed(Hired(name="a", boss="known")), sealed(Hired(name="b", boss="unknown"))]
-    verdicts = dry_run(drain, engine, bodies, seconds=SECONDS)
-    assert words(verdicts) == ["applied", "waits"]
-    assert verdicts[1].fault is not None
-    assert verdicts[1].fault.cause.constraint == "staff_boss_fkey"
+    results = dry_run(drain, engine, bodies, seconds=SECONDS)
+    assert words(results) == ["applied", "waits"]
+    assert results[1].fault is not None
+    assert results[1].fault.cause.constraint == "staff_boss_fkey"
     assert dump(engine) == before
 
 
-def test_what_a_deferred_constraint_allows_is_allowed(engine: Engine) -> None:
-    """A row that comes before what it refers to lands, as it does when the drain commits both."""
+def test_a_row_that_a_deferred_constraint_allows_is_allowed(engine: Engine) -> None:
+    """A row that is written before its parent is applied, as it is when the drain commits both."""
 
     def hire(connection: Connection, intents: Sequence[ThingMade]) -> None:
         for intent in intents:
@@ -230,8 +230,8 @@ def _insert(connection: Connection) -> None:
         lambda connection: connection.close(),
     ],
 )
-def test_a_function_cannot_commit_a_trial(engine: Engine, end: Callable[[Connection], None]) -> None:
-    """A function that commits, against the rules, does not get anything committed: Postgres refuses."""
+def test_a_function_cannot_commit_a_dry_run(engine: Engine, end: Callable[[Connection], None]) -> None:
+    """If a function commits, against the rules, Postgres refuses and nothing is committed."""
 
     def write(connection: Connection, _intents: Sequence[Any]) -> None:
         _insert(connection)
@@ -244,8 +244,8 @@ def test_a_function_cannot_commit_a_trial(engine: Engine, end: Callable[[Connect
     assert dump(engine) == before
 
 
-def test_a_drains_own_engine_will_do(database_url: str) -> None:
-    """An engine that prepares its statements serves for one trial after the other, and for the drain."""
+def test_the_engine_of_a_drain_can_be_used(database_url: str) -> None:
+    """An engine that prepares its statements works for several dry runs, and for the drain."""
     engine = make_engine(database_url, for_drain=True)
     bench = Bench(engine)
     body = sealed(ThingMade(name="a"))
@@ -256,8 +256,8 @@ def test_a_drains_own_engine_will_do(database_url: str) -> None:
     engine.dispose()
 
 
-def test_an_interrupted_trial_leaves_nothing(engine: Engine) -> None:
-    """Ctrl-C in the middle undoes all of it, and the engine can be used further."""
+def test_an_interrupted_dry_run_leaves_nothing(engine: Engine) -> None:
+    """Ctrl-C in the middle undoes everything, and the engine can still be used."""
 
     def interrupt(connection: Connection, _intents: Sequence[Any]) -> None:
         _insert(connection)
@@ -272,22 +272,22 @@ def test_an_interrupted_trial_leaves_nothing(engine: Engine) -> None:
 
 @pytest.fixture
 def locked(bench: Bench, database_url: str) -> Iterator[None]:
-    """Another transaction that keeps the table of things to itself."""
+    """Lock the table of things in another transaction."""
     with psycopg.connect(database_url) as connection:
         connection.execute("LOCK TABLE things")
         yield
 
 
 @pytest.mark.usefixtures("locked")
-def test_a_trial_gives_up_in_time(bench: Bench) -> None:
-    """Behind somebody's lock a trial ends within its time, and tells that nothing was found out."""
+def test_a_dry_run_gives_up_in_time(bench: Bench) -> None:
+    """A dry run that waits for a lock ends within its time, with a fault and no result."""
     with pytest.raises(Fault) as raised:
         dry_run(bench.drain, bench.engine, [sealed(ThingMade(name="a"))], seconds=1.5)
     assert raised.value.cause.reason in {"LockNotAvailable", "QueryCanceled", "DeadlineExceeded"}
 
 
-def test_a_frozen_trial_is_ended_by_postgres(bench: Bench, database_url: str) -> None:
-    """While a trial runs the server ends its session if it falls silent, so that no lock outlives its time."""
+def test_a_frozen_dry_run_is_ended_by_postgres(bench: Bench, database_url: str) -> None:
+    """The server ends the session of a dry run that falls silent, so that no lock outlives its time."""
     seen: list[str] = []
 
     def look(connection: Connection, _intents: Sequence[Any]) -> None:
@@ -302,25 +302,25 @@ def test_a_frozen_trial_is_ended_by_postgres(bench: Bench, database_url: str) ->
         assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "0"
 
 
-def test_a_trial_of_nothing_asks_nothing(bench: Bench) -> None:
-    """Without an envelope that can be read the database is not needed."""
+def test_a_dry_run_of_nothing_needs_no_database(bench: Bench) -> None:
+    """If no envelope can be decoded, the database is not used."""
     away = make_engine("postgresql://nobody@127.0.0.1:1/none")
     assert dry_run(bench.drain, away, [], seconds=SECONDS) == []
     assert words(dry_run(bench.drain, away, ["", "{}"], seconds=SECONDS)) == ["dead", "dead"]
 
 
-def test_a_database_that_is_away_is_told(bench: Bench) -> None:
-    """An unreachable database is no verdict on an envelope."""
+def test_an_unreachable_database_is_a_fault(bench: Bench) -> None:
+    """An unreachable database raises a fault, and is no result of an envelope."""
     away = make_engine("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(Fault):
         dry_run(bench.drain, away, [sealed(ThingMade(name="a"))], seconds=SECONDS)
 
 
-def test_what_there_is_no_time_for_is_unknown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Envelopes that were not tried have the verdict that nothing is known of them."""
+def test_an_envelope_without_time_is_unknown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Envelopes that there was no time to try have the result `unknown`."""
     seen: list[int] = []
-    monkeypatch.setattr(Work, "late", lambda _self: bool(seen))
+    monkeypatch.setattr(UnitOfWork, "out_of_time", lambda _self: bool(seen))
     drain = _drain(bench.engine, lambda _connection, intents: seen.append(len(intents)))
     bodies = [sealed(ThingMade(name=f"thing {n}")) for n in range(1001)]
-    verdicts = dry_run(drain, bench.engine, bodies, seconds=SECONDS)
-    assert words(verdicts) == ["applied"] * 1000 + ["unknown"]
+    results = dry_run(drain, bench.engine, bodies, seconds=SECONDS)
+    assert words(results) == ["applied"] * 1000 + ["unknown"]

@@ -1,4 +1,4 @@
-"""Outcomes, as the holder of a receipt sees them: GET /writes/{receipt}."""
+"""Outcomes, as the holder of a receipt reads them: GET /writes/{receipt}."""
 
 import importlib
 import json
@@ -29,7 +29,7 @@ Ask = Callable[..., tuple[int, dict[str, str], Any]]
 
 @pytest.fixture
 def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Asks for the outcome of an id or a receipt, as an HTTP API does; returns status, headers and body."""
+    """Request the outcome of an id or a receipt as an HTTP API does; return status, headers and body."""
 
     def ask(
         receipt: UUID | str,
@@ -70,13 +70,13 @@ def settle(engine: Engine, id_: UUID, outcome: str = "applied", *, table: Any = 
 
 
 def old_id(days: float) -> UUID:
-    """A version 7 id of some days ago."""
+    """Return a version 7 id of some days ago."""
     at = datetime.now(UTC) - timedelta(days=days)
     return UUID(int=int(at.timestamp() * 1000) << 80 | (new_id().int & (1 << 80) - 1))
 
 
-def test_an_intent_that_the_ledger_does_not_know_is_pending(engine: Engine, ask: Ask) -> None:
-    """Before it is settled a write is pending, which nobody may cache."""
+def test_an_intent_that_is_not_in_the_ledger_is_pending(engine: Engine, ask: Ask) -> None:
+    """An intent without an outcome is pending, and the answer must not be cached."""
     id_ = new_id()
     status, headers, body = ask(id_, engine)
     assert (status, body["status"], body["id"]) == (200, "pending", str(id_))
@@ -86,8 +86,8 @@ def test_an_intent_that_the_ledger_does_not_know_is_pending(engine: Engine, ask:
     assert body["links"]["self"] == f"/writes/{sign(id_, 'key')}"
 
 
-def test_what_was_handed_back_is_pending(engine: Engine, ask: Ask) -> None:
-    """A write that the drain has tried in vain and will try again is pending, and is known to have been stated."""
+def test_a_handed_back_intent_is_pending(engine: Engine, ask: Ask) -> None:
+    """An intent that the drain will try again is pending, and the answer has the time at which it was stated."""
     _, headers, body = ask(settle(engine, new_id(), "pending"), engine)
     assert (body["status"], body["stated_at"], headers["Cache-Control"]) == ("pending", STATED, "no-store")
     assert "settled_at" not in body
@@ -96,7 +96,7 @@ def test_what_was_handed_back_is_pending(engine: Engine, ask: Ask) -> None:
 @pytest.mark.parametrize("outcome", ["applied", "stale"])
 @pytest.mark.parametrize("table", [ledger, past])
 def test_a_final_outcome_may_be_cached(engine: Engine, ask: Ask, outcome: str, table: Any) -> None:
-    """What can no longer change is answered with its times, may be kept, and has an entity tag."""
+    """An outcome that can no longer change has its times and an entity tag, and may be cached."""
     status, headers, body = ask(settle(engine, new_id(), outcome, table=table), engine)
     assert (status, body["status"], body["stated_at"]) == (200, outcome, STATED)
     assert abs(datetime.fromisoformat(body["settled_at"]) - datetime.now(UTC)) < timedelta(hours=1)
@@ -107,7 +107,7 @@ def test_a_final_outcome_may_be_cached(engine: Engine, ask: Ask, outcome: str, t
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
-def test_who_has_it_already_gets_no_body(engine: Engine, ask: Ask, form: str) -> None:
+def test_a_client_that_has_it_gets_no_body(engine: Engine, ask: Ask, form: str) -> None:
     """If-None-Match with the entity tag is answered with 304 and the same headers."""
     id_ = settle(engine, new_id())
     _, before, _ = ask(id_, engine)
@@ -117,14 +117,14 @@ def test_who_has_it_already_gets_no_body(engine: Engine, ask: Ask, form: str) ->
     assert ask(id_, engine, if_none_match='"other"')[0] == 200
 
 
-def test_what_is_pending_is_never_what_one_has(engine: Engine, ask: Ask) -> None:
-    """Where nothing is final there is no entity tag, and If-None-Match says nothing."""
+def test_a_pending_outcome_has_no_entity_tag(engine: Engine, ask: Ask) -> None:
+    """A pending outcome has no entity tag, and If-None-Match has no effect."""
     status, headers, _ = ask(new_id(), engine, if_none_match="*")
     assert (status, "ETag" in headers) == (200, False)
 
 
-def test_a_dead_write_says_why(engine: Engine, ask: Ask) -> None:
-    """A dead write has a problem with the stable reason and the wrong fields, and nothing of the database's."""
+def test_a_dead_intent_has_its_reason(engine: Engine, ask: Ask) -> None:
+    """A dead intent has a problem with the stable reason and the wrong fields, without details of the database."""
     fault = {"reason": "invalid-data", "detail": "hunter2", "table": "hunter2", "fields": ["data.path missing"]}
     status, headers, body = ask(settle(engine, new_id(), "dead", fault=fault), engine)
     assert (status, body["status"], headers["Cache-Control"]) == (200, "dead", "no-store")
@@ -137,8 +137,8 @@ def test_a_dead_write_says_why(engine: Engine, ask: Ask) -> None:
     assert "hunter2" not in json.dumps(body)
 
 
-def test_a_reused_key_is_told(engine: Engine, ask: Ask) -> None:
-    """Where something else came under the same key, the first one's outcome says so, and is another entity."""
+def test_a_reused_key_is_reported(engine: Engine, ask: Ask) -> None:
+    """If another payload came under the same key, the outcome reports that, and its entity tag changes."""
     id_ = settle(engine, new_id())
     tag = ask(id_, engine)[1]["ETag"]
     with engine.begin() as connection:
@@ -149,7 +149,7 @@ def test_a_reused_key_is_told(engine: Engine, ask: Ask) -> None:
 
 
 def test_head_is_get_without_a_body(engine: Engine, ask: Ask) -> None:
-    """HEAD is answered with the status and the headers of GET, and no body."""
+    """HEAD gets the status and the headers of GET, and no body."""
     id_ = settle(engine, new_id())
     got, head = ask(id_, engine), ask(id_, engine, method="HEAD")
     assert (head[0], head[1], head[2]) == (got[0], got[1], "")
@@ -157,21 +157,21 @@ def test_head_is_get_without_a_body(engine: Engine, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("receipt", ["x", "A" * 43, str(sign(UUID(int=7), "another key"))])
-def test_a_forged_receipt_is_not_found_without_asking_the_database(ask: Ask, receipt: str) -> None:
-    """A forged receipt is answered with 404 though the database is nowhere to be reached."""
+def test_an_invalid_receipt_is_not_found_without_the_database(ask: Ask, receipt: str) -> None:
+    """An invalid receipt gets 404, even if the database cannot be reached."""
     status, _, problem = ask(receipt, make_engine(NOWHERE), prefer="wait=2")
     assert (status, problem["type"]) == (404, "urn:penstock:problem:not-found")
 
 
-def test_what_the_ledger_has_forgotten_is_gone(engine: Engine, ask: Ask) -> None:
-    """An id older than what the ledger keeps, and unknown to it, is answered with 410, at once."""
+def test_an_outcome_that_the_ledger_no_longer_has_is_gone(engine: Engine, ask: Ask) -> None:
+    """An id that is older than what the ledger keeps, and is not in it, gets 410 at once."""
     status, headers, problem = ask(old_id(KEPT_DAYS + 1), engine, prefer="wait=2")
     assert (status, problem["type"]) == (410, "urn:penstock:problem:gone")
     assert headers["Cache-Control"] == "no-store"
 
 
-def test_what_the_ledger_still_knows_is_not_gone(engine: Engine, ask: Ask) -> None:
-    """However old an id is: what the ledger knows is answered, and what a message may still hold is pending."""
+def test_an_outcome_that_the_ledger_still_has_is_not_gone(engine: Engine, ask: Ask) -> None:
+    """An id of any age gets the outcome in the ledger, and is pending if a message may still have it."""
     assert ask(settle(engine, old_id(KEPT_DAYS + 1), table=past), engine)[2]["status"] == "applied"
     assert ask(settle(engine, old_id(KEPT_DAYS + 1), "pending"), engine)[2]["status"] == "pending"
     assert ask(old_id(KEPT_DAYS - 1), engine)[2]["status"] == "pending"
@@ -180,13 +180,13 @@ def test_what_the_ledger_still_knows_is_not_gone(engine: Engine, ask: Ask) -> No
 
 
 def test_a_derived_id_is_never_gone(engine: Engine, ask: Ask) -> None:
-    """An id derived from a key holds no time: unknown, it is pending."""
+    """An id derived from a key has no time, so it is pending if the ledger does not have it."""
     id_ = derive_id(source="/shop", kind="k", tenant=None, key="k")
     assert ask(id_, engine)[2]["status"] == "pending"
 
 
-def test_who_would_wait_is_answered_as_soon_as_it_is_known(engine: Engine, ask: Ask) -> None:
-    """With `Prefer: wait` an outcome is answered once it is there, well before the time is over."""
+def test_a_waiting_request_is_answered_as_soon_as_the_outcome_is_known(engine: Engine, ask: Ask) -> None:
+    """With `Prefer: wait` the outcome is returned once it is known, well before the time is over."""
     id_ = new_id()
     landing = threading.Timer(0.3, settle, [engine, id_])
     landing.start()
@@ -219,7 +219,7 @@ def test_who_would_wait_is_answered_as_soon_as_it_is_known(engine: Engine, ask: 
 def test_the_wait_is_bounded(
     engine: Engine, ask: Ask, prefer: str, bounds: tuple[int, float], waited: int | None
 ) -> None:
-    """No one waits longer than asked, set, or left to the function; the header says for how long, or nothing."""
+    """The wait is at most what is requested, allowed, and left of the invocation; the header has its length."""
     started = time.monotonic()
     limit, seconds = bounds
     settings = Settings(receipt_key="key", wait_limit=limit)
@@ -230,8 +230,8 @@ def test_the_wait_is_bounded(
     assert (waited or 0) <= took < (waited or 0) + 1
 
 
-def test_the_ledger_is_asked_gently(engine: Engine) -> None:
-    """Whoever waits for two seconds asks the ledger a handful of times."""
+def test_the_ledger_is_polled_slowly(engine: Engine) -> None:
+    """A wait of two seconds reads the ledger only a few times."""
     asked: list[str] = []
 
     @event.listens_for(engine, "before_cursor_execute")
@@ -243,17 +243,17 @@ def test_the_ledger_is_asked_gently(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["applied", "stale", "dead"])
-def test_nobody_waits_for_what_is_known(
+def test_a_known_outcome_is_not_waited_for(
     engine: Engine, ask: Ask, monkeypatch: pytest.MonkeyPatch, outcome: str
 ) -> None:
-    """What is settled is answered at once, whatever time was granted."""
+    """A settled outcome is returned at once, however long the request may wait."""
     monkeypatch.setattr(time, "sleep", None)
     _, headers, body = ask(settle(engine, new_id(), outcome), engine, prefer="wait=2")
     assert (body["status"], headers["Preference-Applied"]) == (outcome, "wait=2")
 
 
-def test_a_database_that_is_away_is_no_outcome(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
-    """Where the ledger cannot be read the answer is 503: try again."""
+def test_an_unreachable_database_is_no_outcome(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    """If the ledger cannot be read, the answer is 503 with Retry-After."""
     status, headers, problem = ask(new_id(), make_engine(NOWHERE), prefer="wait=2")
     assert (status, problem["type"]) == (503, "urn:penstock:problem:outcome-unavailable")
     assert int(headers["Retry-After"]) > 0

@@ -1,4 +1,4 @@
-"""Records of operations: begun before anything is done, and ended however it ends."""
+"""Records of operations: inserted before an operation begins, and updated when it ends."""
 
 import logging
 from typing import Any
@@ -40,16 +40,16 @@ def end(one: Operation, error: BaseException | None) -> None:
     ],
 )
 def test_an_end_is_recorded(engine: Engine, error: BaseException | None, outcome: str) -> None:
-    """Done, failed or interrupted, with what was done so far; whatever was raised comes through."""
+    """The record says done, failed or interrupted, with the counts so far; an exception is raised again."""
     ended: list[BaseException | None] = [None]
     try:
-        with recorded(engine, "purge", "somebody", SELECTION) as one:
+        with recorded(engine, "purge", "alice", SELECTION) as one:
             begun = record_of(engine, one)
             end(one, error)
     except BaseException as raised:  # noqa: BLE001
         ended = [raised]
     assert ended == [error]
-    assert (begun.action, begun.actor, begun.selection) == ("purge", "somebody", SELECTION)
+    assert (begun.action, begun.actor, begun.selection) == ("purge", "alice", SELECTION)
     assert (begun.ended_at, begun.outcome, begun.counts) == (None, None, None)
     done = record_of(engine, one)
     assert (done.outcome, done.counts) == (outcome, {"deleted": 3})
@@ -57,23 +57,23 @@ def test_an_end_is_recorded(engine: Engine, error: BaseException | None, outcome
 
 
 def test_an_outcome_may_be_chosen(engine: Engine) -> None:
-    """An operation that ends by itself may have failed all the same."""
-    with recorded(engine, "replay", "somebody", {}) as one:
+    """The caller can set an operation to failed although nothing is raised."""
+    with recorded(engine, "replay", "alice", {}) as one:
         one.outcome = "failed"
     assert record_of(engine, one).outcome == "failed"
 
 
 def test_nothing_is_done_without_a_record() -> None:
-    """Where the record cannot be begun, the operation does not begin."""
+    """If the record cannot be inserted, the operation does not begin."""
     begun = False
-    with pytest.raises(SQLAlchemyError), recorded(make_engine(AWAY), "purge", "somebody", {}):
+    with pytest.raises(SQLAlchemyError), recorded(make_engine(AWAY), "purge", "alice", {}):
         begun = True
     assert not begun
 
 
-def test_what_is_done_is_done(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
-    """A database that goes away meanwhile fails nothing; a warning says that the end is not recorded."""
-    with recorded(engine, "purge", "somebody", {}) as one, engine.begin() as connection:
+def test_an_unrecorded_end_is_a_warning(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """If the database goes away meanwhile, nothing is raised; a warning says that the end is not recorded."""
+    with recorded(engine, "purge", "alice", {}) as one, engine.begin() as connection:
         connection.execute(text("ALTER TABLE penstock.operation RENAME TO operation_away"))
     (warning,) = [entry for entry in caplog.records if entry.levelno == logging.WARNING]
     assert str(one.id) in warning.getMessage()
@@ -84,15 +84,15 @@ def test_what_is_done_is_done(engine: Engine, caplog: pytest.LogCaptureFixture) 
 def test_the_log_has_no_selection(
     engine: Engine, caplog: pytest.LogCaptureFixture, *, with_database: bool
 ) -> None:
-    """Who did what, and how it ended, is in the log; what may quote an intent's values is not."""
+    """The log has the actor and the result, but not the selection, which may quote an intent's values."""
     with (
         caplog.at_level(logging.DEBUG),
-        recorded(engine if with_database else None, "purge", "somebody", SELECTION) as one,
+        recorded(engine if with_database else None, "purge", "alice", SELECTION) as one,
     ):
         one.counts = {"deleted": 3}
     (entry,) = [entry for entry in caplog.records if entry.name.startswith("penstock")]
     assert entry.__dict__["action"] == "dead_letters_purge"
-    assert (entry.__dict__["actor"], entry.__dict__["counts"]) == ("somebody", {"deleted": 3})
+    assert (entry.__dict__["actor"], entry.__dict__["counts"]) == ("alice", {"deleted": 3})
     assert "example.org" not in str([vars(entry) for entry in caplog.records])
 
 
@@ -106,8 +106,8 @@ def faults(engine: Engine, generation: str) -> dict[UUID, Any]:
         return {row.id: row.fault for row in rows}
 
 
-def test_the_purged_are_marked(engine: Engine) -> None:
-    """Those that are dead, in either generation, keep their fault and name the operation; no other is touched."""
+def test_purged_intents_are_marked(engine: Engine) -> None:
+    """Dead intents in either generation keep their fault and name the operation; others are unchanged."""
     ledger, one = Ledger(engine), uuid4()
     dead = [ledger.enter("dead"), ledger.enter("dead", generation="ledger_past")]
     others = [ledger.enter("dead"), ledger.enter("pending"), ledger.enter("applied")]
@@ -120,7 +120,7 @@ def test_the_purged_are_marked(engine: Engine) -> None:
 
 
 def test_marking_twice_marks_once(engine: Engine) -> None:
-    """A copy that is purged later names the later operation."""
+    """If a copy is purged later, the later operation is named."""
     ledger, operations = Ledger(engine), [uuid4(), uuid4()]
     id_ = ledger.enter("dead")
     for one in operations:
@@ -128,7 +128,7 @@ def test_marking_twice_marks_once(engine: Engine) -> None:
     assert faults(engine, "ledger")[id_]["purged"] == str(operations[1])
 
 
-def test_nobody_is_marked_by_no_ids(engine: Engine) -> None:
+def test_no_ids_mark_nothing(engine: Engine) -> None:
     """Without an id nothing is marked."""
     id_ = Ledger(engine).enter("dead")
     mark_purged(engine, [], uuid4())

@@ -18,13 +18,13 @@ def _threads() -> list[threading.Thread]:
 
 @pytest.fixture(autouse=True)
 def _idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have idle threads end soon, those of tests before this one first."""
-    monkeypatch.setattr(watchdog, "_IDLE_LOOKS", 1)
+    """Let idle threads end soon, and wait for the threads of earlier tests."""
+    monkeypatch.setattr(watchdog, "_MAX_IDLE_POLLS", 1)
     assert wait_until(lambda: not _threads(), 5)
 
 
 def test_a_transaction_that_takes_too_long_is_cut_off(engine: Engine) -> None:
-    """The limit holds, and the transaction after it is fine."""
+    """The limit holds, and the next transaction succeeds."""
     watched = Watchdog(engine)
     begun = time.monotonic()
     with pytest.raises(OperationalError), watched.transaction(0.3) as connection:
@@ -35,7 +35,7 @@ def test_a_transaction_that_takes_too_long_is_cut_off(engine: Engine) -> None:
 
 
 def test_the_thread_ends_when_there_is_nothing_to_watch(engine: Engine) -> None:
-    """No thread is left behind, and the next transaction is watched again."""
+    """No thread is left, and the next transaction is watched again."""
     watched = Watchdog(engine)
     for _ in range(2):
         before = len(_threads())
@@ -46,13 +46,13 @@ def test_the_thread_ends_when_there_is_nothing_to_watch(engine: Engine) -> None:
 
 
 def test_a_thread_that_has_died_is_replaced(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the thread ended, the next transaction has one."""
+    """If the thread has ended for any reason, the next transaction starts another."""
     watched = Watchdog(engine)
-    monkeypatch.setattr(watched, "_look", lambda: None)
+    monkeypatch.setattr(watched, "_poll", lambda: None)
     with watched.transaction(5) as connection:
         connection.execute(text("SELECT 1"))
     assert wait_until(lambda: not _threads(), 5)
     monkeypatch.undo()
-    monkeypatch.setattr(watchdog, "_IDLE_LOOKS", 1)
+    monkeypatch.setattr(watchdog, "_MAX_IDLE_POLLS", 1)
     with pytest.raises(OperationalError), watched.transaction(0.3) as connection:
         connection.execute(text("SELECT pg_sleep(20)"))

@@ -10,7 +10,7 @@ from typer.main import get_command
 from penstock.cli import app
 from penstock.cli.support import errors as failure
 from penstock.deadletters import Origin, ReplayOutcome
-from penstock.deadletters.replay.plan import EDIT_REFUSED, REPLAYED_TOO_OFTEN, UNGUARDED
+from penstock.deadletters.replay.plan import EDIT_REFUSED, NO_ROOM_FOR_MARKER, REPLAYED_TOO_OFTEN
 from penstock.deadletters.replay.replay import REPLAYED_ALREADY
 from penstock.testing import MemoryQueue
 from tests.support.dead_letters import letter
@@ -118,7 +118,7 @@ def test_the_words_of_the_page_are_the_programs() -> None:
     """Exit codes, words for outcomes and for causes are those of the program."""
     codes = {value for name, value in vars(failure).items() if name.isupper()}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", OPERATIONS, re.MULTILINE)} == codes | {0, 130}
-    words = [*ReplayOutcome, *Origin, REPLAYED_ALREADY, REPLAYED_TOO_OFTEN, UNGUARDED, EDIT_REFUSED]
+    words = [*ReplayOutcome, *Origin, REPLAYED_ALREADY, REPLAYED_TOO_OFTEN, NO_ROOM_FOR_MARKER, EDIT_REFUSED]
     assert [word for word in words if f"`{word}`" not in OPERATIONS] == []
 
 

@@ -1,4 +1,4 @@
-"""The session of docs/operations.md, on the deployed service: what breaks is found, mended and replayed."""
+"""The session of docs/operations.md on the deployed service: find, fix and replay dead letters."""
 
 import json
 import os
@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.timeout(300)]
 
 
 @contextmanager
-def broken(live: LocalState, path: str) -> Iterator[None]:
-    """Have the database refuse page views of a path."""
+def constraint_on(live: LocalState, path: str) -> Iterator[None]:
+    """Make the database refuse page views of one path while the block runs."""
     with psycopg.connect(live.database_url, autocommit=True) as connection:
         statement = f"ALTER TABLE page_views ADD CONSTRAINT no_pricing CHECK (path <> '{path}') NOT VALID"
         connection.execute(statement.encode())
@@ -34,8 +34,8 @@ def broken(live: LocalState, path: str) -> Iterator[None]:
             connection.execute("ALTER TABLE page_views DROP CONSTRAINT no_pricing")
 
 
-def test_a_night(live: LocalState, api: httpx.Client, tmp_path: Path) -> None:
-    """Counted by cause, tried out in vain, mended, tried out, a canary, the rest: every request has its row."""
+def test_session(live: LocalState, api: httpx.Client, tmp_path: Path) -> None:
+    """Stats, list, trial, canary and replay find, fix and replay dead letters, and every request has its row."""
     (tmp_path / "serverless.yml").write_text("service: shop\n")
     (tmp_path / state.FOLDER).mkdir()
     state.write(tmp_path / state.FOLDER, live)
@@ -54,21 +54,21 @@ def test_a_night(live: LocalState, api: httpx.Client, tmp_path: Path) -> None:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     path = f"/pricing-{uuid.uuid4()}"
-    meant = ("--where", f"data.path == '{path}'")
-    with broken(live, path):
+    selected = ("--where", f"data.path == '{path}'")
+    with constraint_on(live, path):
         ids = {api.post("/page-views", json=page_view(path=path)).json()["id"] for _ in range(6)}
-        assert eventually(lambda: sum(row["count"] for row in penstock("stats", *meant)) == 6)
-        (cause,) = penstock("stats", *meant)
+        assert eventually(lambda: sum(row["count"] for row in penstock("stats", *selected)) == 6)
+        (cause,) = penstock("stats", *selected)
         assert "no_pricing" in cause["detail"]
-        shown = penstock("list", *meant, "--fingerprint", cause["fingerprint"])
-        assert {row["id"] for row in shown} == ids
-        tried = penstock("replay", *meant, "--limit", "2", "--trial", code=1)
-        assert [row["would"] for row in tried] == ["dead", "dead"]
-        lost = penstock("replay", *meant, "--canary", "1", code=1)
-        assert [row["outcome"] for row in lost] == ["replayed"]
-        assert eventually(lambda: sum(row["count"] for row in penstock("stats", *meant)) == 6)
-    assert [row["would"] for row in penstock("replay", *meant, "--trial")] == ["applied"] * 6
-    done = penstock("replay", "--fingerprint", cause["fingerprint"], *meant, "--canary", "2")
+        listed = penstock("list", *selected, "--fingerprint", cause["fingerprint"])
+        assert {row["id"] for row in listed} == ids
+        trial = penstock("replay", *selected, "--limit", "2", "--trial", code=1)
+        assert [row["would"] for row in trial] == ["dead", "dead"]
+        failed = penstock("replay", *selected, "--canary", "1", code=1)
+        assert [row["outcome"] for row in failed] == ["replayed"]
+        assert eventually(lambda: sum(row["count"] for row in penstock("stats", *selected)) == 6)
+    assert [row["would"] for row in penstock("replay", *selected, "--trial")] == ["applied"] * 6
+    done = penstock("replay", "--fingerprint", cause["fingerprint"], *selected, "--canary", "2")
     assert {row["id"]: row["outcome"] for row in done} == dict.fromkeys(ids, "replayed")
     assert eventually(lambda: len(rows(live, path)) == 6)
-    assert penstock("stats", *meant, "--check") == []
+    assert penstock("stats", *selected, "--check") == []

@@ -1,4 +1,4 @@
-"""The contract over HTTP: whatever docs/http.md lists is provoked on the deployed stack, or held elsewhere."""
+"""The HTTP contract: everything that docs/http.md lists is tested on the deployed stack, or by another test."""
 
 import json
 import re
@@ -14,7 +14,7 @@ import pytest
 
 from penstock.intents import sign
 from penstock.local.state import LocalState
-from tests.support.deployed import eventually, page_view, receipt_key, told
+from tests.support.deployed import environment_of, eventually, page_view, receipt_key
 from tests.support.project import ROOT
 
 pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.timeout(300)]
@@ -25,39 +25,39 @@ BODY = 4_000_000
 NOWHERE = "arn:aws:secretsmanager:us-east-1:000000000000:secret:nowhere"
 LINES = "application/x-ndjson"
 
-HELD: set[str] = set()
-"""What of the page the tests of this file provoke."""
+TESTED: set[str] = set()
+"""The entries of the page that the tests of this file cover."""
 
 ELSEWHERE = {
-    "Idempotent-Replayed": "tests/producer/http/test_api.py::test_a_replay_is_told_by_who_knows",
-    # The local API Gateway has none of its limits, and no function of ours fails without an answer.
+    "Idempotent-Replayed": "tests/producer/http/test_api.py::test_only_the_service_can_mark_a_replay",
+    # The local API Gateway has no limits, and the functions never fail without an answer.
     "413 API Gateway": "AWS alone",
     "429 API Gateway": "AWS alone",
     "500 API Gateway": "AWS alone",
     "503 API Gateway": "AWS alone",
 }
-"""What of the page cannot be provoked here, with the test that holds it."""
+"""The entries of the page that cannot be tested here, with the test that covers them."""
 
 
-def holds(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Say which words of the page a test provokes."""
-    HELD.update(names)
+def covers(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Record which entries of the page a test covers."""
+    TESTED.update(names)
     return lambda test: test
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A request that is answered with a problem.
+    """A request that is answered with a problem document.
 
     Attributes:
-        problem: the stable end of its type.
-        status: the answer's.
-        path: where it goes; a GET if there is nothing to send.
-        body: what is sent, as JSON unless it is text.
-        headers: the request's.
-        function: whose settings are other ones meanwhile.
-        told: these settings.
-        retry: whether the caller is told when to try again.
+        problem: the last part of the problem's type.
+        status: the status of the answer.
+        path: the path of the request; without a body it is a GET.
+        body: the body, sent as JSON unless it is a string.
+        headers: the headers of the request.
+        function: the function whose settings are changed for the request.
+        settings: the changed settings.
+        retry: whether the answer has `Retry-After`.
     """
 
     problem: str
@@ -66,7 +66,7 @@ class Refused:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     function: str = ""
-    told: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
     retry: bool = False
 
 
@@ -121,11 +121,11 @@ REFUSED = [
 ]
 
 
-@holds(*(name for each in REFUSED for name in (each.problem, f"{each.status} function")))
+@covers(*(name for each in REFUSED for name in (each.problem, f"{each.status} function")))
 @pytest.mark.parametrize("refused", REFUSED, ids=lambda each: f"{each.problem}{each.path}")
 def test_a_refusal_is_a_problem(live: LocalState, api: httpx.Client, refused: Refused) -> None:
     """A request that is refused is answered with its status and problem document, which is never cached."""
-    with told(live, refused.function, **refused.told) if refused.told else nullcontext():
+    with environment_of(live, refused.function, **refused.settings) if refused.settings else nullcontext():
         answer = send(api, refused)
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (refused.status, PREFIX + refused.problem)
@@ -143,9 +143,9 @@ def send(api: httpx.Client, refused: Refused) -> httpx.Response:
     return api.post(refused.path, content=text, headers=headers)
 
 
-@holds("unknown-kind", "idempotency-key-reused", "207 function")
+@covers("unknown-kind", "idempotency-key-reused", "207 function")
 def test_an_item_has_its_own_problem(api: httpx.Client) -> None:
-    """In a batch that is kept in part, each item that is not says why."""
+    """In a partly accepted batch, each refused item has its own problem."""
     answer = api.post("/batches", json=[item(), item(type="nothing.known"), *reused()])
     assert (answer.status_code, answer.json()["kept"], answer.json()["refused"]) == (207, 2, 2)
     assert [each.get("problem", {}).get("type", "kept") for each in answer.json()["items"]] == [
@@ -156,9 +156,9 @@ def test_an_item_has_its_own_problem(api: httpx.Client) -> None:
     ]
 
 
-@holds("202 function", "Location", "Retry-After", "Content-Type", "Cache-Control")
-def test_a_kept_write(api: httpx.Client) -> None:
-    """A kept write says where and when to ask, and is not cached."""
+@covers("202 function", "Location", "Retry-After", "Content-Type", "Cache-Control")
+def test_an_acknowledged_write(api: httpx.Client) -> None:
+    """The answer to a write says where and when to ask for its outcome, and is not cached."""
     answer = api.post("/page-views", json=page_view())
     assert answer.status_code == 202
     assert answer.headers["Location"] == answer.json()["links"]["self"]
@@ -167,9 +167,9 @@ def test_a_kept_write(api: httpx.Client) -> None:
     assert answer.json()["status"] == "pending"
 
 
-@holds("Idempotency-Key")
-def test_a_key_that_comes_again(api: httpx.Client) -> None:
-    """The same key, quoted or bare, is the same write: the same answer; of another route it is another one."""
+@covers("Idempotency-Key")
+def test_a_repeated_key(api: httpx.Client) -> None:
+    """The same key, quoted or bare, is the same write and has the same answer. Another route is another write."""
     key, body = str(uuid.uuid4()), page_view()
     first, again = (api.post("/page-views", json=body, headers={"Idempotency-Key": k}) for k in (key, f'"{key}"'))
     other = api.post("/stock/A1/adjustments", json={"delta": 1}, headers={"Idempotency-Key": key})
@@ -178,9 +178,9 @@ def test_a_key_that_comes_again(api: httpx.Client) -> None:
     assert first.headers["Location"] == again.headers["Location"] != other.headers["Location"]
 
 
-@holds("Prefer", "Preference-Applied", "200 function", "pending")
-def test_a_preference_is_told_if_it_was_followed(live: LocalState, api: httpx.Client) -> None:
-    """To answer at once is what a write does, to wait is what a question does, and no longer than allowed."""
+@covers("Prefer", "Preference-Applied", "200 function", "pending")
+def test_an_applied_preference_is_in_the_answer(live: LocalState, api: httpx.Client) -> None:
+    """A write is answered at once. A question for an outcome waits, but not above the limit."""
     both = {"Prefer": "respond-async, wait=5"}
     assert api.post("/page-views", json=page_view(), headers=both).headers["Preference-Applied"] == "respond-async"
     alone = api.post("/page-views", json=page_view(), headers={"Prefer": "wait=5"})
@@ -193,9 +193,9 @@ def test_a_preference_is_told_if_it_was_followed(live: LocalState, api: httpx.Cl
     assert "Preference-Applied" not in api.get(place, headers={"Prefer": "wait=soon"}).headers
 
 
-@holds("ETag", "If-None-Match", "304 function", "applied")
-def test_what_is_settled_may_be_cached(api: httpx.Client) -> None:
-    """A final outcome has its times, an entity tag and a lifetime; who has it already gets no body."""
+@covers("ETag", "If-None-Match", "304 function", "applied")
+def test_a_final_outcome_may_be_cached(api: httpx.Client) -> None:
+    """A final outcome has its times, an entity tag and a lifetime. A client that has it gets 304 and no body."""
     answer = settled(api, "/page-views", page_view(), "applied")
     assert answer.headers["Cache-Control"] == "private, max-age=86400"
     assert {"stated_at", "settled_at"} <= answer.json().keys()
@@ -206,9 +206,9 @@ def test_what_is_settled_may_be_cached(api: httpx.Client) -> None:
     assert api.get(place, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-@holds("stale")
-def test_what_is_stale_changed_nothing(api: httpx.Client) -> None:
-    """A write that comes after a newer one of its row is stale."""
+@covers("stale")
+def test_an_older_write_is_stale(api: httpx.Client) -> None:
+    """A write that arrives after a newer one of the same row is stale."""
     path = f"/orders/{uuid.uuid4()}/status"
     for hour, status, outcome in (("12", "shipped", "applied"), ("11", "packed", "stale")):
         change = {"status": status, "changed_at": f"2026-11-20T{hour}:00:00Z"}
@@ -216,9 +216,9 @@ def test_what_is_stale_changed_nothing(api: httpx.Client) -> None:
         assert answer.headers["Cache-Control"] == "private, max-age=86400"
 
 
-@holds("dead")
-def test_what_is_dead_says_why(api: httpx.Client) -> None:
-    """A dead write has a problem with its reason, no value of the write, and is asked after anew each time."""
+@covers("dead")
+def test_a_dead_write_has_its_reason(api: httpx.Client) -> None:
+    """A dead write has a problem with its reason and no value of the write, and is not cached."""
     body = page_view(duration_ms=2_000_000_000)
     answer = settled(api, "/page-views", body, "dead")
     assert answer.json()["problem"]["type"] == f"{PREFIX}dead"
@@ -229,8 +229,8 @@ def test_what_is_dead_says_why(api: httpx.Client) -> None:
     assert "2000000000" not in answer.text
 
 
-def test_a_key_with_another_payload_is_told_of(api: httpx.Client) -> None:
-    """What came second under a key had no effect, and the first one's outcome says so."""
+def test_a_key_with_another_payload_is_reported(api: httpx.Client) -> None:
+    """The second payload of a key has no effect, and the outcome of the first says so."""
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     first, second = (api.post("/page-views", json=page_view(), headers=headers) for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"]
@@ -240,9 +240,9 @@ def test_a_key_with_another_payload_is_told_of(api: httpx.Client) -> None:
     assert (found["status"], found["problem"]["type"]) == ("applied", f"{PREFIX}idempotency-key-reused")
 
 
-@holds("gone", "410 function")
-def test_what_is_past_retention_is_gone(live: LocalState, api: httpx.Client) -> None:
-    """A receipt of a write from before what the ledger keeps is gone; one by key has no time, and is pending."""
+@covers("gone", "410 function")
+def test_a_write_past_retention_is_gone(live: LocalState, api: httpx.Client) -> None:
+    """The outcome of a write past retention is gone. An id derived from a key has no time, and is pending."""
     then = int((datetime.now(UTC) - timedelta(days=90)).timestamp() * 1000)
     old = uuid.UUID(int=then << 80 | 7 << 76 | 2 << 62 | uuid.uuid4().int & (1 << 62) - 1)
     answer = api.get(f"/writes/{sign(old, receipt_key(live))}")
@@ -252,12 +252,12 @@ def test_what_is_past_retention_is_gone(live: LocalState, api: httpx.Client) -> 
     assert api.get(f"/writes/{sign(derived, receipt_key(live))}").json()["status"] == "pending"
 
 
-@holds("outcome-unavailable", "503 function")
+@covers("outcome-unavailable", "503 function")
 def test_a_forged_receipt_never_reaches_the_database(live: LocalState, api: httpx.Client) -> None:
-    """While the database is away a true receipt is answered 503, and a forged one 404 as ever."""
+    """While the database is unavailable a valid receipt is answered 503, and a forged one still 404."""
     true = f"/writes/{sign(uuid.uuid4(), receipt_key(live))}"
     forged = true[:-4] + ("AAAA" if not true.endswith("AAAA") else "BBBB")
-    with told(live, "writes", PENSTOCK_DATABASE_URL="postgresql://127.0.0.1:1/nothing"):
+    with environment_of(live, "writes", PENSTOCK_DATABASE_URL="postgresql://127.0.0.1:1/nothing"):
         answers = [api.get(place) for place in (true, forged)]
     assert [(each.status_code, each.json()["type"]) for each in answers] == [
         (503, f"{PREFIX}outcome-unavailable"),
@@ -266,9 +266,9 @@ def test_a_forged_receipt_never_reaches_the_database(live: LocalState, api: http
     assert int(answers[0].headers["Retry-After"]) > 0
 
 
-@holds("Authorization", "401 API Gateway", "403 API Gateway")
-def test_nobody_gets_in_without_a_token(live: LocalState) -> None:
-    """Without a token API Gateway answers 401, with a wrong one it refuses; neither is a problem document."""
+@covers("Authorization", "401 API Gateway", "403 API Gateway")
+def test_a_request_without_a_token_is_refused(live: LocalState) -> None:
+    """Without a token API Gateway answers 401, with a wrong one 403. Neither answer is a problem document."""
     bare = {"Host": live.api_headers["Host"]}
     with httpx.Client(base_url=live.api_url, headers=bare, timeout=30, trust_env=False) as client:
         answers = [client.post("/batches", json=[], headers=more) for more in ({}, {"Authorization": "Bearer x"})]
@@ -276,27 +276,27 @@ def test_nobody_gets_in_without_a_token(live: LocalState) -> None:
     assert all(each.json().keys() == {"message"} for each in answers)
 
 
-@holds("404 API Gateway")
+@covers("404 API Gateway")
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/nowhere"), ("DELETE", "/page-views"), ("GET", "/writes/"), ("GET", "/writes/a/b")],
 )
-def test_what_has_no_route_is_not_found(api: httpx.Client, method: str, path: str) -> None:
-    """What no route is for, a wrong method too, API Gateway answers by itself; no function is called."""
+def test_a_request_without_a_route_is_not_found(api: httpx.Client, method: str, path: str) -> None:
+    """API Gateway itself answers a request without a route, or with a wrong method. No function is called."""
     answer = api.request(method, path)
     assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
 
 
 def test_no_page_of_another_origin_may_call(api: httpx.Client) -> None:
-    """Unless the service says which, no origin is allowed: neither asked beforehand nor in an answer."""
+    """Unless the service lists origins, none is allowed: neither in a preflight nor in an answer."""
     origin = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
     asked, answered = api.options("/page-views", headers=origin), api.post("/page-views", json={}, headers=origin)
     for answer in (asked, answered):
         assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
-def test_a_tenant_is_who_the_token_names(api: httpx.Client) -> None:
-    """No header and no parameter makes a caller another tenant: keys stay those of the verified token's."""
+def test_the_token_names_the_tenant(api: httpx.Client) -> None:
+    """No header and no parameter changes the caller's tenant: keys belong to the verified token's tenant."""
     key, body = str(uuid.uuid4()), page_view()
     claims = {"tenant": "b", "X-Tenant": "b", "PENSTOCK_TENANT_CLAIM": "b"}
     tokens: list[dict[str, str]] = [{"Authorization": f"Bearer local:{tenant}"} for tenant in "ab"]
@@ -308,14 +308,14 @@ def test_a_tenant_is_who_the_token_names(api: httpx.Client) -> None:
 
 
 def settled(api: httpx.Client, path: str, body: Any, status: str, *, method: str = "POST") -> httpx.Response:
-    """Send a write and return the answer to a question for its outcome, once that is this one."""
+    """Send a write, wait until its outcome has this status, and return the answer."""
     place = api.request(method, path, json=body).headers["Location"]
     assert eventually(lambda: api.get(place, headers={"Prefer": "wait=2"}).json()["status"] == status)
     return api.get(place)
 
 
 def documented() -> set[str]:
-    """Everything that the page's tables list: problems, outcomes, statuses by who answers, and headers."""
+    """Return what the page's tables list: problems, outcomes, statuses with who answers, and headers."""
     problems = re.findall(r"^\| `([a-z-]+)` \| (?:\d+|none) \|", PAGE, re.MULTILINE)
     (table,) = re.findall(r"^\| `status` \| meaning \| headers \|\n(?:\|.*\n)+", PAGE, re.MULTILINE)
     outcomes = re.findall(r"^\| `([a-z]+)` \|", table, re.MULTILINE)[1:]
@@ -324,14 +324,14 @@ def documented() -> set[str]:
     return {*problems, *outcomes, *headers, *(f"{status} {who}" for status, who in statuses)}
 
 
-def test_everything_documented_is_held() -> None:
-    """What the page lists is provoked in this file or held elsewhere, and nothing else is claimed to be."""
-    assert documented() == HELD | ELSEWHERE.keys()
-    assert HELD.isdisjoint(ELSEWHERE)
+def test_everything_documented_is_tested() -> None:
+    """Every entry of the page is covered in this file or elsewhere, and nothing else is recorded as covered."""
+    assert documented() == TESTED | ELSEWHERE.keys()
+    assert TESTED.isdisjoint(ELSEWHERE)
 
 
 def test_every_status_and_header_of_the_page_is_listed() -> None:
-    """Whatever status or header the page speaks of anywhere is in its lists."""
+    """Every status and header that the page mentions is in its tables."""
     listed = {word.split()[0] for word in documented()}
     statuses = set(re.findall(r"`([1-5]\d\d)`", PAGE))
     headers = set(re.findall(r"`((?:[A-Z][A-Za-z]*-)+[A-Z][a-z]+|ETag|Location|Prefer|Authorization)\b", PAGE))
@@ -339,7 +339,7 @@ def test_every_status_and_header_of_the_page_is_listed() -> None:
 
 
 @pytest.mark.parametrize("where", sorted({each for each in ELSEWHERE.values() if "::" in each}))
-def test_what_is_held_elsewhere_is(where: str) -> None:
-    """A test that is named as holding something is there."""
+def test_the_tests_elsewhere_exist(where: str) -> None:
+    """Each test that is named as covering an entry exists."""
     path, _, name = where.partition("::")
     assert f"def {name}(" in (ROOT / path).read_text()

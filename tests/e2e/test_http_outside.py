@@ -1,4 +1,4 @@
-"""The page about emitting from outside Python does what it says: its snippets run, against the deployed stack."""
+"""The snippets of docs/outside-python.md run against the deployed stack."""
 
 import json
 import os
@@ -36,7 +36,7 @@ SQS = ("with the AWS CLI", "with plain HTTP")
 
 
 def tool(name: str) -> str:
-    """Find a program; without it a test is skipped, but never in CI."""
+    """Find a program. If it is missing, the test is skipped, or fails in CI."""
     found = shutil.which(name, path=f"{ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ['PATH']}")
     if found is None and os.environ.get("CI"):
         pytest.fail(f"there is no {name}")
@@ -45,10 +45,10 @@ def tool(name: str) -> str:
 
 @pytest.fixture(scope="session")
 def aws_cli(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the AWS CLI, in an environment of its own: it pins a botocore."""
+    """A folder with the AWS CLI in its own environment, since it pins botocore."""
     folder = tmp_path_factory.mktemp("aws-cli")
     script = folder / "aws"
-    # Version 1 sends to SQS in AWS whatever AWS_ENDPOINT_URL says.
+    # Version 1 ignores AWS_ENDPOINT_URL and sends to SQS in AWS.
     script.write_text(f'#!/bin/sh\nexec "{folder}/bin/aws" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
     script.chmod(0o755)
     places = {"UV_TOOL_DIR": str(folder / "tools"), "UV_TOOL_BIN_DIR": str(folder / "bin")}
@@ -57,7 +57,7 @@ def aws_cli(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shell(name: str, **variables: str) -> str:
-    """Run a snippet as its reader would, with these variables and none of the caller's; return what it prints."""
+    """Run a snippet in a shell with only these variables; return what it prints."""
     tool("curl")
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **variables}
     done = subprocess.run(
@@ -83,7 +83,7 @@ def node(name: str, expression: str | None = None, **variables: str) -> Any:
 
 
 def queue(live: LocalState) -> dict[str, str]:
-    """The variables that the snippets for the queue need."""
+    """Return the variables that the snippets for the queue need."""
     return {
         "QUEUE_URL": live.queue_url,
         "AWS_ENDPOINT_URL": live.endpoint_url,
@@ -95,14 +95,14 @@ def queue(live: LocalState) -> dict[str, str]:
 
 
 def envelope(data: dict[str, Any], id_: str) -> str:
-    """The page's envelope, with other data and another id."""
+    """Return the page's envelope with other data and another id."""
     (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     return json.dumps(json.loads(example) | {"data": data, "id": id_})
 
 
 def test_through_the_api(live: LocalState, tmp_path: Path) -> None:
-    """The write is kept under its key, however often it is sent, and its outcome is printed."""
-    # The local stack tells its APIs apart by this header; in AWS it is in the URL.
+    """A write that is sent twice with its key takes effect once, and its outcome is printed."""
+    # The local stack selects the API by this header. In AWS the URL does.
     (tmp_path / ".curlrc").write_text(f'header = "Host: {live.api_headers["Host"]}"\n')
     token = live.api_headers["Authorization"].removeprefix("Bearer ")
     way = {"API": live.api_url, "TOKEN": token, "KEY": str(uuid.uuid4()), "CURL_HOME": str(tmp_path)}
@@ -116,13 +116,13 @@ def test_through_the_api(live: LocalState, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", SQS)
 def test_onto_the_queue(live: LocalState, api: httpx.Client, aws_cli: Path, way: str) -> None:
-    """What is sent past the producer lands once, under an id that a key gives, and can be asked after."""
+    """A message sent directly to the queue takes effect once, under an id derived from a key."""
     data, key = page_view(path=f"/é\"'{uuid.uuid4()}"), str(uuid.uuid4())
     id_ = node("derive-id", f'deriveId("/shop", "page.viewed", "local", "{key}")')
     variables = queue(live) | {"ENVELOPE": envelope(data, id_)}
     variables["SEND_MESSAGE"] = node("send-message", **variables)
-    said = [shell(way, **variables | {"PATH": f"{aws_cli}:{os.environ['PATH']}"}) for _ in range(2)]
-    assert all("MessageId" in each for each in said)
+    printed = [shell(way, **variables | {"PATH": f"{aws_cli}:{os.environ['PATH']}"}) for _ in range(2)]
+    assert all("MessageId" in each for each in printed)
     assert eventually(lambda: rows(live, data["path"]))
     key_ = json.dumps(receipt_key(live))
     place = "/writes/" + node("receipt", f'receipt("{id_}", {key_})')
@@ -135,8 +135,8 @@ def test_onto_the_queue(live: LocalState, api: httpx.Client, aws_cli: Path, way:
     assert len(rows(live, data["path"])) == 1
 
 
-def test_a_wrong_envelope_is_set_aside(live: LocalState, api: httpx.Client, aws_cli: Path) -> None:
-    """What is wrong is acknowledged by SQS, and dead by the drain: the page says that the sender is not told."""
+def test_a_wrong_envelope_is_dead(live: LocalState, api: httpx.Client, aws_cli: Path) -> None:
+    """SQS acknowledges a wrong envelope, and the drain makes it a dead letter. The sender gets no error."""
     id_ = str(uuid.uuid4())
     variables = queue(live) | {"ENVELOPE": envelope(page_view(colour="blue"), id_)}
     variables["SEND_MESSAGE"] = node("send-message", **variables)
@@ -149,13 +149,13 @@ def test_a_wrong_envelope_is_set_aside(live: LocalState, api: httpx.Client, aws_
 @settings(max_examples=5)
 @given(texts=st.lists(st.tuples(*[st.text(st.characters(exclude_categories=["Cs"]))] * 4), min_size=20))
 def test_the_derivation(texts: list[tuple[str, str, str, str]]) -> None:
-    """What the page derives in JavaScript is what the framework derives, whatever the texts."""
+    """The page's JavaScript derives the same ids as the framework, for any strings."""
     derived = node("derive-id", f"JSON.parse({json.dumps(json.dumps(texts))}).map((each) => deriveId(...each))")
     assert derived == [str(derive_id(source=s, kind=k, tenant=t, key=key)) for s, k, t, key in texts]
 
 
 def test_the_examples_of_the_derivation() -> None:
-    """The page's table of ids is right, and so is what its receipt is said to be."""
+    """The ids of the page's table are right, and the page's JavaScript computes the right receipts."""
     cells = re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+?) \| `(.+?)` \| `([0-9a-f-]{36})` \|$", PAGE, re.MULTILINE)
     assert len(cells) == 3
     for source, kind, tenant, key, id_ in cells:
@@ -167,28 +167,28 @@ def test_the_examples_of_the_derivation() -> None:
 
 
 class Listener(BaseHTTPRequestHandler):
-    """Keeps what it is sent."""
+    """Records the requests that it gets."""
 
-    heard: list[tuple[dict[str, str], bytes]]
+    received: list[tuple[dict[str, str], bytes]]
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
         self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_words: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
-    """A server that keeps what it is sent: its URL, and what it has heard."""
-    heard: list[tuple[dict[str, str], bytes]] = []
-    server = HTTPServer(("127.0.0.1", 0), type("Kept", (Listener,), {"heard": heard}))
+    """A server that records its requests: its URL, and the requests."""
+    received: list[tuple[dict[str, str], bytes]] = []
+    server = HTTPServer(("127.0.0.1", 0), type("Recorder", (Listener,), {"received": received}))
     thread = Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", heard
+    yield f"http://127.0.0.1:{server.server_port}", received
     server.shutdown()
     thread.join()
     server.server_close()
@@ -196,8 +196,8 @@ def listener() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
 
 @pytest.mark.parametrize("token", [None, "a/session+token="])
 def test_the_signature(listener: tuple[str, list[tuple[dict[str, str], bytes]]], token: str | None) -> None:
-    """What curl signs is what AWS would compute; the local AWS does not look at signatures."""
-    url, heard = listener
+    """The signature of curl is the one that AWS would compute. The local AWS does not check signatures."""
+    url, received = listener
     shell(
         "with plain HTTP",
         SEND_MESSAGE='{"QueueUrl": "q"}',
@@ -207,7 +207,7 @@ def test_the_signature(listener: tuple[str, list[tuple[dict[str, str], bytes]]],
         AWS_SECRET_ACCESS_KEY="secret/key+",
         AWS_SESSION_TOKEN=token or "",
     )
-    ((headers, body),) = heard
+    ((headers, body),) = received
     assert headers.get("x-amz-security-token") == token
     assert headers["content-type"] == "application/x-amz-json-1.0"
     found = re.search(r"SignedHeaders=([^,]+), ?Signature=(\w+)", headers["authorization"])
@@ -217,7 +217,7 @@ def test_the_signature(listener: tuple[str, list[tuple[dict[str, str], bytes]]],
 
 
 def signature(url: str, headers: dict[str, str], signed: list[str], body: bytes) -> str:
-    """Compute the signature of a request as AWS does, from the headers that it says it signed."""
+    """Compute the signature of a request as AWS does, from the headers that it lists as signed."""
     request = AWSRequest("POST", f"{url}/", data=body, headers={name: headers[name] for name in signed})
     request.context["timestamp"] = headers["x-amz-date"]
     auth = SigV4Auth(Credentials("AKIDEXAMPLE", "secret/key+"), "sqs", "eu-central-1")
@@ -226,6 +226,6 @@ def signature(url: str, headers: dict[str, str], signed: list[str], body: bytes)
 
 
 def test_every_snippet_is_run() -> None:
-    """Each snippet of the page is one that the tests here run."""
+    """The tests here run every snippet of the page."""
     assert {*SNIPPETS} == {"through the API", *SQS, "send-message", "derive-id", "receipt"}
     assert len(re.findall(r"^```(?:sh|js)$", PAGE, re.MULTILINE)) == len(SNIPPETS)

@@ -1,4 +1,4 @@
-"""The service as `penstock local up` deploys it: real HTTP in, rows in Postgres out."""
+"""The service as `penstock local up` deploys it: HTTP requests in, rows in Postgres out."""
 
 import json
 import random
@@ -21,10 +21,10 @@ from botocore.exceptions import ClientError
 
 from penstock import WriteIntent
 from penstock.consumer.dead_letter import FAULT_ATTRIBUTE, unstamp
-from penstock.intents import refer, seal
+from penstock.intents import encode_envelope, encode_reference
 from penstock.local import state
 from penstock.local.errors import LocalError
-from penstock.local.processes import family, recall, send
+from penstock.local.processes import load_process, process_tree, send_signal
 from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
 from penstock.queue import Outgoing, Received, SqsQueue, new_key, reference_to
@@ -43,7 +43,7 @@ def envelope(data: dict[str, Any]) -> str:
 
 
 def test_request_to_row(live: LocalState, api: httpx.Client) -> None:
-    """A request is answered 202, its row is there within seconds, and the receipt tells so."""
+    """A request is answered 202, its row is there within seconds, and its receipt becomes `applied`."""
     body = page_view(duration_ms=1200)
     answer = api.post("/page-views", json=body)
     assert answer.status_code == 202
@@ -55,7 +55,7 @@ def test_request_to_row(live: LocalState, api: httpx.Client) -> None:
 
 
 def test_example(live: LocalState) -> None:
-    """The curl line that `up` prints works."""
+    """The curl command that `up` prints works."""
     if shutil.which("curl") is None:
         pytest.skip("there is no curl here")
     done = subprocess.run(["sh", "-c", live.curl], capture_output=True, text=True, check=True)
@@ -75,7 +75,7 @@ def test_idempotency_key(live: LocalState, api: httpx.Client) -> None:
 
 
 def test_bad_request(api: httpx.Client) -> None:
-    """A request with an unknown field is refused by name, as problem+json."""
+    """A request with an unknown field is refused with problem+json that names the field."""
     answer = api.post("/page-views", json=page_view(colour="blue"))
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -84,20 +84,20 @@ def test_bad_request(api: httpx.Client) -> None:
 
 @pytest.mark.parametrize("sku", ["\u20ac", "\U0001f600", 'a"b', "50%", "%41", "a b+c", "`|^\\"])
 def test_path_value(live: LocalState, api: httpx.Client, sku: str) -> None:
-    """Whatever text a path holds, percent-encoded, is the text in the row."""
+    """Any text in a path, percent-encoded, is the text in the row."""
     sku = f"{sku}{uuid.uuid4()}"
     assert api.post(f"/stock/{quote(sku, safe='')}/adjustments", json={"delta": 1}).status_code == 202
 
-    def landed() -> bool:
+    def applied() -> bool:
         with psycopg.connect(live.database_url) as connection:
             query = "SELECT count(*) FROM stock WHERE sku = %s"
             return connection.execute(query, [sku]).fetchone() == (1,)
 
-    assert eventually(landed)
+    assert eventually(applied)
 
 
-def test_who_may_call(live: LocalState, api: httpx.Client) -> None:
-    """Without the stage's token no route is reached, not even one that there is not."""
+def test_authorization(live: LocalState, api: httpx.Client) -> None:
+    """A request without the stage's token reaches no route, not even an unknown one."""
     bare = {"Host": live.api_headers["Host"]}
     with httpx.Client(base_url=live.api_url, headers=bare, timeout=30, trust_env=False) as client:
         assert client.post("/page-views", json=page_view()).status_code == 401
@@ -107,7 +107,7 @@ def test_who_may_call(live: LocalState, api: httpx.Client) -> None:
 
 
 def test_tenants(api: httpx.Client) -> None:
-    """The same idempotency key of two tenants is two writes, and of one tenant it is one."""
+    """One idempotency key of two tenants makes two writes, and of one tenant it makes one."""
     key = str(uuid.uuid4())
     tokens = [f"Bearer local:{tenant}" for tenant in ("a", "b", "a")]
     headers = [{"Idempotency-Key": key, "Authorization": token} for token in tokens]
@@ -117,7 +117,7 @@ def test_tenants(api: httpx.Client) -> None:
 
 
 def test_wait_for_an_outcome(api: httpx.Client) -> None:
-    """Who would wait is answered when the write has landed; what is final is known by its entity tag."""
+    """A request with `Prefer: wait` is answered once the write is applied, and a final outcome has an ETag."""
     accepted = api.post("/page-views", json=page_view(), headers={"Prefer": "respond-async"})
     assert accepted.headers["Preference-Applied"] == "respond-async"
     place = accepted.headers["Location"]
@@ -134,7 +134,7 @@ def test_wait_for_an_outcome(api: httpx.Client) -> None:
 
 
 def test_outcomes_that_are_problems(api: httpx.Client) -> None:
-    """A write that died says why, a reused key is told of, and a forged receipt is found nowhere."""
+    """A dead write has its reason, a reused key is reported, and a forged receipt is not found."""
     bad = api.post("/page-views", json=page_view(duration_ms=2_000_000_000)).headers["Location"]
     assert eventually(lambda: api.get(bad).json()["status"] == "dead")
     assert api.get(bad).json()["problem"]["reason"] == "CheckViolation"
@@ -147,7 +147,7 @@ def test_outcomes_that_are_problems(api: httpx.Client) -> None:
 
 
 def test_batch(live: LocalState, api: httpx.Client) -> None:
-    """Of a batch of lines the good ones land, and the bad one is answered for."""
+    """The valid lines of a batch are applied, and the invalid one gets an error status."""
     views = [page_view(), page_view(colour="blue"), page_view()]
     content = "".join(json.dumps({"type": "page.viewed", "data": view}) + "\n" for view in views)
     answer = api.post("/batches", content=content, headers={"Content-Type": "application/x-ndjson"})
@@ -158,34 +158,34 @@ def test_batch(live: LocalState, api: httpx.Client) -> None:
 
 
 def test_description(api: httpx.Client) -> None:
-    """The API gives the description of itself that is in the repository."""
+    """The API serves the OpenAPI document of the repository."""
     assert api.get("/openapi.json").json() == json.loads((ROOT / "producer" / "openapi.json").read_text())
 
 
-def test_path_value_that_cannot_be(api: httpx.Client) -> None:
-    """A value of a path that Postgres cannot hold is a wrong field."""
+def test_invalid_path_value(api: httpx.Client) -> None:
+    """A path value that Postgres cannot store is an error of its field."""
     answer = api.post("/stock/a%00b/adjustments", json={"delta": 1})
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["sku"]
 
 
 def test_dead_letter(live: LocalState) -> None:
-    """A message that the database refuses is set aside with its reason, and its neighbours land."""
+    """A message that the database refuses is dead-lettered with its reason, and its neighbours are applied."""
     good, bad = page_view(), page_view(duration_ms=2_000_000_000)
     sqs = aws(live, "sqs")
     entries = [{"Id": str(n), "MessageBody": envelope(data)} for n, data in enumerate([good, bad, page_view()])]
     assert not sqs.send_message_batch(QueueUrl=live.queue_url, Entries=entries).get("Failed")
-    letters: list[dict[str, Any]] = []
+    dead_letters: list[dict[str, Any]] = []
 
     def found() -> bool:
         answer = sqs.receive_message(
             QueueUrl=live.dead_letter_queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
-        letters.extend(message for message in answer.get("Messages", []) if bad["path"] in message["Body"])
-        return bool(letters)
+        dead_letters.extend(message for message in answer.get("Messages", []) if bad["path"] in message["Body"])
+        return bool(dead_letters)
 
     assert eventually(found)
-    reason = json.dumps(letters[0]["MessageAttributes"])
+    reason = json.dumps(dead_letters[0]["MessageAttributes"])
     assert "23514" in reason
     assert "duration_within_a_day" in reason
     assert eventually(lambda: rows(live, good["path"]))
@@ -193,7 +193,7 @@ def test_dead_letter(live: LocalState) -> None:
 
 
 def test_every_mode_in_any_order(live: LocalState) -> None:
-    """Through the deployed drain, whatever is sent twice, late or in disorder leaves the tables that it should."""
+    """Messages that are sent three times and in random order leave the expected tables."""
     order, sku = uuid.uuid4(), f"sku-{uuid.uuid4()}"
     begun = datetime(2026, 11, 20, 10, tzinfo=UTC)
     changed = [
@@ -209,11 +209,11 @@ def test_every_mode_in_any_order(live: LocalState) -> None:
     adjusted = [StockAdjusted(sku=sku, delta=delta) for delta in (5, -2, 11, -3)]
     email = EmailRequested(to="someone@example.com", subject=sku, body="hello")
     intents = [*changed, *placed, *adjusted, email]
-    bodies = 3 * [seal(intent, id=intent.intent_id, source="/shop") for intent in intents]
+    bodies = 3 * [encode_envelope(intent, id=intent.intent_id, source="/shop") for intent in intents]
     random.shuffle(bodies)
     put(live, bodies)
     assert eventually(lambda: settled(live, intents) == len(intents))
-    put(live, [seal(StockAdjusted(sku=sku, delta=1000), id=adjusted[0].intent_id, source="/shop")])
+    put(live, [encode_envelope(StockAdjusted(sku=sku, delta=1000), id=adjusted[0].intent_id, source="/shop")])
     with psycopg.connect(live.database_url, autocommit=True) as connection:
 
         def ask(query: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -228,7 +228,7 @@ def test_every_mode_in_any_order(live: LocalState) -> None:
 
 
 def put(live: LocalState, bodies: Sequence[str]) -> None:
-    """Send messages to the queue itself, ten at a time."""
+    """Send messages directly to the queue, ten at a time."""
     sqs = aws(live, "sqs")
     for start in range(0, len(bodies), 10):
         entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])]
@@ -236,7 +236,7 @@ def put(live: LocalState, bodies: Sequence[str]) -> None:
 
 
 def settled(live: LocalState, intents: Sequence[WriteIntent]) -> int:
-    """Count the intents that have taken effect."""
+    """Return how many of the intents are applied or stale."""
     query = "SELECT count(*) FROM penstock.ledger WHERE id = ANY(%s) AND outcome IN ('applied', 'stale')"
     with psycopg.connect(live.database_url) as connection:
         (row,) = connection.execute(query, [[intent.intent_id for intent in intents]]).fetchall()
@@ -244,7 +244,7 @@ def settled(live: LocalState, intents: Sequence[WriteIntent]) -> int:
 
 
 def test_burst_within_budget(live: LocalState, api: httpx.Client) -> None:
-    """While many requests are drained, the service holds no more connections than its budget."""
+    """The service holds at most its budget of connections while it drains many requests."""
     stacks = aws(live, "cloudformation").describe_stacks(StackName="shop-local")["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
     body = page_view()
@@ -252,19 +252,19 @@ def test_burst_within_budget(live: LocalState, api: httpx.Client) -> None:
     with psycopg.connect(live.database_url, autocommit=True) as watcher, ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(api.post, "/page-views", json=body) for _ in range(200)]
 
-        def all_landed() -> bool:
+        def all_applied() -> bool:
             query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> %s"
             held.extend(row[0] for row in watcher.execute(query, [watcher.info.backend_pid]))
             landed = watcher.execute("SELECT count(*) FROM page_views WHERE path = %s", [body["path"]])
             return landed.fetchone() == (200,)
 
-        assert eventually(all_landed)
+        assert eventually(all_applied)
         assert {answer.result().status_code for answer in answers} == {202}
     assert 0 < max(held) <= int(outputs["ConnectionBudget"])
 
 
 def test_producers_have_no_database_url(live: LocalState) -> None:
-    """What runs as a producer has no variable that leads to the database."""
+    """The producer functions have no environment variable with a database URL."""
     functions = aws(live, "lambda")
     for name in ("page-views", "orders", "stock", "emails", "batches", "openapi"):
         found = functions.get_function_configuration(FunctionName=f"shop-local-{name}")
@@ -272,7 +272,7 @@ def test_producers_have_no_database_url(live: LocalState) -> None:
 
 
 def test_producers_may_not_read_the_database_url(live: LocalState) -> None:
-    """The producers' role is refused the secret with the database's URL, and the drain's role is given it."""
+    """The producers' role cannot read the secret with the database's URL, and the drain's role can."""
     secret = "penstock/shop/local/database-url"
     assert as_role(live, "drain").get_secret_value(SecretId=secret)["SecretString"] == live.database_url
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -280,7 +280,7 @@ def test_producers_may_not_read_the_database_url(live: LocalState) -> None:
 
 
 def as_role(live: LocalState, function: str) -> Any:
-    """A Secrets Manager client with the permissions of a function."""
+    """Return a Secrets Manager client with the permissions of a function."""
     role = aws(live, "lambda").get_function_configuration(FunctionName=f"shop-local-{function}")["Role"]
     taken = aws(live, "sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     keys = {"aws_access_key_id": taken["AccessKeyId"], "aws_secret_access_key": taken["SecretAccessKey"]}
@@ -288,7 +288,7 @@ def as_role(live: LocalState, function: str) -> Any:
 
 
 def test_outage(stack: LocalDeployment, live: LocalState, api: httpx.Client) -> None:
-    """Without its database the drain is turned off and loses nothing; the probe turns it on again."""
+    """The breaker disables the drain while the database is down, and the probe enables it; nothing is lost."""
     functions, body = aws(live, "lambda"), page_view()
     stack.postgres.stop()
     try:
@@ -301,13 +301,13 @@ def test_outage(stack: LocalDeployment, live: LocalState, api: httpx.Client) -> 
     assert probe(functions) in {"half-open", "closed"}
     assert eventually(lambda: mapping(live)["State"] == "Enabled")
     assert eventually(lambda: rows(live, body["path"]))
-    # The schedule may have been there first; either way it ends closed, and without the mark.
+    # The scheduled probe can run first; in both cases the breaker ends closed, and its tag is removed.
     assert eventually(lambda: probe(functions) == "closed")
     assert functions.list_tags(Resource=mapping(live)["EventSourceMappingArn"])["Tags"] == {}
 
 
-def test_an_operator_turns_the_drain_off(live: LocalState) -> None:
-    """A mapping that was turned off by hand is not turned on by the probe."""
+def test_probe_leaves_a_manual_disable(live: LocalState) -> None:
+    """The probe does not enable an event source mapping that an operator disabled."""
     functions, uuid_ = aws(live, "lambda"), mapping(live)["UUID"]
     functions.update_event_source_mapping(UUID=uuid_, Enabled=False)
     try:
@@ -318,7 +318,7 @@ def test_an_operator_turns_the_drain_off(live: LocalState) -> None:
 
 
 def test_watching(live: LocalState, api: httpx.Client, tmp_path: Path) -> None:
-    """Status, top, the breaker by hand, the ledger and the audit see what the deployed service does."""
+    """Status, top, breaker, ledger and audit report what the deployed service does."""
 
     def penstock(*words: str, code: int = 0) -> list[dict[str, Any]]:
         command = [PROGRAM, *words, "--json"]
@@ -357,15 +357,15 @@ def test_watching(live: LocalState, api: httpx.Client, tmp_path: Path) -> None:
 
 
 def test_prune(live: LocalState) -> None:
-    """What prunes reaches the database with the permissions that it has, and finds nothing to do in a new one."""
+    """The prune function reaches the database with its own role, and finds nothing to do in a new one."""
     answer = aws(live, "lambda").invoke(FunctionName="shop-local-prune")
-    said = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, said
-    assert (said["rotation"], said["tombstones"]) == ("not-due", 0)
+    result = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, result
+    assert (result["rotation"], result["tombstones"]) == ("not-due", 0)
 
 
 def mapping(live: LocalState) -> dict[str, Any]:
-    """The event source mapping that feeds the drain, as it is now."""
+    """Return the current event source mapping of the drain."""
     (found,) = aws(live, "lambda").list_event_source_mappings(FunctionName="shop-local-drain")[
         "EventSourceMappings"
     ]
@@ -373,15 +373,15 @@ def mapping(live: LocalState) -> dict[str, Any]:
 
 
 def probe(functions: Any) -> str:
-    """Run the probe now, instead of waiting for its schedule; return what it says of the breaker."""
+    """Run the probe now, without its schedule, and return the position of the breaker."""
     answer = functions.invoke(FunctionName="shop-local-probe")
-    said = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, said
-    return str(said["breaker"])
+    result = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, result
+    return str(result["breaker"])
 
 
 def test_dead_letters_function(live: LocalState) -> None:
-    """Who may invoke the function counts dead letters and sends them back, with nothing but its own role."""
+    """The dead-letters function lists and replays dead letters with its own role."""
     id_ = str(uuid.uuid4())
     head = {"specversion": "1.0", "id": id_, "source": "/shop", "type": "page.viewed"}
     body = json.dumps(head | {"time": "2026-11-20T10:00:00Z", "data": page_view()})
@@ -402,20 +402,20 @@ def test_dead_letters_function(live: LocalState) -> None:
 
 
 def test_up_again(stack: LocalDeployment, live: LocalState) -> None:
-    """A second `up` finds everything current and deploys nothing."""
+    """A second `up` finds a current deployment and deploys nothing."""
     steps: list[str] = []
     assert stack.up(steps.append) == live
     assert not [step for step in steps if "deploying" in step]
 
 
 def test_crash(stack: LocalDeployment, live: LocalState, api: httpx.Client) -> None:
-    """After everything was killed, `up` brings the stack back with its data."""
+    """`up` restores the stack and its data after all processes were killed."""
     body = page_view()
     api.post("/page-views", json=body)
     assert eventually(lambda: rows(live, body["path"]))
-    process = recall(stack.aws.folder / "process.json")
+    process = load_process(stack.aws.folder / "process.json")
     assert process is not None
-    send(signal.SIGKILL, family(process))
+    send_signal(signal.SIGKILL, process_tree(process))
     stack.postgres.kill()
     assert stack.status()["deployed"] is False
     again = stack.up()
@@ -427,33 +427,33 @@ def test_crash(stack: LocalDeployment, live: LocalState, api: httpx.Client) -> N
 
 
 def test_state_is_private(stack: LocalDeployment, live: LocalState) -> None:
-    """What is recorded has a password in it: nobody else reads it, and it does not show in a repr."""
+    """Only the owner can read the state file, which holds a password, and its repr hides the URL."""
     assert (stack.folder / "state.json").stat().st_mode & 0o077 == 0
     assert live.database_url not in repr(live)
 
 
 def test_status(stack: LocalDeployment, live: LocalState) -> None:
-    """The status of a running stack has everything that leads to it."""
+    """The status of a running stack has its addresses."""
     status = stack.status()
     assert all(status[name] is True for name in ("postgres", "aws", "deployed"))
     assert status["queue_url"] == live.queue_url
 
 
 def test_one_stack_for_all(request: pytest.FixtureRequest) -> None:
-    """Where tests are spread over processes, those of the deployed service stay in one, with one stack."""
+    """In a parallel run, all tests of the deployed service run in one process with one stack."""
     if getattr(request.config.option, "loadgroup", False):
         assert request.node.nodeid.endswith("@deployment")
 
 
 def test_no_project(tmp_path: Path) -> None:
-    """In a folder without serverless.yml nothing is started and nothing is left."""
-    with pytest.raises(LocalError, match=r"has no serverless\.yml"):
+    """A folder without serverless.yml is an error, and nothing is created in it."""
+    with pytest.raises(LocalError, match=r"has no serverless\.yml: run the command in the folder of a service"):
         LocalDeployment(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_recorded(tmp_path: Path) -> None:
-    """Where nothing was started, nothing is recorded, and a broken record counts as none."""
+    """A missing or invalid state file loads as None."""
     assert state.load(tmp_path) is None
     (tmp_path / ".penstock").mkdir()
     for text in ("", "{}", "[]", '{"service": 1}'):
@@ -465,38 +465,40 @@ def sqs_queue(live: LocalState, url: str) -> SqsQueue:
     return SqsQueue(url, aws(live, "sqs"))
 
 
-def noted(live: LocalState, subject: str) -> list[int]:
+def body_lengths(live: LocalState, subject: str) -> list[int]:
     with psycopg.connect(live.database_url) as connection:
         query = "SELECT length(body) FROM outbox WHERE subject = %s"
         return [length for (length,) in connection.execute(query, [subject])]
 
 
 def test_a_large_intent(live: LocalState, api: httpx.Client) -> None:
-    """A request of 3 MB is a row, by way of the bucket and under the roles of producer and drain."""
+    """A request of 3 MB becomes a row through the bucket, with the roles of producer and drain."""
     body = {"to": "ada@example.com", "subject": str(uuid.uuid4()), "body": "x" * 3_000_000}
     assert api.post("/emails", json=body).status_code == 202
-    assert eventually(lambda: noted(live, body["subject"]))
-    assert noted(live, body["subject"]) == [3_000_000]
+    assert eventually(lambda: body_lengths(live, body["subject"]))
+    assert body_lengths(live, body["subject"]) == [3_000_000]
 
 
 def test_a_large_intent_whose_payload_is_missing(live: LocalState) -> None:
-    """The drain may find that a payload is missing: a dead letter that lands when it is there and is replayed."""
+    """A missing payload makes a dead letter, which is applied after the payload is stored and it is replayed."""
     subject, key = str(uuid.uuid4()), new_key()
     intent = EmailRequested(to="ada@example.com", subject=subject, body="x" * 3_000_000)
-    envelope = seal(intent, id=intent.intent_id, source="/shop")
+    envelope = encode_envelope(intent, id=intent.intent_id, source="/shop")
     stacks = aws(live, "cloudformation").describe_stacks(StackName="shop-local")["Stacks"]
     bucket = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}["PayloadBucketName"]
-    aws(live, "sqs").send_message(QueueUrl=live.queue_url, MessageBody=refer(envelope, reference_to(bucket, key)))
+    aws(live, "sqs").send_message(
+        QueueUrl=live.queue_url, MessageBody=encode_reference(envelope, reference_to(bucket, key))
+    )
     dead = sqs_queue(live, live.dead_letter_queue_url)
     found: list[Received] = []
 
-    def send_to_dlq() -> bool:
+    def is_dead() -> bool:
         found.extend(m for m in dead.receive(10) if json.loads(m.body).get("id") == str(intent.intent_id))
         return bool(found)
 
-    assert eventually(send_to_dlq)
+    assert eventually(is_dead)
     assert found[0].attributes[FAULT_ATTRIBUTE].value == "DataFault payload-missing"
     aws(live, "s3").put_object(Bucket=bucket, Key=key, Body=envelope.encode())
     assert sqs_queue(live, live.queue_url).send([Outgoing(found[0].body, unstamp(found[0].attributes))]) == {}
     assert dead.delete([found[0].receipt_handle]) == {}
-    assert eventually(lambda: noted(live, subject) == [3_000_000])
+    assert eventually(lambda: body_lengths(live, subject) == [3_000_000])

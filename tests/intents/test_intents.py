@@ -19,9 +19,9 @@ from penstock.intents import (
     InvalidReceipt,
     UtcDatetime,
     derive_id,
+    encode_envelope,
     kind_of,
     new_id,
-    seal,
     sign,
     verify,
 )
@@ -42,11 +42,11 @@ CONTRACT = Contract([Noted, Other])
 
 
 def _seal(intent: WriteIntent) -> str:
-    return seal(intent, id=intent.intent_id, source="/test")
+    return encode_envelope(intent, id=intent.intent_id, source="/test")
 
 
 def test_an_intent_keeps_its_id_and_time() -> None:
-    """The id and the time stay with the object, and a copy is an intent of its own."""
+    """The id and the time stay with the object; a copy is a new intent."""
     intent = Noted(text="a")
     assert (intent.intent_id, intent.intent_time) == (intent.intent_id, intent.intent_time)
     assert intent.model_copy().intent_id != intent.intent_id
@@ -59,24 +59,24 @@ def test_an_intent_cannot_be_changed() -> None:
         Noted(text="a").text = "b"  # type: ignore[misc]
 
 
-def test_an_intent_is_typed_strictly() -> None:
-    """A value of another type is refused, not converted, and an unknown field too."""
+def test_an_intent_is_validated_strictly() -> None:
+    """A value of another type is refused and not converted; an unknown field is refused too."""
     for fields in ({"text": 1}, {"text": "a", "number": "1"}, {"text": "a", "unknown": 1}):
         with pytest.raises(ValidationError):
             Noted(**fields)
 
 
 @pytest.mark.parametrize("kind", ["", "Upper", "a b", "a..b", "select 1;", "a" * 101, ".a"])
-def test_a_kind_has_one_form(kind: str) -> None:
-    """A kind that is not lower case words is refused when the class is made."""
+def test_a_kind_must_be_lower_case_words(kind: str) -> None:
+    """Any other kind is refused when the class is made."""
     with pytest.raises(TypeError, match="must be lower case words"):
 
         class Wrong(WriteIntent, kind=kind):
             pass
 
 
-def test_a_class_without_a_kind_cannot_be_sealed() -> None:
-    """A class without a kind says how to give it one."""
+def test_a_class_without_a_kind_is_refused() -> None:
+    """The error for a class without a kind shows how to declare one."""
 
     class Base(WriteIntent):
         x: int = 0
@@ -85,7 +85,7 @@ def test_a_class_without_a_kind_cannot_be_sealed() -> None:
         kind_of(Base)
 
 
-def test_the_names_of_an_intents_identity_are_taken() -> None:
+def test_the_names_of_an_intents_identity_are_reserved() -> None:
     """A field may not hide the intent's id."""
     shadows = pytest.warns(UserWarning, match="shadows an attribute")
     with shadows, pytest.raises(TypeError, match="may not be named intent_id"):
@@ -105,7 +105,7 @@ def test_two_classes_may_not_share_a_kind() -> None:
 
 
 def test_the_envelope_is_a_cloud_event() -> None:
-    """On the wire an intent is a CloudEvents 1.0 event with the intent as its data."""
+    """On the wire an intent is the data of a CloudEvents 1.0 event."""
     intent = Noted(text="a")
     assert json.loads(_seal(intent)) == {
         "specversion": "1.0",
@@ -129,8 +129,8 @@ json_values = st.recursive(
 
 
 @given(storable_text, finite, json_values)
-def test_what_is_sealed_is_what_is_decoded(text: str, number: float, extra: Any) -> None:
-    """Whatever can be stored survives the wire unchanged, in characters that SQS takes."""
+def test_an_intent_survives_the_wire(text: str, number: float, extra: Any) -> None:
+    """Every storable value is decoded unchanged; the message has only characters that SQS accepts."""
     intent = Noted(text=text, number=number, extra=extra)
     sealed = _seal(intent)
     envelope = CONTRACT.decode(sealed)
@@ -149,8 +149,8 @@ def test_what_is_sealed_is_what_is_decoded(text: str, number: float, extra: Any)
         ({"\x00": 1}, "extra.(key)", "nul_character"),
     ],
 )
-def test_what_cannot_be_stored_is_refused_by_name(value: Any, field: str, word: str) -> None:
-    """What Postgres or JSON cannot hold is refused before it is sent, with the field and without the value."""
+def test_an_unstorable_value_is_refused(value: Any, field: str, word: str) -> None:
+    """A value that Postgres or JSON cannot store is refused; the error has the field but not the value."""
     with pytest.raises(ValidationError) as caught:
         _seal(Noted(text="secret", extra=value))
     assert [(".".join(map(str, e["loc"])), e["type"]) for e in caught.value.errors()] == [(field, word)]
@@ -158,13 +158,13 @@ def test_what_cannot_be_stored_is_refused_by_name(value: Any, field: str, word: 
 
 
 def test_an_intent_made_without_validation_is_refused() -> None:
-    """An intent that was never validated does not get past the producer."""
+    """The producer validates an intent that was constructed without validation."""
     with pytest.raises(ValidationError):
         _seal(Noted.model_construct(text=7))  # type: ignore[arg-type]
 
 
-def test_harmless_look_alikes_pass() -> None:
-    """Text that only looks like something unstorable is kept as it is."""
+def test_storable_look_alikes_are_accepted() -> None:
+    """Text that only looks like an unstorable value is unchanged."""
     intent = Noted(text="\\u0000 NaN Infinity")
     assert CONTRACT.decode(_seal(intent)).data == intent
 
@@ -192,16 +192,16 @@ def _changed(**changes: Any) -> str:
         (_changed(data={"text": "a", "extra": "\x00"}), "invalid-data", ("data.extra nul_character",)),
     ],
 )
-def test_what_is_wrong_with_a_text_is_named(text: str, reason: str, fields: tuple[str, ...]) -> None:
-    """A text that is no envelope of this contract says what is wrong and where."""
+def test_an_invalid_envelope_is_described(text: str, reason: str, fields: tuple[str, ...]) -> None:
+    """The error of an invalid envelope has the reason and the fields."""
     with pytest.raises(EnvelopeError) as caught:
         CONTRACT.decode(text)
     assert (caught.value.reason, caught.value.fields) == (reason, fields)
 
 
 @given(st.text() | json_values.map(json.dumps))
-def test_any_text_is_an_envelope_or_a_named_fault(text: str) -> None:
-    """No text whatever makes decoding fail in another way."""
+def test_any_other_text_raises_an_envelope_error(text: str) -> None:
+    """Decoding raises no other exception, whatever the text."""
     with pytest.raises(EnvelopeError):
         CONTRACT.decode(text)
 
@@ -211,13 +211,13 @@ class Typed(WriteIntent, kind="typed"):
 
 
 def test_a_field_may_be_named_type() -> None:
-    """The name of a field is nobody's but the service's."""
+    """A field may have the name of an envelope attribute."""
     intent = Typed(type="a")
     assert Contract([Typed]).decode(_seal(intent)).data == intent
 
 
 def test_new_ids_are_version_7_and_sort_by_time() -> None:
-    """A new id is a version 7 UUID of this millisecond, and no two are the same."""
+    """New ids are distinct version 7 UUIDs with the current millisecond."""
     before = time.time_ns() // 1_000_000
     ids = [new_id() for _ in range(1000)]
     after = time.time_ns() // 1_000_000
@@ -227,7 +227,7 @@ def test_new_ids_are_version_7_and_sort_by_time() -> None:
 
 
 def test_derived_ids_depend_on_each_of_their_parts() -> None:
-    """The same key gives the same id, and another source, kind, tenant or key another one."""
+    """Equal arguments give the same id; a different source, kind, tenant or key gives a different id."""
     parts: dict[str, Any] = {"source": "/a", "kind": "k", "tenant": None, "key": "x"}
     assert derive_id(**parts) == derive_id(**parts)
     others = [parts | change for change in ({"source": "/b"}, {"kind": "l"}, {"tenant": "t"}, {"key": "y"})]
@@ -236,15 +236,15 @@ def test_derived_ids_depend_on_each_of_their_parts() -> None:
 
 
 @given(st.uuids(), st.text(min_size=1))
-def test_a_receipt_is_read_back_with_its_key(id_: uuid.UUID, key: str) -> None:
-    """A receipt gives its id back to whoever has the key, and is the same each time."""
+def test_a_receipt_is_verified_with_its_key(id_: uuid.UUID, key: str) -> None:
+    """A receipt can be decoded with its key, and is always the same for an id and a key."""
     receipt = sign(id_, key)
     assert verify(str(receipt), key) == receipt == sign(id_, key)
 
 
 @given(st.uuids(), st.integers(0, 42), st.sampled_from(string.ascii_letters + string.digits + "-_"))
-def test_a_changed_receipt_is_a_forged_one(id_: uuid.UUID, position: int, character: str) -> None:
-    """No single character of a receipt can be changed."""
+def test_a_changed_receipt_is_invalid(id_: uuid.UUID, position: int, character: str) -> None:
+    """A change of any single character makes a receipt invalid."""
     token = str(sign(id_, "key"))
     changed = token[:position] + character + token[position + 1 :]
     if changed != token:
@@ -253,14 +253,14 @@ def test_a_changed_receipt_is_a_forged_one(id_: uuid.UUID, position: int, charac
 
 
 @given(st.text())
-def test_any_other_text_is_a_forged_receipt(text: str) -> None:
-    """No text makes verifying fail in another way."""
+def test_any_other_text_is_an_invalid_receipt(text: str) -> None:
+    """Verifying raises no other exception, whatever the text."""
     with pytest.raises(InvalidReceipt):
         verify(text, "key")
 
 
 def test_another_key_signs_another_receipt() -> None:
-    """A receipt of another service is forged to this one."""
+    """A receipt with the key of another service is invalid."""
     with pytest.raises(InvalidReceipt):
         verify(str(sign(new_id(), "theirs")), "ours")
 
@@ -270,7 +270,7 @@ class Timed(WriteIntent, kind="timed"):
 
 
 @pytest.mark.parametrize(
-    ("text", "moment"),
+    ("text", "expected"),
     [
         ("2026-11-20T10:00:00Z", datetime(2026, 11, 20, 10, tzinfo=UTC)),
         ("2026-11-20 10:00:00.25-00:00", datetime(2026, 11, 20, 10, 0, 0, 250_000, tzinfo=UTC)),
@@ -278,10 +278,10 @@ class Timed(WriteIntent, kind="timed"):
         ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
-def test_an_instant_is_kept_in_utc(text: str, moment: datetime) -> None:
-    """An instant may be written with any offset."""
+def test_a_utc_datetime_is_converted_to_utc(text: str, expected: datetime) -> None:
+    """A time may have any offset."""
     at = Timed.model_validate_json(json.dumps({"at": text})).at
-    assert (at, at.utcoffset()) == (moment, timedelta(0))
+    assert (at, at.utcoffset()) == (expected, timedelta(0))
 
 
 @pytest.mark.parametrize(
@@ -299,15 +299,15 @@ def test_an_instant_is_kept_in_utc(text: str, moment: datetime) -> None:
         "",
     ],
 )
-def test_what_is_no_instant_is_refused(value: Any) -> None:
-    """A time without an offset, a number of seconds and a year that Python has not are no instants."""
+def test_an_invalid_time_is_refused(value: Any) -> None:
+    """A time without an offset, a number of seconds and a year outside 1 to 9999 are refused."""
     with pytest.raises(ValidationError) as caught:
         Timed.model_validate_json(json.dumps({"at": value}))
     assert [error["type"] for error in caught.value.errors()] == ["instant"]
 
 
-def test_an_instant_in_python_is_a_datetime() -> None:
-    """An intent that is made in Python takes aware datetimes alone."""
+def test_a_utc_datetime_in_python_is_a_datetime() -> None:
+    """In Python the field accepts aware datetimes only."""
     east = timezone(timedelta(hours=5))
     assert Timed(at=datetime(2026, 11, 20, 15, tzinfo=east)).at == datetime(2026, 11, 20, 10, tzinfo=UTC)
     for wrong in (datetime(2026, 11, 20), "2026-11-20T10:00:00Z"):  # noqa: DTZ001

@@ -1,4 +1,4 @@
-"""Consumers at once: many leave what one leaves that takes each intent once and in order."""
+"""Concurrent consumers: they leave the same tables as one consumer that gets each intent once and in order."""
 
 import random
 from collections.abc import Iterator
@@ -43,9 +43,9 @@ ROUNDS = 3
 
 @pytest.fixture
 def consumers(database_url: str) -> Iterator[list[tuple[Engine, Drain, MemoryQueue]]]:
-    """Consumers of one database, each with connections of its own."""
+    """Make consumers of one database, each with its own connections."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        # Postgres looks for a deadlock after a second; a test has no time for many of them.
+        # By default Postgres checks for a deadlock after a second: too long for a test with many of them.
         connection.execute(f"ALTER DATABASE {connection.info.dbname} SET deadlock_timeout = '20ms'")
     engines = [make_engine(database_url) for _ in range(CONSUMERS)]
     yield [(engine, *every_mode(engine)) for engine in engines]
@@ -61,8 +61,8 @@ deletions = st.builds(removed, moments, numbers)
 increments = st.builds(Adjusted, sku=words, delta=st.integers(-5, 5))
 customs = st.builds(Counted, name=words) | st.builds(Mailed, what=words)
 
-# What every example of a mix has in it, and what else it may have. Of a deletion and the row, of a status and its
-# order, and of equal versions either is first for some consumer.
+# The intents that are in every example of a mix, and those that may be. For some consumer a deletion comes before
+# its row, a status before its order, and either of two equal versions first.
 RIVALS: list[WriteIntent] = [
     placed(2, "a"),
     changed(2, "a"),
@@ -89,7 +89,7 @@ MIXES: dict[str, tuple[list[WriteIntent], st.SearchStrategy[WriteIntent]]] = {
 
 
 def deal(intents: list[WriteIntent], hands: int, chance: random.Random) -> list[list[list[Any]]]:
-    """Deal each intent, once or several times, to any consumers in any order, and cut each hand in batches."""
+    """Deal each intent, once or several times, to random consumers in random order, and cut each hand."""
     dealt: list[list[Any]] = [[] for _ in range(hands)]
     for record in sqs_event(intent for intent in intents for _ in range(chance.randint(1, 4)))["Records"]:
         chance.choice(dealt).append(record)
@@ -99,7 +99,7 @@ def deal(intents: list[WriteIntent], hands: int, chance: random.Random) -> list[
 
 
 def consume(drain: Drain, batches: list[list[Any]], together: Barrier) -> None:
-    """Drain each batch at the same time as all others do, and in the end what is left."""
+    """Drain each batch at the same time as the other consumers, and at the end the rest."""
     left: list[Any] = []
     for batch in batches:
         together.wait(30)
@@ -108,7 +108,7 @@ def consume(drain: Drain, batches: list[list[Any]], together: Barrier) -> None:
 
 
 @pytest.mark.parametrize("mix", MIXES)
-# Nothing is made smaller: what runs at once does not repeat itself.
+# No shrinking: concurrent runs are not repeatable.
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     max_examples=15,
@@ -118,7 +118,7 @@ def consume(drain: Drain, batches: list[list[Any]], together: Barrier) -> None:
 def test_consumers_at_once_leave_what_one_leaves(
     consumers: list[tuple[Engine, Drain, MemoryQueue]], mix: str, data: st.DataObject, hands: int, seed: int
 ) -> None:
-    """Intents that reach several consumers at once, repeated and in any order, leave the tables that one does."""
+    """Intents that reach several consumers at once, repeated and in any order, leave the same tables."""
     given_, others = MIXES[mix]
     intents = [*given_, *data.draw(st.lists(others, min_size=5, max_size=25))]
     engine, drain, _ = consumers[0]

@@ -16,7 +16,7 @@ from tests.support.modes import outcomes
 def test_a_connection_cut_at_any_statement_loses_and_repeats_nothing(
     engine: Engine, moment: str, batch: str
 ) -> None:
-    """Whichever statement the connection is cut at, what is delivered again takes effect once, in every mode."""
+    """At whichever statement the connection is cut, a redelivered intent takes effect once, in every mode."""
     drain, dead = every_mode(engine)
     cut = Cut(engine)
     records = sqs_event(BATCHES[batch])["Records"]
@@ -32,7 +32,7 @@ def test_a_connection_cut_at_any_statement_loses_and_repeats_nothing(
     assert deliver(drain, records) == []
     statements = list(cut.statements)
     left, settled = tables(engine), outcomes(engine)
-    # The batch has all that it should, and no statement of it escapes.
+    # The batch has all the cases that it should have, and every statement is counted.
     assert {id_ for id_, outcome in settled.items() if outcome == "dead"} == poisoned
     assert [settled[intent.intent_id] for intent in STALE] == ["stale"] * len(STALE)
     assert all(any(table.name in statement for statement in statements) for table in TABLES)
@@ -41,10 +41,10 @@ def test_a_connection_cut_at_any_statement_loses_and_repeats_nothing(
         letters = prepare(number)
         where = f"cut {moment} {number}: {statements[number]}"
         deliver_all(drain, records)
-        # How many statements are sent before the answer to a bad one comes is not always the same.
+        # The number of statements that are sent before the answer to a bad one arrives varies.
         assert cut.done or len(cut.statements) <= number, where
         cut.count_to(None, "")
-        # Once all is acknowledged it is there, before it is delivered once more.
+        # Once everything is acknowledged it is in the tables, before it is delivered again.
         assert {UUID(letter["id"]) for letter in dead.bodies[letters:]} == poisoned, where
         assert (tables(engine), outcomes(engine)) == (left, settled), where
         assert deliver(drain, records) == []

@@ -1,4 +1,4 @@
-"""The laws, over batches that Hypothesis makes up."""
+"""The laws, with batches that Hypothesis generates."""
 
 import random
 from collections import Counter
@@ -44,7 +44,7 @@ def _good(messages: list[WriteIntent | str]) -> list[ThingMade]:
 @fixture_is_cleaned
 @given(plan=plans)
 def test_one_bad_intent_hurts_nobody(engine: Engine, plan: list[Any]) -> None:
-    """Whatever is bad, and wherever: all others land in that invocation, and exactly the bad are set aside."""
+    """Wherever bad intents are, all others are written in that invocation, and only the bad are dead-lettered."""
     bench = Bench(engine)
     _clean(bench)
     messages = _messages(plan)
@@ -79,8 +79,8 @@ def test_order_repetition_and_cuts_do_not_matter(
     assert applied == good.keys()
 
 
-def test_consumers_at_once_take_each_intent_once(database_url: str) -> None:
-    """Four consumers that get the same intents at the same time, in other orders and cuts, land each once."""
+def test_concurrent_consumers_write_each_intent_once(database_url: str) -> None:
+    """Four consumers that get the same intents at the same time, in different orders, write each once."""
     consumers = [Bench(make_engine(database_url)) for _ in range(4)]
     records = sqs_event(ThingMade(name=str(number)) for number in range(1000))["Records"]
 

@@ -1,4 +1,4 @@
-"""The local AWS: it starts whatever happened before, and answers for nobody else's processes."""
+"""The local AWS: it starts after any kind of crash, and leaves the processes of others alone."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ import pytest
 from penstock.local import environment
 from penstock.local.aws import ACCESS_KEY, REGION, LocalAws
 from penstock.local.errors import StartError, ToolError
-from penstock.local.processes import alive, recall, remember, wait_until
+from penstock.local.processes import is_alive, load_process, save_process, wait_until
 from tests.support.project import ROOT
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def client(aws: LocalAws) -> "SQSClient":
 
 
 def test_start_twice(aws: LocalAws) -> None:
-    """A second start, also by another process's object, leaves the running one alone."""
+    """A second start, also through another object, does not restart the running one."""
     make_queue(aws)
     before = aws.identity
     LocalAws(aws.folder, environment=ENVIRONMENT).start()
@@ -61,15 +61,15 @@ def test_start_twice(aws: LocalAws) -> None:
 
 
 def test_listens_on_loopback(aws: LocalAws) -> None:
-    """Nobody else's machine can reach it."""
-    process = recall(aws.folder / "process.json")
+    """It listens on 127.0.0.1 only, so that no other machine can reach it."""
+    process = load_process(aws.folder / "process.json")
     assert process is not None
     listening = {connection.laddr.ip for connection in process.net_connections() if connection.status == "LISTEN"}
     assert listening == {"127.0.0.1"}
 
 
 def test_stop_and_start(aws: LocalAws) -> None:
-    """It stops for good and comes back at the same address."""
+    """It stops, and starts again at the same address."""
     url = aws.endpoint_url
     aws.stop()
     stopped = (aws.healthy, aws.identity)
@@ -80,8 +80,8 @@ def test_stop_and_start(aws: LocalAws) -> None:
 
 
 def test_killed(aws: LocalAws) -> None:
-    """After a kill from outside it is known to be down, and the next start works."""
-    process = recall(aws.folder / "process.json")
+    """After its process is killed it is reported as unhealthy, and the next start works."""
+    process = load_process(aws.folder / "process.json")
     assert process is not None
     process.kill()
     assert wait_until(lambda: not aws.healthy, 5)
@@ -90,17 +90,17 @@ def test_killed(aws: LocalAws) -> None:
 
 
 def test_deleted_folder(aws: LocalAws) -> None:
-    """A start after somebody deleted the folder works, and leaves no second one running."""
-    process = recall(aws.folder / "process.json")
+    """A start after its folder was deleted works, and the old process is stopped."""
+    process = load_process(aws.folder / "process.json")
     assert process is not None
     shutil.rmtree(aws.folder)
     aws.start()
     assert aws.healthy
-    assert not alive(process)
+    assert not is_alive(process)
 
 
 def test_reset(aws: LocalAws) -> None:
-    """A reset forgets the queues and keeps the process."""
+    """A reset deletes the queues and keeps the process."""
     make_queue(aws)
     before = aws.identity
     aws.reset()
@@ -109,50 +109,50 @@ def test_reset(aws: LocalAws) -> None:
 
 
 def test_reset_while_down(tmp_path: Path) -> None:
-    """A reset of one that does not run is an error, not a silence."""
+    """A reset of a stopped local AWS raises an error."""
     aws = LocalAws(tmp_path, environment=ENVIRONMENT)
-    with pytest.raises(StartError, match="does not run"):
+    with pytest.raises(StartError, match="is not running: call start"):
         aws.reset()
 
 
 def test_foreign_process_is_left_alone(tmp_path: Path) -> None:
-    """A process that got the noted id after ours died is not taken for ours, and not killed."""
+    """A process that got the saved id after ours ended is not identified as ours, and not killed."""
     aws = LocalAws(tmp_path, environment=ENVIRONMENT)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        note = {"pid": stranger.pid, "started": psutil.Process(stranger.pid).create_time() - 3600}
-        (tmp_path / "process.json").write_text(json.dumps(note))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as foreign:
+        saved = {"pid": foreign.pid, "started": psutil.Process(foreign.pid).create_time() - 3600}
+        (tmp_path / "process.json").write_text(json.dumps(saved))
         assert aws.identity is None
         aws.stop()
         aws.kill()
-        assert stranger.poll() is None
-        stranger.communicate(b"\n")
+        assert foreign.poll() is None
+        foreign.communicate(b"\n")
 
 
-def test_recall(tmp_path: Path) -> None:
-    """A process that was noted is found as long as it runs, and what is not a note finds nothing."""
+def test_load_process(tmp_path: Path) -> None:
+    """A saved process is found while it is running, and an invalid file finds nothing."""
     file = tmp_path / "process.json"
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        remember(psutil.Process(process.pid), file)
-        found = recall(file)
+        save_process(psutil.Process(process.pid), file)
+        found = load_process(file)
         assert found is not None
         assert found.pid == process.pid
         process.communicate(b"\n")
-    assert recall(file) is None
+    assert load_process(file) is None
     for text in ("", "{}", "[]", '{"pid": "x", "started": 1}', '{"pid": 1}'):
         file.write_text(text)
-        assert recall(file) is None
+        assert load_process(file) is None
 
 
 def test_failed_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installation that fails leaves no environment behind, says what pip said, and is tried again."""
+    """A failed installation leaves no environment behind, and its error names the failed command."""
     monkeypatch.setattr(environment, "_requirements", lambda: "no-such-thing==1 --hash=sha256:00\n")
-    with pytest.raises(ToolError, match="could not be installed"):
+    with pytest.raises(ToolError, match=r"could not be installed: `python -m pip` failed:\n"):
         environment.emulator_python(tmp_path / "environment")
     assert not (tmp_path / "environment").exists()
 
 
 def test_requirements_are_pinned() -> None:
-    """Every package of the emulator's environment has one version and hashes, and no address."""
+    """Every package of the emulator's environment has one version and hashes, and no URL."""
     text = environment._requirements()
     names = [line for line in text.splitlines() if line and line[0] not in "# "]
     assert len(names) > 10

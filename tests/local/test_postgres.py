@@ -1,4 +1,4 @@
-"""The embedded Postgres: it starts whatever happened before, and answers for nobody else's processes."""
+"""The embedded Postgres: it starts after any kind of crash, and leaves the processes of others alone."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ import pytest
 
 from penstock.local.errors import StartError
 from penstock.local.postgres import Postgres
-from penstock.local.processes import alive, wait_until
+from penstock.local.processes import is_alive, wait_until
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def postmaster(server: Postgres) -> psutil.Process:
 
 
 def test_settings(server: Postgres) -> None:
-    """The settings given are those of the server, and it listens on loopback alone."""
+    """The server has the given settings, and listens on loopback only."""
     with psycopg.connect(server.url()) as connection:
         names = ("max_connections", "fsync", "listen_addresses", "unix_socket_directories")
         values = [connection.execute("SELECT current_setting(%s)", [name]).fetchone() for name in names]
@@ -44,20 +44,20 @@ def test_settings(server: Postgres) -> None:
 
 
 def test_password(server: Postgres) -> None:
-    """Nobody gets in without the password."""
+    """A connection without the password is refused."""
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(f"postgresql://postgres@127.0.0.1:{server.port}/postgres").close()
 
 
 def test_start_twice(server: Postgres) -> None:
-    """A second start leaves the running server alone."""
+    """A second start does not restart the running server."""
     before = postmaster(server)
     server.start()
     assert postmaster(server) == before
 
 
 def test_another_object(server: Postgres) -> None:
-    """A server that one process started is found, and stopped, by another."""
+    """A second object for the same folder finds the running server and can stop it."""
     other = Postgres(server.folder)
     assert other.running
     other.stop()
@@ -65,7 +65,7 @@ def test_another_object(server: Postgres) -> None:
 
 
 def test_restart_keeps_data_and_port(server: Postgres) -> None:
-    """What was committed, and the address, outlive a stop and a start."""
+    """Committed data and the URL are the same after a stop and a start."""
     with psycopg.connect(server.url()) as connection:
         connection.execute("CREATE TABLE kept (x int)")
     url = server.url()
@@ -77,36 +77,36 @@ def test_restart_keeps_data_and_port(server: Postgres) -> None:
 
 
 def test_kill(server: Postgres) -> None:
-    """A kill takes the server and its children, and the next start works."""
+    """A kill ends the server and its children, and the next start works."""
     members = [postmaster(server), *postmaster(server).children(recursive=True)]
     server.kill()
     assert not server.running
-    assert not [member for member in members if alive(member)]
+    assert not [member for member in members if is_alive(member)]
     server.start()
     assert answers(server)
 
 
 def test_postmaster_killed(server: Postgres) -> None:
-    """A start after somebody killed the main process alone, with its children frozen, works."""
+    """A start works after only the postmaster was killed and its children were frozen."""
     main = postmaster(server)
     server.freeze()
     main.kill()
-    wait_until(lambda: not alive(main), 10)
+    wait_until(lambda: not is_alive(main), 10)
     server.start()
     assert answers(server)
 
 
 def test_deleted_folder(server: Postgres) -> None:
-    """A start after somebody deleted the folder works, and leaves no second server running."""
+    """A start after its folder was deleted works, and the old server is stopped."""
     main = postmaster(server)
     shutil.rmtree(server.folder)
     server.start()
     assert answers(server)
-    assert not alive(main)
+    assert not is_alive(main)
 
 
 def test_freeze(server: Postgres) -> None:
-    """A frozen server runs and does not answer; thawed, it answers again."""
+    """A frozen server is running and does not answer; after a thaw it answers again."""
     server.freeze()
     assert server.running
     with pytest.raises(psycopg.OperationalError, match="timeout"):
@@ -123,20 +123,20 @@ def test_frozen_stop(server: Postgres) -> None:
 
 
 def test_stale_pid_of_another_process(server: Postgres) -> None:
-    """A pid file that survived a reboot and names somebody else's process neither stops a start nor hurts it."""
+    """A stale pid file that names another process does not prevent a start, and that process is not killed."""
     server.stop()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        (server.data / "postmaster.pid").write_text(f"{stranger.pid}\n")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as foreign:
+        (server.data / "postmaster.pid").write_text(f"{foreign.pid}\n")
         assert not server.running
         server.kill()
         server.start()
         assert answers(server)
-        assert stranger.poll() is None
-        stranger.communicate(b"\n")
+        assert foreign.poll() is None
+        foreign.communicate(b"\n")
 
 
 def test_port_taken(server: Postgres) -> None:
-    """A start goes to another port if somebody has taken the last one."""
+    """A start uses another port if the last one is taken."""
     server.stop()
     port = server.port
     with socket.socket() as taker:
@@ -149,7 +149,7 @@ def test_port_taken(server: Postgres) -> None:
 
 
 def test_interrupted_creation(tmp_path: Path) -> None:
-    """A folder whose data were only half made is made again."""
+    """A data folder that was only partly created is created again."""
     draft = tmp_path / "data.draft"
     draft.mkdir()
     (draft / "PG_VERSION").write_text("18")
@@ -160,7 +160,7 @@ def test_interrupted_creation(tmp_path: Path) -> None:
 
 
 def test_never_started(tmp_path: Path) -> None:
-    """Before its first start a server has no address, and says so."""
+    """A server that was never started has no URL, and asking for it is an error."""
     server = Postgres(tmp_path)
     assert not server.running
     server.stop()
@@ -169,13 +169,13 @@ def test_never_started(tmp_path: Path) -> None:
 
 
 def test_impossible_setting(tmp_path: Path) -> None:
-    """A server that cannot start says why, in the words of its log."""
+    """The error of a server that cannot start has the end of its log."""
     server = Postgres(tmp_path, settings={"max_connections": "none"})
     with pytest.raises(StartError, match="max_connections"):
         server.start()
 
 
 def test_not_world_readable(server: Postgres) -> None:
-    """The password's file is for its owner alone."""
+    """Only the owner can read the password file."""
     assert (server.folder / "password").stat().st_mode & 0o077 == 0
     assert (server.folder / "password").stat().st_uid == os.geteuid()

@@ -1,4 +1,4 @@
-"""Emitting from asyncio: the event loop goes on, and the promises are those of `emit`."""
+"""Emitting from asyncio: the event loop is not blocked, and the guarantees are those of `emit`."""
 
 import asyncio
 import contextvars
@@ -14,28 +14,28 @@ from penstock import NotAcknowledged
 from penstock.producer import Producer, aio, emitter
 from penstock.queue import Outgoing, Refusal
 from penstock.testing import MemoryQueue
-from tests.support.producer import SETTINGS, Noted
+from tests.support.producer import SETTINGS, NoteTaken
 
 SLOW = 1.5
 """How long a slow queue takes, in seconds."""
 
 
 class SlowQueue(MemoryQueue):
-    """A queue whose answer takes a while, and which counts who waits for it."""
+    """A queue that answers slowly, and counts the calls that wait for it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.most = self._now = 0
         self.seconds = 0.0
-        self.crowd = 1
+        self.expected_calls = 1
         self._lock, self._full = Lock(), Event()
 
     def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
-        """Wait for the crowd and for the time, then keep."""
+        """Wait for the other calls and for some seconds, then send."""
         with self._lock:
             self._now += 1
             self.most = max(self.most, self._now)
-            if self._now >= self.crowd:
+            if self._now >= self.expected_calls:
                 self._full.set()
         self._full.wait(20)
         time.sleep(self.seconds)
@@ -46,7 +46,7 @@ class SlowQueue(MemoryQueue):
 
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> SlowQueue:
-    """The slow queue that is emitted to."""
+    """The slow queue that the producer uses."""
     queue = SlowQueue()
     producer = Producer(SETTINGS, queue)
     monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
@@ -54,7 +54,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> SlowQueue:
 
 
 async def longest_pause(stop: asyncio.Event) -> float:
-    """Turn with the event loop until told to stop; return how long it stood still at most, in seconds."""
+    """Run until stopped; return the longest time that the event loop was blocked, in seconds."""
     longest, last = 0.0, time.monotonic()
     while not stop.is_set():
         await asyncio.sleep(0.002)
@@ -63,14 +63,14 @@ async def longest_pause(stop: asyncio.Event) -> float:
 
 
 def test_the_loop_is_not_blocked(queue: SlowQueue) -> None:
-    """While a slow queue is waited for, by one intent and by many, the loop keeps turning."""
+    """While one call and a call of many wait for a slow queue, the event loop runs."""
     queue.seconds = SLOW
 
     async def main() -> float:
         stop = asyncio.Event()
         watch = asyncio.create_task(longest_pause(stop))
-        many = (Noted(text=str(n)) for n in range(2000))
-        receipt, receipts = await asyncio.gather(aio.emit(Noted(text="a")), aio.emit_many(many))
+        many = (NoteTaken(text=str(n)) for n in range(2000))
+        receipt, receipts = await asyncio.gather(aio.emit(NoteTaken(text="a")), aio.emit_many(many))
         assert {receipt.id, *(each.id for each in receipts)} == {*map(id_of, queue.bodies)}
         stop.set()
         return await watch
@@ -85,23 +85,23 @@ def id_of(body: dict[str, str]) -> object:
 
 
 def test_emits_run_at_once_within_a_bound(queue: SlowQueue) -> None:
-    """Many emits wait for the queue together, and never more than there are threads."""
+    """Many calls wait for the queue at once, and never more than there are threads."""
 
     async def main() -> None:
-        await asyncio.gather(*(aio.emit(Noted(text=str(n))) for n in range(2 * aio.THREADS)))
+        await asyncio.gather(*(aio.emit(NoteTaken(text=str(n))) for n in range(2 * aio.THREADS)))
 
-    queue.crowd, queue.seconds = aio.THREADS, 0.1
+    queue.expected_calls, queue.seconds = aio.THREADS, 0.1
     asyncio.run(main())
     assert queue.most == aio.THREADS
     assert len(queue.messages) == 2 * aio.THREADS
 
 
-def test_every_word_goes_through(queue: SlowQueue) -> None:
-    """Idempotency key and tenant mean what they mean to `emit`."""
+def test_every_option_is_passed_on(queue: SlowQueue) -> None:
+    """Idempotency key and tenant have the same effect as in `emit`."""
 
     async def main() -> None:
-        one = await aio.emit(Noted(text="a"), idempotency_key="k", tenant="t")
-        (other,) = await aio.emit_many([Noted(text="b")], idempotency_key=lambda _: "k", tenant="t")
+        one = await aio.emit(NoteTaken(text="a"), idempotency_key="k", tenant="t")
+        (other,) = await aio.emit_many([NoteTaken(text="b")], idempotency_key=lambda _: "k", tenant="t")
         assert one == other
 
     asyncio.run(main())
@@ -109,23 +109,23 @@ def test_every_word_goes_through(queue: SlowQueue) -> None:
 
 
 def test_errors_reach_the_caller(queue: SlowQueue) -> None:
-    """What `emit` raises, `await emit` raises."""
+    """`await emit` raises what `emit` raises."""
     with pytest.raises(ValidationError):
-        asyncio.run(aio.emit(Noted(text="\x00")))
+        asyncio.run(aio.emit(NoteTaken(text="\x00")))
     queue.refuse("ServiceUnavailable")
     with pytest.raises(NotAcknowledged, match="ServiceUnavailable"):
-        asyncio.run(aio.emit_many([Noted(text="a")]))
+        asyncio.run(aio.emit_many([NoteTaken(text="a")]))
 
 
-def test_the_context_goes_along(queue: SlowQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller's context variables, the trace among them, are those of the thread that emits."""
+def test_the_context_is_copied(queue: SlowQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that emits has the caller's context variables, which include the trace."""
     variable = contextvars.ContextVar("variable", default="none")
     seen = []
     monkeypatch.setattr(emitter, "current_trace", lambda: seen.append(variable.get()))
 
     async def main() -> None:
         variable.set("mine")
-        await aio.emit(Noted(text="a"))
+        await aio.emit(NoteTaken(text="a"))
 
     asyncio.run(main())
     assert seen == ["mine"]

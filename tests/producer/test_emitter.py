@@ -1,4 +1,4 @@
-"""Emitting, to a queue in memory."""
+"""Emitting to a queue in memory."""
 
 import json
 import time
@@ -22,7 +22,7 @@ from penstock.producer.large import INTENT_LIMIT_BYTES
 from penstock.queue import Outgoing, Refusal, SqsQueue, group_of, sqs_client
 from penstock.settings import Settings, SettingsError
 from penstock.testing import MemoryQueue
-from tests.support.producer import SETTINGS, Noted
+from tests.support.producer import SETTINGS, NoteTaken
 from tests.support.project import SESSION
 from tests.support.secrets import Secrets
 
@@ -33,9 +33,9 @@ def _producer() -> tuple[Producer, MemoryQueue]:
 
 
 def test_an_emitted_intent_is_on_the_queue_under_its_receipt() -> None:
-    """The receipt is for the very id that the message carries."""
+    """The receipt has the id of the message."""
     producer, queue = _producer()
-    receipt = producer.emit(Noted(text="a"))
+    receipt = producer.emit(NoteTaken(text="a"))
     (body,) = queue.bodies
     assert (body["id"], body["type"], body["data"]) == (str(receipt.id), "note.taken", {"text": "a"})
     assert verify(str(receipt), "key") == receipt
@@ -43,9 +43,9 @@ def test_an_emitted_intent_is_on_the_queue_under_its_receipt() -> None:
 
 
 def test_no_receipt_without_an_acknowledgement() -> None:
-    """Where SQS refuses there is no receipt, and emitting the same object again is the same intent."""
+    """If SQS refuses there is no receipt, and emitting the same object again is the same intent."""
     producer, queue = _producer()
-    intent = Noted(text="a")
+    intent = NoteTaken(text="a")
     queue.refuse("ServiceUnavailable")
     with pytest.raises(NotAcknowledged, match="1 of 1 intents were not acknowledged: ServiceUnavailable"):
         producer.emit(intent)
@@ -54,46 +54,46 @@ def test_no_receipt_without_an_acknowledgement() -> None:
 
 
 def test_nothing_is_sent_without_the_receipts_key(secrets: Secrets) -> None:
-    """While the key cannot be read nothing is sent, since nobody could get a receipt for it."""
+    """While the key cannot be read nothing is sent, since no receipt could be signed."""
     queue = MemoryQueue()
     producer = Producer(Settings(receipt_key=secrets.arn, source="/test"), queue)
     secrets.fail()
     with pytest.raises(ReceiptKeyUnavailable, match=r"arn:.* cannot be read: AccessDeniedException"):
-        producer.emit(Noted(text="a"))
+        producer.emit(NoteTaken(text="a"))
     with pytest.raises(ReceiptKeyUnavailable):
-        producer.emit_many([Noted(text="a")])
+        producer.emit_many([NoteTaken(text="a")])
     assert queue.messages == []
 
 
 def test_a_known_key_stays_good(secrets: Secrets, caplog: pytest.LogCaptureFixture) -> None:
-    """A key is read again after five minutes; if that fails the known one signs, and the next try waits."""
+    """A key is read again after five minutes. If that fails the known key signs, and the next attempt waits."""
     queue = MemoryQueue()
     producer = Producer(Settings(receipt_key=secrets.arn, source="/test"), queue)
-    tokens = [producer.emit(Noted(text="a"))]
+    tokens = [producer.emit(NoteTaken(text="a"))]
     secrets.fail()
     for seconds in (299, 2, 29):
         secrets.clock.advance(seconds)
-        tokens.append(producer.emit(Noted(text="a")))
+        tokens.append(producer.emit(NoteTaken(text="a")))
     assert all(verify(str(token), "one") for token in tokens)
     assert (secrets.calls, len(queue.messages)) == (2, 4)
-    assert "the known value is kept" in caplog.text
+    assert "the known value stays in use" in caplog.text
     secrets.text = "two"
     secrets.clock.advance(2)
-    assert verify(str(producer.emit(Noted(text="a"))), "two")
+    assert verify(str(producer.emit(NoteTaken(text="a"))), "two")
 
 
 def test_the_same_idempotency_key_is_the_same_intent() -> None:
-    """A key gives the same receipt whatever object it comes with, and another kind another one."""
+    """The same key gives the same receipt for another object, and another key gives another receipt."""
     producer, _ = _producer()
-    first, again, other = (producer.emit(Noted(text=k), idempotency_key=k[0]) for k in ("x1", "x2", "y1"))
+    first, again, other = (producer.emit(NoteTaken(text=k), idempotency_key=k[0]) for k in ("x1", "x2", "y1"))
     assert first == again != other
 
 
 def test_what_cannot_be_stored_is_not_sent() -> None:
-    """An intent with a value that Postgres cannot hold raises, and nothing reaches the queue."""
+    """An intent with a value that Postgres cannot store raises, and nothing is sent."""
     producer, queue = _producer()
     with pytest.raises(ValidationError):
-        producer.emit_many([Noted(text="fine"), Noted(text="\x00")])
+        producer.emit_many([NoteTaken(text="fine"), NoteTaken(text="\x00")])
     assert queue.messages == []
 
 
@@ -102,72 +102,98 @@ def test_what_does_not_fit_is_not_sent() -> None:
     producer, queue = _producer()
     overhead = 0
     with pytest.raises(IntentTooLarge) as caught:
-        producer.emit(Noted(text="x" * INTENT_LIMIT_BYTES))
+        producer.emit(NoteTaken(text="x" * INTENT_LIMIT_BYTES))
     overhead = caught.value.size - INTENT_LIMIT_BYTES
     assert queue.messages == []
-    producer.emit(Noted(text="x" * (INTENT_LIMIT_BYTES - overhead)))
+    producer.emit(NoteTaken(text="x" * (INTENT_LIMIT_BYTES - overhead)))
     assert queue.messages[0].size == INTENT_LIMIT_BYTES
 
 
-@given(st.sets(st.integers(0, 24)))
-def test_a_partly_refused_burst_says_which_were_kept(refused: set[int]) -> None:
-    """Exactly what SQS acknowledged has a receipt, by position, and exactly that is on the queue."""
+def test_what_does_not_fit_is_named_by_its_position() -> None:
+    """The error says which of many intents is too large, and no intent after it is read."""
     producer, queue = _producer()
-    intents = [Noted(text=str(n)) for n in range(25)]
+    unread = iter([NoteTaken(text=size * "x") for size in (1, 1, INTENT_LIMIT_BYTES, 1)])
+    with pytest.raises(IntentTooLarge) as caught:
+        producer.emit_many(unread)
+    assert (caught.value.index, len(list(unread))) == (2, 1)
+    assert queue.messages == []
+
+
+def test_a_wrong_option_is_refused() -> None:
+    """A misspelled option is a TypeError, for mypy as well, and nothing is sent."""
+    producer, queue = _producer()
+    with pytest.raises(TypeError, match="tennant"):
+        producer.emit(NoteTaken(text="a"), tennant="t")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="timeout"):
+        producer.emit_many([NoteTaken(text="a")], timeout=1)  # type: ignore[call-arg]
+    assert queue.messages == []
+
+
+def test_functions_of_the_intent_are_typed() -> None:
+    """A function given to `emit_many` gets the class of the intents: mypy refuses a field that it lacks."""
+    with pytest.raises(AttributeError, match="other"):
+        _producer()[0].emit_many([NoteTaken(text="a")], tenant=lambda note: note.other)  # type: ignore[attr-defined]
+
+
+@given(st.sets(st.integers(0, 24)))
+def test_a_partial_failure_says_which_were_sent(refused: set[int]) -> None:
+    """Exactly the intents that SQS acknowledged have a receipt, by position, and are on the queue."""
+    producer, queue = _producer()
+    intents = [NoteTaken(text=str(n)) for n in range(25)]
     queue.refuse("InternalError", positions=refused)
     try:
-        kept, not_kept = dict(enumerate(producer.emit_many(intents))), set()
+        sent, failed = dict(enumerate(producer.emit_many(intents))), set()
     except NotAcknowledged as error:
-        kept, not_kept = dict(error.sent), set(error.failed)
-    assert not_kept == refused
-    assert kept.keys() == set(range(25)) - refused
-    assert [body["id"] for body in queue.bodies] == [str(receipt.id) for receipt in kept.values()]
-    assert all(kept[n].id == intents[n].intent_id for n in kept)
+        sent, failed = dict(error.sent), set(error.failed)
+    assert failed == refused
+    assert sent.keys() == set(range(25)) - refused
+    assert [body["id"] for body in queue.bodies] == [str(receipt.id) for receipt in sent.values()]
+    assert all(sent[n].id == intents[n].intent_id for n in sent)
 
 
 @pytest.mark.parametrize("key", [{"idempotency_key": ""}, {"tenant": ""}])
 def test_an_empty_key_is_refused(key: dict[str, str]) -> None:
-    """An empty key or tenant would make one intent of many; it raises, and nothing is sent."""
+    """An empty key or tenant would make many intents one. It raises, and nothing is sent."""
     producer, queue = _producer()
     with pytest.raises(ValueError, match=f"{next(iter(key))} is empty"):
-        producer.emit(Noted(text="a"), idempotency_key=key.get("idempotency_key"), tenant=key.get("tenant"))
+        producer.emit(NoteTaken(text="a"), idempotency_key=key.get("idempotency_key"), tenant=key.get("tenant"))
     assert queue.messages == []
 
 
 def test_each_of_many_has_its_key() -> None:
-    """A function gives each intent its idempotency key, the same as for `emit`; None is the intent's own id."""
+    """A function returns each intent's idempotency key, as for `emit`. For None the intent's own id is used."""
     producer, _ = _producer()
-    intents = [Noted(text="x"), Noted(text="y"), Noted(text="")]
-    receipts = producer.emit_many(intents, idempotency_key=lambda noted: noted.text or None)
-    assert producer.emit_many(intents, idempotency_key=lambda noted: noted.text or None) == receipts
-    assert receipts[0] == producer.emit(Noted(text="z"), idempotency_key="x")
+    intents = [NoteTaken(text="x"), NoteTaken(text="y"), NoteTaken(text="")]
+    receipts = producer.emit_many(intents, idempotency_key=lambda note: note.text or None)
+    assert producer.emit_many(intents, idempotency_key=lambda note: note.text or None) == receipts
+    assert receipts[0] == producer.emit(NoteTaken(text="z"), idempotency_key="x")
     assert receipts[2].id == intents[2].intent_id
     assert len({receipt.id for receipt in receipts}) == 3
 
 
 def test_one_key_for_many_is_a_mistake() -> None:
-    """One text as the key of many intents would make one of them: it is refused before anything is sent."""
+    """One string as the key of many intents would make them one: it is refused before anything is sent."""
     producer, queue = _producer()
     with pytest.raises(TypeError, match="give a function"):
-        producer.emit_many([Noted(text="a")], idempotency_key="x")  # type: ignore[arg-type]
+        producer.emit_many([NoteTaken(text="a")], idempotency_key="x")  # type: ignore[arg-type]
     assert queue.messages == []
 
 
 def test_a_tenants_keys_are_its_own() -> None:
-    """The same idempotency key of two tenants, or of none, is several intents; of one tenant it is one."""
+    """The same idempotency key is one intent for one tenant, and different intents for different tenants."""
     producer, _ = _producer()
     tenants = [None, "a", "b", "a"]
-    ids = [producer.emit(Noted(text="x"), idempotency_key="k", tenant=tenant).id for tenant in tenants]
+    ids = [producer.emit(NoteTaken(text="x"), idempotency_key="k", tenant=tenant).id for tenant in tenants]
     assert ids[1] == ids[3]
     assert len({*ids}) == 3
 
 
 def test_a_tenant_is_the_message_group() -> None:
-    """A standard queue serves fairly by the message group, which is the tenant; without one there is no group."""
+    """The message group of a standard queue is the tenant (fair queues). Without a tenant there is no group."""
     producer, queue = _producer()
-    producer.emit(Noted(text="x"), tenant="a")
-    producer.emit_many([Noted(text="b"), Noted(text="two words")], tenant=lambda noted: noted.text)
-    producer.emit_many([Noted(text="x")])
+    producer.emit(NoteTaken(text="x"), tenant="a")
+    producer.emit_many([NoteTaken(text="b"), NoteTaken(text="two words")], tenant=lambda note: note.text)
+    producer.emit_many([NoteTaken(text="x")])
     groups = [message.group for message in queue.messages]
     assert groups == ["a", "b", group_of("two words"), None]
     assert all(message.deduplication_id is None for message in queue.messages)
@@ -178,43 +204,43 @@ class Moved(WriteIntent, kind="thing.moved"):
 
     @property
     def intent_ordering_key(self) -> str:
-        """What belongs in one order."""
+        """The key within which order is kept."""
         return self.thing
 
 
 def test_a_fifo_queue_gets_order_and_deduplication() -> None:
-    """The group is the ordering key, the argument before the class's; the intent's id deduplicates."""
+    """The group is the ordering key, from the argument or else from the class. The intent's id deduplicates."""
     queue = MemoryQueue(fifo=True)
     producer = Producer(SETTINGS, queue)
     receipts = [
         producer.emit(Moved(thing="a"), tenant="t"),
         producer.emit(Moved(thing="a"), ordering_key="b"),
-        *producer.emit_many([Noted(text="c")], ordering_key=lambda noted: noted.text),
-        *producer.emit_many([Noted(text="x")], ordering_key="d"),
+        *producer.emit_many([NoteTaken(text="c")], ordering_key=lambda note: note.text),
+        *producer.emit_many([NoteTaken(text="x")], ordering_key="d"),
     ]
     assert [message.group for message in queue.messages] == ["a", "b", "c", "d"]
     assert [message.deduplication_id for message in queue.messages] == [str(receipt.id) for receipt in receipts]
 
 
 def test_a_fifo_queue_needs_an_ordering_key() -> None:
-    """An intent without an ordering key is refused with what to do about it, and nothing is sent."""
+    """An intent without an ordering key is refused with a hint, and nothing is sent."""
     queue = MemoryQueue(fifo=True)
     with pytest.raises(OrderingKeyError, match=r"'note\.taken' has no ordering key: give emit an ordering_key"):
-        Producer(SETTINGS, queue).emit_many([Moved(thing="a"), Noted(text="a")])
+        Producer(SETTINGS, queue).emit_many([Moved(thing="a"), NoteTaken(text="a")])
     assert queue.messages == []
 
 
 def test_a_standard_queue_takes_no_ordering_key() -> None:
-    """Asking a standard queue for an order is a mistake; a class that has a key may go to either."""
+    """An ordering key for a standard queue is refused. A class with an ordering key may go to either queue."""
     producer, queue = _producer()
-    with pytest.raises(OrderingKeyError, match="the queue keeps no order"):
-        producer.emit(Noted(text="a"), ordering_key="k")
+    with pytest.raises(OrderingKeyError, match="a standard queue keeps no order"):
+        producer.emit(NoteTaken(text="a"), ordering_key="k")
     assert queue.messages == []
     producer.emit(Moved(thing="a"))
     assert queue.messages[0].group is None
 
 
-def test_a_callers_repeat_is_swallowed_by_a_fifo_queue() -> None:
+def test_a_fifo_queue_deduplicates_a_repeated_key() -> None:
     """The same idempotency key twice is one message on a FIFO queue, with a receipt each time."""
     queue = MemoryQueue(fifo=True)
     producer = Producer(SETTINGS, queue)
@@ -223,36 +249,36 @@ def test_a_callers_repeat_is_swallowed_by_a_fifo_queue() -> None:
     assert len(queue.messages) == 1
 
 
-def test_patience_reaches_the_queue() -> None:
-    """Without time nothing is sent and nothing has a receipt; it may be kept later."""
+def test_the_timeout_reaches_the_queue() -> None:
+    """With a timeout of 0 nothing is sent and nothing has a receipt. Another attempt may succeed."""
     producer, queue = _producer()
     with pytest.raises(NotAcknowledged, match="DeadlineExceeded") as caught:
-        producer.emit_many([Noted(text="a")], timeout_seconds=0)
+        producer.emit_many([NoteTaken(text="a")], timeout_seconds=0)
     with pytest.raises(NotAcknowledged):
-        producer.emit(Noted(text="a"), timeout_seconds=0)
+        producer.emit(NoteTaken(text="a"), timeout_seconds=0)
     assert caught.value.retryable
     assert queue.messages == []
 
 
-def test_a_refusal_for_good_is_told_apart() -> None:
-    """If one of the refused can never be kept as things are, trying again is no use."""
+def test_a_permanent_refusal_is_not_retryable() -> None:
+    """If one refusal is permanent, the error is not retryable."""
     producer, queue = _producer()
     queue.refuse("AccessDenied", retryable=False)
     with pytest.raises(NotAcknowledged) as caught:
-        producer.emit_many([Noted(text="a")])
+        producer.emit_many([NoteTaken(text="a")])
     assert not caught.value.retryable
 
 
-def test_a_generators_intents_are_let_go() -> None:
-    """Of a stream of intents only ids and texts stay in memory: no intent outlives its validation."""
+def test_a_generators_intents_are_not_kept() -> None:
+    """Of a generator's intents only ids and messages stay in memory: no intent outlives its validation."""
     producer, queue = _producer()
-    alive = weakref.WeakSet[Noted]()
+    alive = weakref.WeakSet[NoteTaken]()
     most = 0
 
-    def stream() -> Iterator[Noted]:
+    def stream() -> Iterator[NoteTaken]:
         nonlocal most
         for number in range(1000):
-            intent = Noted(text=str(number))
+            intent = NoteTaken(text=str(number))
             alive.add(intent)
             most = max(most, len(alive))
             yield intent
@@ -262,7 +288,7 @@ def test_a_generators_intents_are_let_go() -> None:
 
 
 def test_a_large_stream_takes_little_memory() -> None:
-    """An intent that waits to be sent takes less than a kilobyte beside its text, until the last is sent."""
+    """An intent that waits to be sent takes less than a kilobyte beside its message."""
 
     class Nowhere(MemoryQueue):
         def send(self, messages: Sequence[Outgoing], **_words: Any) -> dict[int, Refusal]:
@@ -273,7 +299,7 @@ def test_a_large_stream_takes_little_memory() -> None:
     producer = Producer(SETTINGS, queue)
     tracemalloc.start()
     try:
-        producer.emit_many(Noted(text="x" * 100) for _ in range(count))
+        producer.emit_many(NoteTaken(text="x" * 100) for _ in range(count))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -281,7 +307,7 @@ def test_a_large_stream_takes_little_memory() -> None:
 
 
 def test_threads_share_one_producer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many threads emit first, the environment's producer is made once."""
+    """If many threads emit at once, the environment's producer is made only once."""
     made: list[Producer] = []
 
     def make(_settings: Settings) -> Producer:
@@ -289,21 +315,21 @@ def test_threads_share_one_producer(monkeypatch: pytest.MonkeyPatch) -> None:
         made.append(_producer()[0])
         return made[0]
 
-    emitter._made_once.cache_clear()
+    emitter._cached_producer.cache_clear()
     monkeypatch.setattr(emitter, "Producer", make)
     with ThreadPoolExecutor(8) as pool:
         found = {*pool.map(lambda _: emitter.environment_producer(), range(8))}
-    emitter._made_once.cache_clear()
+    emitter._cached_producer.cache_clear()
     assert found == {*made}
     assert len(made) == 1
 
 
-def test_a_local_sqs_keeps_many(local_aws_endpoint: str) -> None:
-    """Against SQS as a local AWS has it, each of many intents is on the queue once, under its receipt."""
+def test_a_local_sqs_accepts_many(local_aws_endpoint: str) -> None:
+    """On a local SQS, each of many intents is on the queue once, with the id of its receipt."""
     with closing(sqs_client(SESSION, local_aws_endpoint)) as client:
         url = client.create_queue(QueueName=f"queue-{uuid4()}")["QueueUrl"]
         queue = SqsQueue(url, client)
-        receipts = Producer(SETTINGS, queue).emit_many((Noted(text=str(n)) for n in range(234)), tenant="t")
+        receipts = Producer(SETTINGS, queue).emit_many((NoteTaken(text=str(n)) for n in range(234)), tenant="t")
         found = [message for _ in range(30) for message in queue.receive(10)]
         client.delete_queue(QueueUrl=url)
     assert sorted(json.loads(message.body)["id"] for message in found) == sorted(str(r.id) for r in receipts)
@@ -315,18 +341,18 @@ def test_missing_settings_are_all_named() -> None:
     with pytest.raises(SettingsError) as caught:
         Producer(Settings())
     for variable in ("PENSTOCK_QUEUE_URL", "PENSTOCK_RECEIPT_KEY", "PENSTOCK_SOURCE"):
-        assert f"{variable} is not set: it is " in str(caught.value)
+        assert f"{variable} is not set (the " in str(caught.value)
 
 
 def test_a_bad_setting_is_named() -> None:
-    """A setting with a value that cannot be used is named, with what it should be."""
+    """A setting with a bad value is named, with the values that are allowed."""
     for text in ("0", "-1", "many", "1.5", "²"):
-        with pytest.raises(SettingsError, match="PENSTOCK_POOL_SIZE must be a whole number above 0"):
+        with pytest.raises(SettingsError, match="PENSTOCK_POOL_SIZE must be a whole number, 1 or greater"):
             Settings.from_environment({"PENSTOCK_POOL_SIZE": text})
 
 
 def test_settings_do_not_show_their_values() -> None:
-    """Neither passwords nor keys are in a setting's text."""
+    """The `repr` of settings holds no password and no key."""
     settings = Settings.from_environment({"PENSTOCK_DATABASE_URL": "postgresql://u:hunter2@h/d"})
     assert "hunter2" not in repr(settings)
     assert settings.database_reader_url == settings.database_url

@@ -1,4 +1,4 @@
-"""The trace that an intent is emitted in travels with it."""
+"""The trace in which an intent is emitted is sent with it."""
 
 import asyncio
 import subprocess
@@ -11,23 +11,23 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_s
 from penstock.intents import Contract
 from penstock.producer import Producer, aio, emitter
 from penstock.testing import MemoryQueue
-from tests.support.producer import SETTINGS, Noted
+from tests.support.producer import SETTINGS, NoteTaken
 
 ROOT, PARENT = "5759e988bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 HEADER = f"Root=1-{ROOT[:8]}-{ROOT[8:]};Parent={PARENT};Sampled=1;Lineage=a:0"
 
 
 def emitted() -> tuple[str | None, str | None]:
-    """Emit an intent and say which trace its envelope and its message carry."""
+    """Emit an intent and return the trace of its envelope and of its message."""
     queue = MemoryQueue()
-    Producer(SETTINGS, queue).emit(Noted(text="a"))
-    envelope = Contract([Noted]).decode(queue.messages[0].body)
+    Producer(SETTINGS, queue).emit(NoteTaken(text="a"))
+    envelope = Contract([NoteTaken]).decode(queue.messages[0].body)
     return envelope.traceparent, queue.messages[0].trace
 
 
 @pytest.mark.parametrize(("header", "flags"), [(HEADER, "01"), (HEADER.replace("Sampled=1", "Sampled=0"), "00")])
-def test_a_functions_trace_travels(monkeypatch: pytest.MonkeyPatch, header: str, flags: str) -> None:
-    """Lambda's X-Ray trace is in the envelope as W3C writes it, and beside the message as it came."""
+def test_a_functions_trace_is_sent(monkeypatch: pytest.MonkeyPatch, header: str, flags: str) -> None:
+    """Lambda's X-Ray trace is in the envelope in W3C notation, and in the message unchanged."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
     assert emitted() == (f"00-{ROOT}-{PARENT}-{flags}", header)
 
@@ -45,40 +45,40 @@ def test_a_functions_trace_travels(monkeypatch: pytest.MonkeyPatch, header: str,
     ids=["empty", "no-parent", "no-root", "upper", "short", "long"],
 )
 def test_a_broken_trace_is_left_out(monkeypatch: pytest.MonkeyPatch, header: str) -> None:
-    """What is no whole trace header neither travels nor keeps the intent from being emitted."""
+    """An incomplete trace header is not sent, and the intent is emitted without it."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
     assert emitted() == (None, None)
 
 
 def in_span(*, valid: bool) -> AbstractContextManager[object]:
-    """Enter a span of OpenTelemetry's."""
+    """Enter an OpenTelemetry span."""
     span = SpanContext(int(ROOT, 16) if valid else 0, int(PARENT, 16), is_remote=False, trace_flags=TraceFlags(1))
     return use_span(NonRecordingSpan(span))
 
 
-def test_opentelemetrys_span_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The current span of OpenTelemetry is the trace, whatever else the environment says."""
+def test_opentelemetrys_span_takes_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenTelemetry's current span takes precedence over the environment's trace."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", HEADER.replace("5", "6"))
     with in_span(valid=True):
         assert emitted() == (f"00-{ROOT}-{PARENT}-01", HEADER.removesuffix(";Lineage=a:0"))
 
 
-def test_opentelemetrys_span_goes_along_from_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The span of a task is the trace of what the task emits, although a thread does it."""
+def test_opentelemetrys_span_is_sent_from_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The span of a task is the trace of its intents, although a thread emits them."""
     queue = MemoryQueue()
     producer = Producer(SETTINGS, queue)
     monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
 
     async def main() -> None:
         with in_span(valid=True):
-            await aio.emit(Noted(text="a"))
+            await aio.emit(NoteTaken(text="a"))
 
     asyncio.run(main())
     assert queue.bodies[0]["traceparent"] == f"00-{ROOT}-{PARENT}-01"
 
 
-def test_without_a_span_the_functions_trace_travels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenTelemetry outside of any span has nothing to say."""
+def test_without_a_span_the_functions_trace_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside a span of OpenTelemetry, the function's trace is sent."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", HEADER)
     with in_span(valid=False):
         assert emitted()[1] == HEADER
@@ -86,7 +86,7 @@ def test_without_a_span_the_functions_trace_travels(monkeypatch: pytest.MonkeyPa
 
 
 def test_opentelemetry_is_not_needed() -> None:
-    """Emitting neither imports OpenTelemetry nor misses it."""
+    """Emitting does not import OpenTelemetry and does not need it."""
     code = (
         "import sys; sys.modules['opentelemetry'] = None; from penstock.producer.trace import current_trace; "
         "print(current_trace(), 'opentelemetry.trace' in sys.modules)"
@@ -96,5 +96,5 @@ def test_opentelemetry_is_not_needed() -> None:
 
 
 def test_without_a_trace_there_is_none() -> None:
-    """Outside of any trace the envelope has no traceparent and the message no header."""
+    """Outside a trace, the envelope has no traceparent and the message has no header."""
     assert emitted() == (None, None)

@@ -1,4 +1,4 @@
-"""What every queue promises: the one in memory must not be kinder than the real one."""
+"""Tests for every queue: the one in memory must behave as SQS does."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -35,13 +35,13 @@ def fifo_queue(request: pytest.FixtureRequest) -> Iterator[Queue]:
         client.delete_queue(QueueUrl=made["QueueUrl"])
 
 
-def test_a_queue_knows_what_it_is(queue: Queue, fifo_queue: Queue) -> None:
-    """A FIFO queue says that it is one, and a standard one that it is none."""
+def test_a_queue_knows_its_type(queue: Queue, fifo_queue: Queue) -> None:
+    """`fifo` is true for a FIFO queue and false for a standard queue."""
     assert (queue.fifo, fifo_queue.fifo) == (False, True)
 
 
 def test_a_fifo_queue_orders_and_deduplicates(fifo_queue: Queue) -> None:
-    """Of each group the messages come in the order in which they were sent, each once, one group after another."""
+    """The messages of each group arrive in the order of sending, each once."""
     sent = [
         Outgoing(f"{group}{n}", group=group, deduplication_id=f"{group}{n}") for n in range(3) for group in "ab"
     ]
@@ -52,8 +52,8 @@ def test_a_fifo_queue_orders_and_deduplicates(fifo_queue: Queue) -> None:
     assert sorted(bodies) == ["a0", "a1", "a2", "b0", "b1", "b2"]
 
 
-def test_a_fifo_queue_holds_a_group_back(fifo_queue: Queue) -> None:
-    """While a message is under lease nothing more of its group is given."""
+def test_a_leased_message_blocks_its_group(fifo_queue: Queue) -> None:
+    """While a message of a group is leased, no other message of the group is delivered."""
     sent = [Outgoing(str(n), group="a", deduplication_id=str(n)) for n in range(2)]
     assert fifo_queue.send(sent) == {}
     (first,) = fifo_queue.receive(1)
@@ -62,14 +62,14 @@ def test_a_fifo_queue_holds_a_group_back(fifo_queue: Queue) -> None:
     assert only(fifo_queue).body == "1"
 
 
-def test_a_fifo_queue_refuses_what_has_no_group(fifo_queue: Queue) -> None:
-    """Without a group a message is refused for good."""
+def test_a_fifo_queue_refuses_a_message_without_a_group(fifo_queue: Queue) -> None:
+    """A message without a group is refused and not retryable."""
     refused = fifo_queue.send([Outgoing("1", deduplication_id="d")])
     assert {index: refusal.retryable for index, refusal in refused.items()} == {0: False}
 
 
-def test_a_traced_message_is_kept(queue: Queue) -> None:
-    """The trace header travels beside the message and changes nothing of it."""
+def test_a_traced_message_is_sent(queue: Queue) -> None:
+    """The trace header changes neither body nor attributes."""
     header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
     assert queue.send([Outgoing("1", trace=header)]) == {}
     message = only(queue)
@@ -77,13 +77,13 @@ def test_a_traced_message_is_kept(queue: Queue) -> None:
 
 
 def only(queue: Queue) -> Received:
-    """Receive the one message that is there."""
+    """Receive the only message."""
     (message,) = queue.receive(10)
     return message
 
 
 def test_a_message_comes_back_as_it_was_sent(queue: Queue) -> None:
-    """Body, attributes of each type and the group are what they were."""
+    """The body, attributes of each type and the group are unchanged."""
     attributes = {
         "type": Attribute("stock.adjusted"),
         "weight": Attribute("1.5", "Number.float"),
@@ -98,27 +98,27 @@ def test_a_message_comes_back_as_it_was_sent(queue: Queue) -> None:
 
 
 def test_many_are_sent_in_one_call(queue: Queue) -> None:
-    """More than a batch holds is sent all the same, and ten at most are received at once."""
+    """`send` takes more messages than one batch holds; `receive` returns at most ten."""
     assert queue.send([Outgoing(str(number)) for number in range(23)]) == {}
     pages = [queue.receive(10) for _ in range(4)]
     assert [len(page) for page in pages] == [10, 10, 3, 0]
     assert sorted(int(m.body) for page in pages for m in page) == list(range(23))
 
 
-def test_what_is_no_text_is_refused_alone(queue: Queue) -> None:
-    """A body with a lone surrogate is refused for good, and its neighbours are sent."""
+def test_an_invalid_body_is_refused_alone(queue: Queue) -> None:
+    """A body with a lone surrogate is refused as not retryable; the other messages are sent."""
     refused = queue.send([Outgoing("1"), Outgoing("\ud800"), Outgoing("3")])
     assert {index: refusal.retryable for index, refusal in refused.items()} == {1: False}
     assert sorted(message.body for message in queue.receive(10)) == ["1", "3"]
 
 
 def test_nothing_to_do_is_no_mistake(queue: Queue) -> None:
-    """Empty lists are done at once."""
+    """Empty lists give no refusals."""
     assert (queue.send([]), queue.delete([]), queue.change_visibility([])) == ({}, {}, {})
 
 
 def test_without_time_nothing_is_done(queue: Queue) -> None:
-    """Where no time is left every position is refused as late, and what was asked has not happened."""
+    """With a timeout of 0 or less every position is refused, and the queue does not change."""
     assert queue.send([Outgoing("1")], timeout_seconds=30) == {}
     message = only(queue)
     late = {0: DEADLINE_EXCEEDED}
@@ -129,7 +129,7 @@ def test_without_time_nothing_is_done(queue: Queue) -> None:
 
 
 def test_a_leased_message_is_hidden(queue: Queue) -> None:
-    """What one receiver holds, no other sees; the depth tells it apart."""
+    """A leased message is invisible to other receivers; the depth counts it as in flight."""
     queue.send([Outgoing("1"), Outgoing("2")])
     queue.receive(1)
     assert len(queue.receive(10)) == 1
@@ -137,8 +137,8 @@ def test_a_leased_message_is_hidden(queue: Queue) -> None:
     assert (depth.visible, depth.in_flight, depth.total) == (0, 2, 2)
 
 
-def test_a_released_message_is_there_again(queue: Queue) -> None:
-    """A lease ended with visibility 0 gives the message back under a new handle, counted once more."""
+def test_a_released_message_is_visible_again(queue: Queue) -> None:
+    """After visibility 0 the message is received again, with a new handle and a higher receive count."""
     queue.send([Outgoing("1")])
     first = only(queue)
     assert queue.change_visibility([(first.receipt_handle, 0)]) == {}
@@ -149,14 +149,14 @@ def test_a_released_message_is_there_again(queue: Queue) -> None:
 
 
 def test_a_deleted_message_is_gone(queue: Queue) -> None:
-    """What was deleted is never delivered again."""
+    """A deleted message is not delivered again."""
     queue.send([Outgoing("1")])
     assert queue.delete([only(queue).receipt_handle]) == {}
     assert queue.depth().total == 0
 
 
 def test_an_unknown_handle_is_refused_alone(queue: Queue) -> None:
-    """One wrong handle is refused by position, for good; its neighbours are deleted."""
+    """A wrong handle is refused by position and not retryable; the other messages are deleted."""
     queue.send([Outgoing("1")])
     refused = queue.delete(["no-such-handle", only(queue).receipt_handle])
     assert list(refused) == [0]
@@ -167,15 +167,15 @@ def test_an_unknown_handle_is_refused_alone(queue: Queue) -> None:
 
 @pytest.mark.parametrize("character", ["\ufffe", "\uffff", "\x0b"])
 def test_a_character_that_sqs_refuses_is_refused_alone(queue: Queue, character: str) -> None:
-    """SQS refuses what XML 1.0 cannot hold; the neighbours are kept."""
+    """SQS refuses characters that XML 1.0 does not allow; the other messages are sent."""
     refused = queue.send([Outgoing("before"), Outgoing(f"x{character}"), Outgoing("after")])
     assert list(refused) == [1]
     assert not refused[1].retryable
     assert queue.depth().total == 2
 
 
-def test_a_message_of_just_one_mebibyte_is_kept(queue: Queue) -> None:
-    """The limit itself is allowed, one byte more is refused alone."""
+def test_a_message_of_exactly_one_mebibyte_is_sent(queue: Queue) -> None:
+    """A message at the limit is sent; one with a byte more is refused alone."""
     size = 1_048_576
     refused = queue.send([Outgoing("a"), Outgoing("x" * size), Outgoing("x" * (size + 1)), Outgoing("b")])
     assert list(refused) == [2]
@@ -183,8 +183,8 @@ def test_a_message_of_just_one_mebibyte_is_kept(queue: Queue) -> None:
     assert queue.depth().total == 3
 
 
-def test_ten_attributes_go(queue: Queue) -> None:
-    """A message may carry as many attributes as SQS allows."""
+def test_ten_attributes_are_sent(queue: Queue) -> None:
+    """A message may have as many attributes as SQS allows."""
     ten = {f"a{number}": Attribute("x") for number in range(10)}
     assert queue.send([Outgoing("1", ten)]) == {}
     assert only(queue).attributes == ten

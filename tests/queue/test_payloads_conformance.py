@@ -1,4 +1,4 @@
-"""What every bucket of payloads promises: the one in memory must not be kinder than the real one."""
+"""Tests for every payload store: the one in memory must behave as the one in S3 does."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,15 +26,15 @@ def payloads(request: pytest.FixtureRequest) -> Iterator[Payloads]:
 
 
 def test_what_was_put_is_there(payloads: Payloads) -> None:
-    """Many bodies are put and read at once, each as it was, be it of megabytes or of no text."""
+    """Many bodies are stored and read at once, unchanged, including megabytes of binary data."""
     bodies = {new_key(): b"\x00\xff" + bytes([n]) * n * 100_000 for n in range(1, 20)}
     assert payloads.put(bodies) == {}
-    wanted = {PayloadRef(key, len(body)) for key, body in bodies.items()}
-    assert {one.key: body for one, body in payloads.get(wanted).items()} == bodies
+    refs = {PayloadRef(key, len(body)) for key, body in bodies.items()}
+    assert {ref.key: body for ref, body in payloads.get(refs).items()} == bodies
 
 
-def test_what_is_not_there_is_told(payloads: Payloads) -> None:
-    """A missing body is told apart, and what is there beside it is read."""
+def test_a_missing_body_is_reported(payloads: Payloads) -> None:
+    """A missing body has its own error; the other bodies are read."""
     key, other = new_key(), new_key()
     assert payloads.put({key: b"x"}) == {}
     got = payloads.get({PayloadRef(key, 1), PayloadRef(other, 1)})
@@ -43,34 +43,34 @@ def test_what_is_not_there_is_told(payloads: Payloads) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 10**9])
 def test_another_size_is_not_read(payloads: Payloads, size: int) -> None:
-    """A body of another size than was asked for is not read; asked for with its own, it is."""
+    """A body is read only if it has the expected size."""
     key = new_key()
     assert payloads.put({key: b"xx"}) == {}
     other, own = PayloadRef(key, size), PayloadRef(key, 2)
     assert payloads.get({other, own}) == {
-        other: FetchFailure(PayloadError.OF_OTHER_SIZE, "ContentLength"),
+        other: FetchFailure(PayloadError.SIZE_MISMATCH, "ContentLength"),
         own: b"xx",
     }
 
 
 def test_without_time_nothing_is_done(payloads: Payloads) -> None:
-    """Where no time is left nothing is put or read, and both say so."""
+    """With a timeout of 0 nothing is stored or read, and both methods report it."""
     key = new_key()
     assert payloads.put({key: b"x"}, timeout_seconds=0)[key].code == "S3.DeadlineExceeded"
     assert payloads.get({PayloadRef(key, 1)})[PayloadRef(key, 1)] == FetchFailure(
         PayloadError.MISSING, "NoSuchKey"
     )
     late = payloads.get({PayloadRef(key, 1)}, timeout_seconds=0)
-    assert late == {PayloadRef(key, 1): FetchFailure(PayloadError.AWAY, "DeadlineExceeded")}
+    assert late == {PayloadRef(key, 1): FetchFailure(PayloadError.UNAVAILABLE, "DeadlineExceeded")}
 
 
 def test_nothing_to_do_is_no_mistake(payloads: Payloads) -> None:
-    """Nothing is done at once."""
+    """Empty arguments give empty results."""
     assert (payloads.put({}), payloads.get(set())) == ({}, {})
 
 
-def test_a_key_is_made_of_nothing_that_a_caller_says() -> None:
-    """Each key is another one, and is known again in its own bucket alone."""
+def test_a_key_is_unique_and_bound_to_its_bucket() -> None:
+    """Each key is new, and is recognised in its own bucket only."""
     keys = [new_key() for _ in range(100)]
     assert len(set(keys)) == 100
     assert all(key_in("own", f"s3://own/{key}") == key for key in keys)
@@ -96,21 +96,21 @@ def test_a_key_is_made_of_nothing_that_a_caller_says() -> None:
     ],
 )
 def test_a_foreign_reference_is_no_key(reference: str) -> None:
-    """What is not a payload in this bucket has no key, whatever it looks like."""
+    """A reference that is not a payload in this bucket has no key."""
     assert key_in("own", reference) is None
 
 
-def test_s3_that_is_away_or_refuses(local_aws_endpoint: str) -> None:
-    """Nobody there is no fault of the caller's and is not asked for every key; a bucket that is not there is."""
-    wanted = {PayloadRef(new_key(), 1) for _ in range(30)}
+def test_an_unreachable_s3_and_a_missing_bucket(local_aws_endpoint: str) -> None:
+    """An unreachable S3 is unavailable, a bucket that does not exist is an error of the caller."""
+    refs = {PayloadRef(new_key(), 1) for _ in range(30)}
     with closing(s3_client(SESSION, "http://127.0.0.1:9")) as client:
         away = S3Payloads("none", client)
-        assert {unread.lack for unread in away.get(wanted).values() if isinstance(unread, FetchFailure)} == {
-            PayloadError.AWAY
+        assert {failure.error for failure in away.get(refs).values() if isinstance(failure, FetchFailure)} == {
+            PayloadError.UNAVAILABLE
         }
         assert {refusal.code for refusal in away.put({new_key(): b"x"}).values()} == {"S3.EndpointConnectionError"}
     with closing(s3_client(SESSION, local_aws_endpoint)) as client:
         missing = S3Payloads(f"none-{uuid4()}", client)
-        assert set(missing.get(wanted).values()) == {FetchFailure(PayloadError.DENIED, "NoSuchBucket")}
+        assert set(missing.get(refs).values()) == {FetchFailure(PayloadError.DENIED, "NoSuchBucket")}
         (refusal,) = missing.put({new_key(): b"x"}).values()
         assert (refusal.code, refusal.retryable) == ("S3.NoSuchBucket", False)

@@ -1,4 +1,4 @@
-"""S3 at its worst: what its client does that no conformance suite can ask for."""
+"""Errors of the S3 client that the conformance suite cannot produce."""
 
 import ssl
 from io import BytesIO
@@ -9,7 +9,7 @@ import pytest
 from botocore.response import StreamingBody
 from urllib3.exceptions import SSLError
 
-from penstock.queue import new_key, s3
+from penstock.queue import new_key
 from penstock.queue.payloads import FetchFailure, PayloadError, PayloadRef
 from penstock.queue.s3 import S3Payloads
 from penstock.testing import ManualClock
@@ -18,7 +18,7 @@ SIZE = 200_000
 
 
 class _Broken(BytesIO):
-    """A body whose TLS breaks in its midst: botocore lets that error of urllib3's through."""
+    """A body whose TLS connection breaks: botocore does not translate this error of urllib3."""
 
     def read(self, _amount: int | None = None) -> bytes:
         raise SSLError(ssl.SSLError("bad record mac"))
@@ -30,34 +30,34 @@ def _client(body: BytesIO) -> Any:
 
 
 def test_a_body_that_breaks_off_raises_nothing() -> None:
-    """A connection that breaks while a payload is read is a bucket out of reach, not an error of the drain's."""
-    wanted = PayloadRef(new_key(), SIZE)
-    assert S3Payloads("own", _client(_Broken())).get({wanted}) == {
-        wanted: FetchFailure(PayloadError.AWAY, "SSLError")
+    """If the connection breaks while a payload is read, the bucket is unavailable; nothing is raised."""
+    ref = PayloadRef(new_key(), SIZE)
+    assert S3Payloads("own", _client(_Broken())).get({ref}) == {
+        ref: FetchFailure(PayloadError.UNAVAILABLE, "SSLError")
     }
 
 
-class _Dripping(BytesIO):
-    """A body that comes at 8 KiB a second."""
+class _Slow(BytesIO):
+    """A body that arrives at 8 KiB per second."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(bytes(SIZE))
         self._clock = clock
 
     def read(self, amount: int | None = None) -> bytes:
-        piece = super().read(amount)
-        self._clock.advance(len(piece) / 8192)
-        return piece
+        part = super().read(amount)
+        self._clock.advance(len(part) / 8192)
+        return part
 
 
-def test_a_body_that_drips_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slowly a payload comes, it is given up soon after the patience has ended."""
+def test_a_slow_body_is_abandoned_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly a payload arrives, the read stops soon after the deadline."""
     clock = ManualClock()
-    monkeypatch.setattr(s3, "time", SimpleNamespace(monotonic=clock))
-    until = clock() + 5
-    wanted = PayloadRef(new_key(), SIZE)
-    payloads = S3Payloads("own", _client(_Dripping(clock)))
-    assert payloads.get({wanted}, timeout_seconds=5) == {
-        wanted: FetchFailure(PayloadError.AWAY, "DeadlineExceeded")
+    monkeypatch.setattr("time.monotonic", clock)
+    deadline = clock() + 5
+    ref = PayloadRef(new_key(), SIZE)
+    payloads = S3Payloads("own", _client(_Slow(clock)))
+    assert payloads.get({ref}, timeout_seconds=5) == {
+        ref: FetchFailure(PayloadError.UNAVAILABLE, "DeadlineExceeded")
     }
-    assert until < clock() <= until + 2
+    assert deadline < clock() <= deadline + 2

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: running it, and two queues of a deployed service to run it on."""
+"""Helpers for the tests of the command line: running a command, and deploying the two queues of a service."""
 
 import json
 import os
@@ -38,7 +38,7 @@ PROGRAM = str(Path(sys.executable).with_name("penstock"))
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -71,7 +71,7 @@ class Stack:
 
 @contextmanager
 def deployed(folder: Path, endpoint_url: str, database_url: str, template: str) -> Iterator[Stack]:
-    """Deploy a service that is two queues."""
+    """Deploy a service that consists of two queues."""
     service = f"shop-{uuid4()}"
     (folder / "serverless.yml").write_text(f"service: {service}\nplugins: [!Sub x]\n")
     record(folder, endpoint_url=endpoint_url, database_url=database_url)
@@ -89,12 +89,12 @@ def deployed(folder: Path, endpoint_url: str, database_url: str, template: str) 
 
 
 def id_of(number: int) -> str:
-    """Return the id of the intent of that number."""
+    """Return the id of the intent with this number."""
     return str(UUID(int=number))
 
 
 def letter(number: int) -> Outgoing:
-    """Write the dead letter of the intent of that number."""
+    """Return the dead letter of the intent with this number."""
     data = {"email": "someone@example.org"}
     body = {"specversion": "1.0", "id": id_of(number), "type": "email.requested", "data": data}
     fault = DataFault(Cause("NotNullViolation", sqlstate="23502", table="emails", column="subject"))
@@ -110,17 +110,17 @@ def letter(number: int) -> Outgoing:
 
 
 def in_terminal(words: list[str], answer: str | bytes) -> tuple[int, str]:
-    """Run the command on a terminal, answer it, and return its exit code and screen."""
-    ours, theirs = os.openpty()
+    """Run the command on a terminal, type the answer, and return the exit code and the screen."""
+    controller, terminal = os.openpty()
     command = [PROGRAM, *words]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ) as process:
-        os.close(theirs)
-        os.write(ours, answer.encode() if isinstance(answer, str) else answer)
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=os.environ) as process:
+        os.close(terminal)
+        os.write(controller, answer.encode() if isinstance(answer, str) else answer)
         screen = b""
         try:
-            while part := os.read(ours, 4096):
+            while part := os.read(controller, 4096):
                 screen += part
         except OSError:
-            pass  # Linux tells so that the other side is closed.
-    os.close(ours)
+            pass  # Linux raises this when the other side is closed.
+    os.close(controller)
     return process.returncode, screen.decode()

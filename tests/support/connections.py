@@ -1,4 +1,4 @@
-"""A connection that the server ends once, at a certain statement."""
+"""A connection that the server terminates once, at a certain statement."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 
 
 class CutOnce:
-    """Has the server end the connection before or after one statement, or COMMIT; once."""
+    """Lets the server terminate the connection once, before or after a statement or COMMIT."""
 
     def __init__(self, engine: Engine, step: str, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done = False

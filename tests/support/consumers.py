@@ -20,7 +20,7 @@ from tests.support.modes import (
 metadata = MetaData()
 
 
-# Nothing in it keeps a row from being there twice.
+# It has no constraint against duplicate rows.
 views = Table("Our Views", metadata, Column("intent_id", Uuid), Column("path", Text))
 
 
@@ -42,7 +42,7 @@ class Counted(WriteIntent, kind="counted"):
 
 
 def count(connection: Connection, intents: Sequence[Counted]) -> None:
-    """Count by name, in the order of the names: two batches never wait for each other in a circle."""
+    """Count by name, in the order of the names, so that two batches never wait for each other in a circle."""
     for name, number in sorted(Counter(intent.name for intent in intents).items()):
         row = insert(tallies).values(name=name, count=number)
         both = tallies.c.count + row.excluded.count
@@ -50,7 +50,7 @@ def count(connection: Connection, intents: Sequence[Counted]) -> None:
 
 
 def every_mode(engine: Engine) -> tuple[Drain, MemoryQueue]:
-    """Make a drain of every write mode, with its dead letters; its tables are made if missing."""
+    """Make a drain of every write mode, and its dead-letter queue; create its tables if they are missing."""
     drain, dead = make_drain(engine)
     metadata.create_all(engine)
     drain.write(Seen, Append(views))
@@ -59,7 +59,7 @@ def every_mode(engine: Engine) -> tuple[Drain, MemoryQueue]:
 
 
 def tables(engine: Engine) -> dict[str, Counter[tuple[Any, ...]]]:
-    """Return all rows of each table, with how often each is there."""
+    """Return the rows of each table, with the number of times that each occurs."""
     with engine.connect() as connection:
         return {table.name: Counter(map(tuple, connection.execute(select(table)))) for table in TABLES}
 
@@ -71,14 +71,14 @@ def clean(engine: Engine) -> None:
 
 
 def deliver(drain: Drain, records: list[Any]) -> list[Any]:
-    """Deliver one batch; return the records that come back."""
+    """Deliver one batch; return the records that it hands back."""
     answer = drain.handler({"Records": records}, LambdaContext())
     failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
     return [record for record in records if record["messageId"] in failed]
 
 
 def deliver_all(drain: Drain, records: list[Any]) -> None:
-    """Deliver records until none comes back."""
+    """Deliver records until none is handed back."""
     for _ in range(TRIES):
         records = deliver(drain, records) if records else []
     assert records == []

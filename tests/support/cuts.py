@@ -1,4 +1,4 @@
-"""Connections that the server ends at a certain statement."""
+"""Connections that the server terminates at a certain statement."""
 
 from collections.abc import Callable
 from functools import partial
@@ -34,7 +34,7 @@ FRESH = [
 ]
 
 
-# A batch in which all is well may take another way than one with a bad intent in it.
+# A batch without a bad intent may take another path than one with a bad intent.
 BATCHES: dict[str, list[WriteIntent]] = {
     "one bad": [*FRESH, POISON, *STALE, *FRESH],
     "all well": [*FRESH, *STALE, *FRESH],
@@ -45,7 +45,7 @@ COMMIT = -1
 
 
 class Cut:
-    """Counts statements, COMMIT among them, and has the server end the connection before or after one."""
+    """Counts statements, including COMMIT, and lets the server terminate the connection before or after one."""
 
     def __init__(self, engine: Engine) -> None:
         self.count_to(None, "")
@@ -54,7 +54,7 @@ class Cut:
             setattr(engine.dialect, name, partial(self._do, getattr(engine.dialect, name)))
 
     def count_to(self, number: int | None, moment: str) -> None:
-        """Count anew, and cut at that statement, if any; at COMMIT, wherever that comes, if it is the one."""
+        """Start to count, and cut at the statement of that number, if any; `COMMIT` stands for the commit."""
         self.statements: list[str] = []
         self.done = False
         self._number, self._moment = number, moment

@@ -1,4 +1,4 @@
-"""Queues with dead letters, and what can happen to a run over them."""
+"""Queues with dead letters, and failures of a run over them."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,8 @@ from penstock.deadletters import (
 )
 from penstock.queue import Attribute, Depth, Outgoing, Queue, Received, Refusal
 from penstock.testing.clock import ManualClock
-from penstock.testing.queue import Call, MemoryQueue
+from penstock.testing.injection import Call
+from penstock.testing.queue import MemoryQueue
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ def letter(number: int, **more: Any) -> Outgoing:
     return dead.stamp(Outgoing(envelope(number, **more), SENDERS, group="tenant"))
 
 
-class Stage:
+class QueuePair:
     """A dead-letter queue and a main queue on one clock."""
 
     def __init__(self, *messages: Outgoing) -> None:
@@ -74,7 +75,7 @@ class Stage:
 
     @property
     def outcomes(self) -> list[tuple[ReplayOutcome, str | None]]:
-        """What became of each, in order."""
+        """The outcome of each, in order."""
         return [(result.outcome, result.code) for result in self.results]
 
 
@@ -83,8 +84,8 @@ def ids_on(queue: MemoryQueue) -> set[str]:
     return {body["id"] for body in queue.bodies}
 
 
-class Meddled:
-    """A queue with something happening before a receive returns or another queue sends."""
+class InterceptedQueue:
+    """A queue that calls a function before each call."""
 
     fifo = False
 
@@ -120,87 +121,87 @@ class Meddled:
         return self._queue.depth()
 
 
-class Cut(BaseException):
-    """The run is cut off, as by kill -9: no call of it reaches a queue any more."""
+class RunKilled(BaseException):
+    """The run is killed, as by kill -9: no further call reaches a queue."""
 
 
-class Perils:
-    """What happens to each call in turn; after the last of them, nothing more."""
+class FailurePlan:
+    """The failure of each call in turn; the calls after the last of them succeed."""
 
-    def __init__(self, stage: Stage, plan: list[str]) -> None:
-        self._stage = stage
+    def __init__(self, queues: QueuePair, plan: list[str]) -> None:
+        self._queues = queues
         self._plan: Iterator[str] = iter(plan)
         self._dead = False
 
     def before(self, queue: MemoryQueue, call: Call) -> bool:
-        """Let the next peril happen; tell whether the run is to be cut once the call is done."""
+        """Cause the next failure; return whether the run is killed after the call."""
         if self._dead:
-            raise Cut
-        peril = next(self._plan, "none")
-        if peril == "lapse":
-            self._stage.clock.advance(AGES)
-        elif peril == "steal":
-            self._stage.clock.advance(AGES)
-            self._stage.dead.receive(10, visibility_seconds=0)
-        elif peril.startswith("refuse") and call != "receive":
-            positions = None if peril == "refuse all" else {0, 3, 4}
+            raise RunKilled
+        failure = next(self._plan, "none")
+        if failure == "lapse":
+            self._queues.clock.advance(AGES)
+        elif failure == "steal":
+            self._queues.clock.advance(AGES)
+            self._queues.dead.receive(10, visibility_seconds=0)
+        elif failure.startswith("refuse") and call != "receive":
+            positions = None if failure == "refuse all" else {0, 3, 4}
             queue.refuse("InternalError", call=call, positions=positions)
-        self._dead = peril in {"cut before", "cut after"}
-        if peril == "cut before":
-            raise Cut
+        self._dead = failure in {"cut before", "cut after"}
+        if failure == "cut before":
+            raise RunKilled
         return self._dead
 
-    def meddle(self, queue: MemoryQueue) -> Queue:
-        """Put a queue in peril."""
-        return Endangered(queue, self)
+    def wrap(self, queue: MemoryQueue) -> Queue:
+        """Return the queue with these failures."""
+        return FailingQueue(queue, self)
 
 
-class Endangered(Meddled):
+class FailingQueue(InterceptedQueue):
     """A queue whose calls may also be cut off after they have taken effect."""
 
-    def __init__(self, queue: MemoryQueue, perils: Perils) -> None:
+    def __init__(self, queue: MemoryQueue, failures: FailurePlan) -> None:
         super().__init__(queue, lambda _call: None)
-        self._perils = perils
+        self._failures = failures
 
     def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
-        """Send in peril."""
-        return self._endangered("send", lambda: self._queue.send(messages, timeout_seconds=timeout_seconds))
+        """Send, with a failure."""
+        return self._fail_around("send", lambda: self._queue.send(messages, timeout_seconds=timeout_seconds))
 
     def delete(
         self, receipt_handles: Sequence[str], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Delete in peril."""
-        return self._endangered(
+        """Delete, with a failure."""
+        return self._fail_around(
             "delete", lambda: self._queue.delete(receipt_handles, timeout_seconds=timeout_seconds)
         )
 
     def change_visibility(
         self, leases: Sequence[tuple[str, int]], *, timeout_seconds: float | None = None
     ) -> dict[int, Refusal]:
-        """Change in peril."""
-        return self._endangered(
+        """Change, with a failure."""
+        return self._fail_around(
             "change_visibility", lambda: self._queue.change_visibility(leases, timeout_seconds=timeout_seconds)
         )
 
     def receive(self, limit: int, *, wait_seconds: int = 0, visibility_seconds: int = 30) -> list[Received]:
-        """Receive in peril."""
-        return self._endangered(
+        """Receive, with a failure."""
+        return self._fail_around(
             "receive",
             lambda: self._queue.receive(limit, wait_seconds=wait_seconds, visibility_seconds=visibility_seconds),
         )
 
-    def _endangered(self, call: Call, do: Callable[[], T]) -> T:
-        cut = self._perils.before(self._queue, call)
+    def _fail_around(self, call: Call, do: Callable[[], T]) -> T:
+        cut = self._failures.before(self._queue, call)
         result = do()
         if cut:
-            raise Cut
+            raise RunKilled
         return result
 
 
 @st.composite
 def plans(draw: st.DrawFn) -> list[str]:
-    """Plan what happens to each call, and perhaps where the run is cut."""
-    perils = st.sampled_from(["none", "refuse some", "refuse all", "lapse", "steal"])
-    plan = draw(st.lists(perils, min_size=8, max_size=16))
+    """Return a failure for each call, and perhaps where the run is killed."""
+    failures = st.sampled_from(["none", "refuse some", "refuse all", "lapse", "steal"])
+    plan = draw(st.lists(failures, min_size=8, max_size=16))
     cut = draw(st.none() | st.sampled_from(["cut before", "cut after"]))
     return plan if cut is None else [*plan[: draw(st.integers(0, len(plan)))], cut]

@@ -1,4 +1,4 @@
-"""What the tests of the deployed service share: requests to it, and looks at its tables."""
+"""Helpers for tests of the deployed service: requests, queries, AWS clients."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -39,8 +39,8 @@ def aws(live: LocalState, service: str, **credentials: str) -> Any:
 
 
 @contextmanager
-def told(live: LocalState, function: str, **variables: str) -> Iterator[None]:
-    """For a while, give a deployed function other environment variables than it was deployed with."""
+def environment_of(live: LocalState, function: str, **variables: str) -> Iterator[None]:
+    """Add environment variables to a deployed function while the block runs."""
     functions, name = aws(live, "lambda"), f"{live.service}-local-{function}"
     deployed = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": deployed | variables})
@@ -51,7 +51,7 @@ def told(live: LocalState, function: str, **variables: str) -> Iterator[None]:
 
 
 def receipt_key(live: LocalState) -> str:
-    """Read the key that signs the deployed service's receipts."""
+    """Return the key that signs the receipts of the deployed service."""
     functions = aws(live, "lambda")
     found = functions.get_function_configuration(FunctionName=f"{live.service}-local-writes")
     secret = found["Environment"]["Variables"]["PENSTOCK_RECEIPT_KEY"]

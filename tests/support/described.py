@@ -1,4 +1,4 @@
-"""What a description of the API cannot say of what is refused."""
+"""The refusals that the API's OpenAPI document cannot describe."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ BEYOND_SCHEMAS = {
     "string_pattern_mismatch",
     "too-large",
 }
-"""What is refused beyond what a schema can say: U+0000, an integer written `1.0`, a year before 1 in UTC, what a
-pattern means in Rust alone, bytes."""
+"""Reasons for refusals that a schema cannot express: U+0000, an integer written `1.0`, a year before 1 in UTC, a
+pattern that only Rust reads this way, a size in bytes."""
 
 
 def wrong(problem: dict[str, Any]) -> set[str]:
-    """The words for what is wrong with a request, or the items of a batch: the validator's, or the problem's."""
+    """Return the codes of what is wrong with a request or its items: the validator's, or the problem's name."""
     if "items" in problem:
         return set().union(*(wrong(item["problem"]) for item in problem["items"]))
     name = problem["type"].removeprefix("urn:penstock:problem:")

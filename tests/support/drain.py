@@ -1,4 +1,4 @@
-"""A drain of one kind over queues in memory, and its tables."""
+"""A drain of one kind with queues in memory, and its tables."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -39,7 +39,7 @@ class LaterKind(WriteIntent, kind="later.kind"):
 
 
 class Bench:
-    """A drain of one kind with queues in memory, and what is in its table."""
+    """A drain of one kind with queues in memory, and the rows that it has written."""
 
     def __init__(self, engine: Engine) -> None:
         metadata.create_all(engine)

@@ -1,4 +1,4 @@
-"""Calls of the service's functions as an HTTP API makes them."""
+"""Call the service's functions as an HTTP API does."""
 
 import importlib
 import json
@@ -36,7 +36,7 @@ def call(
     authorizer: Any = None,
     **event: Any,
 ) -> tuple[int, dict[str, str], dict[str, Any]]:
-    """Call a function as an HTTP API does, with the values of a path decoded; return status, headers and body."""
+    """Call a function as an HTTP API does, with decoded path parameters; return status, headers and body."""
     route = route or ROUTES[function]
     values = values or VALUES.get(function, {})
     method, path = route.format_map(values).split(" ", 1)

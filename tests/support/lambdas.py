@@ -19,7 +19,7 @@ def refusal(code: str) -> ClientError:
 
 @dataclass
 class LambdaStub:
-    """A Lambda with one event source mapping, which refuses what it is told to refuse."""
+    """A Lambda with one event source mapping. The calls in `refusals` raise."""
 
     on: bool = True
     tags: dict[str, str] = field(default_factory=dict)

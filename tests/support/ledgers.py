@@ -1,4 +1,4 @@
-"""A ledger that a test writes entries into as if they had been settled a while ago."""
+"""A ledger into which a test writes entries with times in the past."""
 
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ class Ledger:
     def enter(
         self, outcome: str, *, ago: float = 1, took: float = 0.5, generation: str = "ledger", **given: Any
     ) -> UUID:
-        """Enter one that was settled so many seconds ago, and had been stated `took` seconds before."""
+        """Insert an entry, settled `ago` seconds ago, of an intent created `took` seconds before that."""
         self._number += 1
         row = {
             "id": given.get("id", UUID(int=self._number)),
@@ -39,7 +39,7 @@ class Ledger:
         return UUID(str(row["id"]))
 
     def fill(self, count: int) -> None:
-        """Enter so many that were applied, a hundred per second, up to now."""
+        """Insert this many applied entries, a hundred per second, up to now."""
         self.run(
             "INSERT INTO penstock.ledger (id, kind, outcome, stated_at, settled_at)"
             " SELECT gen_random_uuid(), 'thing.done', 'applied', t, t FROM"

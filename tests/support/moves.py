@@ -1,27 +1,27 @@
-"""SQS's tasks that move messages, in memory: what the emulators do not have."""
+"""SQS's message move tasks in memory, because the emulators do not have them."""
 
 from dataclasses import replace
 
-from penstock.deadletters.replay.native_move import MoveError, Task
+from penstock.deadletters.replay.move_tasks import MoveError, MoveTask
 
 
 class MemoryMoves:
-    """The tasks of one dead-letter queue; each look lets a step of it pass."""
+    """The tasks of one dead-letter queue; each poll moves one step of messages."""
 
     def __init__(self, messages: int, *, step: int = 10, unseen: int = 0, failure: str | None = None) -> None:
-        """Take how many messages there are, and how many are moved from look to look.
+        """Create the tasks of a queue.
 
         Args:
-            messages: on the dead-letter queue.
-            step: moved at each look.
-            unseen: for how many looks a started task is not listed yet.
+            messages: the number of messages on the dead-letter queue.
+            step: the number of messages that a poll moves.
+            unseen: the number of polls in which a started task is not listed yet.
             failure: why the task fails after the first step.
         """
         self.messages, self.moved = messages, 0
         self.asked: list[tuple[str, str, int | None]] = []
         self._step, self._unseen, self._failure = step, unseen, failure
         self._hidden = 0
-        self._tasks: list[Task] = []
+        self._tasks: list[MoveTask] = []
 
     def start(self, dead_arn: str, main_arn: str, rate: int | None) -> None:
         if self._tasks and not self._tasks[-1].is_over:
@@ -29,9 +29,9 @@ class MemoryMoves:
         self.asked.append((dead_arn, main_arn, rate))
         self._hidden = self._unseen
         started = len(self._tasks) + 1
-        self._tasks.append(Task("RUNNING", started, 0, self.messages, handle=f"task {started}"))
+        self._tasks.append(MoveTask("RUNNING", started, 0, self.messages, handle=f"task {started}"))
 
-    def latest(self, dead_arn: str) -> Task | None:  # noqa: ARG002 (the protocol's)
+    def latest(self, dead_arn: str) -> MoveTask | None:  # noqa: ARG002 (the protocol's)
         listed = self._tasks
         if self._hidden > 0:
             self._hidden -= 1

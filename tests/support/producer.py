@@ -1,10 +1,10 @@
-"""A producer over a queue in memory."""
+"""An intent class and the settings of a producer with a queue in memory."""
 
 from penstock import WriteIntent
 from penstock.settings import Settings
 
 
-class Noted(WriteIntent, kind="note.taken"):
+class NoteTaken(WriteIntent, kind="note.taken"):
     text: str
 
 

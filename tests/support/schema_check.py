@@ -1,4 +1,4 @@
-"""A drain of every write mode, to be held against a database."""
+"""A drain of every write mode, and its tables, for checks of the schema."""
 
 import enum
 from collections.abc import Sequence
@@ -23,9 +23,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Delete, Drain, Increment, Upsert
+from penstock.consumer.schema_check.check import check_schema
+from penstock.consumer.schema_check.finding import Finding, Severity
 from penstock.testing import MemoryQueue
 
 SCHEMA = "Ware House"
+ORDERS = f'"{SCHEMA}"."Our Orders"'
+FAULT, WARNING, NOTE = Severity
 
 
 metadata = MetaData()
@@ -119,7 +123,7 @@ def nothing(connection: Connection, intents: Sequence[Any]) -> None:
 
 
 def make_drain(engine: Engine | None = None, *modes: tuple[type[WriteIntent], Any]) -> Drain:
-    """Make a drain of the given modes; of all of them if none are given."""
+    """Make a drain of the given modes, or of all modes if none are given."""
     drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
     key = {"Region": "region"}
     all_modes: tuple[tuple[type[WriteIntent], Any], ...] = (
@@ -133,3 +137,21 @@ def make_drain(engine: Engine | None = None, *modes: tuple[type[WriteIntent], An
     for intent, mode in modes or all_modes:
         drain.write(intent, mode)
     return drain
+
+
+def create_tables(engine: Engine) -> None:
+    """Create all the tables that the drain writes to."""
+    execute(engine, f'CREATE SCHEMA "{SCHEMA}"')
+    metadata.create_all(engine)
+
+
+def execute(engine: Engine, *statements: str) -> None:
+    """Execute statements, each in its own transaction."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def check(engine: Engine, drain: Drain | None = None) -> list[Finding]:
+    """Return the findings, without the note on the kind of the mode `Custom`."""
+    return [finding for finding in check_schema(engine, drain or make_drain()) if finding.kind != "mailed"]

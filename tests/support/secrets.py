@@ -1,4 +1,4 @@
-"""Secrets Manager with one secret, as a test wants it."""
+"""A Secrets Manager with one secret, which a test controls."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ ARN = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:key"
 
 
 class Secrets:
-    """In place of a client: it holds `text`, or refuses once told to `fail`."""
+    """A replacement for the client. It returns `text`, or refuses after `fail`."""
 
     arn = ARN
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Take the place of Secrets Manager, with nothing read yet, on a clock of its own."""
+        """Replace Secrets Manager, with nothing cached, and with a manual clock."""
         self.clock = ManualClock()
         self.text: str | None = "one"
         self.calls = 0
@@ -29,7 +29,7 @@ class Secrets:
         self.text = None
 
     def get_secret_value(self, SecretId: str) -> dict[str, Any]:  # noqa: N803 (AWS's name)
-        """Answer as Secrets Manager does."""
+        """Return the secret as Secrets Manager does."""
         assert SecretId == ARN
         self.calls += 1
         if self.text is None:

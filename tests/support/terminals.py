@@ -1,4 +1,4 @@
-"""A terminal of our own, to run a command on."""
+"""A pseudo-terminal to run a command on."""
 
 import fcntl
 import os
@@ -16,20 +16,20 @@ SECONDS = 30
 
 
 class Terminal:
-    """A process on a terminal of its own, of which all that is on the screen is kept; to be used with `with`."""
+    """A process on a pseudo-terminal, with everything that it writes to the screen; use it with `with`."""
 
     def __init__(self, command: Sequence[str], *, rows: int = 40, columns: int = 100, **options: Any) -> None:
-        self._ours, self._theirs = os.openpty()
+        self._controller, self._terminal = os.openpty()
         self._size(rows, columns)
-        self.before = termios.tcgetattr(self._theirs)
+        self.before = termios.tcgetattr(self._terminal)
         self.screen = ""
-        # Where these are set they go before the terminal's own size.
+        # These variables would override the terminal's own size.
         environment = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}} | {"TERM": "xterm"}
         self.process = subprocess.Popen(
             command,
-            stdin=self._theirs,
-            stdout=self._theirs,
-            stderr=self._theirs,
+            stdin=self._terminal,
+            stdout=self._terminal,
+            stderr=self._terminal,
             env=environment,
             start_new_session=True,
             **options,
@@ -43,17 +43,17 @@ class Terminal:
     ) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._ours)
-        os.close(self._theirs)
+        os.close(self._controller)
+        os.close(self._terminal)
 
     @property
     def restored(self) -> bool:
-        """Whether the terminal is as it was, and shows what was there before."""
+        """Whether the terminal has its first attributes again, and shows the first screen."""
         shown = self.screen.rpartition("\x1b[?1049")[2]
-        return termios.tcgetattr(self._theirs) == self.before and shown.startswith("l")
+        return termios.tcgetattr(self._terminal) == self.before and shown.startswith("l")
 
     def wait_for(self, text: str) -> None:
-        """Wait until a text has come since the last wait; what is before it is forgotten."""
+        """Wait until a text appears after the text of the last wait, and drop everything before it."""
         end = time.monotonic() + SECONDS
         while text not in self.screen:
             assert time.monotonic() < end, self.screen[-2000:]
@@ -61,14 +61,14 @@ class Terminal:
         self.screen = self.screen.partition(text)[2]
 
     def press(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
+        os.write(self._controller, keys.encode())
 
     def resize(self, rows: int, columns: int) -> None:
         self._size(rows, columns)
         os.kill(self.process.pid, signal.SIGWINCH)
 
     def ended(self) -> int:
-        """Wait for the end; return the exit code."""
+        """Wait until the process ends, and return its exit code."""
         end = time.monotonic() + SECONDS
         while self.process.poll() is None:
             assert time.monotonic() < end, self.screen[-2000:]
@@ -77,9 +77,9 @@ class Terminal:
         return self.process.returncode
 
     def _read(self, seconds: float) -> None:
-        while select.select([self._ours], [], [], seconds)[0]:
-            self.screen += os.read(self._ours, 65536).decode(errors="replace")
+        while select.select([self._controller], [], [], seconds)[0]:
+            self.screen += os.read(self._controller, 65536).decode(errors="replace")
             seconds = 0
 
     def _size(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

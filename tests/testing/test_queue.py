@@ -1,14 +1,15 @@
-"""The queue in memory: its clock, its leases, what it refuses by itself and what a test makes it refuse."""
+"""The queue in memory: its clock, its leases, the rules of SQS, and the refusals that a test injects."""
 
 import pytest
 
 from penstock.queue import Attribute, Outgoing, QueueError, Refusal
 from penstock.testing.clock import ManualClock
-from penstock.testing.queue import Call, MemoryQueue
+from penstock.testing.injection import Call
+from penstock.testing.queue import MemoryQueue
 
 
-def test_a_lease_runs_out_by_the_clock() -> None:
-    """A message comes back when its visibility timeout is over, not a moment before."""
+def test_a_lease_expires_by_the_clock() -> None:
+    """A message is visible again when its visibility timeout expires, and not earlier."""
     queue = MemoryQueue()
     queue.send([Outgoing("1")])
     queue.receive(1, visibility_seconds=30)
@@ -19,7 +20,7 @@ def test_a_lease_runs_out_by_the_clock() -> None:
 
 
 def test_a_lost_lease_deletes_nothing() -> None:
-    """Once another receiver has the message, the older handle is refused and the message stays."""
+    """After another receiver leases the message, a delete with the old handle is refused."""
     queue = MemoryQueue()
     queue.send([Outgoing("1")])
     (lost,) = queue.receive(1, visibility_seconds=30)
@@ -29,19 +30,19 @@ def test_a_lost_lease_deletes_nothing() -> None:
     assert len(queue.messages) == 1
 
 
-def test_a_lapsed_lease_that_nobody_took_still_deletes() -> None:
-    """As on SQS, the newest handle deletes even after its time, but cannot be prolonged any more."""
+def test_an_expired_lease_still_deletes() -> None:
+    """As on SQS, the latest handle deletes even after it has expired, but it cannot be extended."""
     queue = MemoryQueue()
     queue.send([Outgoing("1")])
-    (lapsed,) = queue.receive(1, visibility_seconds=30)
+    (expired,) = queue.receive(1, visibility_seconds=30)
     queue.clock.advance(30)
-    assert queue.change_visibility([(lapsed.receipt_handle, 60)])[0].code == "InvalidParameterValue"
-    assert queue.delete([lapsed.receipt_handle]) == {}
+    assert queue.change_visibility([(expired.receipt_handle, 60)])[0].code == "InvalidParameterValue"
+    assert queue.delete([expired.receipt_handle]) == {}
     assert queue.messages == []
 
 
-def test_deleting_twice_is_deleting_once() -> None:
-    """A message that is gone already counts as deleted."""
+def test_deleting_twice_is_no_error() -> None:
+    """A message that is already deleted counts as deleted."""
     queue = MemoryQueue()
     queue.send([Outgoing("1"), Outgoing("2")])
     (message,) = queue.receive(1)
@@ -49,8 +50,8 @@ def test_deleting_twice_is_deleting_once() -> None:
     assert queue.bodies == [2]
 
 
-def test_one_clock_may_serve_several() -> None:
-    """Queues that share a clock agree about the time."""
+def test_queues_may_share_a_clock() -> None:
+    """Queues that share a clock have the same time."""
     clock = ManualClock(1000)
     first, second = MemoryQueue(clock), MemoryQueue(clock)
     clock.advance(5)
@@ -60,7 +61,7 @@ def test_one_clock_may_serve_several() -> None:
 
 
 def test_a_clock_does_not_run_backwards() -> None:
-    """Advancing by a negative time is a mistake."""
+    """Advancing by a negative time raises an error."""
     with pytest.raises(ValueError, match="backwards"):
         ManualClock().advance(-1)
 
@@ -80,7 +81,7 @@ def test_a_clock_does_not_run_backwards() -> None:
     ids=["empty", "nul", "surrogate", "bad-attribute", "empty-attribute", "eleven", "bytes", "with-attributes"],
 )
 def test_what_sqs_refuses_is_refused(message: Outgoing, code: str) -> None:
-    """A message that SQS would not take is refused for good, and its neighbour is kept."""
+    """A message that SQS does not accept is refused as not retryable; the next message is stored."""
     queue = MemoryQueue()
     assert queue.send([message, Outgoing("2")]) == {0: Refusal(code, retryable=False)}
     assert queue.bodies == [2]
@@ -92,7 +93,7 @@ def ordered(body: str, group: str, id_: str | None = None) -> Outgoing:
 
 
 def test_a_fifo_queue_leases_a_group_in_order() -> None:
-    """While a message of a group is under lease its followers wait, and other groups do not."""
+    """While a message of a group is leased, its group waits and other groups do not."""
     queue = MemoryQueue(fifo=True)
     queue.send([ordered("1", "a"), ordered("2", "a"), ordered("3", "b")])
     (first,) = queue.receive(1)
@@ -101,8 +102,8 @@ def test_a_fifo_queue_leases_a_group_in_order() -> None:
     assert [message.body for message in queue.receive(10)] == ["2"]
 
 
-def test_a_fifo_queue_swallows_what_it_has_had() -> None:
-    """The same deduplication id within five minutes is acknowledged and not kept, even after a delete."""
+def test_a_fifo_queue_drops_duplicates() -> None:
+    """A deduplication id is acknowledged but not stored twice in five minutes, even after a delete."""
     queue = MemoryQueue(fifo=True)
     queue.send([ordered("1", "a")])
     queue.delete([queue.receive(1)[0].receipt_handle])
@@ -114,8 +115,8 @@ def test_a_fifo_queue_swallows_what_it_has_had() -> None:
     assert queue.bodies == [1]
 
 
-def test_a_fifo_queue_keeps_the_order_of_what_it_refuses() -> None:
-    """Behind a refused message nothing of its group is kept."""
+def test_a_refusal_blocks_the_rest_of_its_group() -> None:
+    """After a refused message, no other message of its group is stored."""
     queue = MemoryQueue(fifo=True)
     queue.refuse("InternalError", positions={0})
     refused = queue.send([ordered("1", "a"), ordered("2", "b"), ordered("3", "a")])
@@ -134,12 +135,12 @@ def test_a_fifo_queue_keeps_the_order_of_what_it_refuses() -> None:
     ids=["no-group", "no-deduplication", "bad-group", "long-group"],
 )
 def test_what_a_fifo_queue_refuses_is_refused(message: Outgoing, code: str) -> None:
-    """A message without a group that SQS takes, or without a deduplication id, is refused for good."""
+    """A message without a valid group or a deduplication id is refused as not retryable."""
     assert MemoryQueue(fifo=True).send([message]) == {0: Refusal(code, retryable=False)}
 
 
-def test_refusals_can_be_asked_for() -> None:
-    """The next calls are refused as told, wholly or in part, and then no more."""
+def test_refusals_can_be_injected() -> None:
+    """The given number of calls is refused at the given positions; later calls are accepted."""
     queue = MemoryQueue()
     queue.refuse("ThrottlingException", calls=2, positions={1})
     both = [Outgoing("1"), Outgoing("2")]
@@ -150,7 +151,7 @@ def test_refusals_can_be_asked_for() -> None:
 
 
 def test_refusals_can_last() -> None:
-    """Without a number of calls every call is refused until the queue is told to accept."""
+    """With `calls=None` every call is refused until `accept`."""
     queue = MemoryQueue()
     queue.refuse("AccessDenied", calls=None, retryable=False)
     assert all(list(queue.send([Outgoing("1")])) == [0] for _ in range(3))
@@ -160,7 +161,7 @@ def test_refusals_can_last() -> None:
 
 @pytest.mark.parametrize("call", ["delete", "change_visibility"])
 def test_each_call_can_be_refused(call: Call) -> None:
-    """Deleting and changing visibility are refused by position as well, and then nothing has changed."""
+    """Deletes and visibility changes can be refused too; then the queue does not change."""
     queue = MemoryQueue()
     queue.send([Outgoing("1")])
     handle = queue.receive(1)[0].receipt_handle
@@ -171,7 +172,7 @@ def test_each_call_can_be_refused(call: Call) -> None:
 
 
 def test_a_refused_receive_raises() -> None:
-    """A queue that cannot be read says so with the queue's own error."""
+    """A refused `receive` raises QueueError."""
     queue = MemoryQueue()
     queue.refuse("AccessDenied", call="receive")
     with pytest.raises(QueueError, match="AccessDenied"):
@@ -179,21 +180,21 @@ def test_a_refused_receive_raises() -> None:
     assert queue.receive(1) == []
 
 
-def test_so_many_are_in_flight_and_no_more() -> None:
-    """Who waits gets what there is room for, then nothing; who would not is refused; a deletion makes room."""
+def test_the_number_of_messages_in_flight_is_limited() -> None:
+    """At the limit a call that waits returns nothing, any other is refused; a delete makes room."""
     queue = MemoryQueue(in_flight_limit=3)
     queue.send([Outgoing(str(number)) for number in range(5)])
-    held = queue.receive(10, wait_seconds=1)
-    assert [one.body for one in held] == ["0", "1", "2"]
+    leased = queue.receive(10, wait_seconds=1)
+    assert [one.body for one in leased] == ["0", "1", "2"]
     assert queue.receive(10, wait_seconds=1) == []
     with pytest.raises(QueueError, match="OverLimit"):
         queue.receive(10)
-    queue.delete([held[0].receipt_handle])
+    queue.delete([leased[0].receipt_handle])
     assert [one.body for one in queue.receive(10)] == ["3"]
 
 
-def test_a_fifo_queue_does_not_say_that_too_many_are_in_flight() -> None:
-    """A FIFO queue at its limit gives nothing and refuses nothing."""
+def test_a_fifo_queue_does_not_report_the_limit() -> None:
+    """A FIFO queue at its limit returns nothing and raises nothing."""
     queue = MemoryQueue(fifo=True, in_flight_limit=1)
     queue.send([Outgoing(group, group=group, deduplication_id=group) for group in "ab"])
     assert len(queue.receive(10)) == 1
@@ -201,8 +202,8 @@ def test_a_fifo_queue_does_not_say_that_too_many_are_in_flight() -> None:
 
 
 @pytest.mark.parametrize("numbers", [(0, 0, 30), (11, 0, 30), (1, 21, 30), (1, 0, 43_201)])
-def test_numbers_out_of_range_are_mistakes(numbers: tuple[int, int, int]) -> None:
-    """What SQS would call an invalid parameter is an error at once."""
+def test_numbers_out_of_range_are_errors(numbers: tuple[int, int, int]) -> None:
+    """A parameter that SQS does not accept raises ValueError."""
     limit, wait, visibility = numbers
     with pytest.raises(ValueError, match="must be"):
         MemoryQueue().receive(limit, wait_seconds=wait, visibility_seconds=visibility)

@@ -1,4 +1,4 @@
-"""`penstock audit`: law 9 as a report, and the intents that do not add up."""
+"""`penstock audit`: law 9 as a report, with a line for each finding."""
 
 import sys
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ import typer
 
 from penstock.audit.audit import Account, AuditFinding, audit
 from penstock.audit.reconcile import Discrepancy
-from penstock.cli.commands.ledger import id_of
-from penstock.cli.support.database import DatabaseOption, connecting, find_database
+from penstock.cli.commands.ledger import parse_id
+from penstock.cli.support.database import DatabaseOption, find_database, open_engine
 from penstock.cli.support.errors import FOUND, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import print_line
+from penstock.cli.support.output import echo_err, print_line, print_record
 from penstock.cli.support.times import parse_when
 from penstock.database.ledger import APPLIED, DEAD, STALE
 from penstock.database.retention import KEPT_DAYS
@@ -24,18 +24,18 @@ from penstock.database.watchdog import Watchdog
 
 EPILOG = (
     "Examples: penstock audit · penstock audit --since 2h --check · penstock audit --ids ids.txt --json | "
-    "jq 'select(.verdict)'. Exit codes: 0 done, 1 something could not be asked, 2 usage, 10 with --check, "
-    "something does not add up."
+    "jq 'select(.verdict)'. Exit codes: 0 done, 1 a queue or the database cannot be read, 2 wrong usage, 10 with "
+    "--check, there is a discrepancy."
 )
 
 _MEANINGS = {
-    Discrepancy.GONE: "dead, and not on the dead-letter queue: somebody took it away",
-    Discrepancy.EXPIRED: "dead, for longer than the dead-letter queue keeps anything",
-    Discrepancy.COPY: "took effect, and has a dead letter as well: it can be purged",
-    Discrepancy.MOVED: "SQS moved it to the dead-letter queue, for it was received too often",
-    Discrepancy.LOST: "pending or unknown, while the queues are empty",
-    Discrepancy.FORGOTTEN: f"made over {KEPT_DAYS} days ago, which the ledger may have forgotten",
-    Discrepancy.UNDECIDED: "may be on its way, on a queue or in somebody's lease: audit again later",
+    Discrepancy.GONE: "dead in the ledger, but not on the dead-letter queue: deleted by other means than a purge",
+    Discrepancy.EXPIRED: "dead for longer than the dead-letter queue keeps a message",
+    Discrepancy.COPY: "took effect, but has a dead letter too, which can be purged",
+    Discrepancy.MOVED: "moved to the dead-letter queue by SQS, because it was received too often",
+    Discrepancy.LOST: "pending or unknown to the ledger, although the queues are empty",
+    Discrepancy.FORGOTTEN: f"made over {KEPT_DAYS} days ago: the ledger may have deleted its entry",
+    Discrepancy.UNDECIDED: "perhaps in flight, on a queue or leased by another program: audit again later",
 }
 
 
@@ -44,55 +44,58 @@ def audit_(
     *,
     at: Target,
     since: Annotated[
-        str, typer.Option("--since", help="Of what was settled since then: 2026-11-20T10:00:00Z, or 2h, 7d ago.")
+        str,
+        typer.Option(
+            "--since",
+            help="Audit what was settled since this time: 2026-11-20T10:00:00Z, or a duration before now: 2h, 7d.",
+        ),
     ] = "1d",
     ids: Annotated[
         str | None,
         typer.Option(
-            "--ids", metavar="FILE", help="Account for these ids or receipts, one per line; - for stdin."
+            "--ids", metavar="FILE", help="Audit the ids or receipts in a file, one per line; - for stdin."
         ),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Exit with 10 if anything does not add up.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 10 if there is a discrepancy.")] = False,
     database_url: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Account for every intent: emitted = applied + stale + dead + pending.
 
-    Prints a line per intent that does not add up, with the word for why, then the account. The dead-letter queue
-    is looked through, which counts as a receive of each letter; the main queue is only counted, as SQS does,
-    approximately. With --ids, what callers were given, the account is exact and --since does not matter.
+    Prints a line for each finding, with its verdict, then the account. The command reads the whole
+    dead-letter queue, which counts as a receive of each message. It only counts the main queue, and SQS's counts
+    are approximate. With --ids the account is exact, and --since does not matter.
     """
-    begun = _moment(since)
-    with _opened(ids) as lines:
-        stage = at.open()
-        queues = stage.queues()
-        with connecting(find_database(database_url, at)) as engine:
+    begin = _parse_since(since)
+    with _open_ids(ids) as lines:
+        queues = at.open().queues()
+        with open_engine(find_database(database_url, at)) as engine:
             account = audit(
                 Watchdog(engine),
                 queues.main,
                 queues.dead,
-                since=begun,
+                since=begin,
                 retention=timedelta(seconds=queues.retention_seconds),
-                ids=None if lines is None else _ids(lines),
+                ids=None if lines is None else _read_ids(lines),
                 on_finding=lambda finding: _print_finding(finding, as_json=as_json),
             )
-    _print_account(account, as_json=as_json)
-    _tell(account)
-    if check and account.odd:
+    print_record(_record(account), as_json=as_json)
+    _summarize(account)
+    if check and account.unreconciled:
         raise typer.Exit(FOUND)
 
 
-def _moment(text: str) -> datetime:
+def _parse_since(text: str) -> datetime:
     now = datetime.now(UTC)
-    format_time = parse_when(text, now)
-    if format_time > now:
-        raise Failure(f"--since {text} is in the future", USAGE)
-    return format_time
+    begin = parse_when(text, now)
+    if begin > now:
+        raise Failure(f"--since {text} is in the future: give an earlier time", USAGE)
+    return begin
 
 
 @contextmanager
-def _opened(name: str | None) -> Iterator[TextIO | None]:
-    """Open a file of ids, or stdin, if one was named.
+def _open_ids(name: str | None) -> Iterator[TextIO | None]:
+    """Open the file of ids, or stdin for `-`; give None if no file was named.
 
     Raises:
         Failure: there is no such file.
@@ -106,35 +109,29 @@ def _opened(name: str | None) -> Iterator[TextIO | None]:
         yield file
 
 
-def _ids(lines: TextIO) -> Iterator[UUID]:
-    """Read an id or a receipt from each line; empty ones do not count.
+def _read_ids(lines: TextIO) -> Iterator[UUID]:
+    """Read an id or a receipt from each line; empty lines are skipped.
 
     Raises:
-        Failure: a line has something else. Nothing has been printed then: the ids are read first.
+        Failure: a line holds something else. Nothing has been printed by then, because the ids are read first.
     """
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                yield id_of(line)
+                yield parse_id(line)
             except Failure as error:
                 raise Failure(f"--ids: line {number}: {error}", USAGE) from None
 
 
 def _print_finding(finding: AuditFinding, *, as_json: bool) -> None:
-    row = {"id": finding.id, "verdict": str(finding.verdict), "outcome": finding.outcome}
+    row = {"id": finding.id, "verdict": str(finding.discrepancy), "outcome": finding.outcome}
     print_line(row if as_json else row.values(), as_json=as_json)
 
 
-def _print_account(account: Account, *, as_json: bool) -> None:
-    row = _row(account)
-    for line in [row] if as_json else row.items():
-        print_line(line, as_json=as_json)
-
-
-def _row(account: Account) -> dict[str, Any]:
-    """Write the account down, with constant keys."""
+def _record(account: Account) -> dict[str, Any]:
+    """Return the account as a record with constant keys."""
     return {
-        "since": None if account.asked is not None else account.since.isoformat(timespec="seconds"),
+        "since": None if account.given is not None else account.since.isoformat(timespec="seconds"),
         "emitted": account.emitted,
         "applied": account.counts[APPLIED],
         "stale": account.counts[STALE],
@@ -142,29 +139,26 @@ def _row(account: Account) -> dict[str, Any]:
         "pending": account.pending,
         "purged": account.purged,
         "waiting": account.waiting.total,
-        "dead_letters": account.letters.looked,
-        "unread": account.letters.unread,
-        "foreign": account.letters.foreign,
-        "hidden": account.letters.hidden,
-        **{str(verdict): account.verdicts[verdict] for verdict in Discrepancy},
+        "dead_letters": account.dlq.scanned,
+        "unread": account.dlq.unreadable,
+        "foreign": account.dlq.foreign,
+        "hidden": account.dlq.hidden,
+        **{str(verdict): account.discrepancies[verdict] for verdict in Discrepancy},
     }
 
 
-def _tell(account: Account) -> None:
-    """Sum up on stderr."""
-    counted = "" if account.asked is not None else ", as far as is known; what waits on the queue is approximate"
-    sums = [account.counts[APPLIED], account.counts[STALE], account.counts[DEAD], account.pending]
-    lost = account.verdicts[Discrepancy.LOST] + account.verdicts[Discrepancy.FORGOTTEN]
-    short = f", and {lost} lost or forgotten" if lost else ""
-    parts = " + ".join(map(str, sums))
-    _say(f"emitted {account.emitted} = {parts} (applied + stale + dead + pending){short}{counted}")
-    if account.letters.looked:
-        _say(f"The look at {account.letters.looked} dead letters counted as one receive of each.")
+def _summarize(account: Account) -> None:
+    """Print the sum and the meaning of each verdict on stderr."""
+    parts = [account.counts[APPLIED], account.counts[STALE], account.counts[DEAD], account.pending]
+    lost = account.discrepancies[Discrepancy.LOST] + account.discrepancies[Discrepancy.FORGOTTEN]
+    missing = f", and {lost} lost or forgotten" if lost else ""
+    limits = "" if account.given is not None else ", as far as known: the main queue's count is approximate"
+    total = " + ".join(map(str, parts))
+    echo_err(f"emitted {account.emitted} = {total} (applied + stale + dead + pending){missing}{limits}")
+    if account.dlq.scanned:
+        echo_err(f"Reading {account.dlq.scanned} dead letters counted as one receive of each.")
     for verdict, meaning in _MEANINGS.items():
-        if account.verdicts[verdict]:
-            _say(f"{account.verdicts[verdict]} {verdict}: {meaning}")
-    _say(f"{account.odd} do not add up" if account.odd else "it adds up")
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
+        if account.discrepancies[verdict]:
+            echo_err(f"{account.discrepancies[verdict]} {verdict}: {meaning}")
+    odd = account.unreconciled
+    echo_err(f"{odd} discrepanc{'y' if odd == 1 else 'ies'}" if odd else "no discrepancies")

@@ -1,4 +1,4 @@
-"""`penstock intents`: the kinds of a service, as others see them, and what a change of them does."""
+"""`penstock intents`: the kinds of a service, their JSON Schemas, and the effect of changing them."""
 
 import json
 import sys
@@ -12,14 +12,14 @@ import typer
 from pydantic import ValidationError
 
 from penstock.cli.support.errors import FOUND, USAGE, Failure
-from penstock.cli.support.intents import ModuleOption, intents_of
+from penstock.cli.support.intents import ModuleOption, find_kind, intents_of
 from penstock.cli.support.options import JsonOption
-from penstock.cli.support.output import print_line
+from penstock.cli.support.output import echo_err, print_line
 from penstock.intents.schema.compatibility import Change, Compatibility, compare
 from penstock.intents.schema.document import DOCUMENTS, KindDocument, data_schema, document, envelope_schema
 
 app = typer.Typer(
-    help="Look at the service's write intents, and at what a change of them does to messages on their way.",
+    help="Show the service's write intents, and how a change of them affects messages in flight.",
     epilog="Example: penstock intents diff intents.json",
     no_args_is_help=True,
 )
@@ -29,14 +29,14 @@ _COLUMNS = ("kind", "version", "oldest", "aliases", "class_name", "module")
 
 @app.callback()
 def group() -> None:
-    """Look at the service's write intents."""
+    """Show the service's write intents, and how a change of them affects messages in flight."""
 
 
 @app.command("list", epilog="Examples: penstock intents list · penstock intents list --module shop.intents --json")
 def list_(*, module: ModuleOption = "shared.intents", as_json: JsonOption = False) -> None:
-    """List the kinds: version, the oldest version that is read, former names, class.
+    """List the kinds: the version, the oldest version that is still read, the aliases, the class.
 
-    A line per kind, tab-separated, under a header.
+    Prints a header and a tab-separated line for each kind.
     """
     documents = document(intents_of(module))
     if not as_json:
@@ -54,22 +54,21 @@ def list_(*, module: ModuleOption = "shared.intents", as_json: JsonOption = Fals
 )
 def schema(
     *,
-    kind: Annotated[str | None, typer.Argument(metavar="KIND", help="The kind, or a name it had.")] = None,
-    envelope: Annotated[bool, typer.Option("--envelope", help="Of the whole message.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="All kinds, in the form that `diff` reads.")] = False,
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", help="The kind, or one of its aliases.")] = None,
+    envelope: Annotated[bool, typer.Option("--envelope", help="Print the schema of the whole envelope.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print all kinds, in the form that `diff` reads.")
+    ] = False,
     module: ModuleOption = "shared.intents",
 ) -> None:
     """Print the JSON Schema (draft 2020-12) of a kind's data, or of its whole envelope."""
     if everything == (kind is not None) or (everything and envelope):
         raise Failure("give either a KIND, with or without --envelope, or --all", USAGE)
-    intents = intents_of(module)
-    if everything:
-        sys.stdout.write(f"{DOCUMENTS.dump_json(document(intents), indent=2).decode()}\n")
+    if kind is None:
+        sys.stdout.write(f"{DOCUMENTS.dump_json(document(intents_of(module)), indent=2).decode()}\n")
         return
-    found = [intent for intent in intents if kind in (intent.intent_kind, *intent.intent_aliases)]
-    if not found:
-        raise Failure(f"{module} has no kind {kind!r}: `penstock intents list` shows them", USAGE)
-    made = (envelope_schema if envelope else data_schema)(found[0])
+    intent = find_kind(kind, module)
+    made = envelope_schema(intent) if envelope else data_schema(intent)
     sys.stdout.write(f"{json.dumps(made, indent=2)}\n")
 
 
@@ -77,57 +76,44 @@ def schema(
     "diff",
     epilog="Examples: penstock intents diff intents.json · git show main:intents.json | penstock intents diff - · "
     "penstock intents diff shop.intents_before --json. "
-    "Exit codes: 0 all messages are read, 1 something failed, 2 usage, 10 some messages would not be read.",
+    "Exit codes: 0 all messages can be read, 1 something failed, 2 wrong usage, 10 some messages cannot be read.",
 )
 def diff(
     *,
     before: Annotated[
         str,
         typer.Argument(
-            metavar="BEFORE", help="What `schema --all` printed: a file, or - for stdin. Or another module."
+            metavar="BEFORE",
+            help="The intents before the change: the output of `schema --all`, as a file or - for stdin; "
+            "or another module.",
         ),
     ],
     module: ModuleOption = "shared.intents",
     as_json: JsonOption = False,
 ) -> None:
-    """Say what changes of the intents do to messages on their way while they are deployed.
+    """Show how changes of the intents affect messages in flight during a deployment.
 
-    Prints a line per change: `compatible`, `upgraded` (by upgraders, which are not run here), `consumer-first`
-    (new messages are not read by the consumer of before: deploy the new one before the producers) or
-    `incompatible` (messages of before become dead letters). What functions of your own check is not seen.
+    Prints a line for each change: `compatible`, `upgraded` (by upgraders, which this command does not run),
+    `consumer-first` (the old consumer cannot read new messages: deploy the consumer before the producers) or
+    `incompatible` (old messages become dead letters). Changes in your own validator functions are not detected.
     """
-    changes = compare(_before(before), document(intents_of(module)))
+    changes = compare(_read_before(before), document(intents_of(module)))
     for change in changes:
         row = asdict(change) | {"verdict": str(change.verdict)}
         print_line(row if as_json else row.values(), as_json=as_json)
-    _tell(changes)
+    _summarize(changes)
 
 
-def _tell(changes: Sequence[Change]) -> None:
-    """Sum up on stderr.
-
-    Raises:
-        typer.Exit: something is incompatible.
-    """
-    counts = Counter(change.verdict for change in changes)
-    parts = [f"{counts[one]} {one}" for one in Compatibility if counts[one]]
-    typer.echo(", ".join(parts) or "nothing has changed", err=True)
-    if counts[Compatibility.CONSUMER_FIRST]:
-        typer.echo("Deploy the consumer before the producers.", err=True)
-    if counts[Compatibility.INCOMPATIBLE]:
-        raise typer.Exit(FOUND)
-
-
-def _before(name: str) -> list[KindDocument]:
-    """Read a saved document, or write that of a module.
+def _read_before(name: str) -> list[KindDocument]:
+    """Read a saved document, or make the one of a module.
 
     Raises:
-        Failure: there is none.
+        Failure: there is no such file or module, or the file holds something else.
     """
     if name != "-" and not Path(name).is_file():
         if Path(name).suffix == ".json":
             raise Failure(
-                f"there is no file {name}: `penstock intents schema --all` prints what goes there", USAGE
+                f"there is no file {name}: save the output of `penstock intents schema --all` in it", USAGE
             )
         return document(intents_of(name))
     content = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
@@ -135,3 +121,18 @@ def _before(name: str) -> list[KindDocument]:
         return DOCUMENTS.validate_json(content)
     except ValidationError as error:
         raise Failure(f"{name} is not what `penstock intents schema --all` prints", USAGE) from error
+
+
+def _summarize(changes: Sequence[Change]) -> None:
+    """Print the counts on stderr.
+
+    Raises:
+        typer.Exit: a change is incompatible.
+    """
+    counts = Counter(change.verdict for change in changes)
+    parts = [f"{counts[one]} {one}" for one in Compatibility if counts[one]]
+    echo_err(", ".join(parts) or "nothing has changed")
+    if counts[Compatibility.CONSUMER_FIRST]:
+        echo_err("Deploy the consumer before the producers.")
+    if counts[Compatibility.INCOMPATIBLE]:
+        raise typer.Exit(FOUND)

@@ -1,33 +1,32 @@
-"""`penstock ledger`: what the ledger knows of one intent."""
+"""`penstock ledger`: the ledger's entry of one intent."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from penstock.cli.support.database import DatabaseOption, connecting, find_database
+from penstock.cli.support.database import DatabaseOption, find_database, open_engine
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import print_line
-from penstock.database.entries import Entry, find_entry
+from penstock.cli.support.output import print_record
+from penstock.database.ledger_entries import LedgerEntry, find_entry
 from penstock.database.retention import KEPT_DAYS
 from penstock.database.watchdog import Watchdog
 from penstock.intents.receipts import identify
 
 app = typer.Typer(
-    help="Look an intent up in the ledger.",
+    help="Find an intent in the ledger.",
     epilog="Example: penstock ledger show 0199a4c2-6a7e-7cc0-8d2e-0b8f6f1f3c11",
     no_args_is_help=True,
 )
 
-_SECONDS = 15.0
+_TIMEOUT_SECONDS = 15.0
 
 
 @app.callback()
 def group() -> None:
-    """Look an intent up in the ledger."""
+    """Find an intent in the ledger."""
 
 
 @app.command(
@@ -40,35 +39,34 @@ def show(
     *,
     given: Annotated[
         str,
-        typer.Argument(
-            metavar="ID", help="The intent's id, or its receipt; whether that is genuine is not checked."
-        ),
+        typer.Argument(metavar="ID", help="The intent's id, or its receipt, whose signature is not verified."),
     ],
     at: Target,
     database_url: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the ledger knows of an intent: outcome, times, and the fault of one that did not land.
+    """Show the ledger's entry of an intent: the outcome, the times, and the fault of a dead one.
 
-    There is no value of the intent in it: a fault is names and codes. Exit code 1 if the ledger does not know it.
+    A fault consists of names and codes; no value of the intent is shown. The exit code is 1 if the ledger has no
+    entry of it.
     """
-    id_ = id_of(given)
+    id_ = parse_id(given)
     url = find_database(database_url, at)
-    with connecting(url) as engine, Watchdog(engine).transaction(_SECONDS) as connection:
+    with open_engine(url) as engine, Watchdog(engine).transaction(_TIMEOUT_SECONDS) as connection:
         entry = find_entry(connection, id_)
     if entry is None:
         raise Failure(
-            f"the ledger does not know {id_}: it is still on a queue, or was never emitted, or could not be read "
-            f"(`penstock dlq list` shows it then), or was settled over {KEPT_DAYS} days ago and is forgotten"
+            f"the ledger has no entry of {id_}: the intent is still on a queue, or was never emitted, or could "
+            f"not be read (`penstock dlq list` shows it), or was settled over {KEPT_DAYS} days ago"
         )
-    _print(entry, as_json=as_json)
+    print_record(_record(entry, as_json=as_json), as_json=as_json)
 
 
-def id_of(text: str) -> UUID:
-    """Read an intent's id or its receipt.
+def parse_id(text: str) -> UUID:
+    """Parse an intent's id or its receipt.
 
     Raises:
-        Failure: it is neither.
+        Failure: the text is neither.
     """
     try:
         return identify(text.strip())
@@ -76,21 +74,19 @@ def id_of(text: str) -> UUID:
         raise Failure(f"{text.strip()[:80]!r} is neither an intent's id nor a receipt", USAGE) from None
 
 
-def _print(entry: Entry, *, as_json: bool) -> None:
-    row = {name: _plain(value) for name, value in asdict(entry).items()}
+def _record(entry: LedgerEntry, *, as_json: bool) -> dict[str, Any]:
+    """Return an entry as a record. Except in JSON, each field of the fault is a separate key."""
+    record = {name: _plain(value) for name, value in entry.as_row().items()}
     if as_json:
-        print_line(row, as_json=True)
-        return
-    fault: dict[str, Any] = row.pop("fault") or {}
-    for name, value in (row | {f"fault.{key}": _joined(found) for key, found in fault.items()}).items():
-        print_line((name, value), as_json=False)
+        return record
+    fault: dict[str, Any] = record.pop("fault") or {}
+    return record | {
+        f"fault.{name}": ", ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in fault.items()
+    }
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, UUID) else value
-
-
-def _joined(value: Any) -> Any:
-    return ", ".join(map(str, value)) if isinstance(value, list) else value

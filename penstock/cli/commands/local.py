@@ -27,9 +27,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command(epilog="Examples: penstock local up · penstock local up --json | jq -r .api_url.")
 def up(as_json: JsonOption = False) -> None:
-    """Start everything that does not run and deploy what changed; safe to run again, or after a crash."""
-    with _talk() as say, _stack() as stack:
-        details = stack.up(say)
+    """Start what is not running and deploy what has changed; safe to repeat, also after a crash."""
+    with _progress() as report, _local_deployment() as stack:
+        details = stack.up(report)
         facts = stack.status()
     _print(facts, as_json)
     if not as_json:
@@ -38,31 +38,31 @@ def up(as_json: JsonOption = False) -> None:
 
 @app.command(epilog="Example: penstock local down.")
 def down() -> None:
-    """Stop everything. The database stays for the next `up`; what was queued is gone."""
-    with _talk() as say, _stack() as stack:
-        say("stopping")
+    """Stop everything. The database is kept for the next `up`; messages on the queues are lost."""
+    with _progress() as report, _local_deployment() as stack:
+        report("stopping the local stack")
         stack.down()
 
 
 @app.command(epilog="Examples: penstock local status · penstock local status --json.")
 def status(as_json: JsonOption = False) -> None:
-    """Show what runs and where it is."""
-    with _stack() as stack:
+    """Show what is running, and its addresses."""
+    with _local_deployment() as stack:
         facts = stack.status()
     _print(facts, as_json)
 
 
 @app.command(epilog="Example: penstock local reset && penstock local up.")
 def reset() -> None:
-    """Stop everything and delete its data, the database too."""
-    with _talk() as say, _stack() as stack:
-        say("deleting the local stack")
+    """Stop everything and delete all data, including the database."""
+    with _progress() as report, _local_deployment() as stack:
+        report("deleting the local stack")
         stack.reset()
 
 
 @contextmanager
-def _stack() -> Iterator["LocalDeployment"]:
-    """Give the stack of the project we are in, and tell what goes wrong with it in a line."""
+def _local_deployment() -> Iterator["LocalDeployment"]:
+    """Give the local deployment of the current project, and turn its errors into a `Failure`."""
     try:
         from penstock.local.errors import LocalError  # noqa: PLC0415 (the extra `local` may be missing)
         from penstock.local.stack import LocalDeployment  # noqa: PLC0415
@@ -75,29 +75,29 @@ def _stack() -> Iterator["LocalDeployment"]:
 
 
 @contextmanager
-def _talk() -> Iterator[Callable[[str], None]]:
-    """Give a function that shows the step being taken, on stderr."""
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Give a function that shows the current step on stderr."""
     console = Console(stderr=True)
     with console.status("") as spinner:
 
-        def say(step: str) -> None:
+        def report(step: str) -> None:
             spinner.update(step)
             if not console.is_terminal:
                 console.print(step)
 
-        yield say
+        yield report
 
 
 def _print(facts: dict[str, object], as_json: bool) -> None:
-    """Write what is known to stdout; passwords too, since whoever asks owns the files that hold them."""
+    """Print the facts on stdout, with the passwords: the user owns the files that hold them."""
     if as_json:
         typer.echo(json.dumps(facts))
         return
     for name, value in facts.items():
-        typer.echo(f"{name + ':':<24}{_plain(value)}")
+        typer.echo(f"{name + ':':<24}{_format(value)}")
 
 
-def _plain(value: object) -> str:
+def _format(value: object) -> str:
     match value:
         case None:
             return "-"

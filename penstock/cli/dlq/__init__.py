@@ -27,15 +27,15 @@ _COMMANDS: Final = {
 
 
 def tree(words: Sequence[str]) -> typer.Typer:
-    """Return the commands: the one that the words begin with, or all of them if they begin with none."""
+    """Return the subcommand that `words` begins with, or all subcommands if it begins with none of them."""
     app = typer.Typer(
-        help="Look at dead letters, send them back, save them, delete them.",
+        help="Inspect, replay, export, import and purge dead letters.",
         epilog="Examples: penstock dlq stats · penstock dlq list --kind order.placed · penstock dlq replay --all",
         no_args_is_help=True,
     )
-    for verb in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
-        place, examples = _COMMANDS[verb]
-        module, _, function = place.partition(".")
+    for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
+        path, examples = _COMMANDS[name]
+        module, _, function = path.partition(".")
         command = getattr(import_module(f"penstock.cli.dlq.{module}"), function)
-        app.command(verb, epilog=f"Examples: {examples}")(command)
+        app.command(name, epilog=f"Examples: {examples}")(command)
     return app

@@ -1,4 +1,4 @@
-"""`penstock dlq export | import | purge`: dead letters out to a file, back from one, and away for good."""
+"""`penstock dlq export | import | purge`: write dead letters to a file, read them back, delete them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,14 +10,14 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from penstock.cli.dlq.messages import progress, tell, tell_missing, tell_unseen
-from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, first_line, recording
-from penstock.cli.dlq.selection import Selection, selecting
+from penstock.cli.dlq.messages import format_dead_letters, progress_bar, report_missing, report_unseen
+from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, database_message, recording
+from penstock.cli.dlq.selection import Selection, selection_options
 from penstock.cli.support.confirm import confirm_by_typing
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, NoInputOption, Target, YesOption, on_stage
-from penstock.cli.support.output import print_line
+from penstock.cli.support.output import echo_err, print_line
 from penstock.cli.support.stage import Stage
 from penstock.database import operations
 from penstock.database.ledger import mark_purged
@@ -29,30 +29,31 @@ from penstock.deadletters.message import DeadLetterMessage
 
 
 @on_stage
-@selecting
+@selection_options
 def export_(
     *,
     at: Target,
     chosen: Selection,
-    file: Annotated[Path, typer.Argument(help="The file to write; compressed if its name ends with .gz.")],
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Write this many at most.")] = None,
+    file: Annotated[Path, typer.Argument(help="The file to write; it is compressed if its name ends with .gz.")],
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Write at most this many.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write dead letters to a file, a JSON object per line, with their payloads. They stay where they are.
+    """Write dead letters with their payloads to a file, one JSON object per line. They stay on the queue.
 
-    Only you may read the file. It has its name once it is whole; an interrupted run leaves FILE.part.
+    Only the owner of the file can read it. The file is called FILE.part until it is complete; an interrupted run
+    leaves FILE.part.
     """
     selector = chosen.selector()
     queues = at.open().queues()
     depth = queues.dead.depth()
-    with progress("exporting", depth.total) as advance, _writing(_archive(file)) as archive:
+    with progress_bar("exporting", depth.total) as advance, _writing(_create_archive(file)) as archive:
         done = export(queues.dead, archive, selector, limit=limit, on_page=advance)
     count = done.written
     if as_json:
         print_line({"file": str(file), "messages": count}, as_json=True)
-    tell(f"{count} dead letter{'s' * (count != 1)} in {file}, payloads and all. They are still on the queue.")
-    tell_unseen(queues.dead, depth, selector, seen=done.seen, whole=count != limit)
-    tell_missing(done.missing)
+    echo_err(f"{format_dead_letters(count)} written to {file}, with payloads. They are still on the queue.")
+    report_unseen(queues.dead, depth, selector, seen=done.seen, complete=count != limit)
+    report_missing(done.missing)
     if done.missing:
         raise typer.Exit(FAILED)
 
@@ -64,14 +65,15 @@ def import_(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="A file that `export` or `purge` wrote.")
     ],
-    from_line: Annotated[int, typer.Option("--from-line", min=1, help="Begin at this line of it.")] = 1,
+    from_line: Annotated[int, typer.Option("--from-line", min=1, help="Start at this line of the file.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Put the dead letters of a file on the dead-letter queue again, each as it was.
+    """Send the dead letters of a file to the dead-letter queue, each with its body, attributes and group.
 
-    They get new message ids, and their time there begins anew. A line that holds no message, or that SQS refuses,
-    is named and stops no other; a queue that takes nothing any more ends it. What is imported twice is there
-    twice; its intent still takes effect once. A FILE.part that an interrupted run left is read as far as it goes.
+    They get new message ids, and their retention starts again. The command prints each line that holds no message,
+    or that SQS refuses, and continues; it stops when the queue refuses every message. A message that is imported
+    twice is on the queue twice, but its intent takes effect once. FILE.part of an interrupted run is read up to
+    its last complete line.
     """
     queues = at.open().queues()
     failed, last = 0, from_line - 1
@@ -89,87 +91,89 @@ def import_(
 
     lines = (one for one in read_archive(file) if one[0] >= from_line)
     try:
-        with progress("importing", 0) as advance:
+        with progress_bar("importing", 0) as advance:
             count = import_letters(queues.dead, lines, on_failure=on_failure, on_line=on_line)
     except ArchiveError as error:
-        raise Failure(f"{error}\nAll before line {last + 1} is done") from error
+        raise Failure(f"{error}\nAll lines before line {last + 1} were imported") from error
     except BaseException:
-        tell(f"stopped; all before line {last + 1} is done: --from-line {last + 1} goes on there")
+        echo_err(f"stopped; all lines before line {last + 1} were imported: continue with --from-line {last + 1}")
         raise
-    tell(f"{count} put on the dead-letter queue, {failed} not")
+    echo_err(f"{count} sent to the dead-letter queue, {failed} failed")
     if failed:
         raise typer.Exit(FAILED)
 
 
 @on_stage
-@selecting
+@selection_options
 def purge_(
     *,
     at: Target,
     chosen: Selection,
-    everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Delete this many at most.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Select all dead letters.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Delete at most this many.")] = None,
     backup: Annotated[
-        Path | None, typer.Option("--backup", help="The file to save them in; one with the time in its name.")
+        Path | None,
+        typer.Option(
+            "--backup", help="The file to save them in. By default a new file with the time in its name."
+        ),
     ] = None,
-    no_backup: Annotated[bool, typer.Option("--no-backup", help="Save them nowhere.")] = False,
+    no_backup: Annotated[bool, typer.Option("--no-backup", help="Delete them without a backup.")] = False,
     yes: YesOption = False,
     no_input: NoInputOption = False,
     as_json: JsonOption = False,
     database_url: DatabaseOption = None,
     no_record: NoRecordOption = False,
 ) -> None:
-    """Delete dead letters for good, each only once it is in a backup that `import` reads.
+    """Delete dead letters permanently, each one after it was written to a backup that `import` can read.
 
-    Asks for the stage's name to be typed. It can be interrupted and run again with another file: what was deleted
-    is in the backup, FILE.part if the run did not end.
+    The command asks you to type the name of the stage. It can be interrupted, and run again with another backup
+    file: the deleted dead letters are in the backup, which is called FILE.part if the run did not finish.
     """
-    selector = chosen.to_act_on(everything=everything)
+    selector = chosen.explicit_selector(everything=everything)
     if backup and no_backup:
-        raise Failure("either --backup FILE or --no-backup", USAGE)
+        raise Failure("give either --backup FILE or --no-backup", USAGE)
     stage = at.open()
     queues = stage.queues()
     depth = queues.dead.depth()
-    archive = None if no_backup else _archive(backup or _backup_name(stage))
+    archive = None if no_backup else _create_archive(backup or _backup_name(stage))
     what = "All" if everything else "The selected ones"
     what = what if limit is None else f"Up to {limit}"
-    question = f"{what} of about {depth.total} dead letters will be gone."
+    question = f"{what} of about {depth.total} dead letters will be deleted permanently."
     confirm_by_typing(stage.name, question, yes=yes, no_input=no_input, needs="a purge")
-    doing = OperationSpec(
-        "purge", selector.describe() | {"limit": limit, "backup": str(archive and archive.path)}, stage
-    )
-    with recording(doing, at, database_url, no_record=no_record) as (operation, engine):
+    selection = selector.describe() | {"limit": limit, "backup": str(archive and archive.path)}
+    spec = OperationSpec("purge", selection, stage)
+    with recording(spec, at, database_url, no_record=no_record) as (operation, engine):
 
-        def on_deleted(gone: list[DeadLetterMessage]) -> None:
-            operation.counts = {"deleted": operation.counts.get("deleted", 0) + len(gone)}
+        def on_deleted(deleted: list[DeadLetterMessage]) -> None:
+            operation.counts = {"deleted": operation.counts.get("deleted", 0) + len(deleted)}
             try:
-                _mark(engine, gone, operation)
+                _mark_in_ledger(engine, deleted, operation)
             finally:
-                for one in gone:
+                for one in deleted:
                     _print_deleted(one, as_json=as_json)
 
-        with progress("purging", depth.total) as advance, _writing(archive) if archive else nullcontext():
+        with progress_bar("purging", depth.total) as advance, _writing(archive) if archive else nullcontext():
             done = purge(queues.dead, selector, archive, limit=limit, on_deleted=on_deleted, on_page=advance)
         operation.counts = {"deleted": done.deleted, "not deleted": sum(done.kept.values())}
         operation.outcome = operations.FAILED if done.kept else operations.DONE
-    whole = done.deleted + sum(done.kept.values()) != limit
-    tell_unseen(queues.dead, depth, selector, seen=done.seen, whole=whole)
-    _end(done, archive)
+    complete = done.deleted + sum(done.kept.values()) != limit
+    report_unseen(queues.dead, depth, selector, seen=done.seen, complete=complete)
+    _report_purge(done, archive)
 
 
-def _mark(engine: Engine | None, gone: list[DeadLetterMessage], operation: Operation) -> None:
-    """Enter in the ledger that these were deleted on purpose.
+def _mark_in_ledger(engine: Engine | None, deleted: list[DeadLetterMessage], operation: Operation) -> None:
+    """Mark the deleted intents as purged in the ledger.
 
     Raises:
-        Failure: that cannot be done.
+        Failure: the ledger cannot be written.
     """
-    ids = [one.intent_id for one in gone if one.intent_id]
+    ids = [one.intent_id for one in deleted if one.intent_id]
     try:
         if engine and ids:
             mark_purged(engine, ids, operation.id)
     except SQLAlchemyError as error:
-        text = f"{len(gone)} were deleted, which the ledger could not be told: {first_line(error)}"
-        raise Failure(f"{text}\nNothing more was deleted") from error
+        text = f"{len(deleted)} were deleted, but could not be marked in the ledger: {database_message(error)}"
+        raise Failure(f"{text}\nThe purge stopped there. Check the database, and run the command again") from error
 
 
 def _print_deleted(one: DeadLetterMessage, *, as_json: bool) -> None:
@@ -177,31 +181,32 @@ def _print_deleted(one: DeadLetterMessage, *, as_json: bool) -> None:
     print_line(line if as_json else line.values(), as_json=as_json)
 
 
-def _end(done: Purged, archive: Archive | None) -> None:
-    """Sum up on stderr.
+def _report_purge(done: Purged, archive: Archive | None) -> None:
+    """Report the backup and the failures on stderr; remove a backup that is empty.
 
     Raises:
-        typer.Exit: something failed.
+        typer.Exit: a dead letter could not be deleted, or an id was not found.
     """
     if archive and (done.deleted or done.kept):
-        tell(f"The backup is {archive.path}: `penstock dlq import` puts it back.")
+        echo_err(f"The backup is {archive.path}: `penstock dlq import` sends it to the dead-letter queue again.")
     elif archive:
         archive.path.unlink()
     for code, count in done.kept.items():
-        tell(f"{count} not deleted: {code}.{' They are in the backup as well.' * bool(archive)} Run it again.")
-    tell_missing(done.missing)
+        in_backup = " The backup has them as well." if archive else ""
+        echo_err(f"{count} not deleted: {code}.{in_backup} Run the command again.")
+    report_missing(done.missing)
     if done.kept or done.missing:
         raise typer.Exit(FAILED)
 
 
 @contextmanager
 def _writing(archive: Archive) -> Iterator[Archive]:
-    """Write a file; where it is not finished, say what is there of it."""
+    """Open an archive for writing; on an error or an interruption, report the partial file on stderr."""
     with archive:
         try:
             yield archive
         except BaseException:
-            tell(f"what was written so far is in {archive.draft}, which `penstock dlq import` reads")
+            echo_err(f"the part written so far is in {archive.partial}, which `penstock dlq import` can read")
             raise
 
 
@@ -209,7 +214,7 @@ def _backup_name(stage: Stage) -> Path:
     return Path(f"dead-letters-{stage.stack}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl.gz")
 
 
-def _archive(path: Path) -> Archive:
+def _create_archive(path: Path) -> Archive:
     try:
         return Archive(path)
     except ArchiveError as error:

@@ -1,4 +1,4 @@
-"""`penstock dlq replay --dry-run | --dry_run`: what a replay would do, with nothing sent."""
+"""`penstock dlq replay --dry-run | --trial`: print what a replay would do, and send nothing."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,93 +8,105 @@ from typing import Any, Final
 import typer
 from sqlalchemy import Engine
 
-from penstock.cli.dlq.messages import counted, progress, tell, tell_missing, tell_unseen
-from penstock.cli.support.database import connecting, find_database
+from penstock.cli.dlq.messages import format_counts, progress_bar, report_missing, report_unseen
+from penstock.cli.support.database import find_database, open_engine
 from penstock.cli.support.errors import FAILED
 from penstock.cli.support.options import Target
-from penstock.cli.support.output import print_line
+from penstock.cli.support.output import echo_err, print_line
 from penstock.cli.support.service import import_drain
 from penstock.cli.support.stage import Queues
 from penstock.deadletters import Plan
 from penstock.deadletters.message import canonical
-from penstock.deadletters.replay.preview import NO_FAILURE, Trial, preview
+from penstock.deadletters.replay.preview import SUCCESSFUL, DryRun, preview
 
 _TRIAL_SECONDS: Final = 10.0
 
 
-def trial_of(drain: str) -> Callable[[Engine], Trial]:
-    """Return what tries bodies out on a database.
+def load_trial(drain: str) -> Callable[[Engine], DryRun]:
+    """Import the drain, and return a function that makes a trial of it on a database.
+
+    Args:
+        drain: the drain as `MODULE:ATTRIBUTE`.
 
     Raises:
         Failure: the drain cannot be imported.
     """
-    from penstock.consumer.dry_run import dry_run  # noqa: PLC0415 (the drain takes long to import, and few ask for it)
+    from penstock.consumer.dry_run import dry_run  # noqa: PLC0415 (the drain is slow to import, and rarely needed)
 
     writes = import_drain(drain)
     return lambda engine: lambda bodies: dry_run(writes, engine, bodies, seconds=_TRIAL_SECONDS)
 
 
-def rehearse(
+def print_dry_run(
     queues: Queues,
     plan: Plan,
-    try_out: Callable[[Engine], Trial] | None,
+    make_trial: Callable[[Engine], DryRun] | None,
     at: Target,
     database_url: str | None,
     *,
     as_json: bool,
 ) -> None:
-    """Print what a replay would do.
+    """Print what a replay would do with each selected dead letter.
+
+    Args:
+        queues: the queues of the stage.
+        plan: the replay.
+        make_trial: makes a trial on the stage's database, as `load_trial` returns it; None for a dry run without
+            the database.
+        at: the options that name the stage.
+        database_url: the value of `--database-url`.
+        as_json: whether to print JSON.
 
     Raises:
-        typer.Exit: something would not land.
+        typer.Exit: a dead letter would fail again, or an id was not found.
     """
     depth = queues.dead.depth()
-    if try_out is None:
-        seen = _print_preview(queues, plan, None, as_json=as_json)
+    if make_trial is None:
+        result = _print_preview(queues, plan, None, as_json=as_json)
     else:
-        with connecting(find_database(database_url, at)) as engine:
-            seen = _print_preview(queues, plan, try_out(engine), as_json=as_json)
-    if seen.counts:
-        tell(f"would be: {counted(seen.counts, '')}. The look counted as a receive of each.")
-    tell("Nothing was sent.")
-    whole = seen.sent != plan.limit
-    tell_unseen(queues.dead, depth, plan.selector, seen=seen.looked_at, whole=whole)
-    missing = plan.selector.ids - seen.named if whole else frozenset[str]()
-    tell_missing(missing)
-    if missing or set(seen.counts) - NO_FAILURE:
+        with open_engine(find_database(database_url, at)) as engine:
+            result = _print_preview(queues, plan, make_trial(engine), as_json=as_json)
+    if result.counts:
+        echo_err(f"would be: {format_counts(result.counts, '')}. This run counted as one receive of each message.")
+    echo_err("Nothing was sent.")
+    complete = result.sent != plan.limit
+    report_unseen(queues.dead, depth, plan.selector, seen=result.seen, complete=complete)
+    missing = plan.selector.ids - result.names if complete else frozenset[str]()
+    report_missing(missing)
+    if missing or set(result.counts) - SUCCESSFUL:
         raise typer.Exit(FAILED)
 
 
 @dataclass(slots=True)
-class _Preview:
-    """What was printed of a preview.
+class _PreviewTotals:
+    """The totals of a dry run.
 
     Attributes:
-        counts: how many would have each outcome.
-        named: the ids of those that are meant.
-        looked_at: how many dead letters were looked at, meant or not.
-        sent: how many would be sent.
+        counts: the number of dead letters by what would become of them.
+        names: the ids of the selected dead letters, filled only for a selection by id.
+        seen: the number of messages that were read, selected or not.
+        sent: the number of messages that would be sent.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
-    named: set[str] = field(default_factory=set)
-    looked_at: int = 0
+    names: set[str] = field(default_factory=set)
+    seen: int = 0
     sent: int = 0
 
 
-def _print_preview(queues: Queues, plan: Plan, try_out: Trial | None, *, as_json: bool) -> _Preview:
-    done = _Preview()
+def _print_preview(queues: Queues, plan: Plan, trial: DryRun | None, *, as_json: bool) -> _PreviewTotals:
+    totals = _PreviewTotals()
 
     def on_page(count: int) -> None:
-        done.looked_at += count
+        totals.seen += count
         advance(count)
 
-    with progress("looking", queues.dead.depth().total) as advance:
-        for one in preview(queues.dead, plan, try_out, on_page=on_page):
-            done.counts[one.would] += 1
-            done.sent += not one.is_withheld
+    with progress_bar("reading", queues.dead.depth().total) as advance:
+        for one in preview(queues.dead, plan, trial, on_page=on_page):
+            totals.counts[one.would] += 1
+            totals.sent += not one.is_skipped
             if plan.selector.ids:
-                done.named |= {one.id or "", canonical(one.message_id)}
+                totals.names |= {one.id or "", canonical(one.message_id)}
             values: dict[str, Any] = asdict(one)
             print_line(values if as_json else values.values(), as_json=as_json)
-    return done
+    return totals

@@ -1,35 +1,37 @@
-"""What the commands about dead letters say on stderr."""
+"""Progress and messages on stderr for the commands about dead letters."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from penstock.cli.support.output import echo_err
 from penstock.deadletters import Selector
-from penstock.deadletters.condition import Where
+from penstock.deadletters.condition import Condition
 from penstock.queue import Depth, Queue
 
-
-def tell(text: str) -> None:
-    """Say something to whoever sits there."""
-    typer.echo(text, err=True)
-
-
-_FIFO_WHY: Final = "they wait behind others of their message groups, and SQS does not show them."
-_WHY: Final = (
-    "others have taken them, or SQS gives nothing more while some 120,000 are leased, be it by a look. "
-    "`replay --all` and `purge --all` go page by page, without such a limit; "
-    "whatever is taken away makes room for the rest."
+_FIFO_REASON: Final = "they wait behind other messages of their message groups, and SQS does not return them."
+_STANDARD_REASON: Final = (
+    "other runs have leased them, or the limit of about 120,000 leased messages per queue is reached. "
+    "`replay --all` and `purge --all` work page by page and do not reach this limit. "
+    "Each message that leaves the queue makes room for another one."
 )
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr, if that is a terminal; give what moves it on by so many messages."""
+def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr if stderr is a terminal.
+
+    Args:
+        label: the text before the bar.
+        total: the expected number of messages; 0 if it is unknown.
+
+    Yields:
+        A function that advances the bar by a number of messages.
+    """
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -39,39 +41,47 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         transient=True,
         disable=not sys.stderr.isatty(),
     ) as bar:
-        task = bar.add_task(what, total=total or None)
+        task = bar.add_task(label, total=total or None)
         yield lambda count: bar.advance(task, count)
 
 
-def tell_unseen(queue: Queue, before: Depth, selector: Selector, *, seen: int, whole: bool) -> None:
-    """Say what a run could not see.
+def report_unseen(queue: Queue, before: Depth, selector: Selector, *, seen: int, complete: bool) -> None:
+    """Report the messages that a run could not read or could not evaluate.
 
     Args:
         queue: the dead-letter queue.
-        before: its depth before the run leased anything itself.
-        selector: what was looked for.
-        seen: how many messages were looked at.
-        whole: whether it would have looked at all of them.
+        before: its depth before the run leased any message.
+        selector: the selector of the run.
+        seen: the number of messages that were read.
+        complete: whether the run tried to read the whole queue.
     """
     if before.in_flight:
-        tell(
-            f"About {before.in_flight} are leased by another run or one that was cut off: "
-            "they come back by themselves."
+        echo_err(
+            f"About {before.in_flight} dead letters are leased by another run or by an interrupted one. "
+            "They become visible again when their leases end."
         )
     elif not seen:
-        tell("There are no dead letters.")
-    if whole and seen < before.visible:
-        tell(f"About {before.visible - seen} could not be looked at: {_FIFO_WHY if queue.fifo else _WHY}")
-    if isinstance(selector.where, Where) and selector.where.failed:
-        tell(f"--where could not be evaluated on {selector.where.failed}, which were therefore not meant.")
+        echo_err("There are no dead letters.")
+    if complete and seen < before.visible:
+        reason = _FIFO_REASON if queue.fifo else _STANDARD_REASON
+        echo_err(f"About {before.visible - seen} dead letters could not be read: {reason}")
+    if isinstance(selector.where, Condition) and selector.where.failed:
+        echo_err(
+            f"--where could not be evaluated on {selector.where.failed} dead letters. They were not selected."
+        )
 
 
-def tell_missing(missing: frozenset[str]) -> None:
-    """Name the ids that were asked for and are not there."""
+def report_missing(missing: frozenset[str]) -> None:
+    """Report each requested id that no dead letter has."""
     for one in sorted(missing):
-        tell(f"no dead letter has the id {one}")
+        echo_err(f"no dead letter has the id {one}")
 
 
-def counted(counts: Mapping[Any, int], nothing: str) -> str:
-    """Write counts in a line."""
-    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or nothing
+def format_counts(counts: Mapping[Any, int], nothing: str) -> str:
+    """Return the counts above 0 in one line, or `nothing` if there are none."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or nothing
+
+
+def format_dead_letters(count: int) -> str:
+    """Return a number of dead letters as text, with the plural where it is needed."""
+    return f"{count} dead letter{'s' * (count != 1)}"

@@ -1,4 +1,4 @@
-"""`penstock dlq replay --native`: SQS itself moves all dead letters, and is followed."""
+"""`penstock dlq replay --native`: SQS itself moves all dead letters, and the command follows its task."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -6,74 +6,72 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from types import FrameType
 
-from penstock.cli.dlq.messages import progress, tell
+from penstock.cli.dlq.messages import progress_bar
 from penstock.cli.support.errors import CONFLICT, FAILED, INTERRUPTED, USAGE, Failure
-from penstock.cli.support.output import print_line
+from penstock.cli.support.output import echo_err, print_line
 from penstock.cli.support.stage import Stage
 from penstock.database import operations
 from penstock.database.operations import Operation
-from penstock.deadletters.replay.native_move import (
-    FASTEST,
-    SLOWEST,
-    MoveConflict,
-    Moved,
-    MoveNotOffered,
-    SqsMoves,
-    Task,
-    move,
-)
+from penstock.deadletters.replay.move_tasks import MoveConflict, MoveNotOffered, MoveTask, SqsMoveTasks
+from penstock.deadletters.replay.native_move import MAX_RATE, MIN_RATE, Moved, move
 from penstock.queue import sqs_client
 
 
-def whole_rate(rate: float | None) -> int | None:
-    """Return a rate as SQS takes it.
+def parse_native_rate(rate: float | None) -> int | None:
+    """Return a rate in messages per second as SQS accepts it.
 
     Raises:
-        Failure: it takes no such rate.
+        Failure: the rate is not a whole number, or is out of SQS's range.
     """
-    if rate is None or (rate.is_integer() and SLOWEST <= rate <= FASTEST):
-        return None if rate is None else int(rate)
-    raise Failure(f"--native: SQS moves {SLOWEST} to {FASTEST} messages per second, in whole numbers", USAGE)
+    if rate is None:
+        return None
+    if rate.is_integer() and MIN_RATE <= rate <= MAX_RATE:
+        return int(rate)
+    raise Failure(
+        f"--rate: {rate:g} does not go with --native: "
+        f"SQS accepts whole numbers from {MIN_RATE} to {MAX_RATE} messages per second",
+        USAGE,
+    )
 
 
-def move_natively(stage: Stage, rate: int | None, operation: Operation, *, as_json: bool) -> None:
-    """Have SQS move all dead letters, and follow it to the end; Ctrl-C cancels it.
+def run_native_move(stage: Stage, rate: int | None, operation: Operation, *, as_json: bool) -> None:
+    """Let SQS move all dead letters, and follow its task to the end; Ctrl-C cancels the task.
+
+    Args:
+        stage: the stage.
+        rate: messages per second; None leaves the rate to SQS.
+        operation: the record, whose counts and outcome are kept up to date.
+        as_json: whether the result is printed as JSON.
 
     Raises:
-        Failure: SQS is at it already, does not offer it, failed, or was stopped.
-        MoveError: SQS refused or cannot be asked.
+        Failure: a task is running already, SQS does not offer the operation, or the task failed or was cancelled.
+        MoveError: SQS refused the request or cannot be reached.
     """
     main, dead = stage.outputs("QueueArn", "DeadLetterQueueArn")
-    moves = SqsMoves(sqs_client(stage.session, stage.endpoint_url))
-    with progress("moving", 0) as advance, _interruptions() as interrupted:
-        follow = _Follower(operation, advance)
+    moves = SqsMoveTasks(sqs_client(stage.session, stage.endpoint_url))
+    moved = 0
+
+    def on_progress(task: MoveTask) -> None:
+        nonlocal moved
+        advance(task.moved - moved)
+        moved = task.moved
+        operation.counts = {"moved": moved}
+
+    with progress_bar("moving", 0) as advance, _interrupt_flag() as interrupted:
         try:
-            done = move(moves, dead, main, rate=rate, on_progress=follow, cancelled=interrupted)
+            done = move(moves, dead, main, rate=rate, on_progress=on_progress, cancelled=interrupted)
         except MoveConflict as error:
             raise Failure(str(error), CONFLICT) from error
         except MoveNotOffered as error:
-            raise Failure(f"{error}\nWithout --native, `penstock dlq replay` sends them itself") from error
+            hint = "Run it without --native: `penstock dlq replay` then sends the messages itself"
+            raise Failure(f"{error}\n{hint}") from error
     print_line(asdict(done) if as_json else asdict(done).values(), as_json=as_json)
-    _end(done, operation)
-
-
-class _Follower:
-    """Keeps the bar and the record up to date."""
-
-    def __init__(self, operation: Operation, advance: Callable[[int], None]) -> None:
-        self._operation = operation
-        self._advance = advance
-        self._moved = 0
-
-    def __call__(self, task: Task) -> None:
-        self._advance(task.moved - self._moved)
-        self._moved = task.moved
-        self._operation.counts = {"moved": task.moved}
+    _require_completed(done, operation)
 
 
 @contextmanager
-def _interruptions() -> Iterator[Callable[[], bool]]:
-    """Give what tells whether Ctrl-C was pressed; pressed again, it ends the command, and SQS goes on."""
+def _interrupt_flag() -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns whether Ctrl-C was pressed; a second Ctrl-C ends the command at once."""
     pressed = False
 
     def on_interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -81,7 +79,10 @@ def _interruptions() -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
-        tell("cancelling; what has been moved stays moved. Press again to leave, and SQS to go on.")
+        echo_err(
+            "Cancelling the task. Messages that were moved stay moved. "
+            "Press Ctrl-C again to exit at once; SQS can then go on with the task."
+        )
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
@@ -90,15 +91,16 @@ def _interruptions() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _end(done: Moved, operation: Operation) -> None:
-    """Say how it ended.
+def _require_completed(done: Moved, operation: Operation) -> None:
+    """Set the operation's outcome, and raise an error unless SQS has completed the task.
 
     Raises:
-        Failure: SQS failed, or was stopped.
+        Failure: the task failed or was cancelled.
     """
     if done.status == "COMPLETED":
         return
-    operation.outcome = operations.INTERRUPTED if done.status == "CANCELLED" else operations.FAILED
-    why = f": {done.failure}" if done.failure else ""
-    code = INTERRUPTED if done.status == "CANCELLED" else FAILED
-    raise Failure(f"{done.status.lower()} after about {done.moved} messages{why}. Run it again to go on", code)
+    cancelled = done.status == "CANCELLED"
+    operation.outcome = operations.INTERRUPTED if cancelled else operations.FAILED
+    reason = f": {done.failure}" if done.failure else ""
+    ended = f"the task {'was cancelled' if cancelled else 'failed'} after about {done.moved} messages{reason}"
+    raise Failure(f"{ended}\nRun the command again to move the rest", INTERRUPTED if cancelled else FAILED)

@@ -1,4 +1,4 @@
-"""Recording what a command does."""
+"""Record what a command does, in the stage's database."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,28 +9,28 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from penstock.cli.dlq.messages import counted, tell
+from penstock.cli.dlq.messages import format_counts
 from penstock.cli.support.actor import actor
-from penstock.cli.support.database import connecting, find_database
+from penstock.cli.support.database import find_database, open_engine
 from penstock.cli.support.errors import FAILED, Failure
 from penstock.cli.support.options import Target
-from penstock.cli.support.output import escape_control
+from penstock.cli.support.output import echo_err, escape_control
 from penstock.cli.support.stage import Stage
 from penstock.database.operations import Operation, recorded
 
 NoRecordOption = Annotated[
-    bool, typer.Option("--no-record", help="Go on without a record, where the database is out of reach.")
+    bool, typer.Option("--no-record", help="Run without a record, for when the database is unreachable.")
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class OperationSpec:
-    """What a command is about to do.
+    """The operation that a command is about to run.
 
     Attributes:
         action: `replay`, `purge` and so on.
-        selection: what it is about, in a form that JSON takes.
-        stage: where.
+        selection: the selected dead letters and the options, as values that JSON can hold.
+        stage: the stage it runs on.
     """
 
     action: str
@@ -40,49 +40,61 @@ class OperationSpec:
 
 @contextmanager
 def recording(
-    doing: OperationSpec, at: Target, database_url: str | None, *, no_record: bool
+    spec: OperationSpec, at: Target, database_url: str | None, *, no_record: bool
 ) -> Iterator[tuple[Operation, Engine | None]]:
-    """Record an operation in the stage's database, and say on stderr how it ended; give the database, too.
+    """Record an operation in the stage's database, and print its counts on stderr when it ends.
+
+    Args:
+        spec: the operation.
+        at: the options that name the stage.
+        database_url: the value of `--database-url`.
+        no_record: whether to run without the database.
+
+    Yields:
+        The operation, and the database's engine; None in its place if `no_record` is set.
 
     Raises:
-        Failure: the record cannot be begun; nothing has been done.
+        Failure: the record cannot be created; the operation has not started.
     """
-    who = actor(doing.stage)
+    who = actor(spec.stage)
     if no_record:
-        with recorded(None, doing.action, who, doing.selection) as operation, _telling(operation, "no record"):
+        with (
+            recorded(None, spec.action, who, spec.selection) as operation,
+            _reporting(operation, "no record"),
+        ):
             yield operation, None
         return
     begun = False
     try:
         with (
-            connecting(find_database(database_url, at)) as engine,
-            recorded(engine, doing.action, who, doing.selection) as operation,
-            _telling(operation, f"operation {operation.id}"),
+            open_engine(find_database(database_url, at)) as engine,
+            recorded(engine, spec.action, who, spec.selection) as operation,
+            _reporting(operation, f"operation {operation.id}"),
         ):
             begun = True
             yield operation, engine
     except (Failure, SQLAlchemyError) as error:
         if begun:
             raise
-        hint = "Nothing was done: it would not be on record. --no-record goes on without"
+        hint = "Nothing was done, because it could not be recorded. --no-record runs it without a record"
         code = error.code if isinstance(error, Failure) else FAILED
-        raise Failure(f"{first_line(error)}\n{hint}", code) from error
+        raise Failure(f"{database_message(error)}\n{hint}", code) from error
 
 
-def first_line(error: Exception) -> str:
-    """Return what the driver says of a database's error: its further lines may hold values."""
+def database_message(error: Exception) -> str:
+    """Return the first line of the driver's message; the lines after it can hold values of intents."""
     if isinstance(error, DBAPIError):
         return escape_control(str(error.orig).strip().splitlines()[0])
     return str(error)
 
 
 @contextmanager
-def _telling(operation: Operation, record: str) -> Iterator[None]:
-    """Say in a line how far it came, whatever ends it."""
+def _reporting(operation: Operation, record: str) -> Iterator[None]:
+    """Print the operation's counts on stderr, also after an error or an interruption."""
     stopped = "stopped; so far: "
     try:
         yield
         stopped = ""
     finally:
-        done = counted(operation.counts, "nothing done")
-        tell(f"{stopped}{done} ({record}, by {operation.actor})")
+        counts = format_counts(operation.counts, "nothing done")
+        echo_err(f"{stopped}{counts} ({record}, by {operation.actor})")

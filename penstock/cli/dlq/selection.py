@@ -1,4 +1,4 @@
-"""The options that say which dead letters are meant."""
+"""The options that select dead letters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import options_for
 from penstock.cli.support.times import parse_when
 from penstock.deadletters import Selector
-from penstock.deadletters.condition import Where
+from penstock.deadletters.condition import Condition
 from penstock.expressions.jmespath import BadExpression
 
 _PANEL: Final = "Which dead letters"
@@ -19,7 +19,7 @@ _PANEL: Final = "Which dead letters"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the user says of the dead letters."""
+    """The values of the options that select dead letters, as they were given."""
 
     ids: Sequence[str] | None
     kinds: Sequence[str] | None
@@ -31,32 +31,13 @@ class Selection:
     where: str | None
 
     def selector(self) -> Selector:
-        """Return the selector; of everything, where no option was given.
+        """Return the selector; it selects all dead letters if no option was given.
 
         Raises:
-            Failure: an option cannot be read, or selects nothing.
+            Failure: an option cannot be parsed, or cannot select anything.
         """
-        return self._selector() if self._given else Selector.all()
-
-    def to_act_on(self, *, everything: bool) -> Selector:
-        """Return the selector of an operation, which has to be told what it is about.
-
-        Args:
-            everything: whether `--all` was given.
-
-        Raises:
-            Failure: neither a selector nor `--all` was given, or both, or one that cannot be read.
-        """
-        if everything == self._given:
-            raise Failure("say which dead letters: either --all, or --id, --kind, --fault and so on", USAGE)
-        return self.selector()
-
-    @property
-    def _given(self) -> bool:
-        values = (self.ids, self.kinds, self.faults, self.sqlstates, self.fingerprints)
-        return any(values) or any(text is not None for text in (self.since, self.until, self.where))
-
-    def _selector(self) -> Selector:
+        if not self._is_given:
+            return Selector.all()
         try:
             return Selector.of(
                 ids=self.ids or (),
@@ -64,42 +45,62 @@ class Selection:
                 faults=self.faults or (),
                 sqlstates=self.sqlstates or (),
                 fingerprints=self.fingerprints or (),
-                since=_moment(self.since),
-                until=_moment(self.until),
-                where=None if self.where is None else Where.parse(self.where),
+                since=_timestamp(self.since),
+                until=_timestamp(self.until),
+                where=None if self.where is None else Condition.parse(self.where),
             )
         except (ValueError, BadExpression) as error:
             raise Failure(str(error), USAGE) from None
 
+    def explicit_selector(self, *, everything: bool) -> Selector:
+        """Return the selector of a command that changes queues; it needs an explicit selection.
 
-def _moment(text: str | None) -> float | None:
+        Args:
+            everything: whether `--all` was given.
+
+        Raises:
+            Failure: neither a selector nor `--all` was given, or both, or an option cannot be parsed.
+        """
+        if everything == self._is_given:
+            raise Failure("select the dead letters: give either --all, or --id, --kind, --fault and so on", USAGE)
+        return self.selector()
+
+    @property
+    def _is_given(self) -> bool:
+        values = (self.ids, self.kinds, self.faults, self.sqlstates, self.fingerprints)
+        return any(values) or any(text is not None for text in (self.since, self.until, self.where))
+
+
+def _timestamp(text: str | None) -> float | None:
     return None if text is None else parse_when(text, datetime.now(UTC)).timestamp()
 
 
-def _many(name: str, meaning: str) -> Any:
+def _repeatable(name: str, meaning: str) -> Any:
     return Annotated[
-        list[str] | None, typer.Option(name, help=f"{meaning} May be given again.", rich_help_panel=_PANEL)
+        list[str] | None, typer.Option(name, help=f"{meaning} Can be given several times.", rich_help_panel=_PANEL)
     ]
 
 
-def _one(name: str, meaning: str) -> Any:
+def _single(name: str, meaning: str) -> Any:
     return Annotated[str | None, typer.Option(name, help=meaning, rich_help_panel=_PANEL)]
 
 
-selecting = options_for(
+selection_options = options_for(
     "chosen",
     Selection,
     {
-        "ids": _many("--id", "An intent's id, or SQS's id of the message."),
-        "kinds": _many("--kind", "A kind of intent."),
-        "faults": _many(
-            "--fault", "A fault's class or reason; `sqs` for what SQS moved, `other` for foreign ones."
+        "ids": _repeatable("--id", "The id of an intent, or the SQS id of a message."),
+        "kinds": _repeatable("--kind", "A kind of intent."),
+        "faults": _repeatable(
+            "--fault",
+            "The class or the reason of a fault; `sqs` for messages that SQS moved, "
+            "`other` for messages of other programs.",
         ),
-        "sqlstates": _many("--sqlstate", "A code of Postgres's."),
-        "fingerprints": _many("--fingerprint", "A cause, as `penstock dlq stats` names it."),
-        "since": _one("--since", "Set aside at or after this time: RFC 3339, or 15m, 2h, 7d ago."),
-        "until": _one("--until", "Set aside before this time."),
-        "where": _one("--where", "A JMESPath condition on the envelope, such as \"data.sku == 'A1'\"."),
+        "sqlstates": _repeatable("--sqlstate", "A SQLSTATE of Postgres."),
+        "fingerprints": _repeatable("--fingerprint", "The fingerprint of a cause, as in `penstock dlq stats`."),
+        "since": _single("--since", "Dead-lettered at or after this time: RFC 3339, or 15m, 2h, 7d ago."),
+        "until": _single("--until", "Dead-lettered before this time."),
+        "where": _single("--where", "A JMESPath condition on the envelope, such as \"data.sku == 'A1'\"."),
     },
 )
-"""Give a command the options that say which dead letters are meant, in place of its `chosen: Selection`."""
+"""Give a command the options that select dead letters, in place of its parameter `chosen: Selection`."""

@@ -1,4 +1,4 @@
-"""`penstock emit`: write intents from a file, a pipe or an argument to the queue of a stage."""
+"""`penstock emit`: emit intents from a file, a pipe or an argument to the queue of a stage."""
 
 import sys
 import tempfile
@@ -11,15 +11,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from penstock.cli.emit.bulk import Emission, LineReader
-from penstock.cli.emit.ndjson import opened
+from penstock.cli.emit.bulk import BulkEmit
+from penstock.cli.emit.line_reader import LineReader
+from penstock.cli.emit.ndjson import open_data
 from penstock.cli.support.errors import FAILED, USAGE, Failure
-from penstock.cli.support.intents import ModuleOption, intents_of
+from penstock.cli.support.intents import ModuleOption, find_kind
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import escape_control, print_line
+from penstock.cli.support.output import echo_err, escape_control, print_line
 from penstock.cli.support.stage import Stage
 from penstock.expressions.jmespath import BadExpression, Expression
-from penstock.intents import WriteIntent
 from penstock.producer import Producer
 from penstock.queue import SqsQueue, sqs_client
 from penstock.queue.s3 import S3Payloads, s3_client
@@ -30,7 +30,7 @@ EPILOG: Final = (
     'Examples: penstock emit stock.adjusted --data \'{"sku": "A1", "delta": -2}\' · '
     "penstock emit order.placed --data @orders.ndjson --idempotency-key order_id --stage dev · "
     "zcat orders.gz | penstock emit order.placed --data - --dry-run. "
-    "Exit codes: 0 all emitted, 1 some not, 2 usage, 4 credentials, 130 interrupted."
+    "Exit codes: 0 all emitted, 1 some not emitted, 2 wrong usage, 4 wrong credentials, 130 interrupted."
 )
 
 
@@ -38,57 +38,69 @@ EPILOG: Final = (
 def emit(
     *,
     at: Target,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind, or a name it had.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind, or one of its aliases.")],
     data: Annotated[
-        str, typer.Option("--data", help="JSON itself, @FILE, or - for stdin: an object, or one to a line.")
+        str,
+        typer.Option("--data", help="JSON, @FILE, or - for stdin: a single object, or one object on each line."),
     ],
     key: Annotated[
         str | None,
-        typer.Option("--idempotency-key", help="JMESPath over an object that yields its key, such as order_id."),
+        typer.Option(
+            "--idempotency-key", help="The JMESPath expression of an object's idempotency key, such as order_id."
+        ),
     ] = None,
-    tenant: Annotated[str | None, typer.Option("--tenant", help="Whom all of it is for.")] = None,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="The tenant of every intent.")] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Emit the good lines at once, and leave the bad ones.")
+        bool,
+        typer.Option("--skip-bad", help="Skip bad lines: emit the good ones without checking all lines first."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look for bad lines.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all lines; emit nothing.")] = False,
     module: ModuleOption = "shared.intents",
     as_json: JsonOption = False,
 ) -> None:
     """Emit intents of one kind, and print a line for each: the input's line number, the id, the receipt.
 
-    All lines are looked at first: if one is bad, it is told with its field, and nothing is sent. With --skip-bad
-    the input is read once, as it comes, and the others are sent.
+    All lines are checked first. If one is bad, its number and its fields are printed, and nothing is sent. With
+    --skip-bad the input is read once, as it arrives, and the good lines are sent.
 
-    Without --idempotency-key each run states new intents: to run it again is to write it all again. With a key
-    that every object has of its own, such as an order's number, a second run writes nothing new.
+    Without --idempotency-key each run makes new intents: a second run writes everything again. With a key that is
+    unique to each object, such as an order's number, a second run writes nothing new.
     """
-    reading = LineReader(_kind(kind, module), _expression(key), tenant)
-    with opened(data) as stream, _twice(stream, once=skip_bad or dry_run) as source:
+    reader = LineReader(find_kind(kind, module), _parse_key(key), tenant)
+    with open_data(data) as stream:
         if dry_run:
-            _end(_checked(reading, source))
-            return
-        total = None if skip_bad else _good(reading, source)
-        _emit(at.open(), reading, source, total, as_json=as_json)
+            _dry_run(reader, stream)
+        elif skip_bad:
+            _emit(at.open(), reader, stream, None, as_json=as_json)
+        else:
+            with _seekable(stream) as source:
+                total = _require_good(reader, source)
+                _emit(at.open(), reader, source, total, as_json=as_json)
 
 
-def _kind(kind: str, module: str) -> type[WriteIntent]:
-    for intent in intents_of(module):
-        if kind in (intent.intent_kind, *intent.intent_aliases):
-            return intent
-    raise Failure(f"{module} has no kind {kind!r}: `penstock intents list` shows them", USAGE)
-
-
-def _expression(key: str | None) -> Expression | None:
+def _parse_key(key: str | None) -> Expression | None:
     try:
         return None if key is None else Expression(key)
     except BadExpression as error:
         raise Failure(f"--idempotency-key: {error}", USAGE) from None
 
 
+def _dry_run(reader: LineReader, source: BinaryIO) -> None:
+    """Check all lines and print the counts.
+
+    Raises:
+        typer.Exit: a line is bad.
+    """
+    checked = _check(reader, source)
+    echo_err(f"{checked.emitted:,} good, {checked.failed:,} bad")
+    if checked.failed:
+        raise typer.Exit(FAILED)
+
+
 @contextmanager
-def _twice(stream: BinaryIO, *, once: bool) -> Iterator[BinaryIO]:
-    """Give what can be read twice: of a pipe a copy, on disk."""
-    if once or stream.seekable():
+def _seekable(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """Give a stream that can be read twice: a pipe is copied to a temporary file."""
+    if stream.seekable():
         yield stream
         return
     with tempfile.TemporaryFile() as copy:
@@ -97,56 +109,65 @@ def _twice(stream: BinaryIO, *, once: bool) -> Iterator[BinaryIO]:
         yield copy
 
 
-def _good(reading: LineReader, source: BinaryIO) -> int:
-    """Count the lines, all of which are good, and go back to the first.
+def _require_good(reader: LineReader, source: BinaryIO) -> int:
+    """Check all lines, go back to the first, and return how many there are.
 
     Raises:
-        typer.Exit: one is bad.
+        typer.Exit: a line is bad.
     """
     start = source.tell()
-    checked = _checked(reading, source)
-    _end(checked, "; nothing was sent. --skip-bad sends the others")
+    checked = _check(reader, source)
+    if checked.failed:
+        echo_err(
+            f"{checked.emitted:,} good, {checked.failed:,} bad; nothing was sent. --skip-bad sends the good lines"
+        )
+        raise typer.Exit(FAILED)
     source.seek(start)
-    return checked.kept
+    return checked.emitted
 
 
-def _checked(reading: LineReader, source: BinaryIO) -> Emission:
-    """Do as if all of it were emitted, without a queue."""
+def _check(reader: LineReader, source: BinaryIO) -> BulkEmit:
+    """Emit all lines to a queue in memory."""
     settings = Settings(receipt_key="none", source="/none")
-    with _progress("looked at", None, shown=True) as advance:
+    with _progress("checked", None, shown=True) as advance:
 
         def producer() -> Producer:
             return Producer(settings, MemoryQueue(), MemoryPayloads())
 
-        emission = Emission(reading, producer, advance=advance, on_bad=_tell_bad)
-        emission.run(source)
-    return emission
+        bulk = BulkEmit(reader, producer, advance=advance, on_failed=_print_failed)
+        bulk.run(source)
+    return bulk
 
 
-def _emit(stage: Stage, reading: LineReader, source: BinaryIO, total: int | None, *, as_json: bool) -> None:
+def _emit(stage: Stage, reader: LineReader, source: BinaryIO, total: int | None, *, as_json: bool) -> None:
+    """Emit the lines to the stage's queue and print the receipts.
+
+    Raises:
+        typer.Exit: a line was not emitted.
+    """
     producer = _producer(stage)
 
-    def on_kept(number: int, id_: str, receipt: str) -> None:
+    def on_emitted(number: int, id_: str, receipt: str) -> None:
         row = {"line": number, "id": id_, "receipt": receipt}
         print_line(row if as_json else row.values(), as_json=as_json)
 
-    # On a terminal the lines themselves show how far it is.
+    # On a terminal the receipts themselves show the progress.
     with _progress("emitted", total, shown=not sys.stdout.isatty()) as advance:
-        emission = Emission(reading, lambda: producer, advance=advance, on_bad=_tell_bad, on_kept=on_kept)
+        bulk = BulkEmit(reader, lambda: producer, advance=advance, on_failed=_print_failed, on_emitted=on_emitted)
         try:
-            emission.run(source)
+            bulk.run(source)
         except BaseException:
-            _tell(f"stopped; {emission.kept:,} were emitted. {_rest(emission)}")
+            echo_err(f"stopped; {bulk.emitted:,} emitted. {_next_line(bulk)}")
             raise
-    _tell(f"{emission.kept:,} emitted, {emission.bad:,} not")
-    if emission.stopped:
-        _tell(f"given up: the queue takes nothing ({emission.stopped}). {_rest(emission)}")
-    if emission.bad or emission.stopped:
+    echo_err(f"{bulk.emitted:,} emitted, {bulk.failed:,} failed")
+    if bulk.stopped:
+        echo_err(f"stopped: the queue accepts nothing ({bulk.stopped}). {_next_line(bulk)}")
+    if bulk.failed or bulk.stopped:
         raise typer.Exit(FAILED)
 
 
 def _producer(stage: Stage) -> Producer:
-    """Make a producer such as the stage's functions have."""
+    """Make a producer with the queue, the receipt key and the bucket of the stage."""
     url, key = stage.outputs("QueueUrl", "ReceiptKeyArn")
     bucket = stage.optional_output("PayloadBucketName") or ""
     settings = Settings(receipt_key=stage.secret(key), source=f"/{stage.service_name}", payload_bucket=bucket)
@@ -154,39 +175,23 @@ def _producer(stage: Stage) -> Producer:
     return Producer(settings, SqsQueue(url, sqs_client(stage.session, stage.endpoint_url)), payloads)
 
 
-def _rest(emission: Emission) -> str:
-    """Say where to go on, and what is not known of the lines under way."""
-    if not emission.under_way:
-        return f"Line {emission.next_line:,} is next."
+def _next_line(bulk: BulkEmit) -> str:
+    """Say which line to continue with, and which lines may have been sent already."""
+    if not bulk.unconfirmed_to:
+        return f"Continue with line {bulk.next_line:,}."
     return (
-        f"Line {emission.next_line:,} is next. Some up to line {emission.under_way:,} may be on the queue, too: "
-        "to send them again is safe with the same --idempotency-key."
+        f"Continue with line {bulk.next_line:,}. Some lines up to {bulk.unconfirmed_to:,} may be on the queue "
+        "already: sending them again is safe with the same --idempotency-key."
     )
 
 
-def _end(emission: Emission, consequence: str = "") -> None:
-    """Sum up what was looked at.
-
-    Raises:
-        typer.Exit: there are bad lines.
-    """
-    if emission.bad or not consequence:
-        _tell(f"{emission.kept:,} good, {emission.bad:,} bad{consequence if emission.bad else ''}")
-    if emission.bad:
-        raise typer.Exit(FAILED)
-
-
-def _tell_bad(number: int, fault: str) -> None:
-    _tell(f"line {number}: {escape_control(fault)}")
-
-
-def _tell(text: str) -> None:
-    typer.echo(text, err=True)
+def _print_failed(number: int, reason: str) -> None:
+    echo_err(f"line {number}: {escape_control(reason)}")
 
 
 @contextmanager
-def _progress(done: str, total: int | None, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how far it is; stdout is left alone."""
+def _progress(action: str, total: int | None, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr if that is a terminal, and give the function that advances it."""
     with Progress(
         TextColumn("{task.completed:,.0f} {task.description}"),
         BarColumn(),
@@ -196,5 +201,5 @@ def _progress(done: str, total: int | None, *, shown: bool) -> Iterator[Callable
         transient=True,
         redirect_stdout=False,
     ) as bar:
-        task = bar.add_task(done, total=total)
+        task = bar.add_task(action, total=total)
         yield lambda count: bar.advance(task, count)

@@ -1,4 +1,4 @@
-"""JSON objects out of a file, a pipe or an argument: one to a line, one at a time in memory."""
+"""Reading JSON objects from a file, a pipe or an argument: one object on each line, one line at a time."""
 
 import json
 import sys
@@ -7,23 +7,26 @@ from contextlib import contextmanager
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, TypeAlias
 
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.settings import Settings
 
 _BOM = b"\xef\xbb\xbf"
 LINE_LIMIT: Final = Settings().payload_limit
-"""Bytes of a line: the largest intent that a bucket takes."""
+"""The longest line in bytes: the largest intent that the payload bucket accepts."""
+
+_RawLine: TypeAlias = tuple[int, bytes | None]
+"""A line's number and its bytes; None for a line that is too long."""
 
 
 class InputLine(NamedTuple):
     """One line that is not blank.
 
     Attributes:
-        number: counted from 1, blank lines included; of an object over several lines its first.
-        text: what it says; None where that cannot be read.
-        fault: why not.
+        number: counted from 1, blank lines included; for an object over several lines, the first of them.
+        text: the line's text; None if it cannot be read.
+        fault: why it cannot be read.
     """
 
     number: int
@@ -32,11 +35,11 @@ class InputLine(NamedTuple):
 
 
 @contextmanager
-def opened(data: str) -> Iterator[BinaryIO]:
-    """Open what `--data` names: `@` and a file, `-` for stdin, or JSON itself.
+def open_data(data: str) -> Iterator[BinaryIO]:
+    """Open the value of `--data`: `@` and a file, `-` for stdin, or JSON.
 
     Raises:
-        Failure: there is no such file.
+        Failure: the file cannot be opened.
     """
     if data == "-":
         yield sys.stdin.buffer
@@ -52,71 +55,70 @@ def opened(data: str) -> Iterator[BinaryIO]:
 
 
 def read_lines(stream: BinaryIO) -> Iterator[InputLine]:
-    """Read line after line; or, where the first line alone is no JSON, one object over several lines.
+    """Read one line after the other; or one object over several lines, if the first line alone is not JSON.
 
-    A byte order mark at the beginning is skipped. Of a line that is too long, only its length is found out.
+    A byte order mark at the beginning is skipped. A line that is too long is never in memory as a whole.
     """
-    numbered = enumerate(_pieces(stream), 1)
-    first = next(((number, piece) for number, piece in numbered if piece is None or piece.strip()), None)
+    lines = enumerate(_split_lines(stream), 1)
+    first = next(((number, line) for number, line in lines if line is None or line.strip()), None)
     if first is None:
         return
     if first[1] is None or _is_json(first[1]):
-        yield from _lines(chain([first], numbered))
+        yield from _decode_lines(chain([first], lines))
         return
-    whole = _taken(chain([first], numbered))
-    together = b"\n".join(piece for _, piece in whole if piece is not None)
-    if len(together) <= LINE_LIMIT and all(piece is not None for _, piece in whole) and _is_json(together):
-        yield _line(first[0], together)
+    taken = _take_object(chain([first], lines))
+    joined = b"\n".join(line for _, line in taken if line is not None)
+    if len(joined) <= LINE_LIMIT and all(line is not None for _, line in taken) and _is_json(joined):
+        yield _decode(first[0], joined)
     else:
-        yield from _lines(chain(whole, numbered))
+        yield from _decode_lines(chain(taken, lines))
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes | None]:
-    """Yield what is between line breaks; None for what is too long for a message."""
+def _split_lines(stream: BinaryIO) -> Iterator[bytes | None]:
+    """Yield each line without its line break; None for a line that is too long."""
     bom = _BOM
-    while piece := stream.readline(LINE_LIMIT + len(_BOM) + len(b"\r\n")):
-        if not piece.endswith(b"\n"):
-            _skip(stream)
-        text = piece.removeprefix(bom).rstrip(b"\r\n")
+    while line := stream.readline(LINE_LIMIT + len(_BOM) + len(b"\r\n")):
+        if not line.endswith(b"\n"):
+            _skip_to_line_end(stream)
+        text = line.removeprefix(bom).rstrip(b"\r\n")
         bom = b""
         yield text if len(text) <= LINE_LIMIT else None
 
 
-def _skip(stream: BinaryIO) -> None:
-    """Go to the end of a line."""
+def _skip_to_line_end(stream: BinaryIO) -> None:
     while (rest := stream.readline(LINE_LIMIT)) and not rest.endswith(b"\n"):
         pass
 
 
-def _taken(numbered: Iterator[tuple[int, bytes | None]]) -> list[tuple[int, bytes | None]]:
-    """Take no more than one object may have."""
+def _take_object(lines: Iterator[_RawLine]) -> list[_RawLine]:
+    """Take all lines, but no more than the largest object has."""
     taken, size = [], 0
-    for number, piece in numbered:
-        taken.append((number, piece))
-        size += len(piece) + 1 if piece is not None else LINE_LIMIT
+    for number, line in lines:
+        taken.append((number, line))
+        size += len(line) + 1 if line is not None else LINE_LIMIT
         if size > LINE_LIMIT:
             break
     return taken
 
 
-def _lines(numbered: Iterator[tuple[int, bytes | None]]) -> Iterator[InputLine]:
-    for number, piece in numbered:
-        if piece is None:
+def _decode_lines(lines: Iterator[_RawLine]) -> Iterator[InputLine]:
+    for number, line in lines:
+        if line is None:
             yield InputLine(number, None, f"it is longer than an intent may be ({LINE_LIMIT:,} bytes)")
-        elif piece.strip():
-            yield _line(number, piece)
+        elif line.strip():
+            yield _decode(number, line)
 
 
-def _line(number: int, piece: bytes) -> InputLine:
+def _decode(number: int, line: bytes) -> InputLine:
     try:
-        return InputLine(number, piece.decode())
+        return InputLine(number, line.decode())
     except UnicodeDecodeError as error:
         return InputLine(number, None, f"it is not UTF-8, from byte {error.start + 1} on")
 
 
-def _is_json(piece: bytes) -> bool:
+def _is_json(text: bytes) -> bool:
     try:
-        json.loads(piece)
+        json.loads(text)
     except (ValueError, RecursionError):
         return False
     return True

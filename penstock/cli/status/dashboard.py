@@ -1,4 +1,4 @@
-"""What `penstock top` shows: figures over time, and what intents died of."""
+"""The screen of `penstock top`: the figures over time, and the causes of dead intents."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,41 +13,49 @@ from rich.text import Text
 from penstock.cli.status.command import lines_of
 from penstock.cli.status.snapshot import Snapshot
 from penstock.cli.support.output import escape_control
-from penstock.database.figures import DeadCause
+from penstock.database.ledger_stats import DeadCause
 
 LONGEST_HISTORY: Final = 300
 
 _BARS = "▁▂▃▄▅▆▇█"
 _GAP = "·"
 _STYLES = {"closed": "bold green", "half-open": "bold yellow", "changing": "bold yellow", "open": "bold red"}
-_LEAST_SPARK, _MOST_SPARK, _BESIDE_SPARK = 8, 60, 34
+_MIN_SPARKLINE, _MAX_SPARKLINE = 8, 60
+_BESIDE_SPARKLINE = 34
+"""The columns that the name and the figure of a row take."""
 
 
 @dataclass(slots=True)
 class History:
-    """The figures of the snapshots so far, of which the oldest are forgotten; None where they were not known."""
+    """The figures of the last `LONGEST_HISTORY` snapshots; None for a figure that was not known."""
 
     depth: deque[float | None] = field(default_factory=lambda: deque(maxlen=LONGEST_HISTORY))
     rate: deque[float | None] = field(default_factory=lambda: deque(maxlen=LONGEST_HISTORY))
     dead: deque[float | None] = field(default_factory=lambda: deque(maxlen=LONGEST_HISTORY))
 
     def add(self, snapshot: Snapshot) -> None:
-        """Take a snapshot's figures."""
+        """Add the figures of a snapshot."""
         self.depth.append(snapshot.queue.total if snapshot.queue else None)
         self.rate.append(snapshot.figures.per_second if snapshot.figures else None)
         self.dead.append(snapshot.dead_letters.total if snapshot.dead_letters else None)
 
 
 def dashboard(snapshot: Snapshot | None, history: History, width: int) -> RenderableType:
-    """Draw a snapshot and what was before it, for a screen of so many columns."""
+    """Draw a snapshot and the history before it.
+
+    Args:
+        snapshot: the newest snapshot; None if there is none yet.
+        history: the figures so far.
+        width: the columns of the screen.
+    """
     if snapshot is None:
-        return Text("asking …   q to leave")
+        return Text("reading …   q to quit")
     causes = snapshot.figures.causes if snapshot.figures else ()
-    return Group(_head(snapshot), _sparks(history, width), _facts(snapshot), _causes(causes))
+    return Group(_header(snapshot), _sparklines(history, width), _current(snapshot), _causes(causes))
 
 
 def sparkline(values: Iterable[float | None], width: int) -> str:
-    """Draw the last `width` values as bars, against the greatest of them; a dot where one is not known."""
+    """Draw the last `width` values as bars relative to the greatest of them; an unknown value is a dot."""
     shown = list(values)[-width:]
     most = max((value for value in shown if value is not None), default=0)
     return "".join(_GAP if value is None else _bar(value, most) for value in shown)
@@ -57,16 +65,16 @@ def _bar(value: float, most: float) -> str:
     return _BARS[min(int(value / most * (len(_BARS) - 1) + 0.5), len(_BARS) - 1)] if most else _BARS[0]
 
 
-def _head(snapshot: Snapshot) -> Text:
+def _header(snapshot: Snapshot) -> Text:
     position = snapshot.breaker.position if snapshot.breaker else "unknown"
-    head = Text(f"{escape_control(snapshot.stack)}  ", "bold")
-    head.append(f"{snapshot.at:%H:%M:%S} UTC  ", "not bold")
-    head.append(f" breaker {position} ", f"{_STYLES.get(position, 'bold red')} reverse")
-    return head.append("  q to leave", "not bold dim")
+    header = Text(f"{escape_control(snapshot.stack)}  ", "bold")
+    header.append(f"{snapshot.at:%H:%M:%S} UTC  ", "not bold")
+    header.append(f" breaker {position} ", f"{_STYLES.get(position, 'bold red')} reverse")
+    return header.append("  q to quit", "not bold dim")
 
 
-def _sparks(history: History, width: int) -> Table:
-    room = min(max(width - _BESIDE_SPARK, _LEAST_SPARK), _MOST_SPARK)
+def _sparklines(history: History, width: int) -> Table:
+    columns = min(max(width - _BESIDE_SPARKLINE, _MIN_SPARKLINE), _MAX_SPARKLINE)
     table = Table.grid(padding=(0, 2))
     for name, values, unit, style in (
         ("on the queue", history.depth, "", "cyan"),
@@ -74,7 +82,7 @@ def _sparks(history: History, width: int) -> Table:
         ("dead letters", history.dead, "", "red"),
     ):
         table.add_row(
-            Text(name), Text(_figure(values, unit), justify="right"), Text(sparkline(values, room), style)
+            Text(name), Text(_figure(values, unit), justify="right"), Text(sparkline(values, columns), style)
         )
     return table
 
@@ -86,7 +94,7 @@ def _figure(values: Sequence[float | None], unit: str) -> str:
     return f"{newest:,.1f}{unit}" if unit else f"{newest:,.0f}"
 
 
-def _facts(snapshot: Snapshot) -> Panel:
+def _current(snapshot: Snapshot) -> Panel:
     table = Table.grid(padding=(0, 2))
     for name, text in lines_of(snapshot).items():
         table.add_row(Text(name, "dim"), Text(text, "red" if text.startswith("not known") else ""))
@@ -95,8 +103,10 @@ def _facts(snapshot: Snapshot) -> Panel:
 
 def _causes(causes: Sequence[DeadCause]) -> RenderableType:
     if not causes:
-        return Text("no intent died in the last 14 days, or all were replayed or purged", "dim")
-    table = Table(title="what intents died of, in the last 14 days", title_justify="left", header_style="bold")
+        return Text("no dead intents in the last 14 days, other than replayed or purged ones", "dim")
+    table = Table(
+        title="causes of the dead intents of the last 14 days", title_justify="left", header_style="bold"
+    )
     table.add_column("count", justify="right", no_wrap=True, min_width=5)
     for name in ("kind", "reason", "sqlstate", "constraint"):
         table.add_column(name, overflow="ellipsis", no_wrap=True)

@@ -1,4 +1,4 @@
-"""A terminal that is read key by key, and as it was before once that is over, however it ends."""
+"""Reading a terminal key by key, and restoring it afterwards, also when a signal ends the process."""
 
 import os
 import select
@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
+_TERMINATING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def key_by_key() -> Iterator[None]:
-    """Read keys as they are pressed, without showing them. Ctrl-C still interrupts; Ctrl-Z does nothing.
+def cbreak_mode() -> Iterator[None]:
+    """Read keys as they are pressed, without echo. Ctrl-C still interrupts; Ctrl-Z does nothing.
 
-    What ends this process, SIGKILL apart, puts the terminal back first.
+    The terminal is restored before the process ends, except after SIGKILL.
     """
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
-    handlers = {number: signal.signal(number, _end) for number in _ENDS}
-    # A shell that takes over would find a terminal that shows nothing of what is typed.
+    handlers = {number: signal.signal(number, _exit) for number in _TERMINATING_SIGNALS}
+    # A suspended process would leave the shell a terminal without echo.
     handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     try:
         tty.setcbreak(descriptor)
@@ -33,15 +33,15 @@ def key_by_key() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def pressed(seconds: float) -> str:
-    """Return the keys that are pressed within so many seconds, as soon as there is one."""
+def read_keys(seconds: float) -> str:
+    """Return the keys that are pressed, as soon as there is one; "" if there is none within these seconds."""
     descriptor = sys.stdin.fileno()
     ready, _, _ = select.select([descriptor], [], [], seconds)
     if not ready:
         return ""
-    # At the end of input there is nobody to press q.
+    # At the end of the input q can no longer be pressed.
     return os.read(descriptor, 64).decode(errors="replace") or "q"
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
+def _exit(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)

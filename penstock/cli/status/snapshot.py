@@ -1,4 +1,4 @@
-"""Everything that is to be seen of a stage at one moment, each part with its trouble where it cannot be asked."""
+"""The state of a stage at one moment: each part, or the reason why it could not be read."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,7 +21,7 @@ from penstock.consumer.breaker.event_source import EventSourceMapping
 from penstock.consumer.breaker.manual import BreakerStatus, breaker_status
 from penstock.consumer.breaker.probe import OPEN
 from penstock.database.engine import make_engine
-from penstock.database.figures import Figures, read_figures
+from penstock.database.ledger_stats import LedgerStats, read_ledger_stats
 from penstock.database.watchdog import Watchdog
 from penstock.queue import Depth
 from penstock.queue.age import oldest_seconds
@@ -36,29 +35,29 @@ UNKNOWN: Final = "unknown"
 
 _DATABASE_SECONDS = 8.0
 _LONGEST_RETENTION = timedelta(days=14)
-"""The longest that SQS keeps anything: what died before has no dead letter any more."""
+"""The longest retention of an SQS queue: an intent that died before then has no dead letter any more."""
 
 _METRIC_SECONDS = 30.0
-"""CloudWatch has a new figure each minute, and each question costs."""
+"""CloudWatch has a new value each minute, and each request costs money."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stage at one moment; a part that could not be asked is None, and `troubles` says why.
+    """A stage at one moment. A part that could not be read is None, and `errors` has the reason.
 
     Attributes:
-        at: when.
+        at: the time.
         stack: the stack's name.
         queue: the main queue's depth.
-        oldest_seconds: the age of the oldest message on it.
-        oldest_source: who says so: `cloudwatch`; the `ledger`, by the slowest that landed in the last minute;
-            `empty`, where there is no message; or `unknown`.
+        oldest_seconds: the age of the oldest message on the main queue.
+        oldest_source: the source of that age: `cloudwatch`; `ledger` for the longest time from emit to commit in
+            the last minute; `empty` if the queue has no message; or `unknown`.
         dead_letters: the dead-letter queue's depth.
-        retention: how long it keeps a message, if that is known.
+        retention: how long the dead-letter queue keeps a message.
         figures: what the database knows.
-        breaker: how the breaker stands.
+        breaker: the breaker's state.
         budget: the most connections that the service may hold.
-        troubles: by part (`queue`, `dead-letters`, `database`, `breaker`), why it could not be asked.
+        errors: why a part could not be read, by part: `queue`, `dead-letters`, `database`, `breaker`.
     """
 
     at: datetime
@@ -68,14 +67,14 @@ class Snapshot:
     oldest_source: str
     dead_letters: Depth | None
     retention: timedelta | None
-    figures: Figures | None
+    figures: LedgerStats | None
     breaker: BreakerStatus | None
     budget: int
-    troubles: Mapping[str, str]
+    errors: Mapping[str, str]
 
     @property
     def first_expires_at(self) -> datetime | None:
-        """When the first dead letter expires, as far as the ledger knows."""
+        """When the first dead letter expires, according to the ledger."""
         died_at = self.figures and self.figures.first_dead_at
         if died_at and self.retention and self.dead_letters and self.dead_letters.total:
             return died_at + self.retention
@@ -83,7 +82,7 @@ class Snapshot:
 
     @property
     def findings(self) -> list[str]:
-        """What is wrong with the service, in words."""
+        """What is wrong with the service, one phrase each."""
         found = []
         if self.breaker and self.breaker.position != "closed":
             found.append(f"the breaker is {self.breaker.position}")
@@ -95,36 +94,35 @@ class Snapshot:
 
 
 class SnapshotReader:
-    """Takes snapshots of a stage, one after the other; to be used with `with`."""
+    """Reads snapshots of a stage, one after the other; use it with `with`."""
 
     def __init__(self, at: Target, database_url: str | None) -> None:
-        """Find the stage; the database and its URL are asked for with each snapshot until they are there.
+        """Open the stage. The other parts are found by `read`, and searched again after a failure.
 
         Raises:
-            Failure: there is no such stack, or it is not of a Penstock service.
+            Failure: there is no such stack, or it does not belong to a Penstock service.
         """
         self._target = at
         self._given_url = database_url
         self._stage = at.open()
         self._budget = int(self._stage.outputs("ConnectionBudget")[0])
-        self._age: tuple[float, float | None] | None = None
-        self._troubles: dict[str, str] = {}
+        self._age: float | None = None
+        self._age_expires_at = float("-inf")
+        self._errors: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if "_engine" in vars(self):
             self._engine.dispose()
 
     def read(self) -> Snapshot:
-        """Take a snapshot. What goes wrong is in it."""
-        self._troubles = {}
-        queue = self._part("queue", self._depth)
-        figures = self._part("database", self._figures)
-        breaker = self._part("breaker", lambda: breaker_status(self._mapping))
+        """Read a snapshot. It holds the errors of the parts that could not be read."""
+        self._errors = {}
+        queue = self._try("queue", self._main_depth)
+        figures = self._try("database", self._read_figures)
+        breaker = self._try("breaker", lambda: breaker_status(self._mapping))
         oldest, source = self._oldest(queue, figures, breaker)
         return Snapshot(
             at=datetime.now(UTC),
@@ -132,52 +130,52 @@ class SnapshotReader:
             queue=queue,
             oldest_seconds=oldest,
             oldest_source=source,
-            dead_letters=self._part("dead-letters", self._dead_depth),
-            retention=self._part("dead-letters", lambda: timedelta(seconds=self._queues.retention_seconds)),
+            dead_letters=self._try("dead-letters", self._dead_letter_depth),
+            retention=self._try("dead-letters", lambda: timedelta(seconds=self._queues.retention_seconds)),
             figures=figures,
             breaker=breaker,
             budget=self._budget,
-            troubles=self._troubles,
+            errors=self._errors,
         )
 
-    def _part(self, name: str, ask: Callable[[], T]) -> T | None:
+    def _try(self, part: str, read: Callable[[], T]) -> T | None:
         try:
-            return ask()
-        except Exception as error:  # noqa: BLE001 (one part's trouble is not another's)
-            self._troubles[name] = why(error)
+            return read()
+        except Exception as error:  # noqa: BLE001 (an error of one part does not hide the others)
+            self._errors[part] = describe_error(error)
             return None
 
-    def _depth(self) -> Depth:
+    def _main_depth(self) -> Depth:
         return self._queues.main.depth()
 
-    def _dead_depth(self) -> Depth:
+    def _dead_letter_depth(self) -> Depth:
         return self._queues.dead.depth()
 
-    def _figures(self) -> Figures:
+    def _read_figures(self) -> LedgerStats:
         with self._watchdog.transaction(_DATABASE_SECONDS) as connection:
-            return read_figures(connection, self._stage.service_name, _LONGEST_RETENTION)
+            return read_ledger_stats(connection, self._stage.service_name, _LONGEST_RETENTION)
 
     def _oldest(
-        self, queue: Depth | None, figures: Figures | None, breaker: BreakerStatus | None
+        self, queue: Depth | None, figures: LedgerStats | None, breaker: BreakerStatus | None
     ) -> tuple[float | None, str]:
+        """Return the age of the oldest message in seconds, and the source of that age."""
         if queue and not queue.total:
             return 0.0, EMPTY
-        known = self._from_cloudwatch() if queue else None
-        if known is not None:
-            return known, CLOUDWATCH
-        # Of what waits for a drain that is off, what landed before says nothing.
+        age = self._age_from_cloudwatch() if queue else None
+        if age is not None:
+            return age, CLOUDWATCH
+        # While the drain is off, the ledger's times say nothing about the messages that wait.
         drains = breaker is not None and breaker.position != OPEN
         slowest = figures.slowest_seconds if figures and drains else None
         return slowest, UNKNOWN if slowest is None else LEDGER
 
-    def _from_cloudwatch(self) -> float | None:
+    def _age_from_cloudwatch(self) -> float | None:
         now = time.monotonic()
-        if self._age is None or now >= self._age[0]:
-            self._age = (now + _METRIC_SECONDS, None)
+        if now >= self._age_expires_at:
+            self._age, self._age_expires_at = None, now + _METRIC_SECONDS
             with suppress(ClientError, BotoCoreError):
-                age = oldest_seconds(self._cloudwatch, self._queues.main.url, datetime.now(UTC))
-                self._age = (now + _METRIC_SECONDS, age)
-        return self._age[1]
+                self._age = oldest_seconds(self._cloudwatch, self._queues.main.url, datetime.now(UTC))
+        return self._age
 
     @cached_property
     def _queues(self) -> Queues:
@@ -200,11 +198,11 @@ class SnapshotReader:
         return Watchdog(self._engine)
 
 
-def why(error: Exception) -> str:
-    """Say in a line why a part could not be asked."""
+def describe_error(error: Exception) -> str:
+    """Return the reason why a part could not be read, in one line."""
     if isinstance(error, ClientError):
         return f"{error.operation_name}: {error.response['Error']['Code']}"
-    # The driver's words name host and user, never the password.
+    # The driver's text names the host and the user, never the password.
     text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
     first = text.splitlines()[0] if text else ""
     return escape_control(first) or type(error).__name__

@@ -1,4 +1,4 @@
-"""`penstock top`: a stage live, on the whole screen."""
+"""`penstock top`: the live state of a stage on the whole screen."""
 
 import os
 import sys
@@ -16,62 +16,63 @@ from penstock.cli.support.options import Target, on_stage
 
 EPILOG = "Examples: penstock top · penstock top --stage dev --every 5"
 
-_LOOK_SECONDS = 0.2
-"""A new size of the terminal is seen, and a new snapshot shown, within so long."""
+_REFRESH_SECONDS = 0.2
+"""A new snapshot, or a new size of the terminal, is shown within this time."""
 
 
 @on_stage
 def top(*, at: Target, every: EveryOption = 2.0, database_url: DatabaseOption = None) -> None:
-    """Show a stage live: the queue, the drain, dead letters and what they died of. q leaves.
+    """Show a stage live: the queue, the drain, the dead letters and their causes. Press q to quit.
 
-    Nothing is received from a queue, and there is nothing of a payload on the screen.
+    No message is received from a queue, and no payload is shown.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
-        raise Failure("this is no terminal to draw on: `penstock status --watch` prints lines", USAGE)
-    with SnapshotReader(at, database_url) as gauge:
-        _show(_Feed(gauge, every))
+        raise Failure("top needs a terminal: `penstock status --watch` prints lines", USAGE)
+    with SnapshotReader(at, database_url) as reader:
+        _show(_Poller(reader, every))
 
 
-class _Feed(threading.Thread):
-    """Takes snapshots beside the screen, which a slow answer must not hold up."""
+class _Poller(threading.Thread):
+    """Reads snapshots in a thread of its own, so that a slow answer does not block the screen."""
 
-    def __init__(self, gauge: SnapshotReader, seconds: float) -> None:
+    def __init__(self, reader: SnapshotReader, seconds: float) -> None:
         super().__init__(daemon=True)
         self.latest: Snapshot | None = None
-        self.failed: Exception | None = None
-        self.over = threading.Event()
-        self._gauge = gauge
+        self.error: Exception | None = None
+        self.stopping = threading.Event()
+        self._reader = reader
         self._seconds = seconds
 
     def run(self) -> None:
-        """Take one after the other until it is over."""
+        """Read one snapshot after the other until `stopping` is set."""
         try:
-            while not self.over.is_set():
-                self.latest = self._gauge.read()
-                self.over.wait(self._seconds)
-        except Exception as error:  # noqa: BLE001 (told by the thread that has the screen)
-            self.failed = error
+            while not self.stopping.is_set():
+                self.latest = self._reader.read()
+                self.stopping.wait(self._seconds)
+        except Exception as error:  # noqa: BLE001 (raised by the thread that has the screen)
+            self.error = error
 
 
-def _show(feed: _Feed) -> None:
-    """Draw until q is pressed.
+def _show(poller: _Poller) -> None:
+    """Draw each snapshot until q is pressed.
 
     Raises:
-        Exception: whatever ended the feed.
+        Exception: the error that ended the poller.
     """
     try:
-        from penstock.cli.status.keys import key_by_key, pressed  # noqa: PLC0415 (there is no termios on Windows)
+        from penstock.cli.status.keys import cbreak_mode, read_keys  # noqa: PLC0415 (Windows has no termios)
     except ImportError:
-        raise Failure("there is no such terminal here: `penstock status --watch` prints lines", USAGE) from None
+        raise Failure("top does not run on this system: `penstock status --watch` prints lines", USAGE) from None
     console, history, shown = Console(), History(), None
-    feed.start()
-    with key_by_key(), Live(console=console, screen=True, auto_refresh=False) as live:
-        while feed.failed is None:
-            if feed.latest is not shown and feed.latest is not None:
-                history.add(feed.latest)
-            shown = feed.latest
+    poller.start()
+    with cbreak_mode(), Live(console=console, screen=True, auto_refresh=False) as live:
+        while poller.error is None:
+            latest = poller.latest
+            if latest is not None and latest is not shown:
+                history.add(latest)
+            shown = latest
             live.update(dashboard(shown, history, console.width), refresh=True)
-            if "q" in pressed(_LOOK_SECONDS).lower():
-                feed.over.set()
+            if "q" in read_keys(_REFRESH_SECONDS).lower():
+                poller.stopping.set()
                 return
-    raise feed.failed
+    raise poller.error

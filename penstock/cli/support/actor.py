@@ -1,4 +1,4 @@
-"""Who is at the command line, for what is written down of operators' doings."""
+"""The name of the operator, for the records of what operators do."""
 
 import getpass
 import os
@@ -9,17 +9,17 @@ from penstock.cli.support.stage import Stage
 
 
 def actor(stage: Stage) -> str:
-    """Name the caller as AWS knows them, such as `user/alice`; by the name on this machine if AWS does not say."""
+    """Return the caller's name in AWS, such as `user/alice`, or the local user name if AWS does not answer."""
     try:
-        # It needs no permission (IAM User Guide, GetCallerIdentity).
+        # GetCallerIdentity needs no permission (AWS STS API Reference).
         arn: str = stage.client("sts").get_caller_identity()["Arn"]
     except (BotoCoreError, ClientError):
-        return _user()
+        return _local_user()
     return arn.split(":", 5)[-1]
 
 
-def _user() -> str:
+def _local_user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # A container may run as a number without a name.
+    except (KeyError, OSError):  # A container may run under a user id without a name.
         return f"user {os.getuid()}"

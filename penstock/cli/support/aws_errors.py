@@ -1,4 +1,4 @@
-"""How AWS refuses a caller."""
+"""The AWS error codes that concern the caller's credentials."""
 
 from typing import Final
 
@@ -15,4 +15,4 @@ CREDENTIAL_CODES: Final = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-"""What AWS says to a caller whom it does not know, or not any more, or does not let."""
+"""The credentials are unknown, have expired, or lack a permission."""

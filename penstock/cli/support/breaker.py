@@ -7,10 +7,10 @@ from penstock.consumer.breaker.manual import BreakerStatus
 
 
 def mapping_of(stage: Stage) -> EventSourceMapping:
-    """Find the event source mapping of a stage, which is not asked anything yet.
+    """Return the event source mapping of a stage. This calls CloudFormation, but not Lambda.
 
     Raises:
-        Failure: there is no such stack, or it has none.
+        Failure: there is no such stack, or the stack has no event source mapping.
     """
     uuid, queue = stage.outputs("EventSourceMapping", "QueueArn")
     _, partition, _, region, account, _ = queue.split(":", 5)
@@ -18,8 +18,8 @@ def mapping_of(stage: Stage) -> EventSourceMapping:
     return EventSourceMapping(stage.client("lambda"), uuid, arn)
 
 
-def phrase(status: BreakerStatus) -> str:
-    """Say in a line how the breaker stands."""
+def format_breaker(status: BreakerStatus) -> str:
+    """Format the breaker's state in one line."""
     by = f" by {'the breaker' if status.by == 'breaker' else status.by}" if status.by else ""
     why = f": {escape_control(status.why)}" if status.why else ""
     return f"{status.position}{by}{why}"

@@ -1,4 +1,4 @@
-"""Asking before something is done."""
+"""Confirmation before a command changes something."""
 
 import sys
 
@@ -6,52 +6,51 @@ import typer
 
 from penstock.cli.support.errors import CONFIRMATION, Failure
 
+_DECLINED = "not confirmed; nothing was done"
+
 
 def confirm(question: str, *, yes: bool, no_input: bool, needs: str) -> None:
-    """Ask, unless --yes was given.
+    """Ask a yes-or-no question, unless --yes was given.
 
     Args:
-        question: what to ask.
-        yes: whether the answer was given already.
-        no_input: whether nobody must be asked.
-        needs: what to say where nobody can be asked: what needs --yes.
+        question: the question.
+        yes: whether --yes was given.
+        no_input: whether --no-input was given.
+        needs: what is to be confirmed, as the subject of the error if there is no terminal to ask on.
 
     Raises:
-        Failure: the answer is no, or nobody can be asked.
+        Failure: the answer is no, or the question cannot be asked.
     """
-    if yes:
-        return
-    _see_who_is_there(needs, no_input=no_input)
-    if _answer(f"{question} [y/N]: ").lower() not in {"y", "yes"}:
-        raise Failure("nothing was done", CONFIRMATION)
+    if not yes and _ask(f"{question} [y/N]: ", needs, no_input=no_input).lower() not in {"y", "yes"}:
+        raise Failure(_DECLINED, CONFIRMATION)
 
 
 def confirm_by_typing(word: str, question: str, *, yes: bool, no_input: bool, needs: str) -> None:
-    """Ask for a word to be typed, unless --yes was given.
+    """Ask the operator to type a word, unless --yes was given.
 
     Args:
-        word: what has to be typed.
-        question: what to say before that.
-        yes: whether the answer was given already.
-        no_input: whether nobody must be asked.
-        needs: what to say where nobody can be asked: what needs --yes.
+        word: the word to type.
+        question: the text before the prompt.
+        yes: whether --yes was given.
+        no_input: whether --no-input was given.
+        needs: what is to be confirmed, as the subject of the error if there is no terminal to ask on.
 
     Raises:
-        Failure: something else was typed, or nobody can be asked.
+        Failure: another word was typed, or the question cannot be asked.
     """
-    if yes:
-        return
-    _see_who_is_there(needs, no_input=no_input)
-    if _answer(f"{question}\nType {word} to go on: ") != word:
-        raise Failure("nothing was done", CONFIRMATION)
+    if not yes and _ask(f"{question}\nType {word} to go on: ", needs, no_input=no_input) != word:
+        raise Failure(_DECLINED, CONFIRMATION)
 
 
-def _answer(question: str) -> str:
-    """Read a line; no more input is an empty one. Ctrl-C stays what it is, while Click's prompts make no of it."""
-    typer.echo(question, err=True, nl=False)
-    return sys.stdin.readline().strip()
+def _ask(prompt: str, needs: str, *, no_input: bool) -> str:
+    """Read a line from the terminal; the end of the input counts as an empty line.
 
+    Click's prompts turn Ctrl-C into a no. Here it stays an interrupt.
 
-def _see_who_is_there(needs: str, *, no_input: bool) -> None:
+    Raises:
+        Failure: there is no terminal, or --no-input was given.
+    """
     if no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Failure(f"{needs} needs --yes where nobody can be asked; nothing was done", CONFIRMATION)
+        raise Failure(f"{needs} needs --yes without a terminal or with --no-input; nothing was done", CONFIRMATION)
+    typer.echo(prompt, err=True, nl=False)
+    return sys.stdin.readline().strip()

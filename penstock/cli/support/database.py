@@ -1,4 +1,4 @@
-"""The database that a command means, and what to say when it cannot be reached."""
+"""The database that a command uses, and its errors in one line."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import Target
-from penstock.cli.support.output import escape_control
+from penstock.cli.support.output import echo_err, escape_control
 from penstock.cli.support.stage import LOCAL, Stage
 from penstock.database.engine import driver_url, make_engine
 from penstock.local import state
@@ -24,48 +24,53 @@ DatabaseOption = Annotated[
     typer.Option(
         "--database-url",
         rich_help_panel="Where",
-        help="The database, or the ARN of a secret that holds its URL. "
-        f"By default {_VARIABLE}, then the stage's own.",
+        help="The database's URL, or the ARN of a secret that holds it. "
+        f"By default {_VARIABLE}, then the stage's own database.",
     ),
 ]
 
 
 def find_database(given: str | None, at: Target) -> str:
-    """Return the URL of the database that the options mean; the stage is looked for only if it is needed.
+    """Return the URL of the database to use. The stage is opened only if the URL comes from it or from a secret.
+
+    Args:
+        given: the value of --database-url.
+        at: the stage.
 
     Raises:
-        Failure: they mean none.
+        Failure: no URL is given, and the stage has none.
     """
     given = given or os.environ.get(_VARIABLE, "").strip()
     if given and not given.startswith("arn:"):
         return given
-    return _url_of(at.open(), given or None)
+    return _stage_url(at.open(), given or None)
 
 
 @contextmanager
-def reaching(url: str) -> Iterator[None]:
-    """Say on stderr which database is about to be asked, and tell in a line if it cannot be.
+def translate_errors(url: str) -> Iterator[None]:
+    """Print on stderr which database is used, and turn its operational errors into a `Failure`.
 
     Raises:
-        Failure: the URL is none, or the database cannot be reached, or refuses us.
+        Failure: the URL is not valid, or the database cannot be reached, or it refused the connection.
     """
-    parsed = _parsed(url)
-    typer.echo(f"database {parsed.database} at {parsed.host}:{parsed.port or 5432}", err=True)
+    parsed = _parse(url)
+    echo_err(f"database {parsed.database} at {parsed.host}:{parsed.port or 5432}")
     try:
         yield
     except OperationalError as error:
-        # The driver's words name host and user, never the password.
-        raise Failure(escape_control(str(error.orig).strip().splitlines()[0])) from error
+        # The driver's text names the host and the user, never the password.
+        cause = escape_control(str(error.orig).strip().splitlines()[0])
+        raise Failure(f"{cause}\nCheck the database and its URL: --database-url, or {_VARIABLE}") from error
 
 
 @contextmanager
-def connecting(url: str) -> Iterator[Engine]:
-    """Give an engine of one connection for the time of a command.
+def open_engine(url: str) -> Iterator[Engine]:
+    """Give an engine with one connection, and dispose of it at the end of the block.
 
     Raises:
-        Failure: as `reaching` says.
+        Failure: as for `translate_errors`.
     """
-    with reaching(url):
+    with translate_errors(url):
         engine = make_engine(url)
         try:
             yield engine
@@ -73,8 +78,8 @@ def connecting(url: str) -> Iterator[Engine]:
             engine.dispose()
 
 
-def _url_of(stage: Stage, secret: str | None) -> str:
-    """Return the URL of a stage's own database, or the one in a secret."""
+def _stage_url(stage: Stage, secret: str | None) -> str:
+    """Return the URL of the stage's own database, or the one in a secret."""
     if secret is None and stage.name == LOCAL:
         stack = state.load(stage.project.folder)
         if stack is not None:
@@ -82,11 +87,11 @@ def _url_of(stage: Stage, secret: str | None) -> str:
     return stage.secret(secret or f"penstock/{stage.service_name}/{stage.name}/database-url")
 
 
-def _parsed(url: str) -> URL:
-    """Read the URL of a database.
+def _parse(url: str) -> URL:
+    """Parse the URL of a database.
 
     Raises:
-        Failure: it is none, or a part of its password would be taken for the host or the database.
+        Failure: it is not valid, or a part of its password would be read as the host or the database.
     """
     try:
         parsed = driver_url(url)

@@ -1,4 +1,4 @@
-"""What a command fails with, for people, and the exit codes."""
+"""The error that ends a command, and the exit codes."""
 
 from typing import Final
 
@@ -9,11 +9,11 @@ CREDENTIALS: Final = 4
 CONFLICT: Final = 5
 INTERRUPTED: Final = 130
 FOUND: Final = 10
-"""A `--check` found something."""
+"""A check found something."""
 
 
 class Failure(Exception):
-    """A command cannot go on: its text says why and what to do, without a traceback.
+    """An error that ends a command; its text names the cause and the way out, and is shown without a traceback.
 
     Attributes:
         code: the exit code.

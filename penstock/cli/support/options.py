@@ -1,4 +1,4 @@
-"""Options that many commands share, and what gives them to a command."""
+"""Options that many commands share, and the decorator that adds a group of them to a command."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import typer
 
 from penstock.cli.support.stage import Stage, open_stage
 
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-NoInputOption = Annotated[bool, typer.Option("--no-input", help="Never ask; fail where I would.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+NoInputOption = Annotated[bool, typer.Option("--no-input", help="Never ask; fail instead.")]
 
 Command = Callable[..., None]
 
@@ -20,39 +20,39 @@ Command = Callable[..., None]
 def options_for(
     parameter: str, group: Callable[..., Any], options: Mapping[str, Any]
 ) -> Callable[[Command], Command]:
-    """Give commands a group of options in place of one of their parameters.
+    """Return a decorator that adds a group of options to a command in place of one of its parameters.
 
     Args:
-        parameter: the command's parameter, which gets `group(...)`.
-        group: made with the value of each option.
-        options: each option's annotated type, by the name that `group` knows it by; all of them may be left out.
+        parameter: the command's parameter; it receives `group(...)`.
+        group: the function that makes the parameter's value from the values of the options.
+        options: the annotated type of each option, by its keyword in `group`. Every option is optional.
     """
 
-    def give(command: Command) -> Command:
+    def decorate(command: Command) -> Command:
         @wraps(command)
         def with_options(**given: Any) -> None:
             command(**{parameter: group(**{name: given.pop(name) for name in options})}, **given)
 
         own = [one for one in signature(command).parameters.values() if one.name != parameter]
         more = [Parameter(n, Parameter.KEYWORD_ONLY, default=None, annotation=o) for n, o in options.items()]
-        # What Typer reads the options from.
+        # Typer reads the options from these two.
         with_options.__signature__ = signature(command).replace(parameters=[*own, *more])  # type: ignore[attr-defined]
         with_options.__annotations__ = {one.name: one.annotation for one in (*own, *more)} | {"return": None}
         return with_options
 
-    return give
+    return decorate
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the user says of the stage; nothing is asked of AWS before it is opened.
+    """The options that name a stage. Nothing calls AWS before the stage is opened.
 
     Attributes:
-        stage: `local`, `dev` and so on.
+        stage: the name, such as `local` or `dev`.
         service: the service's name.
         region: the AWS region.
         profile: the profile of the AWS configuration.
-        endpoint_url: in place of AWS's own.
+        endpoint_url: the endpoint to use instead of AWS's own.
     """
 
     stage: str | None
@@ -62,10 +62,10 @@ class Target:
     endpoint_url: str | None
 
     def open(self) -> Stage:
-        """Find the way to the stage.
+        """Return the stage.
 
         Raises:
-            Failure: no stage was given and none is recorded, or the local one is not there.
+            Failure: as for `open_stage`.
         """
         return open_stage(self.stage, self.service, self.region, self.profile, self.endpoint_url)
 
@@ -82,7 +82,7 @@ on_stage = options_for(
         "service": _text("--service", "The service's name. By default the one in serverless.yml."),
         "region": _text("--region", "The AWS region."),
         "profile": _text("--profile", "The profile of the AWS configuration."),
-        "endpoint_url": _text("--endpoint-url", "Talk to this address in place of AWS's."),
+        "endpoint_url": _text("--endpoint-url", "The endpoint to use instead of AWS's own."),
     },
 )
-"""Give a command the options that say which stage is meant, in place of its parameter `at: Target`."""
+"""Add the options that name a stage to a command, in place of its parameter `at: Target`."""

@@ -13,11 +13,12 @@ _FILE = "serverless.yml"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder with a serverless.yml, or just a folder.
+    """The folder of a service.
 
     Attributes:
-        folder: where serverless.yml is; the current folder where there is none.
-        service: the name in it; None where it has none that can be read without the Serverless Framework.
+        folder: the folder with serverless.yml, or the current folder if there is no such file.
+        service: the service's name in serverless.yml; None if there is none, or if only the Serverless Framework
+            can resolve it.
     """
 
     folder: Path
@@ -25,42 +26,44 @@ class Project:
 
     @classmethod
     def find(cls, start: Path) -> Self:
-        """Look in a folder and those above it.
+        """Find serverless.yml in a folder or in one above it.
 
         Raises:
             Failure: serverless.yml is not YAML.
         """
         for folder in (start, *start.parents):
             if (folder / _FILE).is_file():
-                return cls(folder, _service(folder / _FILE))
+                return cls(folder, _service_name(folder / _FILE))
         return cls(start, None)
 
     def name(self, given: str | None) -> str:
-        """Return the service's name, the given one first.
+        """Return the service's name: the given one, or else the one in serverless.yml.
 
         Raises:
-            Failure: there is none.
+            Failure: neither is known.
         """
         name = given or self.service
         if name is None:
             raise Failure(
-                f"which service? No {_FILE} with a plain `service:` here or above: give --service", USAGE
+                f"the service's name is not known: there is no {_FILE} with a plain `service:` in this folder or "
+                "above. Give --service",
+                USAGE,
             )
         return name
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short tags (`!Ref`, `!Sub`) as nothing: only plain names are asked for."""
+    """Loads CloudFormation's short tags (`!Ref`, `!Sub`) as None, because only plain names are needed."""
 
 
 _Loader.add_multi_constructor("!", lambda *_: None)
 
 
-def _service(file: Path) -> str | None:
+def _service_name(file: Path) -> str | None:
     try:
         content: Any = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Failure(f"{file} is not YAML") from error
+        raise Failure(f"{file} is not YAML: correct it (--debug shows where)") from error
     name = content.get("service") if isinstance(content, dict) else None
     name = name.get("name") if isinstance(name, dict) else name
     return name if isinstance(name, str) and "${" not in name else None

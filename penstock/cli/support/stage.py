@@ -1,4 +1,4 @@
-"""One deployed stage of the service: its queues and secrets, found from the stack's outputs."""
+"""One deployed stage of the service: its queues and secrets, found through the outputs of its stack."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,11 @@ from penstock.local import state
 from penstock.queue import SqsQueue, sqs_client
 
 LOCAL = "local"
-QUEUE_PATIENCE_SECONDS = 30.0
-"""For how long a page may be sent, or deleted, where SQS throttles: its leases last longer."""
-_LOCAL_KEY = "test"  # The emulator takes any word.
-_PATIENCE = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
+QUEUE_TIMEOUT_SECONDS = 30.0
+"""How long to retry a page that SQS throttles. The leases on dead letters last longer."""
+_LOCAL_KEY = "test"  # The emulator accepts any key.
+_CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
+"""A client of an AWS service gives up within a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,9 @@ class Queues:
     """The two queues of a stage.
 
     Attributes:
-        main: what the drain reads.
+        main: the queue that the drain reads.
         dead: the dead-letter queue.
-        retention_seconds: how long the dead-letter queue keeps a message after SQS first took it.
+        retention_seconds: how long the dead-letter queue keeps a message after SQS first received it.
     """
 
     main: SqsQueue
@@ -37,14 +38,14 @@ class Queues:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage and the way to it.
+    """A stage and the session to reach it with.
 
     Attributes:
         name: `local`, `dev` and so on.
         project: the service's folder.
-        service: the service's name, where one was given.
-        session: boto3's, with region and credentials.
-        endpoint_url: in place of AWS's own.
+        service: the value of --service.
+        session: the boto3 session, with region and credentials.
+        endpoint_url: the endpoint to use instead of AWS's own.
     """
 
     name: str
@@ -57,59 +58,67 @@ class Stage:
         """Find the queues.
 
         Raises:
-            Failure: there is no such stack, or it is not of a Penstock service.
+            Failure: there is no such stack, or it does not belong to a Penstock service.
         """
         main, dead = self.outputs("QueueUrl", "DeadLetterQueueUrl")
         client = sqs_client(self.session, self.endpoint_url)
         found = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["MessageRetentionPeriod"])
-        retention = int(found["Attributes"]["MessageRetentionPeriod"])
-        made = [SqsQueue(url, client, timeout_seconds=QUEUE_PATIENCE_SECONDS) for url in (main, dead)]
-        return Queues(made[0], made[1], retention)
+        return Queues(
+            main=SqsQueue(main, client, timeout_seconds=QUEUE_TIMEOUT_SECONDS),
+            dead=SqsQueue(dead, client, timeout_seconds=QUEUE_TIMEOUT_SECONDS),
+            retention_seconds=int(found["Attributes"]["MessageRetentionPeriod"]),
+        )
 
     def outputs(self, *names: str) -> list[str]:
         """Return these outputs of the stack.
 
         Raises:
-            Failure: there is no such stack, or it is not of a Penstock service.
+            Failure: there is no such stack, or it does not belong to a Penstock service.
         """
         outputs = self._outputs()
         missing = set(names) - outputs.keys()
         if missing:
-            raise Failure(f"the stack {self.stack} has no output {' and no '.join(sorted(missing))}")
+            raise Failure(
+                f"the stack {self.stack} has no output {' and no '.join(sorted(missing))}: "
+                "deploy the service again, or check --service and --stage"
+            )
         return [outputs[name] for name in names]
 
     def optional_output(self, name: str) -> str | None:
-        """Return an output that not every service's stack has; None where this one has it not."""
+        """Return an output that only some services have; None if the stack does not have it."""
         return self._outputs().get(name)
 
     def secret(self, name: str) -> str:
-        """Read a secret: `name` is its name or its ARN.
+        """Return the text of a secret, given by its name or its ARN.
 
         Raises:
-            Failure: there is none.
+            Failure: there is no such secret.
         """
         client = self.client("secretsmanager")
         try:
             return str(client.get_secret_value(SecretId=name)["SecretString"])
         except client.exceptions.ResourceNotFoundException:
-            raise Failure(f"there is no secret {name}") from None
+            raise Failure(
+                f"there is no secret {name} in {self.session.region_name}: create it, or check --stage, "
+                "--service, --region and --profile"
+            ) from None
 
     def client(self, name: Any) -> Any:
-        """Make a client of an AWS service, one that gives up within a minute."""
-        return self.session.client(name, config=_PATIENCE, endpoint_url=self.endpoint_url)
+        """Return a client of an AWS service that gives up within a minute."""
+        return self.session.client(name, config=_CLIENT_CONFIG, endpoint_url=self.endpoint_url)
 
     @property
     def service_name(self) -> str:
         """The service's name.
 
         Raises:
-            Failure: it is not known.
+            Failure: the name is not known.
         """
         return self.project.name(self.service)
 
     @property
     def stack(self) -> str:
-        """The CloudFormation stack's name."""
+        """The name of the CloudFormation stack."""
         return f"{self.service_name}-{self.name}"
 
     def _outputs(self) -> dict[str, str]:
@@ -119,9 +128,9 @@ class Stage:
         except ClientError as error:
             if "does not exist" not in str(error):
                 raise
-            where = f"in {self.session.region_name}"
             raise Failure(
-                f"there is no stack {self.stack} {where}: check --stage, --service, --region and --profile"
+                f"there is no stack {self.stack} in {self.session.region_name}: "
+                "check --stage, --service, --region and --profile"
             ) from None
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
@@ -129,10 +138,10 @@ class Stage:
 def open_stage(
     stage: str | None, service: str | None, region: str | None, profile: str | None, endpoint_url: str | None
 ) -> Stage:
-    """Turn the options into a stage; for `local`, the way to it is the one that is recorded here.
+    """Return the stage that the options name. The local stage has the endpoint and region that are recorded here.
 
     Raises:
-        Failure: no stage was given and none is recorded, or the local one is not there.
+        Failure: no stage is given and no local stack is recorded, or the local stage is given and not recorded.
     """
     project = Project.find(Path.cwd())
     if stage is not None and stage != LOCAL:
@@ -140,11 +149,14 @@ def open_stage(
         return Stage(stage, project, service, session, endpoint_url)
     stack = state.load(project.folder)
     if stack is None and stage is None:
-        raise Failure("which stage? Give --stage; no local stack is recorded here", USAGE)
+        raise Failure(
+            "no stage is given, and no local stack is recorded here: give --stage, or run `penstock local up`",
+            USAGE,
+        )
     if stack is None:
         raise Failure("no local stack is recorded here: start one with `penstock local up`")
     if profile:
-        raise Failure("--profile is for AWS, not for the local stage", USAGE)
+        raise Failure("--profile does not go with the local stage: leave it out, or give --stage", USAGE)
     session = boto3.Session(
         aws_access_key_id=_LOCAL_KEY, aws_secret_access_key=_LOCAL_KEY, region_name=region or stack.region
     )

@@ -1,8 +1,8 @@
-"""The event source mapping that feeds the drain, and the mark that says who turned it off.
+"""The event source mapping that feeds the drain, and the mark that records who disabled it.
 
-The breaker's mark is a tag on the mapping itself: it is there when the database is not, and an operator sees it. A
-mapping that is off without it was turned off by somebody else, and is left alone. So is one with an operator's
-mark, whatever the breaker has said of it besides.
+The breaker's mark is a tag on the mapping itself: it is readable while the database is away, and operators can see
+it. If a mapping is disabled without the mark, someone else disabled it, and the probe leaves it alone. The probe
+also leaves a mapping with an operator's mark alone, even if the breaker's mark is on it too.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from botocore.exceptions import ClientError
 
-from penstock.aws import aws_client, in_haste
+from penstock.aws import aws_client, fail_fast_config
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 MARK = "penstock:breaker"
 OPERATOR_MARK = "penstock:operator"
 
-ON = "Enabled"
-OFF = "Disabled"
-GOING_OFF = "Disabling"
+ENABLED = "Enabled"
+ENABLING = "Enabling"
+DISABLED = "Disabled"
+DISABLING = "Disabling"
+"""States of an event source mapping (AWS Lambda API Reference, "GetEventSourceMapping")."""
 
 _BUSY = {"ResourceInUseException", "ResourceConflictException"}
 
 
 class MappingNotFound(Exception):
-    """No single mapping answers to the name; the message says which name."""
+    """A function has no event source mapping, or several; the message names the function."""
 
 
 def lambda_client() -> "LambdaClient":
-    """Make a Lambda client whose calls take 3 s at most: the rest of an invocation has to do for several."""
-    made: LambdaClient = aws_client("lambda", in_haste(read_timeout=2, attempts=1))
-    return made
+    """Make a Lambda client whose calls take 3 s at most, since several must fit into the rest of an invocation."""
+    client: LambdaClient = aws_client("lambda", fail_fast_config(read_timeout=2, attempts=1))
+    return client
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class EventSourceMapping:
     Attributes:
         client: a boto3 Lambda client.
         uuid: the mapping's identifier.
-        arn: its Amazon Resource Name, which its tags go by.
+        arn: its Amazon Resource Name, by which AWS identifies its tags.
     """
 
     client: "LambdaClient"
@@ -58,53 +60,60 @@ class EventSourceMapping:
 
         Args:
             client: a boto3 Lambda client.
-            name: its UUID, or the name of the function that it feeds: a function cannot be told the UUID by the
-                template that makes both, since the mapping needs the function first.
-            function_arn: any function of the same account and region.
-            source_arn: the queue that it takes from; needed where several feed the function.
+            name: its UUID, or the name of the function that it feeds. A CloudFormation template cannot pass the
+                UUID to the function, since the mapping depends on the function.
+            function_arn: the ARN of any function in the same account and region.
+            source_arn: the ARN of its queue; required if several mappings feed the function.
 
         Raises:
             MappingNotFound: no mapping, or more than one, feeds the function.
-            botocore.exceptions.ClientError: Lambda refused.
+            botocore.exceptions.ClientError: Lambda refused the call.
         """
         uuid = name if _is_uuid(name) else _look_up(client, name, source_arn)
-        home = function_arn.split(":")[:5]
-        return cls(client, uuid, ":".join([*home, "event-source-mapping", uuid]))
+        arn_prefix = function_arn.split(":")[:5]
+        return cls(client, uuid, ":".join([*arn_prefix, "event-source-mapping", uuid]))
 
     @property
     def marks(self) -> dict[str, str]:
-        """What the breaker and an operator have said, by `MARK` and `OPERATOR_MARK`."""
+        """The marks of the breaker and of an operator, by `MARK` and `OPERATOR_MARK`."""
         tags = self.client.list_tags(Resource=self.arn).get("Tags", {})
         return {name: tags[name] for name in (MARK, OPERATOR_MARK) if name in tags}
 
     @property
     def state(self) -> str:
-        """Lambda's word for what it does: `Enabled`, `Disabled`, or on the way to something."""
+        """Its state by Lambda's name: `Enabled`, `Disabled`, or a transition such as `Disabling`."""
         return self.client.get_event_source_mapping(UUID=self.uuid)["State"]
 
-    def mark(self, why: str, name: str = MARK) -> None:
-        """Say on the mapping that it was turned off, and why: by the breaker, or with another mark's name."""
-        self.client.tag_resource(Resource=self.arn, Tags={name: why})
+    def mark(self, reason: str, name: str = MARK) -> None:
+        """Set a mark on the mapping, by default the breaker's, with the reason why it is disabled."""
+        self.client.tag_resource(Resource=self.arn, Tags={name: reason})
 
     def unmark(self, *names: str) -> None:
-        """Take marks away."""
+        """Remove marks."""
         self.client.untag_resource(Resource=self.arn, TagKeys=list(names))
 
-    def release(self, *names: str) -> bool:
-        """Take marks away, the breaker's too, once it is on; return False if it is off, and marked again.
+    def clear_marks(self, *names: str) -> bool:
+        """Remove marks, including the breaker's, from an enabled mapping.
 
-        A consumer may trip the breaker in this very moment, and its mark be the one that was taken down.
+        A consumer may trip the breaker at the same moment, and the mark that was removed may be the new one.
+
+        Returns:
+            Whether the mapping is still enabled; if it is not, the breaker's mark is set again.
         """
         self.unmark(*names)
-        if self.state == ON:
+        if self.state == ENABLED:
             return True
         self.mark("tripped meanwhile")
         return False
 
-    def switch(self, *, on: bool) -> bool:
-        """Turn it on or off; return False if it is being changed already, by another consumer or a deployment."""
+    def set_enabled(self, *, enabled: bool) -> bool:
+        """Enable or disable the mapping.
+
+        Returns:
+            False if another consumer or a deployment is changing it at the moment; nothing is changed then.
+        """
         try:
-            self.client.update_event_source_mapping(UUID=self.uuid, Enabled=on)
+            self.client.update_event_source_mapping(UUID=self.uuid, Enabled=enabled)
         except ClientError as error:
             if code_of(error) not in _BUSY:
                 raise
@@ -113,13 +122,13 @@ class EventSourceMapping:
 
 
 def code_of(error: Exception) -> str:
-    """Name an error by its code, or its class: no text of anybody's."""
+    """Return the error's code, or its class name; its message may contain secrets."""
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
 
 
 def _look_up(client: "LambdaClient", function: str, source_arn: str | None) -> str:
-    of_source = {"EventSourceArn": source_arn} if source_arn else {}
-    answer = client.list_event_source_mappings(FunctionName=function, **of_source)  # type: ignore[arg-type]
+    source = {"EventSourceArn": source_arn} if source_arn else {}
+    answer = client.list_event_source_mappings(FunctionName=function, **source)  # type: ignore[arg-type]
     found = [mapping["UUID"] for mapping in answer["EventSourceMappings"]]
     if len(found) != 1:
         raise MappingNotFound(f"{len(found)} event source mappings feed {function}")

@@ -1,10 +1,10 @@
-"""The breaker in an operator's hands: how it stands, and turning the drain off and on for reasons of one's own.
+"""The breaker by hand: its status, and how an operator disables and enables the drain.
 
-    open     the drain is turned off, then marked with the operator's word, which the probe leaves alone
-    close    the drain is turned on, then every mark is taken away
+    open     disables the mapping, then sets the operator's mark, which makes the probe leave the mapping alone
+    close    enables the mapping, then removes every mark
 
-In this order, a run that is cut off between the two leaves a drain that is off without a word, or one that is on
-with a mark that the probe takes down.
+If a run is interrupted between the two steps, the mapping is disabled without a mark, or enabled with a mark that
+the probe removes.
 """
 
 import re
@@ -15,44 +15,53 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-from penstock.consumer.breaker.event_source import GOING_OFF, MARK, OFF, ON, OPERATOR_MARK, EventSourceMapping
+from penstock.consumer.breaker.event_source import (
+    DISABLED,
+    DISABLING,
+    ENABLED,
+    ENABLING,
+    MARK,
+    OPERATOR_MARK,
+    EventSourceMapping,
+)
 from penstock.consumer.breaker.probe import CLOSED, HALF_OPEN, OPEN
 
 CHANGING: Final = "changing"
 
 BREAKER: Final = "breaker"
 OPERATOR: Final = "operator"
-SOMEBODY: Final = "somebody"
+UNKNOWN: Final = "somebody"
+"""Neither the breaker nor an operator: the mapping has no mark."""
 
-_GOING_ON = "Enabling"
-_LOOK_SECONDS = 1.0
-_LONGEST_MARK = 256
-_NOT_IN_A_TAG = re.compile(r"[^\w +\-=.:/@]+")
-"""What AWS refuses in the value of a tag (AWS Lambda Developer Guide, "Using tags")."""
+_POLL_SECONDS = 1.0
+_MAX_TAG_VALUE_LENGTH = 256
+_INVALID_IN_TAG_VALUE = re.compile(r"[^\w +\-=.:/@]+")
+"""Characters that AWS refuses in the value of a tag (AWS Lambda Developer Guide, "Using tags")."""
 
 
 class BreakerBusy(Exception):
-    """The event source mapping is being changed by somebody else, or a deployment; nothing was done."""
+    """A deployment or another caller is changing the event source mapping; nothing was done."""
 
 
 class BreakerUnmarked(Exception):
-    """The drain is off, and AWS refused the mark that says who turned it off and why."""
+    """The drain is off, but AWS refused the mark that records who turned it off and why."""
 
 
 class BreakerSlow(Exception):
-    """Lambda took the order, and has not carried it out in time; the message says how far it is."""
+    """Lambda accepted the change, but did not complete it in time; the message names the current state."""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerStatus:
-    """How the breaker stands.
+    """The status of the breaker.
 
     Attributes:
-        position: `closed` (the drain is on), `open` (it is off), `half-open` (it is on again, on trial: the
-            probe takes the breaker's mark down when it next finds the database well), `changing`.
-        by: who turned it off: the `breaker`, an `operator`, or `somebody` who left no word; None if it is on.
-        why: what they said.
-        state: Lambda's word for the event source mapping.
+        position: `closed` (the drain is on), `open` (it is off), `half-open` (it is on again on trial: the probe
+            removes the breaker's mark when it next finds the database well), `changing`.
+        by: who turned the drain off: the `breaker`, an `operator`, or `somebody` if there is no mark; None if the
+            drain is on.
+        why: the reason in the mark.
+        state: Lambda's name for the state of the event source mapping.
     """
 
     position: str
@@ -62,98 +71,98 @@ class BreakerStatus:
 
 
 def breaker_status(mapping: EventSourceMapping) -> BreakerStatus:
-    """Ask how the breaker stands.
+    """Return the status of the breaker.
 
     Raises:
-        botocore.exceptions.ClientError: Lambda refused.
+        botocore.exceptions.ClientError: Lambda refused a call.
     """
     state, marks = mapping.state, mapping.marks
     position = _position(state, marks)
     if position in {CLOSED, CHANGING}:
         return BreakerStatus(position, None, None, state)
-    for name, who in ((OPERATOR_MARK, OPERATOR), (MARK, BREAKER)):
-        if name in marks:
-            return BreakerStatus(position, who, marks[name], state)
-    return BreakerStatus(position, SOMEBODY, None, state)
+    for mark, by in ((OPERATOR_MARK, OPERATOR), (MARK, BREAKER)):
+        if mark in marks:
+            return BreakerStatus(position, by, marks[mark], state)
+    return BreakerStatus(position, UNKNOWN, None, state)
 
 
 def open_breaker(
     mapping: EventSourceMapping,
-    word: str,
+    reason: str,
     *,
     seconds: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> BreakerStatus:
-    """Turn the drain off until `close_breaker`: the probe leaves it alone. Intents wait on the queue meanwhile.
+    """Turn the drain off until `close_breaker` is called. Intents wait on the queue meanwhile.
 
-    Safe to repeat; the newest word counts.
+    It is safe to repeat; the newest reason replaces the older ones.
 
     Args:
-        mapping: what feeds the drain.
-        word: who turns it off and why; what a tag cannot hold is left out of it.
-        seconds: how long to wait until Lambda has done so.
-        sleep: in place of waiting.
+        mapping: the drain's event source mapping.
+        reason: who turns the drain off and why; characters that a tag cannot hold are replaced by spaces.
+        seconds: how long to wait until Lambda has disabled the mapping.
+        sleep: called with seconds in place of `time.sleep`.
 
     Returns:
-        How the breaker stood before.
+        The status before.
 
     Raises:
         BreakerBusy: the mapping is being changed.
-        BreakerUnmarked: it is off, or will be, and AWS refused the mark: should the breaker have tripped before,
-            the probe turns it on again.
-        BreakerSlow: it is not off yet; it will be, and is marked.
-        botocore.exceptions.ClientError: Lambda refused.
+        BreakerUnmarked: the mapping is or will be disabled, but AWS refused the mark. If the breaker had tripped
+            before, the probe enables the mapping again.
+        BreakerSlow: the mapping is marked, but not disabled yet; it will be.
+        botocore.exceptions.ClientError: Lambda refused a call.
     """
     before = breaker_status(mapping)
-    if before.state not in {OFF, GOING_OFF}:
-        _switch(mapping, on=False)
+    if before.state not in {DISABLED, DISABLING}:
+        _set_enabled(mapping, enabled=False)
     try:
-        mapping.mark(_NOT_IN_A_TAG.sub(" ", word)[:_LONGEST_MARK].strip(), OPERATOR_MARK)
+        mapping.mark(_INVALID_IN_TAG_VALUE.sub(" ", reason)[:_MAX_TAG_VALUE_LENGTH].strip(), OPERATOR_MARK)
     except ClientError as error:
-        raise BreakerUnmarked("the drain is off, and could not be marked as an operator's doing") from error
-    _wait(mapping, OFF, seconds, sleep)
+        raise BreakerUnmarked("the drain is off, but the operator's mark could not be set") from error
+    _wait(mapping, DISABLED, seconds, sleep)
     return before
 
 
 def close_breaker(
     mapping: EventSourceMapping, *, seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> BreakerStatus:
-    """Turn the drain on, whoever turned it off, and take every mark away.
+    """Turn the drain on, regardless of who turned it off, and remove every mark.
 
-    Safe to repeat. If the database is still unwell, the drain trips the breaker again.
+    It is safe to repeat. If the database is still unwell, the drain trips the breaker again.
 
     Args:
-        mapping: what feeds the drain.
-        seconds: how long to wait until Lambda has done so.
-        sleep: in place of waiting.
+        mapping: the drain's event source mapping.
+        seconds: how long to wait until Lambda has enabled the mapping.
+        sleep: called with seconds in place of `time.sleep`.
 
     Returns:
-        How the breaker stood before.
+        The status before.
 
     Raises:
         BreakerBusy: the mapping is being changed.
-        BreakerSlow: it is not on yet, or the drain has tripped it again at once.
-        botocore.exceptions.ClientError: Lambda refused.
+        BreakerSlow: the mapping is not enabled yet, or the drain has already tripped the breaker again.
+        botocore.exceptions.ClientError: Lambda refused a call.
     """
     before = breaker_status(mapping)
-    if before.state not in {ON, _GOING_ON}:
-        _switch(mapping, on=True)
-    _wait(mapping, ON, seconds, sleep)
-    if not mapping.release(MARK, OPERATOR_MARK):
+    if before.state not in {ENABLED, ENABLING}:
+        _set_enabled(mapping, enabled=True)
+    _wait(mapping, ENABLED, seconds, sleep)
+    if not mapping.clear_marks(MARK, OPERATOR_MARK):
         raise BreakerSlow("the drain has tripped the breaker again: is the database well?")
     return before
 
 
 def _position(state: str, marks: dict[str, str]) -> str:
-    if state in {OFF, GOING_OFF}:
+    if state in {DISABLED, DISABLING}:
         return OPEN
-    if state == ON:
+    if state == ENABLED:
         return HALF_OPEN if MARK in marks else CLOSED
     return CHANGING
 
 
-def _switch(mapping: EventSourceMapping, *, on: bool) -> None:
-    if not mapping.switch(on=on):
+def _set_enabled(mapping: EventSourceMapping, *, enabled: bool) -> None:
+    if not mapping.set_enabled(enabled=enabled):
         raise BreakerBusy("the event source mapping is being changed: a deployment may be under way")
 
 
@@ -162,7 +171,7 @@ def _wait(mapping: EventSourceMapping, wanted: str, seconds: float, sleep: Calla
     while (state := mapping.state) != wanted:
         if waited >= seconds:
             raise BreakerSlow(
-                f"Lambda has taken the order, and the mapping is still {state} after {seconds:.0f} s"
+                f"Lambda accepted the change, but the mapping is still {state} after {seconds:.0f} s"
             )
-        sleep(_LOOK_SECONDS)
-        waited += _LOOK_SECONDS
+        sleep(_POLL_SECONDS)
+        waited += _POLL_SECONDS

@@ -1,13 +1,13 @@
-"""The probe: a small scheduled function that turns the drain on again once the database takes a write.
+"""The probe: a small scheduled function that enables the drain's mapping once the database accepts a write.
 
-    closed     no mark: the mapping is as its operators want it, and the database is not asked anything
-    open       marked, and the database is unwell: nothing happens
-    half-open  marked, and the database is well: the mapping is turned on, the mark stays for a round
-    closed     marked, well, and found turned on: the mark comes down
-    closed     with an operator's mark: it is left alone until it is on, when that mark comes down
+    closed     no mark: the mapping is as its operators want it; the probe does not check the database
+    open       marked, and the database is unwell: the probe changes nothing
+    half-open  marked, and the database is well: the probe enables the mapping and keeps the mark for one more run
+    closed     marked, the database is well and the mapping is enabled: the probe removes the mark
+    closed     with an operator's mark: the probe only removes that mark, once the mapping is enabled
 
-The mark comes down a round later so that no order of events, with consumers tripping meanwhile, leaves the mapping
-off without its mark, which would be for good.
+The mark is removed one run later because consumers may trip the breaker meanwhile. In no order of events is the
+mapping then disabled without its mark, which would be permanent.
 """
 
 import logging
@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
-from penstock.consumer.breaker.breaker import CHECKUP_SECONDS
+from penstock.consumer.breaker.breaker import HEALTH_CHECK_SECONDS
 from penstock.consumer.breaker.event_source import (
-    GOING_OFF,
+    DISABLED,
+    DISABLING,
+    ENABLED,
     MARK,
-    OFF,
-    ON,
     OPERATOR_MARK,
     EventSourceMapping,
     lambda_client,
 )
-from penstock.consumer.breaker.health_check import checkup
+from penstock.consumer.breaker.health_check import check_health
+from penstock.consumer.resources import Resources
 from penstock.database import writer_engine
-from penstock.database.watchdog import Watchdog
 from penstock.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Probe:
-    """Looks after the breaker, and the Lambda handler that does; to be run every minute, one at a time.
+    """Closes the breaker again. Schedule its Lambda handler every minute, with a concurrency of one.
 
     handler = Probe().handler
     """
@@ -55,60 +55,51 @@ class Probe:
         engine: Engine | None = None,
         client: "LambdaClient | None" = None,
     ) -> None:
-        """Make it; settings are read from the environment at the first invocation unless given here.
+        """Make a probe. Without settings, it reads them from the environment at the first invocation.
 
         Args:
-            settings: in place of the environment's.
-            engine: in place of the one that the settings name.
+            settings: used instead of the environment.
+            engine: used instead of one for the database that the settings name.
             client: a boto3 Lambda client; by default that of `event_source.lambda_client`.
         """
-        self._given_settings = settings
-        self._given_engine = engine
+        self._resources = Resources(settings, engine, writer_engine)
         self._given_client = client
 
     def handler(self, _event: Mapping[str, Any], context: Any) -> dict[str, str]:
-        """Turn the mapping on again if the breaker turned it off and the database is well.
+        """Enable the mapping again if the breaker disabled it and the database is well.
 
         Returns:
             `{"breaker": "closed" | "open" | "half-open"}`.
 
         Raises:
-            penstock.settings.SettingsError: a setting is missing or bad.
+            penstock.settings.SettingsError: a setting is missing or invalid.
             penstock.settings.SecretUnavailable: the database's URL cannot be read.
-            penstock.consumer.breaker.event_source.MappingNotFound: there is no such mapping.
-            botocore.exceptions.ClientError: Lambda refused; the next run tries again.
+            penstock.consumer.breaker.event_source.MappingNotFound: the mapping is not found.
+            botocore.exceptions.ClientError: Lambda refused a call; the next run tries again.
         """
-        name = self._settings.require("event_source_mapping").event_source_mapping
+        name = self._resources.settings.require("event_source_mapping").event_source_mapping
         mapping = EventSourceMapping.find(self._client, name, context.invoked_function_arn)
-        return {"breaker": self._breaker(mapping)}
+        return {"breaker": self._update(mapping)}
 
-    def _breaker(self, mapping: EventSourceMapping) -> str:
+    def _update(self, mapping: EventSourceMapping) -> str:
         marks = mapping.marks
         if OPERATOR_MARK in marks:
-            return _leave_alone(mapping)
-        return self._look_after(mapping) if marks else CLOSED
+            return _keep_operators_state(mapping)
+        return self._close_if_well(mapping) if marks else CLOSED
 
-    def _look_after(self, mapping: EventSourceMapping) -> str:
-        fault = checkup(self._database, CHECKUP_SECONDS)
+    def _close_if_well(self, mapping: EventSourceMapping) -> str:
+        fault = check_health(self._resources.database, HEALTH_CHECK_SECONDS)
         if fault:
             _logger.warning("breaker open: %s", fault, extra={"action": "breaker_open"})
             return OPEN
         state = mapping.state
-        if state == ON:
+        if state == ENABLED:
             return _close(mapping)
-        if OPERATOR_MARK in mapping.marks:  # Since a moment ago, when the database was asked.
+        if OPERATOR_MARK in mapping.marks:  # An operator may have set it during the health check.
             return CLOSED
-        if state in {OFF, GOING_OFF} and mapping.switch(on=True):
+        if state in {DISABLED, DISABLING} and mapping.set_enabled(enabled=True):
             _logger.warning("breaker half-open", extra={"action": "breaker_half_open", "mapping": mapping.uuid})
         return HALF_OPEN
-
-    @cached_property
-    def _settings(self) -> Settings:
-        return self._given_settings or Settings.from_environment()
-
-    @cached_property
-    def _database(self) -> Watchdog:
-        return Watchdog(self._given_engine or writer_engine(self._settings))
 
     @cached_property
     def _client(self) -> "LambdaClient":
@@ -116,14 +107,14 @@ class Probe:
 
 
 def _close(mapping: EventSourceMapping) -> str:
-    if not mapping.release(MARK):
+    if not mapping.clear_marks(MARK):
         return OPEN
     _logger.warning("breaker closed", extra={"action": "breaker_closed", "mapping": mapping.uuid})
     return CLOSED
 
 
-def _leave_alone(mapping: EventSourceMapping) -> str:
-    """Leave what an operator turned off, and take the mark down from what somebody has turned on since."""
-    if mapping.state == ON:
+def _keep_operators_state(mapping: EventSourceMapping) -> str:
+    """Keep the mapping as it is, and remove the operator's mark if the mapping has been enabled since."""
+    if mapping.state == ENABLED:
         mapping.unmark(OPERATOR_MARK)
     return CLOSED

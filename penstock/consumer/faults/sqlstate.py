@@ -1,6 +1,6 @@
-"""Which fault an error of the database is, by its SQLSTATE (PostgreSQL documentation, appendix A).
+"""Map database errors to faults by their SQLSTATE (PostgreSQL documentation, appendix A).
 
-Whatever is not known to be the data's own fault is never held against the data.
+An error that is not known to be the fault of the data never becomes a data fault.
 """
 
 import psycopg
@@ -23,18 +23,18 @@ _BY_STATE: dict[str, type[Fault]] = {
     "40001": ConflictFault,  # serialization failure
     "40P01": ConflictFault,  # deadlock detected
     "55P03": ConflictFault,  # lock not available
-    "23503": NotYetFault,  # foreign key: the parent may be on its way
+    "23503": NotYetFault,  # foreign key: the parent may come later
     "25006": EnvironmentFault,  # read-only transaction: a failover
     "25P03": EnvironmentFault,  # idle in transaction for too long
     "25P04": EnvironmentFault,  # the transaction took too long
-    "2200H": DeploymentFault,  # a sequence has run out
-    "40003": EnvironmentFault,  # completion unknown: the ledger makes it safe to try again
-    "57014": EnvironmentFault,  # cancelled: a timeout of ours or somebody's hand
+    "2200H": DeploymentFault,  # a sequence has reached its limit
+    "40003": EnvironmentFault,  # completion unknown: the ledger makes a retry safe
+    "57014": EnvironmentFault,  # cancelled by a timeout or by a person
     "57P01": EnvironmentFault,  # the server is being shut down
     "57P02": EnvironmentFault,  # ... has crashed
     "57P03": EnvironmentFault,  # ... is starting
-    "57P04": EnvironmentFault,  # ... drops this database
-    "57P05": EnvironmentFault,  # idle session
+    "57P04": EnvironmentFault,  # ... this database is being dropped
+    "57P05": EnvironmentFault,  # idle session timeout
 }
 
 _BY_CLASS: dict[str, type[Fault]] = {
@@ -42,28 +42,28 @@ _BY_CLASS: dict[str, type[Fault]] = {
     "22": DataFault,  # data exceptions
     "23": DataFault,  # integrity constraints
     "44": DataFault,  # WITH CHECK OPTION
-    "54": DataFault,  # beyond a limit of Postgres: a text too long for its index
+    "54": DataFault,  # a limit of Postgres, such as a text too long for its index
     "P0": DataFault,  # a trigger's or a function's RAISE, ASSERT or SELECT INTO STRICT
     "53": EnvironmentFault,  # out of connections, memory, disk
     "58": EnvironmentFault,  # system errors
     "XX": EnvironmentFault,  # internal errors
 }
 
-_REFUSED_AT_THE_DOOR = (
+_CONNECTION_REFUSED = (
     "authentication failed",
     "does not exist",
     "no pg_hba.conf entry",
     "is not permitted to log in",
 )
-"""What a failed connection says where code and deployment disagree: there is no SQLSTATE to go by then."""
+"""Parts of messages of failed connections that are faults of the deployment: these errors have no SQLSTATE."""
 
 
 def fault_of(error: Exception) -> Fault:
-    """Tell which fault an error is. The fault holds names and codes of the error, and no values.
+    """Map an error to a fault. The fault holds names and codes of the error, and no values.
 
     Args:
-        error: a fault itself; what SQLAlchemy raised, around an error of psycopg as a rule; an error of psycopg;
-            or one of Pydantic's, about a value that cannot be written.
+        error: a fault, which is returned as it is; an error of SQLAlchemy, which usually wraps one of psycopg; an
+            error of psycopg; or an error of Pydantic about a value that cannot be serialized.
     """
     if isinstance(error, Fault):
         return error
@@ -71,20 +71,20 @@ def fault_of(error: Exception) -> Fault:
         return DataFault(Cause(type(error).__name__))
     cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, psycopg.Error):
-        # The pool gave up waiting, or SQLAlchemy itself is at odds with the code.
+        # The pool timed out, or the code uses SQLAlchemy wrongly.
         return (EnvironmentFault if "TimeoutError" in type(error).__name__ else DeploymentFault)(
             type(error).__name__
         )
     if cause.sqlstate is None and password_was_refused(cause):
         return DeploymentFault("AuthenticationFailed")
     if cause.sqlstate is None:
-        at_the_door = any(words in str(cause) for words in _REFUSED_AT_THE_DOOR)
-        return (DeploymentFault if at_the_door else EnvironmentFault)(type(cause).__name__)
+        refused = any(words in str(cause) for words in _CONNECTION_REFUSED)
+        return (DeploymentFault if refused else EnvironmentFault)(type(cause).__name__)
     return _class_of(cause.sqlstate)(_cause_of(cause, cause.sqlstate))
 
 
 def connection_was_lost(error: Exception) -> bool:
-    """Tell whether a connection that had been made was lost."""
+    """Return whether an established connection was lost."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
     if not isinstance(error, psycopg.OperationalError):
@@ -93,18 +93,18 @@ def connection_was_lost(error: Exception) -> bool:
 
 
 def about_the_statement(fault: Fault) -> bool:
-    """Tell whether an error is about the statement itself and would be the same for any row."""
+    """Return whether an error is about the statement itself, and would be the same for any row."""
     sqlstate = fault.cause.sqlstate or ""
     return isinstance(fault, DeploymentFault) and sqlstate[:2] in _STATEMENT and sqlstate != _NOT_PERMITTED
 
 
 _STATEMENT = {"0A", "26", "3D", "3F", "42"}
-_NOT_PERMITTED = "42501"  # also what row level security says of a single row
+_NOT_PERMITTED = "42501"  # row level security also raises it, for a single row
 
 
 def _class_of(sqlstate: str) -> type[Fault]:
     known = _BY_STATE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2])
-    # Classes that begin with I to Z are left to users: a trigger's RAISE with an ERRCODE of its own.
+    # The standard leaves classes that begin with I to Z to users, such as a trigger that raises its own ERRCODE.
     own = DataFault if "I" <= sqlstate[0] <= "Z" else DeploymentFault
     return known or own
 

@@ -1,12 +1,12 @@
 """Why something failed, split by what the drain must do about it.
 
     Fault
-    ├── DataFault           this intent can never land: dead-letter it at once
+    ├── DataFault           this intent can never be written: dead-letter it at once
     │   └── NotYetFault     ... unless something else arrives first: hand it back a few times before that
     ├── EnvironmentFault    the database or the network is unwell: hand everything back, lose nothing
-    │   ├── ConflictFault   another transaction was in the way: try this one again here first
-    │   └── PayloadFault    where a large intent rests is out of reach: hand this one back, alone
-    └── DeploymentFault     code, schema and permissions disagree: hand back all of its kind, say so loudly
+    │   ├── ConflictFault   another transaction was in the way: repeat this one first
+    │   └── PayloadFault    the bucket of large intents cannot be read: hand back this intent alone
+    └── DeploymentFault     code, schema and permissions disagree: hand back all of its kind, and log an error
 
 A fault carries no value of the intent that caused it: its text is safe for logs and message attributes.
 """
@@ -17,16 +17,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a fault points at, in names and codes, never in values.
+    """The cause of a fault, in names and codes, never in values.
 
     Attributes:
         reason: a stable word for the cause: `not-json`, `unknown-kind`, or Postgres's condition name such as
             `CheckViolation` (PostgreSQL documentation, appendix A).
-        sqlstate: Postgres's five characters, where Postgres found it.
+        sqlstate: Postgres's error code of five characters, if Postgres found the fault.
         constraint: the violated constraint.
-        table: the table that it is on.
-        column: the column, where Postgres names one.
-        fields: the fields of the envelope that are wrong, as dotted paths with the validator's word for each.
+        table: the table of that constraint.
+        column: the column, if Postgres names one.
+        fields: the wrong fields of the envelope: the dotted path of each, with Pydantic's error type.
     """
 
     reason: str
@@ -49,24 +49,24 @@ class Cause:
 
 
 class Fault(Exception):
-    """Something failed; `cause` says what."""
+    """Why something failed; `cause` has the details."""
 
     def __init__(self, cause: Cause | str) -> None:
         self.cause = Cause(cause) if isinstance(cause, str) else cause
         super().__init__(str(self.cause))
 
     def record(self) -> dict[str, Any]:
-        """Return the fault as the ledger keeps it: its class, its cause, one line."""
+        """Return the fault as it is stored in the ledger: its class, its cause, and one line of text."""
         cause = {name: value for name, value in asdict(self.cause).items() if value}
         return {"fault": type(self).__name__, "detail": str(self), **cause}
 
 
 class DataFault(Fault):
-    """This intent can never land as it is."""
+    """This intent can never be written as it is."""
 
 
 class NotYetFault(DataFault):
-    """This intent cannot land before something else has happened: its kind is deployed, its parent exists."""
+    """This intent can be written only after its kind is deployed, or after its parent exists."""
 
 
 class EnvironmentFault(Fault):
@@ -78,7 +78,7 @@ class ConflictFault(EnvironmentFault):
 
 
 class PayloadFault(EnvironmentFault):
-    """Where a large intent rests is out of reach, or there was no room for it yet; the database is not meant."""
+    """A large intent could not be read, or its batch had no room for it. The database is not at fault."""
 
 
 class DeploymentFault(Fault):

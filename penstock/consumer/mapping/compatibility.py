@@ -1,7 +1,7 @@
-"""Whether a field fits a column: refuses what is surely wrong, and passes what it does not know.
+"""Whether a field fits a column. What is certainly wrong is refused; what is not known is accepted.
 
-A type of the user's own, on either side, is passed: a validator or a serializer, a `TypeDecorator`, a
-`UserDefinedType`, any class that is not named here.
+A custom type on either side is accepted: a validator or a serializer, a `TypeDecorator`, a `UserDefinedType`, any
+class that is not named here.
 """
 
 from collections.abc import Collection, Iterator
@@ -27,15 +27,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from penstock.consumer.mapping.conversions import labels_of, reading
-from penstock.consumer.mapping.field_types import FieldType, values_of, words
+from penstock.consumer.mapping.conversions import conversion_of, labels_of
+from penstock.consumer.mapping.field_types import FieldType, type_names, values_of
 
 _NUMBERS = {"int", "float", "Decimal"}
 _TIMES = {"date", "time", "datetime", "aware datetime", "naive datetime", "timedelta"}
 _TEXTS = _NUMBERS | _TIMES | {"str", "bool", "UUID", "IP address", "object", "list"}
 
-# The first that a column's type is of; the set holds words of `words`.
-_TAKES: tuple[tuple[type[Any] | tuple[type[Any], ...], Collection[str]], ...] = (
+# The first entry that fits a column's type counts. The sets hold names as `type_names` returns them.
+_ACCEPTED: tuple[tuple[type[Any] | tuple[type[Any], ...], Collection[str]], ...] = (
     (Boolean, {"bool"}),
     (Enum, {"str", "int"}),
     (String, _TEXTS),
@@ -54,58 +54,67 @@ _TAKES: tuple[tuple[type[Any] | tuple[type[Any], ...], Collection[str]], ...] = 
 
 
 def type_errors(field: FieldType, column: Column[Any]) -> Iterator[str]:
-    """Say why values of a field cannot go into a column, or would be changed by it."""
+    """Yield why a column cannot store the values of a field, or would change them, and how to fix it."""
     if not field.serialized:
-        yield from _misfits(field, column.type)
+        yield from _errors(field, column.type)
     elif isinstance(column.type, LargeBinary):
-        yield "a serializer writes the field, and bytea takes plain bytes"
+        yield "the field has a serializer, but bytea takes plain bytes: remove it, or use a text column"
 
 
-def _misfits(field: FieldType, type_: TypeEngine[Any]) -> Iterator[str]:
+def _errors(field: FieldType, type_: TypeEngine[Any]) -> Iterator[str]:
     for alternative in field.alternatives:
-        for word in sorted(words(alternative)):
-            yield from _misfit(word, field, type_)
+        for name in sorted(type_names(alternative)):
+            yield from _errors_of_type(name, field, type_)
     if isinstance(type_, ARRAY):
-        yield from _items_misfit(field, type_)
+        yield from _item_errors(field, type_)
     elif isinstance(type_, Enum):
-        yield from _labels_misfit(field, type_)
+        yield from _label_errors(field, type_)
 
 
-def _misfit(word: str, field: FieldType, type_: TypeEngine[Any]) -> Iterator[str]:
-    if word == "secret":
-        yield "a secret is written as asterisks"
+def _errors_of_type(name: str, field: FieldType, type_: TypeEngine[Any]) -> Iterator[str]:
+    if name == "secret":
+        yield "a secret is serialized as asterisks: add a serializer to the field, or declare it without Secret"
     elif isinstance(type_, DateTime):
-        yield from _zone_misfit(word, type_, validated=field.validated)
+        yield from _time_zone_errors(name, type_, validated=field.validated)
     else:
-        takes = next((takes for types, takes in _TAKES if isinstance(type_, types)), None)
-        if takes is not None and word not in takes:
-            yield f"{word} does not go into {type_!r}"
+        accepted = next((accepted for types, accepted in _ACCEPTED if isinstance(type_, types)), None)
+        if accepted is not None and name not in accepted:
+            yield f"{name} cannot be stored in {type_!r}, {_accepts(accepted)}"
 
 
-def _zone_misfit(word: str, type_: DateTime, *, validated: bool) -> Iterator[str]:
-    """Without an offset Postgres takes the session's zone; an offset that it has no room for it drops."""
+def _time_zone_errors(name: str, type_: DateTime, *, validated: bool) -> Iterator[str]:
+    """Yield what a time zone is missing for, or lost in.
+
+    A time without an offset would get the time zone of the session. An offset would be dropped by a column without
+    a time zone.
+    """
     wanted = "aware datetime" if type_.timezone else "naive datetime"
-    harmless = {wanted} if type_.timezone else {wanted, "date"}
-    if word == "datetime" and not validated:
-        name = "AwareDatetime" if type_.timezone else "NaiveDatetime"
-        yield f"a datetime may be naive or aware: declare it as pydantic.{name}"
-    elif word != "datetime" and word not in harmless:
-        yield f"{word} does not go into {type_!r}"
+    accepted = {wanted} if type_.timezone else {wanted, "date"}
+    if name == "datetime" and not validated:
+        class_ = "AwareDatetime" if type_.timezone else "NaiveDatetime"
+        yield f"a datetime may be naive or aware: declare it as pydantic.{class_}"
+    elif name != "datetime" and name not in accepted:
+        yield f"{name} cannot be stored in {type_!r}, {_accepts(accepted)}"
 
 
-def _items_misfit(field: FieldType, type_: ARRAY[Any]) -> Iterator[str]:
+def _accepts(accepted: Collection[str]) -> str:
+    return f"which accepts {', '.join(sorted(accepted))}: change the type of the field or of the column"
+
+
+def _item_errors(field: FieldType, type_: ARRAY[Any]) -> Iterator[str]:
     for item in field.items:
-        # An array of Postgres has any number of dimensions, whatever it was declared with.
+        # An array of Postgres has any number of dimensions, whatever its declaration says.
         if not item.is_list:
-            yield from _misfits(item, type_.item_type)
-        elif reading(item, type_).direct:
-            yield from _items_misfit(item, type_)
+            yield from _errors(item, type_.item_type)
+        elif conversion_of(item, type_).direct:
+            yield from _item_errors(item, type_)
         else:
-            yield f"lists of lists are not taken apart for {type_!r}"
+            yield f"lists of lists cannot be converted to {type_!r}: use a flat list, or a column of type JSONB"
 
 
-def _labels_misfit(field: FieldType, type_: Enum) -> Iterator[str]:
+def _label_errors(field: FieldType, type_: Enum) -> Iterator[str]:
     for alternative in field.alternatives:
         missing = sorted({str(value) for value in values_of(alternative)} - {*labels_of(alternative, type_)})
         if missing:
-            yield f"{type_!r} has no label {', '.join(map(repr, missing))}"
+            labels = ", ".join(map(repr, missing))
+            yield f"{type_!r} has no label {labels}: add it to the column's type, or remove it from the field's"

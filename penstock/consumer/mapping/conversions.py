@@ -1,14 +1,14 @@
-"""How a column reads its field out of the JSON: as its own type, or by way of another where that would be wrong.
+"""How the text of a field becomes the value of a column: as the column's type, or through another type first.
 
-Postgres's own reading of a JSON text is the column's, as a rule. These need more:
+Usually Postgres reads the text as the column's type. These values need a conversion:
 
-- bytes travel as base64 of the URL-safe alphabet, which bytea would take for its own escape format;
-- a timedelta travels as ISO 8601 with years of 365 days, as Pydantic writes it; Postgres's are calendar years
+- bytes are sent as base64 of the URL-safe alphabet, which bytea would read as its own escape format;
+- a timedelta is sent as ISO 8601 with years of 365 days, as Pydantic writes it; Postgres has calendar years
   (PostgreSQL documentation, "Interval Input");
-- a time without a time zone would drop an offset, and one with a time zone would make one up;
+- a time without a time zone would lose an offset, and a time with a time zone would get one that was never sent;
 - a Decimal would be rounded to the column's scale;
-- a text longer than the column would be cut off by a cast, which is what makes an array's items of texts;
-- an Enum travels by its values, and the labels may be its names.
+- a text that is too long would be truncated, because the items of an array are cast;
+- an Enum is sent by its values, and the labels of the column may be its names.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import INTERVAL, aggregate_order_by
 from sqlalchemy.types import TypeEngine
 
-from penstock.consumer.mapping.field_types import FieldType, words
+from penstock.consumer.mapping.field_types import FieldType, type_names
 
 Type = TypeEngine[Any]
 Convert = Callable[[ColumnElement[Any]], ColumnElement[Any]]
@@ -54,50 +54,50 @@ def _unchanged(value: ColumnElement[Any]) -> ColumnElement[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """How a column reads its field.
+    """How the text of a field becomes the value of a column.
 
     Attributes:
-        wire: the type that Postgres reads the JSON as.
+        sent_as: the type as which Postgres reads the text.
         convert: makes the column's value of that.
     """
 
-    wire: Type
+    sent_as: Type
     convert: Convert = _unchanged
 
     @property
     def direct(self) -> bool:
-        """Whether Postgres reads the JSON as the column would."""
+        """Whether Postgres reads the text as the column would."""
         return self.convert is _unchanged
 
 
-def reading(field: FieldType, type_: Type) -> Conversion:
-    """Tell how a column of this type reads this field."""
+def conversion_of(field: FieldType, type_: Type) -> Conversion:
+    """Return the conversion of a field to the type of a column."""
     if field.serialized:
         return Conversion(type_)
     if isinstance(type_, ARRAY):
-        return _reading_of_items(field, type_)
+        return _array_conversion(field, type_)
     if isinstance(type_, Enum):
-        return _reading_of_labels(field, type_)
-    found = {word for alternative in field.alternatives for word in words(alternative)}
-    for types, known, make in _SPECIAL:
-        if isinstance(type_, types) and found and found <= known:
+        return _enum_conversion(field, type_)
+    found = {name for alternative in field.alternatives for name in type_names(alternative)}
+    for types, convertible, make in _CONVERSIONS:
+        if isinstance(type_, types) and found and found <= convertible:
             return make(type_)
     return Conversion(type_)
 
 
-def _reading_of_items(field: FieldType, type_: ARRAY[Any]) -> Conversion:
-    readings = [reading(item, type_.item_type) for item in field.items]
-    for found in readings:
+def _array_conversion(field: FieldType, type_: ARRAY[Any]) -> Conversion:
+    for item in field.items:
+        found = conversion_of(item, type_.item_type)
         if not found.direct:
-            return Conversion(postgresql.ARRAY(found.wire), partial(_each, type_, found.convert))
+            return Conversion(postgresql.ARRAY(found.sent_as), partial(_convert_items, type_, found.convert))
     return Conversion(type_)
 
 
-def _each(type_: ARRAY[Any], convert: Convert, values: ColumnElement[Any]) -> ColumnElement[Any]:
+def _convert_items(type_: ARRAY[Any], convert: Convert, values: ColumnElement[Any]) -> ColumnElement[Any]:
     item = column("item", values.type.item_type)  # type: ignore[attr-defined]
     items = func.unnest(values).table_valued(item, with_ordinality="position").render_derived()
-    made = func.array_agg(aggregate_order_by(convert(items.c.item), items.c.position))
-    array = select(func.coalesce(made, cast(literal("{}"), type_))).scalar_subquery()
+    converted = func.array_agg(aggregate_order_by(convert(items.c.item), items.c.position))
+    array = select(func.coalesce(converted, cast(literal("{}"), type_))).scalar_subquery()
     return case((values.is_not(None), array))
 
 
@@ -121,7 +121,7 @@ def _time(type_: Any) -> Conversion:
     def convert(value: ColumnElement[Any]) -> ColumnElement[Any]:
         if type_.timezone:
             return cast(case((value.regexp_match("[Z+-]"), value), else_=value.concat(" lacks its offset")), type_)
-        # Two time zones are a syntax error (22007): the way to have Postgres refuse the first.
+        # Two time zones are a syntax error (22007). So Postgres refuses a value that has one already.
         return cast(value.concat(" UTC"), type_)
 
     return Conversion(Text(), convert)
@@ -133,7 +133,7 @@ def _numeric(type_: Any) -> Conversion:
         refused = cast(cast(value, Text).concat(" has more decimals"), type_)
         return case((value == rounded, rounded), else_=refused)
 
-    # A float is rounded as Postgres does it: its decimals are seldom meant.
+    # A float is rounded as Postgres does it: its last decimals are seldom intended.
     approximate = isinstance(type_, Float) or type_.precision is None
     return Conversion(type_) if approximate else Conversion(Numeric(), convert)
 
@@ -142,16 +142,16 @@ def _varchar(type_: Any) -> Conversion:
     limit = type_.length
 
     def convert(value: ColumnElement[Any]) -> ColumnElement[Any]:
-        # Of what is too long Postgres forgives spaces at the end, and refuses the rest when it is assigned.
+        # An assignment drops spaces beyond the limit, and refuses any other text that is too long.
         too_long = func.char_length(value) > limit
-        forgiven = func.char_length(func.rtrim(value, " ")) <= limit
-        return case((and_(too_long, forgiven), func.left(value, limit)), else_=value)
+        only_spaces = func.char_length(func.rtrim(value, " ")) <= limit
+        return case((and_(too_long, only_spaces), func.left(value, limit)), else_=value)
 
     return Conversion(type_) if limit is None or isinstance(type_, CHAR) else Conversion(Text(), convert)
 
 
-# What is read by way of another type: the column's types, all that the field may be, and how.
-_SPECIAL: tuple[tuple[tuple[type[Any], ...], set[str], Callable[[Any], Conversion]], ...] = (
+# The types of the column, the types that the field may have, and the conversion.
+_CONVERSIONS: tuple[tuple[tuple[type[Any], ...], set[str], Callable[[Any], Conversion]], ...] = (
     ((LargeBinary,), {"bytes"}, _binary),
     ((Interval, INTERVAL), {"timedelta"}, _interval),
     ((Time,), {"time"}, _time),
@@ -160,21 +160,21 @@ _SPECIAL: tuple[tuple[tuple[type[Any], ...], set[str], Callable[[Any], Conversio
 )
 
 
-def _reading_of_labels(field: FieldType, type_: Enum) -> Conversion:
+def _enum_conversion(field: FieldType, type_: Enum) -> Conversion:
     labels: dict[str, str] = {}
     for alternative in field.alternatives:
         labels |= labels_of(alternative, type_)
     if all(value == label for value, label in labels.items()):
         return Conversion(type_)
-    # What is no value of the Enum goes on as it is, for Postgres to refuse.
+    # A text that is no value of the Enum stays as it is, and Postgres refuses it.
     return Conversion(Text(), lambda value: cast(case(labels, value=value, else_=value), type_))
 
 
 def labels_of(alternative: Any, type_: Enum) -> dict[str, str]:
-    """Tell which label of Postgres each value of an enumerated type is, by its text in JSON.
+    """Return the label in Postgres of each value of an enumerated type, by the text of the value.
 
-    An Enum of Python is written by its values. What Postgres has as labels decides: the names, as SQLAlchemy
-    makes them by default, the values, or whatever the column's `values_callable` made of the members.
+    An Enum of Python is sent by its values. The labels of the column may be its names, as SQLAlchemy makes them by
+    default, its values, or what the column's `values_callable` made of the members.
     """
     labels = [str(label) for label in type_.enums]
     if not (isinstance(alternative, type) and issubclass(alternative, PyEnum)):

@@ -1,4 +1,4 @@
-"""What a field of an intent may hold: its annotation, taken apart."""
+"""Which types the values of a field may have, from its annotation."""
 
 import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -29,13 +29,12 @@ from pydantic import (
 from penstock.intents import UtcDatetime, WriteIntent
 
 IDENTITY: dict[str, Any] = {"intent_id": UUID, "intent_time": AwareDatetime}
-"""What every intent has beside its fields; a column of that name gets it."""
+"""What every intent has besides its fields. A column of that name gets it."""
 
 _SERIALIZERS = (PlainSerializer, WrapSerializer, EncodedBytes, GetPydanticSchema)
 
-
-# The first that a field's type is of. A bool is an int and a datetime is a date to Python, not to Postgres.
-_WORDS: tuple[tuple[type[Any], str], ...] = (
+# The first entry that fits a type counts. In Python a bool is an int and a datetime is a date, in Postgres not.
+_NAMES: tuple[tuple[type[Any], str], ...] = (
     (AwareDatetime, "aware datetime"),
     (NaiveDatetime, "naive datetime"),
     (SecretStr, "secret"),
@@ -65,16 +64,16 @@ _WORDS: tuple[tuple[type[Any], str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """What one field, or one item of a list, may hold.
+    """The types of one field, or of one item of a list.
 
     Attributes:
-        alternatives: the types that it may be of, `None` apart.
+        alternatives: the types that a value may have, except `None`.
         optional: whether it may be `None`.
-        validated: whether a validator of the user's looks at it, and may know more than the annotation says.
-        serialized: whether a serializer of the user's writes it, in a form that nothing is known of.
-        plain: whether nothing of the user's has a say in what it is written as.
-        settled: whether the same message makes the same text of it, whenever it is read: not so of sets, nor of
-            what a function fills in.
+        validated: whether it has a custom validator, which may be stricter than the annotation.
+        serialized: whether it has a custom serializer, which may write any form.
+        plain: whether no custom code has an influence on its form.
+        deterministic: whether the same message always gives the same text. That is not so for sets, and for a
+            `default_factory`.
     """
 
     alternatives: tuple[Any, ...]
@@ -82,11 +81,11 @@ class FieldType:
     validated: bool
     serialized: bool
     plain: bool
-    settled: bool
+    deterministic: bool
 
     @classmethod
     def of(cls, annotation: Any, metadata: Iterable[Any] = ()) -> "FieldType":
-        """Take an annotation apart."""
+        """Return the types of an annotation."""
         marks = list(metadata)
         types = list(_alternatives(annotation, marks))
         return cls(
@@ -94,51 +93,51 @@ class FieldType:
             optional=NoneType in types,
             validated=any(hasattr(mark, "__get_pydantic_core_schema__") for mark in marks),
             serialized=any(isinstance(mark, _SERIALIZERS) for mark in marks),
-            plain=not any(_has_a_say(thing) for thing in [*types, *marks]),
-            settled=not _holds_sets(annotation),
+            plain=not any(_is_custom(thing) for thing in [*types, *marks]),
+            deterministic=not _contains_set(annotation),
         )
 
     @property
     def is_list(self) -> bool:
-        """Whether it may be a list."""
-        return any("list" in words(alternative) for alternative in self.alternatives)
+        """Whether a value may be a list."""
+        return any("list" in type_names(alternative) for alternative in self.alternatives)
 
     @property
     def items(self) -> "list[FieldType]":
-        """What the items of its lists may hold; nothing where that is not said."""
-        lists = [alternative for alternative in self.alternatives if "list" in words(alternative)]
+        """The types of the items of its lists; empty if the annotation does not say."""
+        lists = [alternative for alternative in self.alternatives if "list" in type_names(alternative)]
         return [FieldType.of(item) for list_ in lists for item in get_args(list_) if item is not ...]
 
 
 def field_type(intent: type[WriteIntent], name: str) -> FieldType:
-    """Tell what a field may hold; `intent_id` and `intent_time` count as fields."""
+    """Return the types of a field; `intent_id` and `intent_time` count as fields."""
     if name in IDENTITY:
         return FieldType.of(IDENTITY[name])
     field = intent.model_fields[name]
     own = intent.__pydantic_decorators__
     found = FieldType.of(field.annotation, field.metadata)
-    validated = bool(own.model_validators) or _named(own.field_validators, name)
-    serialized = found.serialized or bool(own.model_serializers) or _named(own.field_serializers, name)
+    validated = bool(own.model_validators) or _applies(own.field_validators, name)
+    serialized = found.serialized or bool(own.model_serializers) or _applies(own.field_serializers, name)
     return replace(
         found,
         validated=found.validated or validated,
         serialized=serialized,
         plain=found.plain and not validated and not serialized,
-        settled=found.settled and field.default_factory is None,
+        deterministic=found.deterministic and field.default_factory is None,
     )
 
 
-def words(alternative: Any) -> set[str]:
-    """Name what a type is written as: a word of this module's list, several, or none if it is not known."""
+def type_names(alternative: Any) -> set[str]:
+    """Return the names of a type as `_NAMES` has them: one, several for an enum, none if it is not known."""
     values = values_of(alternative)
     if values:
-        return {word for value in values for word in words(type(value))}
+        return {name for value in values for name in type_names(type(value))}
     class_ = get_origin(alternative) or alternative
     if not isinstance(class_, type) or issubclass(class_, RootModel):
         return set()
     if is_typeddict(class_) or is_dataclass(class_):
         return {"object"}
-    return next(({word} for known, word in _WORDS if issubclass(class_, known)), set())
+    return next(({name} for known, name in _NAMES if issubclass(class_, known)), set())
 
 
 def values_of(alternative: Any) -> list[Any]:
@@ -170,24 +169,24 @@ def _alternatives(annotation: Any, marks: list[Any]) -> Iterator[Any]:
 _PLAIN: tuple[Any, ...] = (AwareDatetime, NaiveDatetime, *get_args(UtcDatetime), Strict)
 
 
-def _has_a_say(thing: Any) -> bool:
-    """Tell whether a type or a mark may change what values are, or how they are written."""
+def _is_custom(thing: Any) -> bool:
+    """Return whether a type or a mark may change values, or the form in which they are written."""
     if thing in _PLAIN or isinstance(thing, Strict):
         return False
     class_ = thing if isinstance(thing, type) else type(thing)
     return hasattr(class_, "__get_pydantic_core_schema__")
 
 
-def _holds_sets(annotation: Any) -> bool:
-    """Tell whether there is a set anywhere in a type, whose order is another one in each process."""
+def _contains_set(annotation: Any) -> bool:
+    """Return whether a type contains a set, whose order differs between processes."""
     class_ = get_origin(annotation) or annotation
     if isinstance(class_, type):
         if issubclass(class_, AbstractSet):
             return True
         if issubclass(class_, BaseModel):
-            return any(_holds_sets(field.annotation) for field in class_.model_fields.values())
-    return any(_holds_sets(inner) for inner in get_args(annotation))
+            return any(_contains_set(field.annotation) for field in class_.model_fields.values())
+    return any(_contains_set(inner) for inner in get_args(annotation))
 
 
-def _named(decorators: Mapping[str, Any], field: str) -> bool:
+def _applies(decorators: Mapping[str, Any], field: str) -> bool:
     return any({field, "*"} & {*decorator.info.fields} for decorator in decorators.values())

@@ -4,24 +4,24 @@ from collections.abc import Mapping
 
 from sqlalchemy import select
 
-from penstock.consumer.mapping.columns import Target, bind_columns, may_be_null, table_of
+from penstock.consumer.mapping.columns import TableLike, bind_columns, nullable_columns, table_of
 from penstock.consumer.modes.base import SOLE_WRITER, TableContext
-from penstock.consumer.modes.requirements import Demand
+from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.rows.recordset import Recordset, sources
 from penstock.intents import WriteIntent
 
 
 class Append:
-    """Land each intent as a new row. The ledger sees to it that an intent is appended once."""
+    """Insert each intent as a new row. The ledger ensures that an intent is appended once."""
 
-    def __init__(self, table: Target, columns: Mapping[str, str] | None = None) -> None:
-        """Say where the rows go.
+    def __init__(self, table: TableLike, columns: Mapping[str, str] | None = None) -> None:
+        """Name the table.
 
         Args:
             table: the table, or a declarative class.
-            columns: field by column, where the names differ; `intent_id` and `intent_time` stand for the
-                intent's id and time, and go to columns of these names by themselves.
+            columns: field by column, where the names differ. `intent_id` and `intent_time` stand for the intent's
+                id and time; columns of these names get them by default.
 
         Raises:
             penstock.consumer.BindingError: `table` is neither.
@@ -29,22 +29,22 @@ class Append:
         self.table = table_of(table)
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], _beside: TableContext = SOLE_WRITER, /) -> SetWrite:
-        """Check the mode against a class of intents.
+    def bind(self, intent: type[WriteIntent], _context: TableContext = SOLE_WRITER, /) -> SetWrite:
+        """Check the mode against a class of intents, and build its statements.
 
         Raises:
-            penstock.consumer.BindingError: they do not go together.
+            penstock.consumer.BindingError: the intent and the table do not agree.
         """
         bound = bind_columns(intent, self.table, self._columns)
         recordset = Recordset(intent, sources(self.table, bound))
         rows = select(*(recordset.cte.c[key] for key in bound))
-        # Defaults of SQLAlchemy's own would be made once for all rows; Postgres makes its own for each.
+        # SQLAlchemy would compute its own defaults once for all rows. Postgres computes its defaults for each row.
         columns = [self.table.c[key] for key in bound]
         written = self.table.insert().from_select(columns, rows, include_defaults=False).cte("penstock_written")
-        demand = Demand(
+        requirements = Requirements(
             table=self.table,
             fields=bound,
             privileges={"INSERT": [*bound]},
-            nulls=may_be_null(intent, bound),
+            nulls=nullable_columns(intent, bound),
         )
-        return SetWrite(recordset, [written], demand=demand)
+        return SetWrite(recordset, [written], requirements=requirements)

@@ -1,4 +1,4 @@
-"""What a write mode is: how a kind lands in its table."""
+"""The interface of a write mode, and a kind that is bound to one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from penstock.intents import WriteIntent
 
 @dataclass(frozen=True, slots=True)
 class ColumnGroup:
-    """Columns that are written together, of which the newest version wins.
+    """Columns that are written together. The newest version of the group wins.
 
     Attributes:
-        version: the column that holds their version.
-        columns: all of them but the version.
+        version: the column that holds the version.
+        columns: all columns of the group except the version.
     """
 
     version: str
@@ -25,64 +25,65 @@ class ColumnGroup:
 
 @dataclass(frozen=True, slots=True)
 class TableContext:
-    """What else is written to a table.
+    """What all kinds together write to a table.
 
     Attributes:
         groups: all groups of columns that upserts write.
-        mortal: whether rows are deleted.
+        deletable: whether rows are deleted.
     """
 
     groups: Sequence[ColumnGroup] = ()
-    mortal: bool = False
+    deletable: bool = False
 
 
 SOLE_WRITER = TableContext()
+"""The context of a kind that is the only one on its table."""
 
 
 class WriteMode(Protocol):
-    """How a kind lands in its table.
+    """How intents of a kind are written to a table.
 
     Attributes:
-        table: the table that is written, if one alone is.
+        table: the table, or None if the mode does not write exactly one.
     """
 
     @property
     def table(self) -> Table | None:
-        """The table that is written, if one alone is."""
+        """The table, or None if the mode does not write exactly one."""
 
-    def bind(self, intent: type[WriteIntent], beside: "TableContext", /) -> SetWrite:
-        """Check the mode against a class of intents.
+    def bind(self, intent: type[WriteIntent], context: TableContext, /) -> SetWrite:
+        """Check the mode against a class of intents, and build its statements.
 
         Args:
             intent: the class.
-            beside: what else is written to the table.
+            context: what all kinds together write to the table.
 
         Raises:
-            penstock.consumer.BindingError: they do not go together.
+            penstock.consumer.BindingError: the intent, the table and the context do not agree.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How one kind is written.
+    """A kind that is bound to its write mode.
 
     Attributes:
         kind: the kind.
-        write: the write mode, bound to its intent.
-        table: the table, if one alone is written.
-        deletes: whether it deletes rows of that table.
-        mortal: whether rows of that table are deleted, by this kind or another.
-        streams: whether a part of a batch may be written before the rest of it is known: new rows, which refer to
-            nothing that is written, too.
+        write: its statements.
+        table: the table, or None if the mode does not write exactly one.
+        deletes: whether the kind deletes rows of that table.
+        deletable: whether rows of that table are deleted, by this kind or another.
+        streams: whether a part of a batch can be written before the rest of it is known. That needs new rows only,
+            without a foreign key to a table that is also written.
     """
 
     kind: str
     write: SetWrite
     table: Table | None
     deletes: bool
-    mortal: bool
+    deletable: bool
     streams: bool
 
 
 Writes = Sequence[Bound]
-"""How each kind is written, parents before their children."""
+"""All kinds that are bound, parents' tables before their children's."""

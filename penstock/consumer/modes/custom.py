@@ -1,4 +1,4 @@
-"""The write mode `Custom`: a function of the service's own, in the same transaction."""
+"""The write mode `Custom`: a function of the service, in the same transaction."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -17,22 +17,23 @@ Function = Callable[[Connection, Sequence[Any]], None]
 
 
 class Custom:
-    """Land intents by a function of (connection, intents).
+    """Write intents with a function of (connection, intents).
 
-    It runs in the drain's transaction, after the ledger has claimed the intents, so that each is passed to it once
-    that commits. It must not commit, and must do the same whatever order and sets the intents come in: a set that
-    fails is cut up to find whose fault it is. `penstock.consumer.DataFault` says that an intent can never
-    land; whatever else it raises is held against the code, unless other intents land.
+    The function runs in the drain's transaction, after the ledger has claimed the intents. So each intent takes
+    effect once, when that transaction commits. The function must not commit. Its effect must not depend on the
+    order of the intents, nor on the sets in which they come: a set that fails is split to find the intent at
+    fault. It raises `penstock.consumer.DataFault` for an intent that can never be written. Any other error is a
+    fault of the deployment, unless other intents of the set are written.
     """
 
     table = None
 
     def __init__(self, function: Function) -> None:
-        """Take the function. The intents have the ids and times that they were emitted with."""
+        """Take the function. The intents that it gets have the ids and times with which they were emitted."""
         self._function = function
 
-    def bind(self, intent: type[WriteIntent], _beside: TableContext = SOLE_WRITER, /) -> SetWrite:
-        """Bind the function; there is nothing to check."""
+    def bind(self, intent: type[WriteIntent], _context: TableContext = SOLE_WRITER, /) -> SetWrite:
+        """Bind the function; nothing is checked."""
         return CustomWrite(intent, self._function)
 
 
@@ -45,32 +46,32 @@ class CustomWrite(SetWrite):
         super().__init__(IdentityRows(intent))
         self._function = function
 
-    def land(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
-        """Claim a set of which nothing is known, and call the function."""
-        super().land(connection, envelopes)
+    def claim_and_write(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
+        """Claim a set of new ids, and call the function."""
+        super().claim_and_write(connection, envelopes)
         self.apply(connection, envelopes)
 
     def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
         """Call the function.
 
         Returns:
-            Nothing: what is stale only the function knows.
+            Nothing: only the function knows what is stale.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: Postgres refused.
-            penstock.consumer.Fault: the function raised it, or anything else.
+            penstock.consumer.Fault: the function raised it, or it raised anything else.
         """
         try:
-            self._function(connection, [_identified(envelope) for envelope in envelopes])
+            self._function(connection, [_with_identity(envelope) for envelope in envelopes])
         except (SQLAlchemyError, Fault):
             raise
         except Exception as error:
-            # Its text may hold values.
+            # The text of the error may contain values.
             raise DeploymentFault(Cause(type(error).__name__)) from error
         return ()
 
 
-def _identified(envelope: Envelope[Any]) -> WriteIntent:
+def _with_identity(envelope: Envelope[Any]) -> WriteIntent:
     intent: WriteIntent = envelope.data
     vars(intent).update(intent_id=envelope.id, intent_time=envelope.time)
     return intent

@@ -1,34 +1,39 @@
 """The write mode `Increment`: numbers added to a row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import CTE, Float, Integer, Numeric, Select, Table, cast, exists, func, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from penstock.consumer.mapping.columns import BindingError, Target, table_of
+from penstock.consumer.mapping.columns import TableLike, binding_error, table_of
 from penstock.consumer.modes.base import SOLE_WRITER, TableContext
-from penstock.consumer.modes.keyed import Names, bind_keyed, names_of, same_key
-from penstock.consumer.modes.requirements import Demand
+from penstock.consumer.modes.keyed import ColumnKeys, as_tuple, bind_keyed, same_key
+from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.rows.recordset import Recordset, sources
-from penstock.intents import WriteIntent, kind_of
+from penstock.intents import WriteIntent
 
 
 class Increment:
-    """Add each intent's numbers to the row of its key, which is made if missing.
+    """Add each intent's numbers to the row of its key, which is inserted if missing.
 
-    Sums do not depend on order, unless a constraint of the table looks at what they are in between.
+    Sums do not depend on the order, unless a constraint of the table checks a sum in between.
     """
 
     def __init__(
-        self, table: Target, *, key: Names, add: Mapping[str, str], columns: Mapping[str, str] | None = None
+        self,
+        table: TableLike,
+        *,
+        key: ColumnKeys,
+        add: Mapping[str, str],
+        columns: Mapping[str, str] | None = None,
     ) -> None:
-        """Say what is added to which row.
+        """Name the table, its key and what is added.
 
         Args:
             table: the table, or a declarative class.
-            key: the column or columns that tell rows apart; something must make them unique.
+            key: the column or columns that identify a row; the table must make them unique.
             add: for each column, an integer or a numeric, the field that is added to it.
             columns: field by column of the key, where the names differ.
 
@@ -36,39 +41,50 @@ class Increment:
             penstock.consumer.BindingError: `table` is not a table.
         """
         self.table = table_of(table)
-        self._key = names_of(key)
+        self._key = as_tuple(key)
         self._add = dict(add)
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], beside: TableContext = SOLE_WRITER, /) -> SetWrite:
-        """Check the mode against a class of intents.
+    def bind(self, intent: type[WriteIntent], context: TableContext = SOLE_WRITER, /) -> SetWrite:
+        """Check the mode against a class of intents, and build its statements.
 
         Raises:
-            penstock.consumer.BindingError: they do not go together.
+            penstock.consumer.BindingError: the intent, the table and the context do not agree.
         """
         bound = bind_keyed(intent, self.table, self._key, {**(self._columns or {}), **self._add}, [])
-        name = f"{kind_of(intent)} ({intent.__name__}) to {self.table.fullname}"
-        if beside.mortal:
-            raise BindingError(f"{name}: a sum has no version, so that a Delete of its row depends on the order")
-        for column in self._add:
-            # A sum of floats depends on the order of its parts.
-            type_ = self.table.c[column].type
-            if isinstance(type_, Float) or not isinstance(type_, Integer | Numeric):
-                raise BindingError(f"{name}: column {column!r} must be an integer or a numeric, not {type_}")
-        other = sorted(set(bound) - {*self._key, *self._add})
-        if other:
-            raise BindingError(f"{name}: column {other[0]!r} is neither of the key nor added to")
+        if errors := [*self._errors(bound, context)]:
+            raise binding_error(intent, self.table, errors)
         recordset = Recordset(intent, sources(self.table, bound))
         sums = _sums(self.table, recordset.cte, self._key, list(self._add)).cte("penstock_added")
         updated = _update(self.table, sums, self._key, list(self._add))
         inserted = _insert_missing(self.table, sums, updated, self._key, list(self._add))
-        demand = Demand(
+        requirements = Requirements(
             table=self.table,
             fields=bound,
             privileges={"INSERT": [*bound], "UPDATE": [*self._add], "SELECT": [*bound]},
             key=self._key,
         )
-        return SetWrite(recordset, [inserted], demand=demand)
+        return SetWrite(recordset, [inserted], requirements=requirements)
+
+    def _errors(self, bound: Mapping[str, str], context: TableContext) -> Iterator[str]:
+        if context.deletable:
+            yield (
+                "the table has both an Increment and a Delete, but a sum has no version, so the result would "
+                "depend on the order: use Upsert with a version, or write the sums to another table"
+            )
+        for column, field in self._add.items():
+            # A sum of floats depends on the order of its parts.
+            type_ = self.table.c[column].type
+            if isinstance(type_, Float) or not isinstance(type_, Integer | Numeric):
+                yield (
+                    f"field {field!r}, column {column!r}: an Increment needs an integer or a numeric, "
+                    f"not {type_}: change the type of the column"
+                )
+        for column in sorted(set(bound) - {*self._key, *self._add}):
+            yield (
+                f"field {bound[column]!r}, column {column!r}: the column is not part of the key and nothing "
+                "is added to it: name it in `key` or `add`, or remove the field from the intent"
+            )
 
 
 def _sums(table: Table, rows: CTE, key: Sequence[str], add: Sequence[str]) -> Select[Any]:
@@ -78,10 +94,10 @@ def _sums(table: Table, rows: CTE, key: Sequence[str], add: Sequence[str]) -> Se
 
 
 def _update(table: Table, sums: CTE, key: Sequence[str], add: Sequence[str]) -> CTE:
-    """Add to the rows that are there, after locking them by key, as every batch does.
+    """Update the rows that exist, after locking them in the order of their keys, as every batch does.
 
-    Not by ON CONFLICT: that would hold the constraints of the table against the sum alone before it finds the row
-    that the sum is added to.
+    ON CONFLICT cannot do this: it checks the constraints of the table against the added number alone, before it
+    finds the row that the number is added to.
     """
     keys = [table.c[name] for name in key]
     locked = (

@@ -1,4 +1,4 @@
-"""What the write modes share that write to a row by its key."""
+"""What the write modes share that find a row by its key."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     FromClause,
+    Index,
     PrimaryKeyConstraint,
     Select,
     Table,
@@ -19,16 +20,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from penstock.consumer.mapping.columns import BindingError, bind_columns
-from penstock.consumer.mapping.field_types import IDENTITY, field_type
-from penstock.consumer.rows.recordset import ID
-from penstock.intents import WriteIntent, kind_of
+from penstock.consumer.mapping.columns import ID, bind_columns, binding_error, nullable_columns
+from penstock.intents import WriteIntent
 
-Names = str | Sequence[str]
-"""One column, or several, by their keys."""
+ColumnKeys = str | Sequence[str]
+"""One column or several, by their keys in SQLAlchemy."""
 
 
-def names_of(names: Names) -> tuple[str, ...]:
+def as_tuple(names: ColumnKeys) -> tuple[str, ...]:
     """Return column keys as a tuple."""
     return (names,) if isinstance(names, str) else tuple(names)
 
@@ -49,45 +48,50 @@ def bind_keyed(
         table: the table.
         key: the columns of the key.
         columns: field by column, where the names differ.
-        needed: columns that every intent must have a value for, beside the key.
-        inserts: whether rows may be made of it.
+        needed: columns that every intent must have a value for, in addition to the key.
+        inserts: whether rows are inserted.
 
     Returns:
         The field of each column.
 
     Raises:
-        BindingError: they do not go together, or the key is not unique.
+        BindingError: the intent and the table do not agree, or the key is not unique.
     """
     bound = bind_columns(intent, table, columns, inserts=inserts)
-    must = [*key, *needed]
-    faults = [f"column {name!r} gets no field" for name in must if name not in bound]
-    faults += [
-        f"field {bound[name]!r} may be None, but column {name!r} tells rows or versions apart"
-        for name in must
-        if name in bound and _may_be_none(intent, bound[name])
+    required, nullable = [*key, *needed], nullable_columns(intent, bound)
+    errors = [
+        f"column {name!r} of the key or the version gets no field: add a field {name!r} to the intent, "
+        "or map another field to it in `columns`"
+        for name in required
+        if name not in bound
+    ]
+    errors += [
+        f"field {bound[name]!r} may be None, but column {name!r} is part of the key or holds the version: "
+        "make the field required"
+        for name in required
+        if name in nullable
     ]
     if table.name == "excluded":
-        faults.append("`excluded` is what Postgres calls the row that it is given: the table needs another name")
+        errors.append("Postgres uses the name `excluded` in ON CONFLICT: give the table another name")
     if not _is_unique(table, key):
-        faults.append(f"nothing in the table makes {', '.join(map(repr, key))} unique")
-    if faults:
-        raise BindingError(f"{kind_of(intent)} ({intent.__name__}) to {table.fullname}: {'; '.join(faults)}")
+        names = ", ".join(map(repr, key))
+        errors.append(
+            f"nothing in the table makes the key {names} unique: declare a unique constraint or index on it"
+        )
+    if errors:
+        raise binding_error(intent, table, errors)
     return bound
-
-
-def _may_be_none(intent: type[WriteIntent], field: str) -> bool:
-    return field not in IDENTITY and field_type(intent, field).optional
 
 
 def _is_unique(table: Table, key: Sequence[str]) -> bool:
     columns = {table.c[name] for name in key if name in table.c}
     constraints = [c for c in table.constraints if isinstance(c, PrimaryKeyConstraint | UniqueConstraint)]
-    indexes = [index for index in table.indexes if index.unique and _is_whole(index)]
+    indexes = [index for index in table.indexes if index.unique and not _is_partial(index)]
     return any(set(unique.columns) == columns for unique in [*constraints, *indexes])
 
 
-def _is_whole(index: Any) -> bool:
-    return index.dialect_options["postgresql"]["where"] is None
+def _is_partial(index: Index) -> bool:
+    return index.dialect_options["postgresql"]["where"] is not None
 
 
 def same_key(one: FromClause, other: FromClause, key: Sequence[str]) -> ColumnElement[bool]:
@@ -95,14 +99,14 @@ def same_key(one: FromClause, other: FromClause, key: Sequence[str]) -> ColumnEl
     return and_(*(one.c[name] == other.c[name] for name in key))
 
 
-def tie(row: Any, names: Sequence[str]) -> ColumnElement[str]:
-    """Return what settles equal versions: the values themselves, as text, so that any two differ."""
+def tie_breaker(row: Any, names: Sequence[str]) -> ColumnElement[str]:
+    """Return what decides between equal versions: the values themselves, as text, so that any two differ."""
     return cast(func.row(*(row[name] for name in names)), Text).collate("C")
 
 
-def newest_first(rows: CTE, key: Sequence[str], version: str, values: Sequence[str]) -> Select[Any]:
-    """Select the newest row of each key; of equal versions the one that the values settle."""
+def newest_per_key(rows: CTE, key: Sequence[str], version: str, values: Sequence[str]) -> Select[Any]:
+    """Select the newest row of each key. Among equal versions the values decide."""
     keys = [rows.c[name] for name in key]
     order = [*keys, rows.c[version].desc()]
-    order += [tie(rows.c, values).desc()] if values else []
+    order += [tie_breaker(rows.c, values).desc()] if values else []
     return select(rows).ext(distinct_on(*keys)).order_by(*order, rows.c[ID])

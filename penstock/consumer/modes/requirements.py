@@ -1,4 +1,4 @@
-"""What a write demands of the database, for whoever holds it against the live one."""
+"""What a write requires of the database, for the check of the live schema."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ Privilege = Literal["SELECT", "INSERT", "UPDATE", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What the statements of a bound write need to be there. Columns go by their keys in SQLAlchemy.
+class Requirements:
+    """What the statements of a bound write require. Columns go by their keys in SQLAlchemy.
 
     Attributes:
         table: the table.
         fields: the field (or `intent_id`, `intent_time`) for each column that gets one.
-        privileges: the columns that each privilege is needed on; none of them where it is one of the whole table.
-        key: the columns that have to be unique together, where rows are found by a key.
+        privileges: the columns on which each privilege is required; none if the privilege is on the whole table.
+        key: the columns that have to be unique together, if rows are found by a key.
         nulls: the columns that may be set to null.
     """
 
@@ -34,5 +34,5 @@ class Demand:
 
     @property
     def inserts(self) -> bool:
-        """Whether rows are made."""
+        """Whether rows are inserted."""
         return "INSERT" in self.privileges

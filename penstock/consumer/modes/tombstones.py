@@ -1,4 +1,4 @@
-"""Tombstones: which rows have been deleted, and as of which version, so that nothing older brings them back."""
+"""Tombstones: which rows have been deleted, and at which version, so that no older upsert brings them back."""
 
 import hashlib
 from collections.abc import Sequence
@@ -32,41 +32,45 @@ tombstone = Table(
     Column("target", Text, primary_key=True),
     Column("key", JSONB, primary_key=True),
     Column("version", Text, nullable=False),
-    Column("buried_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("buried_at", DateTime(timezone=True), key="deleted_at", nullable=False, server_default=func.now()),
 )
 
 
-def key_of(rows: FromClause, key: Sequence[str]) -> ColumnElement[Any]:
-    """Return the key of a row as tombstones have it."""
+def key_as_json(rows: FromClause, key: Sequence[str]) -> ColumnElement[Any]:
+    """Return the key of a row as tombstones have it: a JSON array."""
     return func.jsonb_build_array(*(rows.c[name] for name in key), type_=JSONB())
 
 
 def not_deleted(table: Table, rows: FromClause, key: Sequence[str], version: str) -> ColumnElement[bool]:
-    """Say that a row has not been deleted as of its version or a later one."""
+    """Return the condition that a row has not been deleted at its version or a later one."""
     type_ = table.c[version].type
     return not_(
         exists().where(
             tombstone.c.target == table.fullname,
-            tombstone.c.key == key_of(rows, key),
+            tombstone.c.key == key_as_json(rows, key),
             cast(tombstone.c.version, type_) >= rows.c[version],
         )
     )
 
 
 def lock_deletable_tables(connection: Connection, writes: Sequence[Bound]) -> None:
-    """Keep deletions and upserts of the same table apart until the transaction ends.
+    """Lock the tables whose rows are deleted, until the transaction ends.
 
-    Neither of two transactions sees what the other one has not committed: a row could be written anew by one while
-    the other makes its tombstone. Upserts share the lock; a batch that deletes has it for itself. The tables are
-    locked in the order of their keys, so that no two batches wait for each other in a circle.
+    A transaction does not see what another one has not committed: one could insert a row again while another one
+    writes its tombstone. So a batch that deletes takes an exclusive lock, and upserts take a shared lock. Tables
+    are locked in the order of their lock keys, so that no two batches wait for each other in a circle.
+
+    Args:
+        connection: in the transaction.
+        writes: the kinds that the transaction will write.
     """
-    wanted: dict[int, bool] = {}
+    exclusive: dict[int, bool] = {}
     for bound in writes:
-        if bound.mortal and bound.table is not None:
+        if bound.deletable and bound.table is not None:
             key = _lock_key(bound.table)
-            wanted[key] = wanted.get(key, False) or bound.deletes
-    for key, alone in sorted(wanted.items()):
-        lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+            exclusive[key] = exclusive.get(key, False) or bound.deletes
+    for key, is_exclusive in sorted(exclusive.items()):
+        lock = func.pg_advisory_xact_lock if is_exclusive else func.pg_advisory_xact_lock_shared
         connection.execute(select(lock(literal(key, BigInteger))))
 
 

@@ -1,7 +1,8 @@
-"""The step `isolate`: find the items that a set cannot be written with, by cutting it up under savepoints.
+"""The step `isolate`: find the items that Postgres refuses, by cutting a set up under savepoints.
 
-Whose fault it is shows in the end. Where anything of the set landed, the table and the permissions are fine, and
-what was refused is at fault itself. Where nothing landed, and all for the same cause, it is the deployment.
+At the end it is known whose fault it is. If any item of the set was written, the table and the permissions are
+fine, and the refused items are at fault. If none was written, and all failed for the same cause, the deployment is
+at fault.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,20 +17,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from penstock.consumer.faults.sqlstate import about_the_statement, fault_of
 from penstock.consumer.faults.tree import Cause, DataFault, DeploymentFault, EnvironmentFault, Fault
 from penstock.consumer.pipeline.savepoint import Savepoint
+from penstock.queue.chunks import chunked
 
 T = TypeVar("T")
 
 LATE = EnvironmentFault(Cause("DeadlineExceeded"))
-"""What there was no time for has this fault."""
+"""The fault of items that there was no time for."""
 
 SLICE = 1000
-"""The most that is written at once: between slices there is time to look at the clock."""
+"""The most items in one statement. Between statements the time is checked."""
 
-SUSPICIOUS = 10
-"""From this many on, a set of which nothing lands, all for one cause, is no longer taken for bad luck."""
+SYSTEMIC_MIN_ROWS = 10
+"""If at least this many rows fail for one cause and none is written, the deployment is at fault, not the data."""
 
 
-def write_isolated(
+def write_bisecting(
     connection: Connection,
     things: Sequence[T],
     write: Callable[[Sequence[T]], None],
@@ -41,19 +43,19 @@ def write_isolated(
 
     Args:
         connection: in a transaction.
-        things: what is to be written.
-        write: writes a set of them, or raises and leaves it to the savepoint to undo what it did.
-        out_of_time: tells whether to stop; what has not been written by then has an `EnvironmentFault`.
+        things: the things to write.
+        write: writes a set of them, or raises; the savepoint then undoes what it did.
+        out_of_time: whether to stop; things that have not been written by then get an `EnvironmentFault`.
 
     Returns:
         The faults. Everything else has been written.
 
     Raises:
-        EnvironmentFault: the database is unwell; the transaction is to be rolled back.
+        EnvironmentFault: the database is unwell; the transaction must be rolled back.
         psycopg.Error: the same.
     """
     faults: dict[T, Fault] = {}
-    sets = [things[start : start + SLICE] for start in range(0, len(things), SLICE)][::-1]
+    sets: list[Sequence[T]] = list(reversed(list(chunked(things, SLICE))))
     savepoint = Savepoint(connection)
     while sets:
         some = sets.pop()
@@ -64,13 +66,13 @@ def write_isolated(
         if late or len(some) == 1 or about_the_statement(fault):
             faults.update(dict.fromkeys(some, fault))
         else:
-            sets += _parts(some)[::-1]
+            sets += _quarters(some)[::-1]
     savepoint.close()
-    return _judged(faults, landed=len(things) - len(faults))
+    return _reclassify(faults, written=len(things) - len(faults))
 
 
-def _parts(things: Sequence[T]) -> list[Sequence[T]]:
-    """Cut a set in four: as many statements as halving takes, and less that is written in vain."""
+def _quarters(things: Sequence[T]) -> list[Sequence[T]]:
+    """Cut a set in four: that takes as many statements as halving, and fewer rows are written in vain."""
     cuts = sorted({len(things) * part // 4 for part in range(5)})
     return [things[start:end] for start, end in pairwise(cuts)]
 
@@ -78,7 +80,7 @@ def _parts(things: Sequence[T]) -> list[Sequence[T]]:
 def _attempt(savepoint: Savepoint, things: Sequence[T], write: Callable[[Sequence[T]], None]) -> Fault | None:
     try:
         write(things)
-        # In here, as it is refused where somebody has swallowed an error of Postgres's.
+        # Inside the try, because Postgres refuses it if `write` swallowed an error.
         savepoint.keep()
     except (SQLAlchemyError, psycopg.Error, PydanticSerializationError, Fault) as error:
         fault = fault_of(error)
@@ -89,11 +91,11 @@ def _attempt(savepoint: Savepoint, things: Sequence[T], write: Callable[[Sequenc
     return None
 
 
-def _judged(faults: dict[T, Fault], landed: int) -> dict[T, Fault]:
-    """Take each fault for what it is, now that it is known what else has landed."""
-    if landed:
+def _reclassify(faults: dict[T, Fault], written: int) -> dict[T, Fault]:
+    """Decide between data and deployment, once it is known how many other things were written."""
+    if written:
         return {thing: DataFault(f.cause) if _may_be_data(f) else f for thing, f in faults.items()}
-    if len(faults) >= SUSPICIOUS and len({fault.cause for fault in faults.values()}) == 1:
+    if len(faults) >= SYSTEMIC_MIN_ROWS and len({fault.cause for fault in faults.values()}) == 1:
         for fault in faults.values():
             if type(fault) is DataFault:
                 return dict.fromkeys(faults, DeploymentFault(fault.cause))

@@ -1,4 +1,4 @@
-"""The step `dead-letter`: hopeless items go to the dead-letter queue, with their faults, after the commit."""
+"""The step `dead-letter`: dead items go to the dead-letter queue with their faults, after the commit."""
 
 import base64
 import logging
@@ -15,19 +15,19 @@ _logger = logging.getLogger(__name__)
 
 
 def send_to_dlq(batch: Batch, dead_letters: Queue) -> None:
-    """Send every hopeless item to the dead-letter queue; what cannot be sent goes back to the queue."""
-    hopeless = [item for item in batch.items if item.hopeless]
+    """Send every dead item to the dead-letter queue. Items that cannot be sent go back to the main queue."""
+    dead = [item for item in batch.items if item.is_dead]
     try:
-        letters = [_letter(item, batch.function_version) for item in hopeless]
-        messages = [_message(item, letter) for item, letter in zip(hopeless, letters, strict=True)]
+        letters = [_letter(item, batch.function_version) for item in dead]
+        messages = [_message(item, letter) for item, letter in zip(dead, letters, strict=True)]
         refused = dead_letters.send(messages, timeout_seconds=batch.seconds_left / 2)
     except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
         _logger.error("dead letters: %s", type(error).__name__, extra={"action": "dead_letters_failed"})
-        batch.hand_back(hopeless)
+        batch.hand_back(dead)
         return
-    for index, (item, letter) in enumerate(zip(hopeless, letters, strict=True)):
+    for index, (item, letter) in enumerate(zip(dead, letters, strict=True)):
         _log(item, letter, refused.get(index))
-    batch.hand_back(hopeless[index] for index in refused)
+    batch.hand_back(dead[index] for index in refused)
 
 
 def _log(item: Item, letter: DeadLetter, refusal: Refusal | None) -> None:
@@ -40,7 +40,7 @@ def _log(item: Item, letter: DeadLetter, refusal: Refusal | None) -> None:
 
 
 def _letter(item: Item, function_version: str) -> DeadLetter:
-    assert item.fault is not None  # noqa: S101 (a hopeless item has a fault)
+    assert item.fault is not None  # noqa: S101 (a dead item has a fault)
     first = item.system("ApproximateFirstReceiveTimestamp")
     return DeadLetter.of(
         item.fault,
@@ -53,7 +53,7 @@ def _letter(item: Item, function_version: str) -> DeadLetter:
 
 
 def _message(item: Item, letter: DeadLetter) -> Outgoing:
-    """Keep the message as it came, in every part that can be sent again, with as much of the letter as fits."""
+    """Copy every part of the message that can be sent again, and add as much of the letter as fits."""
     given = item.record.get("messageAttributes") or {}
     attributes = {name: _attribute(value) for name, value in given.items()}
     return letter.stamp(
@@ -61,7 +61,8 @@ def _message(item: Item, letter: DeadLetter) -> Outgoing:
             item.record["body"],
             attributes,
             group=item.system("MessageGroupId"),
-            # Not the one that it came with: replayed and set aside again within minutes, it would be lost.
+            # Not the original one: SQS would drop a message that is replayed and dead-lettered again within
+            # minutes.
             deduplication_id=item.message_id if item.ordered_group else None,
         )
     )

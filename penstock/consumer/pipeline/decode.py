@@ -5,54 +5,58 @@ from collections.abc import Collection, Iterator, Sequence
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import Cause, DataFault, NotYetFault
 from penstock.intents import Contract, EnvelopeError
+from penstock.queue.chunks import chunked
 
 PART = 250
-"""How many records are decoded at a time: Postgres writes the ones before meanwhile."""
+"""How many records are decoded at a time. Postgres writes the part before in the meantime."""
 
 
-class Decoding:
-    """Decodes the records of a batch as they are asked for, each once."""
+class StreamDecoder:
+    """Decodes a batch in parts, when they are taken, and each record once."""
 
-    def __init__(self, batch: Batch, contract: Contract, redeemed: Collection[Item] = ()) -> None:
-        """Take the batch, what reads it, and the items that have their envelopes already, or their faults."""
+    def __init__(self, batch: Batch, contract: Contract, fetched: Collection[Item] = ()) -> None:
+        """Prepare to decode.
+
+        Args:
+            batch: the batch.
+            contract: decodes an envelope.
+            fetched: items that already have their envelope, or a fault; they are not decoded.
+        """
         self._items = batch.items
-        self._redeemed = redeemed
+        self._fetched = fetched
         self._contract = contract
-        self._decoded = 0
+        self._decoded_parts = 0
 
     def parts(self) -> Iterator[Sequence[Item]]:
-        """Go through the batch part by part, decoding what has not been decoded before."""
-        for start in range(0, len(self._items), PART):
-            part = self._items[start : start + PART]
-            if start >= self._decoded:
-                decode(self._unread(part), self._contract)
-                self._decoded = start + PART
+        """Go through the batch part by part, and decode each part that has not been decoded yet."""
+        for number, part in enumerate(chunked(self._items, PART), 1):
+            if number > self._decoded_parts:
+                unread = [item for item in part if item not in self._fetched] if self._fetched else part
+                decode(unread, self._contract)
+                self._decoded_parts = number
             yield part
 
-    def _unread(self, part: Sequence[Item]) -> Sequence[Item]:
-        return [item for item in part if item not in self._redeemed] if self._redeemed else part
-
-    def finds_any(self) -> bool:
-        """Tell whether there is anything in the batch but what cannot be read at all; decode up to there."""
+    def has_envelopes(self) -> bool:
+        """Return whether any record has a readable envelope. Decodes up to the first one."""
         return any(item.envelope for part in self.parts() for item in part)
 
 
 def decode(items: Sequence[Item], contract: Contract) -> None:
-    """Read records; what cannot be read is a data fault of its own record alone."""
-    read = contract.decode
+    """Decode records. An error is a data fault of its own record alone."""
+    decode_one = contract.decode
     for item in items:
         try:
-            item.envelope = read(item.record["body"])
-        except Exception as error:  # noqa: BLE001 (a validator of the service's own may raise anything)
+            item.envelope = decode_one(item.record["body"])
+        except Exception as error:  # noqa: BLE001 (a validator of the service may raise anything)
             item.envelope = error.head if isinstance(error, EnvelopeError) else None
-            item.fault = unreadable(error)
+            item.fault = decode_fault(error)
 
 
-def unreadable(error: Exception) -> DataFault:
-    """Say what reading a text with the contract has come to grief on."""
+def decode_fault(error: Exception) -> DataFault:
+    """Map a decode error to a fault."""
     if not isinstance(error, EnvelopeError):
         return DataFault(Cause("validator-failed", fields=(type(error).__name__,)))
-    # A producer may be deployed before the consumer: what it emits becomes known a little later.
+    # A producer may be deployed before the consumer, which then learns the new kind or version a little later.
     later = error.reason in {"unknown-kind", "unknown-version"}
     kind = NotYetFault if later else DataFault
     return kind(Cause(error.reason, fields=error.fields))

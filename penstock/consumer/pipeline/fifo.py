@@ -1,4 +1,4 @@
-"""FIFO queues: within a message group nothing lands while something before it goes back to the queue."""
+"""FIFO queues: within a message group, nothing is written while an earlier message goes back to the queue."""
 
 from collections.abc import Collection, Mapping
 
@@ -9,25 +9,30 @@ _BEHIND = EnvironmentFault(Cause("BehindInGroup"))
 
 
 class OutOfOrder(Exception):
-    """Some items have landed, in a transaction that is to be rolled back, ahead of what goes back to the queue."""
+    """The transaction wrote items ahead of others of their group that go back; it must be rolled back."""
 
     def __init__(self, items: Collection[Item]) -> None:
         super().__init__(f"{len(items)} ahead of their group")
         self.items = items
 
     def hold_back(self) -> None:
-        """Keep them out of the next try: they go back to the queue themselves."""
+        """Exclude the items from the next attempt: they go back to the queue too."""
         for item in self.items:
             item.fault = _BEHIND
 
 
-def keep_order(batch: Batch, faults: Mapping[Item, Fault], waiting: Collection[Item]) -> None:
-    """See that of each group nothing has landed behind an item that goes back to the queue.
+def check_group_order(batch: Batch, faults: Mapping[Item, Fault], retry_later: Collection[Item]) -> None:
+    """Check that in no group an item was written behind one that goes back to the queue.
 
-    What is dead-lettered is out of the way: its group goes on without it.
+    A dead letter does not block its group.
+
+    Args:
+        batch: the batch.
+        faults: the faults of the items that were not written.
+        retry_later: the items with a fault of their own that are tried again.
 
     Raises:
-        OutOfOrder: something has.
+        OutOfOrder: an item was.
     """
     if not faults:
         return
@@ -37,7 +42,7 @@ def keep_order(batch: Batch, faults: Mapping[Item, Fault], waiting: Collection[I
         group = item.ordered_group
         if group is None:
             continue
-        if _goes_back(item, faults, waiting):
+        if _goes_back(item, faults, retry_later):
             blocked.add(group)
         elif item not in faults and group in blocked:
             ahead.append(item)
@@ -45,8 +50,8 @@ def keep_order(batch: Batch, faults: Mapping[Item, Fault], waiting: Collection[I
         raise OutOfOrder(ahead)
 
 
-def _goes_back(item: Item, faults: Mapping[Item, Fault], waiting: Collection[Item]) -> bool:
+def _goes_back(item: Item, faults: Mapping[Item, Fault], retry_later: Collection[Item]) -> bool:
     fault = faults.get(item)
     if fault is not None:
-        return not isinstance(fault, DataFault) or item in waiting
-    return item.twin in faults and item.differs_from_twin
+        return not isinstance(fault, DataFault) or item in retry_later
+    return item.first_occurrence in faults and item.differs_from_first

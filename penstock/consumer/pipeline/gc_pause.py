@@ -1,4 +1,4 @@
-"""Python's collector of cyclic garbage, kept off while a batch is drained."""
+"""A pause of Python's cyclic garbage collector while a batch is drained."""
 
 import gc
 from collections.abc import Iterator
@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collecting_later() -> Iterator[None]:
-    """Leave cyclic garbage alone meanwhile.
+def gc_paused() -> Iterator[None]:
+    """Turn the cyclic garbage collector off for the block.
 
-    A batch makes next to none, but each few hundred of its objects have the collector look at all of them again,
-    which would take a third of the time of decoding.
+    A batch makes almost no cyclic garbage. But every few hundred new objects start a collection, which looks at
+    all of them again. That would take a third of the time of decoding.
     """
     on = gc.isenabled()
     gc.disable()

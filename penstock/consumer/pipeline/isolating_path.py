@@ -1,4 +1,4 @@
-"""The careful way through a transaction: find out which intents are at fault, or have taken effect before."""
+"""The isolating path through a transaction: find the intents that are at fault, or that took effect before."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -6,27 +6,28 @@ from contextlib import nullcontext
 from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import Fault
 from penstock.consumer.modes.base import Bound
-from penstock.consumer.modes.ledger_claims import mark_stale
 from penstock.consumer.modes.tombstones import lock_deletable_tables
-from penstock.consumer.pipeline.bisect import write_isolated
-from penstock.consumer.pipeline.unit_of_work import Work
+from penstock.consumer.pipeline.bisect import write_bisecting
+from penstock.consumer.pipeline.ledger_outcomes import mark_stale
+from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 
 
-def write_carefully(work: Work) -> dict[Item, Fault]:
-    """Claim and write what can be, kind after kind; mark what has taken effect before.
+def run_isolating_path(work: UnitOfWork) -> dict[Item, Fault]:
+    """Claim and write everything that can be written, one kind after another, and mark the duplicates.
 
     Returns:
-        The faults of all else. Of that, what could be claimed is claimed; `enter_faults` sets it right.
+        The faults of the items that were not written. Some of these items are claimed all the same; `enter_faults`
+        corrects their ledger entries.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database is unwell; the transaction is to be rolled back.
+        sqlalchemy.exc.SQLAlchemyError: the database is unwell; the transaction must be rolled back.
         EnvironmentFault: the same.
     """
     faults: dict[Item, Fault] = {}
     work.set_limits()
-    by_kind = work.all()
+    by_kind = work.all_by_kind()
     here = [bound for bound in work.writes if bound.kind in by_kind]
-    # In the order of the straight way, which has begun with these before it knows of the others.
+    # In the order of the fast path, which sends the streamed kinds before it knows the others.
     for bound in here:
         if bound.streams:
             faults |= _write(work, bound, by_kind[bound.kind])
@@ -37,25 +38,26 @@ def write_carefully(work: Work) -> dict[Item, Fault]:
     return faults
 
 
-def _write(work: Work, bound: Bound, items: Sequence[Item]) -> dict[Item, Fault]:
+def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, Fault]:
     def claim(some: Sequence[Item]) -> None:
         _claim(work, bound, some)
 
     def apply(some: Sequence[Item]) -> None:
         with nullcontext() if bound.write.pipelined else work.session_kept():
-            stale = bound.write.apply(work.connection, [item.sound for item in some])
+            stale = bound.write.apply(work.connection, [item.require_envelope() for item in some])
         mark_stale(work.connection, stale)
 
-    faults = write_isolated(work.connection, items, claim, work.late)
+    faults = write_bisecting(work.connection, items, claim, work.out_of_time)
     claimed = [item for item in items if item.claimed]
-    return faults | write_isolated(work.connection, claimed, apply, work.late)
+    return faults | write_bisecting(work.connection, claimed, apply, work.out_of_time)
 
 
-def _claim(work: Work, bound: Bound, items: Sequence[Item]) -> None:
-    known = set(bound.write.claim(work.connection, [item.sound for item in items]))
-    repeated = [item.sound for item in items if item.sound.id in known]
-    reused = set(bound.write.reused(work.connection, repeated)) if repeated else set()
-    for item in items:
-        item.duplicate = item.sound.id in known
+def _claim(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> None:
+    envelopes = {item: item.require_envelope() for item in items}
+    known = set(bound.write.claim(work.connection, list(envelopes.values())))
+    repeated = [envelope for envelope in envelopes.values() if envelope.id in known]
+    conflicts = set(bound.write.id_conflicts(work.connection, repeated)) if repeated else set()
+    for item, envelope in envelopes.items():
+        item.duplicate = envelope.id in known
         item.claimed = not item.duplicate
-        item.reused = item.sound.id in reused
+        item.id_conflict = envelope.id in conflicts

@@ -1,7 +1,8 @@
-"""The step `redeem`: of a message that refers to an envelope in the service's own bucket, that envelope is read.
+"""The step `fetch payloads`: a message may refer to an envelope in the service's own bucket, which is read here.
 
-It comes before the transaction, so that none waits for S3. A message is data: what it names is read only if it is
-a payload in that very bucket, of the size and with the digest that it says, and speaks of the same intent.
+It comes before the transaction, so that no transaction waits for S3. A message is data: the object that it names
+is read only if it is a payload in that bucket. Its size and SHA-256 must be those in the message, and its envelope
+must be of the same intent.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -10,17 +11,17 @@ from typing import Any
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import Cause, DataFault, DeploymentFault, Fault, PayloadFault
-from penstock.consumer.pipeline.decode import unreadable
+from penstock.consumer.pipeline.decode import decode_fault
 from penstock.intents import Contract, Envelope
+from penstock.intents.encoding import digest_of
 from penstock.intents.reference import Reference, may_refer, read_reference
-from penstock.intents.sealing import digest_of
 from penstock.queue.payloads import FetchFailure, PayloadError, PayloadRef, Payloads, key_in
 
 BATCH_BYTES = 32_000_000
-"""The most bytes that are read for one batch, so that its memory is bounded; of a larger payload one."""
+"""The most bytes that are read for one batch, so that its memory is bounded. A single payload may be larger."""
 
-PART_OF_THE_TIME = 0.3
-"""What is not read in this part of the time that is left goes back: the transaction needs the rest."""
+SHARE_OF_TIME = 0.3
+"""The share of the time left in which payloads are read. The rest is for the transaction."""
 
 _NO_BUCKET = DeploymentFault(Cause("payload-bucket-unset"))
 _FOREIGN = DataFault(Cause("payload-foreign"))
@@ -32,29 +33,35 @@ _NO_ROOM = PayloadFault(Cause("payload-room"))
 _NOT_TRIED = PayloadFault(Cause("payload-not-tried"))
 
 
-class Redeeming:
-    """Reads what the messages of a batch refer to."""
+class PayloadFetcher:
+    """Reads the envelopes that the messages of a batch refer to."""
 
     def __init__(self, payloads: Payloads | None, limit: int, contract: Contract) -> None:
-        """Take the service's own payloads, if it has any, how large one may be, and what reads envelopes."""
+        """Keep what is needed to fetch.
+
+        Args:
+            payloads: the service's own bucket; None if it has none.
+            limit: the most bytes of one payload.
+            contract: decodes an envelope.
+        """
         self._payloads = payloads
         self._limit = limit
         self._contract = contract
 
-    def redeem(self, batch: Batch) -> Set[Item]:
-        """Give each item that refers to an envelope that envelope, or its fault; return all of these items."""
+    def fetch(self, batch: Batch) -> Set[Item]:
+        """Give each item that refers to a payload the envelope in it, or a fault. Return all of these items."""
         references = _references(batch, self._contract)
         if references and self._payloads is None:
-            _refuse(references, _NO_BUCKET)
+            _set_fault(references, _NO_BUCKET)
         elif references and self._payloads:
-            wanted = self._wanted(references, self._payloads.bucket)
-            got = self._payloads.get(set(wanted.values()), timeout_seconds=batch.seconds_left * PART_OF_THE_TIME)
-            for item, want in wanted.items():
-                item.fault = self._open(item, references[item], got[want])
+            wanted = self._allowed(references, self._payloads.bucket)
+            fetched = self._payloads.get(set(wanted.values()), timeout_seconds=batch.seconds_left * SHARE_OF_TIME)
+            for item, ref in wanted.items():
+                item.fault = self._open(item, references[item], fetched[ref])
         return references.keys()
 
-    def _wanted(self, references: Mapping[Item, Reference], bucket: str) -> dict[Item, PayloadRef]:
-        """Choose what to read: what may be read at all, and as much of it as there is room for."""
+    def _allowed(self, references: Mapping[Item, Reference], bucket: str) -> dict[Item, PayloadRef]:
+        """Choose the payloads that may be read, as many as there is room for."""
         chosen: dict[Item, PayloadRef] = {}
         room = BATCH_BYTES
         for item, reference in references.items():
@@ -70,55 +77,55 @@ class Redeeming:
                 room -= reference.datasize
         return chosen
 
-    def _open(self, item: Item, reference: Reference, got: bytes | FetchFailure) -> Fault | None:
-        if isinstance(got, FetchFailure):
-            return _lacking(got)
-        if digest_of(got) != reference.datadigest:
+    def _open(self, item: Item, reference: Reference, fetched: bytes | FetchFailure) -> Fault | None:
+        if isinstance(fetched, FetchFailure):
+            return _fetch_fault(fetched)
+        if digest_of(fetched) != reference.datadigest:
             return _ALTERED
         try:
-            envelope = self._contract.decode(got.decode())
+            envelope = self._contract.decode(fetched.decode())
         except UnicodeDecodeError:
             return _NO_TEXT
-        except Exception as error:  # noqa: BLE001 (a validator of the service's own may raise anything)
-            return unreadable(error)
-        if not _agree(item.sound, envelope):
+        except Exception as error:  # noqa: BLE001 (a validator of the service may raise anything)
+            return decode_fault(error)
+        if not _same_head(item.require_envelope(), envelope):
             return _ALTERED
         item.envelope = envelope
         return None
 
 
-def leave(batch: Batch, contract: Contract) -> Set[Item]:
-    """Read nothing: give each item that refers to an envelope a fault that says so; return all of these items."""
+def skip_payloads(batch: Batch, contract: Contract) -> Set[Item]:
+    """Read nothing: give each item that refers to a payload a fault that says so. Return all of these items."""
     references = _references(batch, contract)
-    _refuse(references, _NOT_TRIED)
+    _set_fault(references, _NOT_TRIED)
     return references.keys()
 
 
 def _references(batch: Batch, contract: Contract) -> Mapping[Item, Reference]:
-    """Find the references, and have each item known by its head, as an envelope without data."""
+    """Find the references, and give each item its head: an envelope without data."""
     found = [item for item in batch.items if may_refer(item.record["body"])]
     references = {item: known for item in found if (known := read_reference(item.record["body"]))}
     for item, reference in references.items():
-        item.envelope = replace(reference, type=contract.present(reference.type))
+        item.envelope = replace(reference, type=contract.current_name(reference.type))
     return references
 
 
-def _refuse(items: Iterable[Item], fault: Fault) -> None:
+def _set_fault(items: Iterable[Item], fault: Fault) -> None:
     for item in items:
         item.fault = fault
 
 
-def _agree(head: Envelope[Any], envelope: Envelope[Any]) -> bool:
+def _same_head(head: Envelope[Any], envelope: Envelope[Any]) -> bool:
     return all(getattr(head, name) == getattr(envelope, name) for name in ("id", "source", "type", "time"))
 
 
-def _lacking(unread: FetchFailure) -> Fault:
-    match unread.lack:
+def _fetch_fault(failure: FetchFailure) -> Fault:
+    match failure.error:
         case PayloadError.MISSING:
             return _MISSING
-        case PayloadError.OF_OTHER_SIZE:
+        case PayloadError.SIZE_MISMATCH:
             return _ALTERED
         case PayloadError.DENIED:
-            return DeploymentFault(Cause("payload-denied", fields=(unread.code,)))
-        case PayloadError.AWAY:
-            return PayloadFault(Cause("payload-unavailable", fields=(unread.code,)))
+            return DeploymentFault(Cause("payload-denied", fields=(failure.code,)))
+        case PayloadError.UNAVAILABLE:
+            return PayloadFault(Cause("payload-unavailable", fields=(failure.code,)))

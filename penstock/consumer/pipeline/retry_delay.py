@@ -1,4 +1,4 @@
-"""Handing back: what has not landed returns to the queue, later and later, spread by full jitter."""
+"""The step `schedule retries`: an item that is handed back gets a growing visibility timeout with full jitter."""
 
 import logging
 import random
@@ -10,16 +10,16 @@ from penstock.queue import Queue
 _FIRST_DELAY_SECONDS = 5
 _LONGEST_DELAY_SECONDS = 900
 _NOT_YET_SECONDS = 15
-_ROUNDS = 16
-"""After so many receives, an hour or so, it is no short outage: there are 100 for 14 days (infra/queues.yml)."""
+_SHORT_ROUNDS = 16
+"""After this many receives, about an hour, an outage is long. There are 100 in 14 days (infra/queues.yml)."""
 _LONGEST_REST_SECONDS = 11 * 3600
-"""SQS has 12 hours at most, from the receive on (SQS: ChangeMessageVisibility)."""
+"""SQS allows 12 hours, counted from the receive (Amazon SQS API Reference, "ChangeMessageVisibility")."""
 
 _logger = logging.getLogger(__name__)
 
 
-def delay(batch: Batch, queue: Queue) -> None:
-    """Set when each item comes back. If that fails it comes back when its visibility timeout runs out."""
+def set_retry_visibility(batch: Batch, queue: Queue) -> None:
+    """Set when each failed item is delivered again. If that fails, its visibility timeout stays as it is."""
     leases = [(str(item.record["receiptHandle"]), _seconds(item)) for item in batch.failed.values()]
     try:
         refused = queue.change_visibility(leases, timeout_seconds=batch.seconds_left / 2)
@@ -31,17 +31,17 @@ def delay(batch: Batch, queue: Queue) -> None:
 
 
 def _seconds(item: Item) -> int:
-    """Wait a while for what cannot land yet; spread out what an outage holds up (full jitter)."""
+    """Return a fixed delay for an item that cannot be written yet, and a random one (full jitter) for others."""
     factor = 1 << min(item.receive_count - 1, 10)
     if isinstance(item.fault, NotYetFault):
         return min(_LONGEST_DELAY_SECONDS, _NOT_YET_SECONDS * factor)
-    if item.receive_count > _ROUNDS:
-        return _rest(item.receive_count - _ROUNDS)
+    if item.receive_count > _SHORT_ROUNDS:
+        return _long_rest(item.receive_count - _SHORT_ROUNDS)
     longest = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * factor)
     return random.randint(1, longest)  # noqa: S311 (jitter is no secret)
 
 
-def _rest(rounds: int) -> int:
-    """Wait longer with each round, so that SQS never takes for poison what waits for the end of an outage."""
+def _long_rest(rounds: int) -> int:
+    """Return a delay that grows with each round, so that a long outage never reaches the `maxReceiveCount`."""
     longest = min(_LONGEST_REST_SECONDS, _LONGEST_DELAY_SECONDS * rounds)
     return random.randint(longest // 2, longest)  # noqa: S311 (jitter is no secret)

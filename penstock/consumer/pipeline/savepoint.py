@@ -1,4 +1,4 @@
-"""A savepoint, moved on from write to write."""
+"""A savepoint that moves forward from write to write."""
 
 from typing import Any
 
@@ -8,40 +8,40 @@ from sqlalchemy import Connection
 
 
 class Savepoint:
-    """A point in a transaction to go back to.
+    """A savepoint in a transaction.
 
-    Straight through libpq. SQLAlchemy rolls back to its savepoints without releasing them: they would nest, ever
-    deeper, until Postgres runs out of memory for their locks (SQLSTATE 53200). And psycopg forgets all statements
-    that it has prepared when it sees a ROLLBACK.
+    It uses libpq directly, for two reasons. SQLAlchemy rolls back to its savepoints without releasing them: they
+    would nest deeper and deeper, until Postgres runs out of memory for their locks (SQLSTATE 53200). And psycopg
+    forgets all prepared statements when it sees a ROLLBACK.
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Set it, here."""
+        """Set the savepoint."""
         driver: Any = connection.connection.driver_connection
         self._pgconn: psycopg.pq.abc.PGconn = driver.pgconn
         self._run(b"SAVEPOINT part")
 
     def keep(self) -> None:
-        """Keep what has been done since, and move on.
+        """Keep what was done since the savepoint, and set it anew.
 
         Raises:
-            psycopg.Error: an error has come up since, or the transaction is no more.
+            psycopg.Error: a statement failed since then, or the transaction has ended.
         """
         self._run(b"RELEASE SAVEPOINT part; SAVEPOINT part")
 
     def roll_back(self) -> None:
-        """Undo what has been done since.
+        """Undo what was done since the savepoint.
 
         Raises:
-            psycopg.Error: the transaction is no more.
+            psycopg.Error: the transaction has ended.
         """
         self._run(b"ROLLBACK TO SAVEPOINT part")
 
     def close(self) -> None:
-        """Keep what has been done since.
+        """Keep what was done since the savepoint, and release it.
 
         Raises:
-            psycopg.Error: an error has come up since, or the transaction is no more.
+            psycopg.Error: a statement failed since then, or the transaction has ended.
         """
         self._run(b"RELEASE SAVEPOINT part")
 

@@ -1,13 +1,13 @@
 """One batch, one transaction: the steps `claim`, `apply`, `isolate`, `settle`, `commit`.
 
-There are two ways through it. The straight one takes it that all is well: one statement for each kind claims and
-writes, and whatever Postgres has against any of it ends the attempt. The careful one then finds out which intents
-were meant.
+There are two paths. The fast path assumes that every row is valid and every id is new: one statement per kind
+claims and writes. If Postgres refuses anything, the transaction is rolled back. The isolating path then finds the
+intents that are at fault.
 """
 
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, TypeAlias
@@ -22,137 +22,162 @@ from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.sqlstate import connection_was_lost, fault_of
 from penstock.consumer.faults.tree import Cause, ConflictFault, DataFault, DeploymentFault, EnvironmentFault, Fault
 from penstock.consumer.modes.base import Writes
-from penstock.consumer.modes.ledger_claims import enter_faults, mark_reused
-from penstock.consumer.pipeline.decode import Decoding
-from penstock.consumer.pipeline.fast_path import write_straight
-from penstock.consumer.pipeline.fifo import OutOfOrder, keep_order
-from penstock.consumer.pipeline.isolating_path import write_carefully
-from penstock.consumer.pipeline.unit_of_work import Work
+from penstock.consumer.pipeline.decode import StreamDecoder
+from penstock.consumer.pipeline.fast_path import run_fast_path
+from penstock.consumer.pipeline.fifo import OutOfOrder, check_group_order
+from penstock.consumer.pipeline.isolating_path import run_isolating_path
+from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
+from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 
 _CONFLICTS = 3
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_RESERVE_SECONDS = 8.0
 _LEAST_SECONDS = 0.5
 _SETTLING = 0.25
-"""The part of a transaction's time in which nothing more is begun: faults are entered, and it commits."""
+"""The share of the transaction's time that is kept for entering faults and for COMMIT: no write is begun in it."""
 
 CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 
 _ID_REUSED = DataFault("id-reused")
 
 Begin: TypeAlias = Callable[[float], AbstractContextManager[Connection]]
-"""Begins a transaction that may take so many seconds; it ends with the block, and a trial's leaves nothing."""
+"""Begins a transaction with a time limit in seconds. It commits at the end of the block, except in a dry run."""
 
 
-class Way(Enum):
-    """How a batch is written."""
+class WriteStrategy(Enum):
+    """How a transaction writes its batch."""
 
-    STRAIGHT = 1
-    CAREFUL = 2
-    CHECKING = 3
-    """Careful, and deferred constraints may not wait: at COMMIT there is no telling whose row they mean."""
+    FAST = 1
+    """One statement per kind, on the fast path."""
+    ISOLATE = 2
+    """The isolating path."""
+    IMMEDIATE_CONSTRAINTS = 3
+    """The isolating path, without deferred constraints: an error at COMMIT would not name the row."""
 
 
-def land(begin: Begin, batch: Batch, decoding: Decoding, writes: Writes, *, way: Way = Way.STRAIGHT) -> None:
+def write_batch(
+    begin: Begin,
+    batch: Batch,
+    decoder: StreamDecoder,
+    writes: Writes,
+    *,
+    strategy: WriteStrategy = WriteStrategy.FAST,
+) -> None:
     """Write everything in the batch that can be written, and enter every outcome in the ledger.
 
-    On return the transaction has ended, and each item that did not land has its fault.
+    On return the transaction has ended, and each item that was not written has its fault. A transaction that fails
+    is repeated while another attempt may succeed: without the items that broke the order of a FIFO queue, after a
+    conflict or a lost connection, or with the next strategy.
 
     Args:
-        begin: begins the transaction.
+        begin: begins a transaction.
         batch: the batch.
-        decoding: decodes it; what comes early may be on its way to Postgres before the rest is decoded.
+        decoder: decodes the batch part by part; the fast path sends a part to Postgres before the next is decoded.
         writes: how each kind is written, parents before their children.
-        way: the way to begin with.
+        strategy: the first strategy.
 
     Raises:
         Fault: the transaction failed as a whole: nothing has changed in the database.
     """
-    if not decoding.finds_any():
+    if not decoder.has_envelopes():
         return
-    attempts = _Attempts(batch, way)
+    attempts = _Attempts(batch, strategy)
     while True:
         try:
-            _transaction(begin, batch, decoding, writes, attempts)
+            _run_transaction(begin, batch, decoder, writes, attempts)
             return
-        except OutOfOrder as found:
-            found.hold_back()
+        except OutOfOrder as error:
+            error.hold_back()
         except (SQLAlchemyError, psycopg.Error, PydanticSerializationError, Fault) as error:
-            attempts.failed(error)
+            attempts.prepare_next(error)
 
 
 class _Attempts:
-    """What has been tried, and whether it is tried once more."""
+    """What has been attempted, and what is attempted next."""
 
-    def __init__(self, batch: Batch, way: Way) -> None:
-        self.way = way
-        # Kept for what comes after the commit: dead letters, visibility, the answer.
-        self._until = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
+    def __init__(self, batch: Batch, strategy: WriteStrategy) -> None:
+        self.strategy = strategy
+        # The rest is kept for the steps after the commit: dead letters, visibility, the response.
+        self._end = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
         self._conflicts = 0
-        self._lost = False
+        self._lost_connection = False
 
     @property
     def seconds_left(self) -> float:
-        return self._until - time.monotonic()
+        return self._end - time.monotonic()
 
-    def failed(self, error: Exception) -> None:
-        """Choose how to go on.
+    def prepare_next(self, error: Exception) -> None:
+        """Choose how the next attempt is made, after a failed one.
 
         Raises:
-            Fault: there is no other way.
+            Fault: there is no other attempt to make.
         """
         fault = fault_of(error)
         if isinstance(fault, ConflictFault) and self._conflicts < _CONFLICTS:
             time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**self._conflicts))  # noqa: S311 (no secret)
             self._conflicts += 1
-        elif connection_was_lost(error) and not self._lost and self.seconds_left > _LEAST_SECONDS:
-            # As after a freeze of the function, or a failover. If it had committed, the ledger knows.
-            self._lost = True
-        elif self.way is Way.STRAIGHT and not isinstance(fault, EnvironmentFault):
-            self.way = Way.CAREFUL
-        elif self.way is Way.CAREFUL and not isinstance(fault, EnvironmentFault):
-            self.way = Way.CHECKING
+        elif connection_was_lost(error) and not self._lost_connection and self.seconds_left > _LEAST_SECONDS:
+            # The function was frozen, or there was a failover. If the transaction committed, the ledger has the
+            # ids.
+            self._lost_connection = True
+        elif self.strategy is WriteStrategy.FAST and not isinstance(fault, EnvironmentFault):
+            self.strategy = WriteStrategy.ISOLATE
+        elif self.strategy is WriteStrategy.ISOLATE and not isinstance(fault, EnvironmentFault):
+            self.strategy = WriteStrategy.IMMEDIATE_CONSTRAINTS
         else:
             raise fault from error
 
 
-def _transaction(begin: Begin, batch: Batch, decoding: Decoding, writes: Writes, attempts: _Attempts) -> None:
+def _run_transaction(
+    begin: Begin, batch: Batch, decoder: StreamDecoder, writes: Writes, attempts: _Attempts
+) -> None:
     seconds = attempts.seconds_left
     if seconds < _LEAST_SECONDS:
         raise EnvironmentFault(Cause("DeadlineExceeded"))
     with begin(seconds) as connection:
-        work = Work(connection, writes, decoding, seconds * (1 - _SETTLING))
-        if attempts.way is Way.CHECKING:
-            connection.execute(CHECK_NOW)
-        faults = (write_straight if attempts.way is Way.STRAIGHT else write_carefully)(work)
+        work = UnitOfWork(connection, writes, decoder, seconds * (1 - _SETTLING))
+        faults = _claim_and_apply(work, attempts.strategy)
         faults |= {item: item.fault for item in batch.items if item.fault}
-        faults |= _reused(work, batch, faults)
+        faults |= _find_id_conflicts(work, batch, faults)
         entered = enter_faults(connection, faults)
-        keep_order(batch, faults, entered.waiting)
-        _see_that_it_is_open(connection)
-    for item, fault in faults.items():
-        item.fault = fault
-    for item in entered.waiting:
-        item.waits = True
-    for item in entered.repeated:
-        item.fault, item.duplicate = None, True
+        check_group_order(batch, faults, entered.retry_later)
+        _check_transaction_is_open(connection)
+    _set_results(faults, entered)
 
 
-def _reused(work: Work, batch: Batch, faults: Collection[Item]) -> dict[Item, Fault]:
-    """Find what has the id of something else that has taken effect, here or before."""
-    found = [item for item in batch.items if item.reused]
+def _claim_and_apply(work: UnitOfWork, strategy: WriteStrategy) -> dict[Item, Fault]:
+    if strategy is WriteStrategy.FAST:
+        return run_fast_path(work)
+    if strategy is WriteStrategy.IMMEDIATE_CONSTRAINTS:
+        work.connection.execute(CHECK_NOW)
+    return run_isolating_path(work)
+
+
+def _find_id_conflicts(work: UnitOfWork, batch: Batch, faults: Collection[Item]) -> dict[Item, Fault]:
+    """Find the items whose id belongs to another payload that has taken effect, in this batch or before it."""
+    found = [item for item in batch.items if item.id_conflict]
     for item in batch.items:
-        if item.twin and not item.repeats(item.twin):
-            # Where the twin is at odds with what has taken effect, this one need not be.
-            item.duplicate = item.twin.reused and not work.reused(item)
-            if item.twin not in faults and not item.duplicate:
+        first = item.first_occurrence
+        if first and not item.same_payload(first):
+            # If the first conflicts with what took effect before, this one may still be a duplicate of that.
+            item.duplicate = first.id_conflict and not work.has_id_conflict(item)
+            if first not in faults and not item.duplicate:
                 found.append(item)
-    mark_reused(work.connection, {item.sound.id for item in found})
+    mark_id_conflicts(work.connection, {item.require_envelope().id for item in found})
     return dict.fromkeys(found, _ID_REUSED)
 
 
-def _see_that_it_is_open(connection: Connection) -> None:
-    """Refuse to take for committed what a function of the service's has ended or broken: COMMIT would not."""
+def _check_transaction_is_open(connection: Connection) -> None:
+    """Refuse to commit if a `Custom` function ended or broke the transaction: COMMIT itself would not fail."""
     driver: Any = connection.connection.driver_connection
     if driver.pgconn.transaction_status != TransactionStatus.INTRANS:
         raise DeploymentFault("TransactionBroken")
+
+
+def _set_results(faults: Mapping[Item, Fault], entered: EnteredFaults) -> None:
+    for item, fault in faults.items():
+        item.fault = fault
+    for item in entered.retry_later:
+        item.retry_later = True
+    for item in entered.duplicates:
+        item.fault, item.duplicate = None, True

@@ -1,4 +1,4 @@
-"""What is to be written in one transaction, and the time that there is for it."""
+"""The unit of work: what one transaction writes, and how much time it has."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,28 +9,35 @@ from sqlalchemy import Connection
 
 from penstock.consumer.batch import Item
 from penstock.consumer.modes.base import Writes
-from penstock.consumer.pipeline.decode import Decoding
+from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.session import session_kept, set_limits
 
 ByKind: TypeAlias = dict[str, list[Item]]
 
 
-class Work:
-    """A batch that is written in a transaction.
+class UnitOfWork:
+    """A batch that is written in one transaction.
 
     Attributes:
         connection: in the transaction.
-        writes: how each kind is written, parents before their children: always in the same order, so that two
+        writes: how each kind is written, parents before their children. The order is always the same, so that two
             batches never wait for each other in a circle.
     """
 
-    def __init__(self, connection: Connection, writes: Writes, decoding: Decoding, seconds: float) -> None:
-        """Take what is to be written, and within how many seconds from now."""
+    def __init__(self, connection: Connection, writes: Writes, decoder: StreamDecoder, seconds: float) -> None:
+        """Begin the unit of work, and its time.
+
+        Args:
+            connection: in the transaction.
+            writes: how each kind is written.
+            decoder: decodes the batch.
+            seconds: how long statements may be begun, from now on.
+        """
         self.connection = connection
         self.writes = writes
-        self._decoding = decoding
+        self._decoder = decoder
         self._seconds = seconds
-        self._last_call = time.monotonic() + seconds
+        self._end = time.monotonic() + seconds
         self._first: dict[int, Item] = {}
 
     def set_limits(self) -> None:
@@ -41,28 +48,29 @@ class Work:
         """Return a block at whose end the session is put back to what it was before."""
         return session_kept(self.connection, self._seconds)
 
-    def late(self) -> bool:
-        """Tell whether nothing more is begun."""
-        return time.monotonic() > self._last_call
+    def out_of_time(self) -> bool:
+        """Return whether the time is over: no other statement is begun."""
+        return time.monotonic() > self._end
 
-    def parts(self) -> Iterator[ByKind]:
-        """Return what can be written, part by part as it is decoded; of two items with the same id the first."""
-        for part in self._decoding.parts():
+    def has_used(self, share: float) -> bool:
+        """Return whether more than a share of the time, from 0 to 1, has passed."""
+        return self._end - time.monotonic() < (1 - share) * self._seconds
+
+    def has_id_conflict(self, item: Item) -> bool:
+        """Ask Postgres whether another payload took effect under the id of an item."""
+        envelope = item.require_envelope()
+        write = next(bound.write for bound in self.writes if bound.kind == envelope.type)
+        return bool(write.id_conflicts(self.connection, [envelope]))
+
+    def decoded_parts(self) -> Iterator[ByKind]:
+        """Decode part by part, and return the items to write: of items with the same id, only the first."""
+        for part in self._decoder.parts():
             yield self._by_kind(part)
 
-    def overdue(self, part: float) -> bool:
-        """Tell whether more than a part of the time has passed."""
-        return self._last_call - time.monotonic() < (1 - part) * self._seconds
-
-    def reused(self, item: Item) -> bool:
-        """Ask whether something else has taken effect under an item's id."""
-        write = next(bound.write for bound in self.writes if bound.kind == item.sound.type)
-        return bool(write.reused(self.connection, [item.sound]))
-
-    def all(self) -> ByKind:
-        """Return all of it at once."""
+    def all_by_kind(self) -> ByKind:
+        """Decode all parts, and return the items to write."""
         by_kind: ByKind = {}
-        for part in self.parts():
+        for part in self.decoded_parts():
             for kind, items in part.items():
                 by_kind.setdefault(kind, []).extend(items)
         return by_kind
@@ -70,12 +78,12 @@ class Work:
     def _by_kind(self, items: Iterable[Item]) -> ByKind:
         by_kind: ByKind = {}
         for item in items:
-            # Of a try before this one, which was rolled back.
-            item.claimed = item.duplicate = item.reused = False
+            # What an earlier attempt set; it was rolled back.
+            item.claimed = item.duplicate = item.id_conflict = False
             envelope = item.envelope
             if item.fault is None and envelope is not None:
                 first = self._first.setdefault(envelope.id.int, item)
-                item.twin = None if first is item else first
+                item.first_occurrence = None if first is item else first
                 if first is item:
                     by_kind.setdefault(envelope.type, []).append(item)
         return by_kind

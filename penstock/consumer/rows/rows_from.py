@@ -1,4 +1,4 @@
-"""`ROWS FROM (...)`: several set-returning functions side by side, as one table (PostgreSQL, "Table Functions").
+"""`ROWS FROM (...)`: several set-returning functions joined row by row (PostgreSQL, "Table Functions").
 
 SQLAlchemy has each part of it, but not the whole.
 """
@@ -15,16 +15,16 @@ from sqlalchemy.types import TypeEngine
 
 
 class RowsFrom(FunctionElement[Any]):
-    """Functions whose rows are put side by side: the first of each, the second of each, and so on."""
+    """Functions whose rows are joined by position: the first of each, the second of each, and so on."""
 
     name = "rows_from"
     inherit_cache = True
 
 
-class Defined(ColumnElement[Any]):
-    """A function that returns records, with the definition of their columns."""
+class RecordFunction(ColumnElement[Any]):
+    """A function that returns records, with its column definition list."""
 
-    # What SQLAlchemy's cache of statements tells two of these apart by.
+    # SQLAlchemy's statement cache compares these two.
     _traverse_internals = [  # noqa: RUF012
         ("function", InternalTraversal.dp_clauseelement),
         ("columns", InternalTraversal.dp_clauseelement_list),
@@ -36,12 +36,12 @@ class Defined(ColumnElement[Any]):
 
 
 @compiles(RowsFrom)
-def _rows_from(element: RowsFrom, compiler: SQLCompiler, **options: Any) -> str:
+def _compile_rows_from(element: RowsFrom, compiler: SQLCompiler, **options: Any) -> str:
     return f"ROWS FROM {compiler.process(element.clause_expr, **options)}"
 
 
-@compiles(Defined)
-def _defined(element: Defined, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(RecordFunction)
+def _compile_record_function(element: RecordFunction, compiler: SQLCompiler, **options: Any) -> str:
     types, quote = compiler.dialect.type_compiler_instance, compiler.preparer.quote
     columns = ", ".join(f"{quote(column.name)} {types.process(column.type)}" for column in element.columns)
     return f"{compiler.process(element.function, **options)} AS ({columns})"

@@ -1,32 +1,32 @@
-"""What is found when a drain is held against its database."""
+"""Findings of the schema check."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """How severe a finding is."""
 
     FAULT = "fault"
-    """Intents would not land."""
+    """Intents cannot be written."""
     WARNING = "warning"
-    """They may land or not."""
+    """Some intents may not be written."""
     NOTE = "note"
-    """Nothing is wrong, as far as can be told."""
+    """Nothing is known to be wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing in which code and database disagree, or that could not be checked.
+    """One difference between the code and the database, or one thing that could not be checked.
 
     Attributes:
-        severity: how bad it is.
-        problem: what is wrong, in a sentence without its subject.
-        hint: what to do about it; None where nothing is to be done.
-        kind: the kind of intents that it is about; None for the database as a whole and Penstock's own tables.
-        table: the table, with its schema where it has been found.
-        column: the column, by its name in the database.
-        field: the field that goes into that column.
+        severity: how severe it is.
+        problem: what is wrong, in one sentence.
+        hint: how to fix it, in one sentence or as the SQL statement that does; None if there is nothing to fix.
+        kind: the kind of intents; None for the database as a whole and the framework's own tables.
+        table: the table; with its schema if the table exists.
+        column: the column's name in the database.
+        field: the field that is written to that column.
     """
 
     severity: Severity

@@ -1,6 +1,6 @@
-"""Whether a column of the database has room for all that the declared one has. Types not named here go by name."""
+"""Whether a live type holds every value of a declared type. Types not listed here are compared by name."""
 
-from penstock.consumer.schema_check.catalog import LiveType
+from penstock.consumer.schema_check.live_type import LiveType
 
 _WIDER = {
     "smallint": {"integer", "bigint", "numeric"},
@@ -27,25 +27,25 @@ _MICROSECONDS = 6
 
 
 def is_assignable(declared: LiveType, live: LiveType) -> bool:
-    """Say whether every value of the declared type is, unchanged, one of the live type."""
-    wanted, there = declared.base, live.base
-    if wanted.endswith("[]") and there.endswith("[]"):
-        wanted, there = wanted.removesuffix("[]"), there.removesuffix("[]")
-    if wanted != there and there not in _WIDER.get(wanted, ()):
+    """Return whether a column of the live type holds every value of the declared type unchanged."""
+    wanted, actual = declared.base, live.base
+    if wanted.endswith("[]") and actual.endswith("[]"):
+        wanted, actual = wanted.removesuffix("[]"), actual.removesuffix("[]")
+    if wanted != actual and actual not in _WIDER.get(wanted, ()):
         return False
-    return not live.modifiers or _fits(wanted, declared.modifiers, live.modifiers)
+    return not live.modifiers or _modifiers_fit(wanted, declared.modifiers, live.modifiers)
 
 
-def _fits(base: str, wanted: tuple[int, ...], there: tuple[int, ...]) -> bool:
-    """Compare modifiers, of which the live type has some; without any there is no limit."""
+def _modifiers_fit(base: str, wanted: tuple[int, ...], actual: tuple[int, ...]) -> bool:
+    """Compare modifiers. The live type has some; a type without modifiers has no limit."""
     if base in _TEXTS:
-        return bool(wanted) and wanted[0] <= there[0]
+        return bool(wanted) and wanted[0] <= actual[0]
     if base in _TIMES:
-        return (wanted or (_MICROSECONDS,))[0] <= there[0]
+        return (wanted or (_MICROSECONDS,))[0] <= actual[0]
     if base in _DIGITS:
-        return _DIGITS[base] <= _whole_digits(there)
+        return _DIGITS[base] <= _whole_digits(actual)
     if base == "numeric":
-        return bool(wanted) and _whole_digits(wanted) <= _whole_digits(there) and _scale(wanted) <= _scale(there)
+        return bool(wanted) and _whole_digits(wanted) <= _whole_digits(actual) and _scale(wanted) <= _scale(actual)
     return True
 
 

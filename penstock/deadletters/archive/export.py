@@ -1,4 +1,4 @@
-"""Dead letters out to a file, and back from one."""
+"""Export of dead letters to a file, and their import from one."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -8,24 +8,24 @@ from uuid import uuid4
 
 from penstock.deadletters.archive.file import Archive, ArchiveError
 from penstock.deadletters.scan.leases import PAGE_LIMIT
-from penstock.deadletters.scan.scan import look
+from penstock.deadletters.scan.scan import scan
 from penstock.deadletters.selector import Selector
 from penstock.queue import Outgoing, Queue, QueueError
 
 T = TypeVar("T")
 
 NO_MESSAGE: Final = "NoMessage"
-_HOPELESS: Final = 30
+_MAX_REFUSED: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export did.
+    """The result of an export.
 
     Attributes:
-        seen: how many dead letters were looked at, selected or not.
+        seen: how many dead letters were scanned, selected or not.
         written: how many are in the file.
-        missing: the ids asked for that were not found.
+        missing: the ids in the selector that were not found.
     """
 
     seen: int
@@ -35,11 +35,11 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class ImportFailure:
-    """One line of a file that could not be put back.
+    """One line of a file that could not be imported.
 
     Attributes:
         line: its number.
-        code: why: SQS's code, or `NoMessage` where the line holds none.
+        code: why: SQS's error code, or `NoMessage` if the line holds no message.
     """
 
     line: int
@@ -54,33 +54,33 @@ def export(
     limit: int | None = None,
     on_page: Callable[[int], None] = lambda _: None,
 ) -> Exported:
-    """Write the selected dead letters to a file. They stay dead letters.
+    """Write the selected dead letters to a file. They stay on the dead-letter queue.
 
     Args:
         dead: the dead-letter queue.
-        archive: the file, opened.
-        selector: which are meant.
-        limit: how many are written at most.
-        on_page: called for each page with how many messages it has.
+        archive: the open file.
+        selector: which dead letters to export.
+        limit: the maximum number to write.
+        on_page: called for each page with its number of messages, selected or not.
 
     Raises:
         ArchiveError: the file cannot be written.
         penstock.queue.QueueError: the queue cannot be read.
     """
     seen = count = 0
-    named: set[str] = set()
+    found_ids: set[str] = set()
 
-    def advance(messages: int) -> None:
+    def count_page(messages: int) -> None:
         nonlocal seen
         seen += messages
         on_page(messages)
 
-    with closing(look(dead, selector, limit=limit, on_page=advance)) as found:
-        for some in _in_pages(found):
-            archive.write(one.message for one in some)
-            named.update(*map(selector.names, some))
-            count += len(some)
-    return Exported(seen, count, selector.ids - named if count != limit else frozenset())
+    with closing(scan(dead, selector, limit=limit, on_page=count_page)) as found:
+        for page in _in_pages(found):
+            archive.write(one.message for one in page)
+            found_ids.update(*map(selector.matching_ids, page))
+            count += len(page)
+    return Exported(seen, count, selector.ids - found_ids if count != limit else frozenset())
 
 
 def import_letters(
@@ -90,47 +90,46 @@ def import_letters(
     on_failure: Callable[[ImportFailure], None],
     on_line: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Put the messages of a file on the dead-letter queue, each as it was, under a new message id and age.
+    """Send the messages of a file to the dead-letter queue, unchanged, but with new message ids and new ages.
 
     Args:
         dead: the dead-letter queue.
-        lines: as `read_archive` gives them.
-        on_failure: called for each line whose message is not on the queue now.
-        on_line: called with the number of the last line that is done with.
+        lines: the lines that `read_archive` yields.
+        on_failure: called for each line whose message was not sent.
+        on_line: called after each page with the number of its last line.
 
     Returns:
-        How many SQS has acknowledged.
+        How many messages SQS has acknowledged.
 
     Raises:
-        ArchiveError: the file cannot be read any further; what could be read is on the queue.
-        penstock.queue.QueueError: the queue takes nothing: it has refused thirty lines or more in a row.
+        ArchiveError: the rest of the file cannot be read; the messages before that have been sent.
+        penstock.queue.QueueError: the queue refused a whole page of thirty messages or more.
     """
     count = 0
-    for some in _in_pages(lines):
-        sound = [(number, message) for number, message in some if message is not None]
-        fresh = [_fresh(message, fifo=dead.fifo) for _, message in sound]
-        refused = dead.send(fresh)
-        failed = [ImportFailure(number, NO_MESSAGE) for number, message in some if message is None]
-        failed += [ImportFailure(sound[index][0], refusal.code) for index, refusal in refused.items()]
+    for page in _in_pages(lines):
+        messages = [(number, message) for number, message in page if message is not None]
+        refused = dead.send([_with_new_deduplication_id(m) if dead.fifo else m for _, m in messages])
+        failed = [ImportFailure(number, NO_MESSAGE) for number, message in page if message is None]
+        failed += [ImportFailure(messages[index][0], refusal.code) for index, refusal in refused.items()]
         for one in sorted(failed, key=lambda one: one.line):
             on_failure(one)
-        count += len(sound) - len(refused)
-        if len(refused) == len(sound) >= _HOPELESS:
-            raise QueueError(f"the queue refuses everything: {refused[len(sound) - 1].code}")
-        on_line(some[-1][0])
+        count += len(messages) - len(refused)
+        if len(refused) == len(messages) >= _MAX_REFUSED:
+            raise QueueError(f"the queue refuses everything: {refused[len(messages) - 1].code}")
+        on_line(page[-1][0])
     return count
 
 
-def _fresh(message: Outgoing, *, fifo: bool) -> Outgoing:
-    """Give it what a FIFO queue wants of each: it would take it for one of the last minutes."""
-    return replace(message, deduplication_id=str(uuid4())) if fifo else message
+def _with_new_deduplication_id(message: Outgoing) -> Outgoing:
+    """Give the message a new id: a FIFO queue drops a duplicate of the last five minutes."""
+    return replace(message, deduplication_id=str(uuid4()))
 
 
-def _in_pages(things: Iterable[T]) -> Iterator[list[T]]:
-    """Cut into pages; what comes before a fault of the file is a page, too."""
+def _in_pages(items: Iterable[T]) -> Iterator[list[T]]:
+    """Yield pages of items; if the file becomes unreadable, the items before that are a last page."""
     page: list[T] = []
     try:
-        for one in things:
+        for one in items:
             page.append(one)
             if len(page) == PAGE_LIMIT:
                 yield page

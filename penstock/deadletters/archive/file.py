@@ -1,25 +1,22 @@
-"""Dead letters in a file: a JSON object per line, lossless, and compressed if its name ends with `.gz`."""
+"""A file of dead letters: one JSON object per line, compressed if the name ends with `.gz`."""
 
 import gzip
 import os
 import zlib
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self, cast
+from typing import IO, Final, Self, cast
 
-from pydantic import TypeAdapter
-from pydantic.dataclasses import dataclass
-
-from penstock.queue import Attribute, Outgoing, Received
+from penstock.deadletters.archive.line import decode_line, encode_line
+from penstock.queue import Outgoing, Received
 
 _GZIP: Final = ".gz"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+# Other compressions cannot be flushed half way. A message may be deleted only after it is on the disk.
 _OTHER_COMPRESSION: Final = {".bz2", ".lz4", ".xz", ".zip", ".zst"}
-# What is not on the disk before its message is deleted would be no backup: the others cannot be flushed half way.
 LINE_LIMIT: Final = 16 * 1_048_576
-"""Bytes of a line: a message of 1 MiB, with every character of it escaped, has room in it."""
+"""The maximum size of a line in bytes. A message of 1 MiB fits, even with every character escaped."""
 
 
 class ArchiveError(Exception):
@@ -27,94 +24,42 @@ class ArchiveError(Exception):
 
 
 class ArchiveExists(ArchiveError):
-    """There is a file of that name already."""
-
-
-@dataclass(frozen=True, slots=True, config={"extra": "ignore"})
-class _Value:
-    """An attribute's value: text, or bytes in base 64."""
-
-    type: str
-    text: str | None = None
-    base64: str | None = None
-
-
-@dataclass(frozen=True, slots=True, config={"extra": "ignore"})
-class ArchiveLine:
-    """One message in a file.
-
-    Attributes:
-        body: the text.
-        attributes: by name, the letter's among them.
-        group: the message group.
-        message_id: SQS's id of it.
-        receive_count: how often it had been received.
-        first_received_at: when it was received for the first time, in seconds since the epoch.
-        sent_at: when SQS took it, in seconds since the epoch.
-    """
-
-    body: str
-    attributes: dict[str, _Value]
-    group: str | None = None
-    message_id: str | None = None
-    receive_count: int | None = None
-    first_received_at: float | None = None
-    sent_at: float | None = None
-
-    @classmethod
-    def of(cls, message: Received) -> Self:
-        """Write down a message."""
-        return cls(
-            message.body,
-            {name: _written(value) for name, value in message.attributes.items()},
-            message.group,
-            message.message_id,
-            message.receive_count,
-            message.first_received_at,
-            message.sent_at,
-        )
-
-    def message(self) -> Outgoing:
-        """Return what to send, so that it is on a queue as it was.
-
-        Raises:
-            ValueError: a value is not in base 64.
-        """
-        return Outgoing(self.body, {name: _read(value) for name, value in self.attributes.items()}, self.group)
-
-
-_LINE = TypeAdapter(ArchiveLine)
+    """A file of that name exists already."""
 
 
 class Archive:
-    """A file that is being written; it has its name only once it is whole, to be used with `with`.
+    """A file that is being written; use it with `with`. It gets its name when it is complete.
 
-    Only its owner may read it: it holds payloads.
+    Only its owner may read it, because it contains payloads.
     """
 
     def __init__(self, path: Path) -> None:
-        """Take the file's name; with `.gz` at its end it is compressed. Until it is whole it is called `.part`.
+        """Prepare to write the file.
+
+        Args:
+            path: the file. It is compressed if its name ends with `.gz`. `.part` is appended to the name until the
+                file is complete.
 
         Raises:
-            ArchiveExists: there is such a file already.
-            ArchiveError: its name asks for another compression.
+            ArchiveExists: the file, or its `.part`, exists already.
+            ArchiveError: the name ends with the suffix of another compression.
         """
         if path.suffix in _OTHER_COMPRESSION:
-            raise ArchiveError(f"{path}: only .gz compresses here")
+            raise ArchiveError(f"{path}: .gz is the only compression that is supported")
         self.path = path
-        self.draft = path.with_name(f"{path.name}.part")
-        for one in (path, self.draft):
-            _refuse_taken(one, "name another file")
+        self.partial = path.with_name(f"{path.name}.part")
+        for one in (path, self.partial):
+            _refuse_existing(one, "name another file")
 
     def __enter__(self) -> Self:
         try:
-            descriptor = os.open(self.draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            _settle_name(self.draft)
+            descriptor = os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            _sync_directory(self.partial)
         except OSError as error:
             raise self._unwritable(error) from error
         self._raw = os.fdopen(descriptor, "wb")
-        packed = self.path.suffix == _GZIP
-        self._file = cast("IO[bytes]", gzip.open(self._raw, "wb") if packed else self._raw)
+        compressed = self.path.suffix == _GZIP
+        self._file = cast("IO[bytes]", gzip.open(self._raw, "wb") if compressed else self._raw)
         return self
 
     def __exit__(
@@ -124,63 +69,63 @@ class Archive:
             with self._raw:
                 if self._file is not self._raw:
                     self._file.close()
-                self._settle()
+                self._sync()
             if error is None:
-                self._give_name()
-        except OSError as failed:
+                self._rename()
+        except OSError as failure:
             if error is None:
-                raise self._unwritable(failed) from failed
+                raise self._unwritable(failure) from failure
 
     def write(self, messages: Iterable[Received]) -> None:
-        """Write messages down; return once they are on the disk.
+        """Write messages, and return when they are on the disk.
 
         Raises:
-            ArchiveError: the disk is full, or gone.
+            ArchiveError: the file cannot be written, for example because the disk is full.
         """
         try:
             for message in messages:
-                self._file.write(_LINE.dump_json(ArchiveLine.of(message), exclude_none=True) + b"\n")
+                self._file.write(encode_line(message))
             self._file.flush()
-            self._settle()
+            self._sync()
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _settle(self) -> None:
+    def _sync(self) -> None:
         self._raw.flush()
         os.fsync(self._raw.fileno())
 
-    def _give_name(self) -> None:
-        _refuse_taken(self.path, f"what was written is in {self.draft}")
-        self.draft.rename(self.path)
-        _settle_name(self.path)
+    def _rename(self) -> None:
+        _refuse_existing(self.path, f"what was written is in {self.partial}")
+        self.partial.rename(self.path)
+        _sync_directory(self.path)
 
     def _unwritable(self, error: OSError) -> ArchiveError:
-        return ArchiveError(f"{self.draft} cannot be written: {error.strerror}")
+        return ArchiveError(f"{self.partial} cannot be written: {error.strerror}")
 
 
 def read_archive(path: Path) -> Iterator[tuple[int, Outgoing | None]]:
-    """Read a file: each line's number, and the message to send so that it is as it was; None where there is none.
+    """Yield the number of each line with its message to send; None instead of the message if the line holds none.
 
     Raises:
-        ArchiveError: the file cannot be read, or is cut off; what could be read has been given before.
+        ArchiveError: the file cannot be read, or ends too early; all lines before that have been yielded.
     """
     try:
-        with _opened(path) as file:
-            for number, text in enumerate(iter(lambda: _line(file), b""), 1):
-                yield number, _message(text)
+        with _open(path) as file:
+            for number, text in enumerate(iter(lambda: _read_line(file), b""), 1):
+                yield number, decode_line(text)
     except (OSError, EOFError, zlib.error) as error:
         raise ArchiveError(f"{path} cannot be read: {error}") from error
 
 
-def _opened(path: Path) -> IO[bytes]:
-    """Open a file, compressed or not: one that was cut off is called `.gz.part`."""
+def _open(path: Path) -> IO[bytes]:
+    """Open a file, compressed or not. The name does not say which: an incomplete file ends with `.gz.part`."""
     with path.open("rb") as file:
-        packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    return cast("IO[bytes]", gzip.open(path) if packed else path.open("rb"))
+        compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    return cast("IO[bytes]", gzip.open(path) if compressed else path.open("rb"))
 
 
-def _line(file: IO[bytes]) -> bytes:
-    """Read a line; of one that is too long for a message just enough to tell, and no tail of it as a line."""
+def _read_line(file: IO[bytes]) -> bytes:
+    """Return the next line. A line that is too long is cut to the limit, and the rest of it is skipped."""
     text = file.readline(LINE_LIMIT)
     rest = text
     while len(rest) == LINE_LIMIT and not rest.endswith(b"\n"):
@@ -188,35 +133,15 @@ def _line(file: IO[bytes]) -> bytes:
     return text
 
 
-def _refuse_taken(path: Path, hint: str) -> None:
+def _refuse_existing(path: Path, hint: str) -> None:
     if path.exists():
-        raise ArchiveExists(f"{path} is there already: {hint}")
+        raise ArchiveExists(f"{path} exists already: {hint}")
 
 
-def _settle_name(path: Path) -> None:
-    """Have the name of a file survive a crash, too: it is the folder's, not the file's (fsync(2))."""
-    folder = os.open(path.parent, os.O_RDONLY)
+def _sync_directory(path: Path) -> None:
+    """Sync the directory of a file, so that the file's name survives a crash, too (fsync(2))."""
+    directory = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(directory)
     finally:
-        os.close(folder)
-
-
-def _message(text: bytes) -> Outgoing | None:
-    try:
-        return _LINE.validate_json(text).message()
-    except ValueError:
-        return None
-
-
-def _written(attribute: Attribute) -> _Value:
-    value: Any = attribute.value
-    if isinstance(value, bytes):
-        return _Value(attribute.type, base64=b64encode(value).decode())
-    return _Value(attribute.type, text=value)
-
-
-def _read(value: _Value) -> Attribute:
-    return Attribute(
-        b64decode(value.base64, validate=True) if value.base64 is not None else value.text or "", value.type
-    )
+        os.close(directory)

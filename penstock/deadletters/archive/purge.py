@@ -1,4 +1,4 @@
-"""Deleting dead letters for good, each only once it is in the backup."""
+"""The purge: dead letters are deleted for good, each only after it is in the backup."""
 
 import time
 from collections import Counter
@@ -14,13 +14,13 @@ from penstock.queue import Queue, Received
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What a purge did.
+    """The result of a purge.
 
     Attributes:
-        seen: how many dead letters were looked at, selected or not.
+        seen: how many dead letters were scanned, selected or not.
         deleted: how many were deleted.
-        kept: how many were meant and could not be deleted, by SQS's code or `LeaseLost`.
-        missing: the ids asked for that were not found.
+        kept: how many were selected but could not be deleted, by SQS's error code or `LeaseLost`.
+        missing: the ids in the selector that were not found.
     """
 
     seen: int
@@ -43,15 +43,15 @@ def purge(
 
     Args:
         dead: the dead-letter queue.
-        selector: which are meant.
-        archive: the backup, opened; None for none.
-        limit: how many are deleted at most.
-        on_deleted: called with those that are gone, page by page.
-        on_page: called for each page with how many messages it has.
-        clock: the time in seconds, to notice leases that have run out; see `replay`.
+        selector: which dead letters to delete.
+        archive: the open backup; None for no backup.
+        limit: the maximum number to delete.
+        on_deleted: called for each page with its deleted dead letters.
+        on_page: called for each page with its number of messages, selected or not.
+        clock: returns the time in seconds, to detect expired leases; see `replay`.
 
     Raises:
-        ArchiveError: the backup cannot be written; what is not in it has not been deleted.
+        ArchiveError: the backup cannot be written; nothing has been deleted that is not in it.
         penstock.queue.QueueError: the queue cannot be read.
     """
     run = _PurgeRun(selector, archive, limit, on_deleted)
@@ -59,14 +59,14 @@ def purge(
     with Leases(dead, scan_seconds(dead.depth().total), page_limit=page_limit, clock=clock) as leases:
         for page in leases.pages() if limit != 0 else ():
             on_page(len(page))
-            run.take(page, leases)
+            run.purge_page(page, leases)
             if run.left == 0:
                 break
     return run.summary()
 
 
 class _PurgeRun:
-    """A purge under way."""
+    """A purge in progress."""
 
     def __init__(
         self,
@@ -82,25 +82,25 @@ class _PurgeRun:
         self._seen = 0
         self._deleted = 0
         self._kept: Counter[str] = Counter()
-        self._named: set[str] = set()
+        self._found_ids: set[str] = set()
 
-    def take(self, page: list[Received], leases: Leases) -> None:
-        """Delete what is selected of a page."""
+    def purge_page(self, page: list[Received], leases: Leases) -> None:
+        """Select, back up, delete and report the dead letters of a page."""
         self._seen += len(page)
-        meant = list(filter(self._selector.takes, map(DeadLetterMessage.of, page)))[: self.left]
-        self._named.update(*map(self._selector.names, meant))
-        self.left = None if self.left is None else self.left - len(meant)
-        if not meant:
+        selected = list(filter(self._selector.matches, map(DeadLetterMessage.of, page)))[: self.left]
+        self._found_ids.update(*map(self._selector.matching_ids, selected))
+        self.left = None if self.left is None else self.left - len(selected)
+        if not selected:
             return
         if self._archive:
-            self._archive.write(one.message for one in meant)
-        refused = leases.delete([one.message for one in meant])
+            self._archive.write(one.message for one in selected)
+        refused = leases.delete([one.message for one in selected])
         self._kept.update(refused.values())
-        gone = [one for index, one in enumerate(meant) if index not in refused]
-        self._deleted += len(gone)
-        self._on_deleted(gone)
+        deleted = [one for index, one in enumerate(selected) if index not in refused]
+        self._deleted += len(deleted)
+        self._on_deleted(deleted)
 
     def summary(self) -> Purged:
-        """Sum up."""
-        missing = self._selector.ids - self._named if self.left != 0 else frozenset[str]()
+        """Return the result."""
+        missing = self._selector.ids - self._found_ids if self.left != 0 else frozenset[str]()
         return Purged(self._seen, self._deleted, dict(self._kept), missing)

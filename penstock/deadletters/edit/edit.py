@@ -1,6 +1,7 @@
-"""`--edit`: one correction for many dead letters, which then must be what the service takes.
+"""`--edit`: one correction for many dead letters. The result has to be valid for the service's contract.
 
-What is edited stays the same intent: its id and source, by which the ledger knows it, are not to be changed.
+An edited message stays the same intent: an edit may not change the id and the source, which identify it in the
+ledger.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +12,8 @@ from jsonpatch import JsonPatch, JsonPatchException, JsonPatchTestFailed
 from jsonpointer import JsonPointerException
 
 from penstock.deadletters.edit.errors import EditRefused
-from penstock.expressions.exact_json import NotExact, read, write
-from penstock.expressions.jmespath import BadExpression, Expression, NoResult
+from penstock.expressions.exact_json import ExactJsonError, read, write
+from penstock.expressions.jmespath import BadExpression, EvaluationError, Expression
 from penstock.intents import Contract, EnvelopeError
 from penstock.queue import MESSAGE_LIMIT_BYTES
 
@@ -23,55 +24,54 @@ _Change: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
 class Edit:
-    """A change to envelopes; build one with `Edit.parse`."""
+    """A change to envelopes; create one with `Edit.parse`."""
 
     def __init__(self, change: _Change) -> None:
         self._change = change
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an edit.
+        """Parse an edit.
 
         Args:
             text: a JSON Patch (RFC 6902), which is a JSON list; or a JMESPath expression that yields the new
-                envelope out of the old one, such as "merge(@, {data: merge(data, {quantity: `1`})})"; or `@` and
-                the name of a file that holds either.
+                envelope from the old one, such as "merge(@, {data: merge(data, {quantity: `1`})})"; or `@` and the
+                name of a file that contains either.
 
         Raises:
-            penstock.expressions.jmespath.BadExpression: it is neither.
+            penstock.expressions.jmespath.BadExpression: the text is neither.
         """
-        given = _content(text).strip()
-        return cls(_patch(given) if given.startswith("[") else _expression(given))
+        source = _content(text).strip()
+        return cls(_parse_patch(source) if source.startswith("[") else _parse_expression(source))
 
     def apply(self, body: str, contract: Contract) -> str:
-        """Return the message that the edit makes of this one.
+        """Return the edited message.
 
-        Numbers that the edit leaves alone stay as they were written. A claim on data elsewhere has no `data` here:
-        an edit of it finds none.
+        Numbers that the edit does not change keep their text. An envelope whose payload is in S3 has no `data`, so
+        that an edit of its data is refused.
 
         Args:
             body: the text of an envelope.
-            contract: reads envelopes as the drain does; `Drain.contract`.
+            contract: decodes envelopes as the drain does; `Drain.contract`.
 
         Raises:
-            EditRefused: the body is no envelope, the edit cannot be applied to it or changes who it is, or what
-                comes of it is not one that the drain could read.
+            EditRefused: the body is not an envelope, the edit cannot be applied to it or changes a field that
+                identifies it, or the drain could not decode the result.
         """
-        before, after = _object(body), self._apply(body)
+        # The edit gets a copy of its own, because a JSON Patch may change it in place.
+        before, after = _parse_object(body), self._change(_parse_object(body))
+        if not isinstance(after, dict):
+            raise EditRefused("the edit does not yield a JSON object")
         changed = {name for name in {*before, *after} - MAY_CHANGE if _differs(before, after, name)}
         if changed:
-            raise EditRefused(f"an edit may not change {', '.join(map(_named, sorted(changed)))}")
-        return _checked(_written(after), contract)
-
-    def _apply(self, body: str) -> dict[str, Any]:
-        after = self._change(_object(body))
-        if not isinstance(after, dict):
-            raise EditRefused("the edit yields no JSON object")
-        return after
+            raise EditRefused(f"an edit may not change {', '.join(map(_printable_name, sorted(changed)))}")
+        edited = _serialize(after)
+        _validate(edited, contract)
+        return edited
 
 
 def _content(text: str) -> str:
-    """Return what a text that begins with @ names; in JMESPath, too, it may begin with one."""
+    """Return the content of the file if the text is @ and a file's name. An expression may begin with @, too."""
     name = text.strip().removeprefix("@")
     if not text.strip().startswith("@") or not _is_file(name):
         return text
@@ -88,7 +88,7 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def _expression(text: str) -> _Change:
+def _parse_expression(text: str) -> _Change:
     try:
         expression = Expression(text)
     except BadExpression as error:
@@ -97,41 +97,37 @@ def _expression(text: str) -> _Change:
 
     def change(envelope: dict[str, Any]) -> Any:
         try:
-            return expression.of(envelope)
-        except NoResult as failed:
-            raise EditRefused(str(failed)) from None
+            return expression.evaluate(envelope)
+        except EvaluationError as error:
+            raise EditRefused(str(error)) from None
 
     return change
 
 
-def _patch(text: str) -> _Change:
+def _parse_patch(text: str) -> _Change:
     try:
         operations = read(text)
         JsonPatch(operations)
-    except NotExact as error:
-        raise BadExpression(f"a JSON Patch is a JSON list of operations; this is {error}") from None
+    except ExactJsonError as error:
+        raise BadExpression(f"a JSON Patch is a JSON list of operations; this text is {error}") from None
     except (JsonPatchException, JsonPointerException) as error:
-        raise BadExpression(f"no JSON Patch (RFC 6902): {error}") from None
+        raise BadExpression(f"not a JSON Patch (RFC 6902): {error}") from None
     if not operations:
-        raise BadExpression("no JSON Patch (RFC 6902): the list is empty")
+        raise BadExpression("not a JSON Patch (RFC 6902): the list is empty")
     for number, operation in enumerate(operations, 1):
-        _check_whole(number, operation)
-
-    def change(envelope: dict[str, Any]) -> Any:
-        return _patched(envelope, operations)
-
-    return change
+        _require_member(number, operation)
+    return lambda envelope: _apply_patch(envelope, operations)
 
 
-def _check_whole(number: int, operation: Mapping[str, Any]) -> None:
-    needed = {"add": "value", "replace": "value", "test": "value", "move": "from", "copy": "from"}
-    member = needed.get(operation["op"])
+def _require_member(number: int, operation: Mapping[str, Any]) -> None:
+    required = {"add": "value", "replace": "value", "test": "value", "move": "from", "copy": "from"}
+    member = required.get(operation["op"])
     if member and member not in operation:
-        raise BadExpression(f"no JSON Patch (RFC 6902): operation {number} has no {member!r}")
+        raise BadExpression(f"not a JSON Patch (RFC 6902): operation {number} has no {member!r}")
 
 
-def _patched(envelope: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
-    """Apply one operation after the other: what they copy may not grow without end."""
+def _apply_patch(envelope: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
+    """Apply the operations one by one; check the size after each copy, because copies can grow exponentially."""
     for number, operation in enumerate(operations, 1):
         where = f"operation {number} ({operation['op']} {operation['path']})"
         try:
@@ -141,17 +137,17 @@ def _patched(envelope: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
         except (JsonPatchException, JsonPointerException, RecursionError):
             raise EditRefused(f"{where} cannot be applied") from None
         if operation["op"] == "copy":
-            _written(envelope)
+            _serialize(envelope)
     return envelope
 
 
-def _object(body: str) -> dict[str, Any]:
+def _parse_object(body: str) -> dict[str, Any]:
     try:
         envelope = read(body)
-    except NotExact as error:
+    except ExactJsonError as error:
         raise EditRefused(f"the message cannot be edited: {error}") from None
     if not isinstance(envelope, dict):
-        raise EditRefused("the message cannot be edited: it is no JSON object")
+        raise EditRefused("the message cannot be edited: it is not a JSON object")
     return envelope
 
 
@@ -161,23 +157,22 @@ def _differs(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> 
     return type(was) is not type(is_) or was != is_
 
 
-def _named(name: str) -> str:
+def _printable_name(name: str) -> str:
     return name if name.isascii() and name.isalnum() else "a field of another name"
 
 
-def _written(envelope: Any) -> str:
+def _serialize(envelope: Any) -> str:
     try:
         return write(envelope, MESSAGE_LIMIT_BYTES)
-    except NotExact as error:
-        raise EditRefused(f"what the edit yields cannot be sent: {error}") from None
+    except ExactJsonError as error:
+        raise EditRefused(f"the result of the edit cannot be sent: {error}") from None
 
 
-def _checked(text: str, contract: Contract) -> str:
+def _validate(text: str, contract: Contract) -> None:
     try:
         contract.decode(text)
     except EnvelopeError as error:
-        named = f": {', '.join(error.fields)}" if error.fields else ""
-        raise EditRefused(f"what the edit yields would be refused, {error.reason}{named}") from None
-    except Exception as error:  # noqa: BLE001 (a validator of the service's own may raise anything)
-        raise EditRefused(f"what the edit yields breaks a validator: {type(error).__name__}") from None
-    return text
+        fields = f": {', '.join(error.fields)}" if error.fields else ""
+        raise EditRefused(f"the result of the edit would be refused, {error.reason}{fields}") from None
+    except Exception as error:  # noqa: BLE001 (the service's own validators may raise anything)
+        raise EditRefused(f"the result of the edit fails in a validator: {type(error).__name__}") from None

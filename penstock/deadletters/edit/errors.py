@@ -1,5 +1,5 @@
-"""What may be wrong with one dead letter."""
+"""The error of an edit that cannot be applied to a dead letter."""
 
 
 class EditRefused(Exception):
-    """An edit does not make a sound envelope of a message; the text names fields and shows no value."""
+    """An edit does not yield a valid envelope; the error message names fields and contains no value."""

@@ -1,6 +1,6 @@
-"""The dead letters as a Lambda function, for people who may invoke it and hold no permission on a queue.
+"""The Lambda function `dead-letters`, for callers who may invoke it but have no permission on the queues.
 
-An event is one request, and the answer is JSON; neither holds a payload:
+An event is one request, and the answer is JSON. Neither contains a payload:
 
     {"action": "stats", "all": true, "by": ["kind", "fault"]}
     {"action": "list", "selector": {"kinds": ["order.placed"], "since": "2026-11-20T10:00:00Z"}, "limit": 20}
@@ -12,27 +12,27 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
-from functools import cached_property
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Engine
 
+from penstock.consumer.resources import Resources
 from penstock.database import operations, writer_engine
 from penstock.database.operations import Operation, recorded
 from penstock.deadletters.function.schemas import ListRequest, ReplayRequest, Request, StatsRequest, row_of
 from penstock.deadletters.replay.plan import Plan, ReplayOutcome
 from penstock.deadletters.replay.replay import Replayed, Summary, replay
-from penstock.deadletters.scan.scan import look
+from penstock.deadletters.scan.scan import scan
 from penstock.deadletters.selector import Selector
 from penstock.deadletters.stats import count_by
-from penstock.queue import Queue, SqsQueue
+from penstock.queue import Queue
 from penstock.settings import Settings
 
 _SECONDS_TO_ANSWER: Final = 15.0
-"""A page that is begun takes some seconds, and so does giving leases back."""
+"""Time in reserve: to finish a page takes some seconds, and so does giving leases back."""
 
-_MOST_FAILURES: Final = 100
+_MAX_FAILURES: Final = 100
 _REQUEST: TypeAdapter[StatsRequest | ListRequest | ReplayRequest] = TypeAdapter(Request)
 
 
@@ -50,38 +50,36 @@ class DeadLetters:
         queue: Queue | None = None,
         dead_letters: Queue | None = None,
     ) -> None:
-        """Make it; settings are read from the environment at the first invocation unless given here.
+        """Create the function; settings are read from the environment at the first invocation unless given here.
 
         Args:
-            settings: in place of the environment's.
-            engine: in place of the one that the settings name.
-            queue: the queue that the drain reads, in place of the one that the settings name.
-            dead_letters: the dead-letter queue, in place of the one that the settings name.
+            settings: instead of those of the environment.
+            engine: instead of one for the database in the settings.
+            queue: the queue that the drain reads, instead of the one in the settings.
+            dead_letters: the dead-letter queue, instead of the one in the settings.
         """
-        self._given_settings = settings
-        self._given_engine = engine
-        self._given = (queue, dead_letters)
+        self._resources = Resources(settings, engine, writer_engine, queue=queue, dead_letters=dead_letters)
 
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-        """Do what an event asks for.
+        """Execute the request in an event.
 
         Returns:
-            Of `stats`, `groups`; of `list`, `dead_letters`; of `replay`, `operation`, `counts`, the first
-            `failures`, `missing` ids, and `stopped`, which is `OutOfTime` if there was more to send than time:
-            invoke it again. Of each, how many messages were `looked_at`. A request that cannot be read is answered
-            with its `error`, and nothing was done.
+            For `stats`: `groups`. For `list`: `dead_letters`. For `replay`: `operation`, `counts`, the first
+            `failures`, the `missing` ids, and `stopped`, which is `OutOfTime` if messages are left because the
+            time was too short: invoke it again. For each: `looked_at`, the number of messages scanned. For an
+            invalid request: `error`; nothing was done.
 
         Raises:
             penstock.queue.QueueError: the dead-letter queue cannot be read.
-            penstock.settings.SettingsError: a setting is missing or bad.
+            penstock.settings.SettingsError: a setting is missing or invalid.
             penstock.settings.SecretUnavailable: the database's URL cannot be read.
-            sqlalchemy.exc.SQLAlchemyError: a replay cannot be recorded; nothing was sent.
+            sqlalchemy.exc.SQLAlchemyError: the replay cannot be recorded; nothing was sent.
         """
         try:
             request = _REQUEST.validate_python(event)
-            selector = request.meant()
+            selector = request.to_selector()
         except ValidationError as error:
-            return {"error": [{"field": _path(one["loc"]), "problem": one["msg"]} for one in _problems(error)]}
+            return {"error": _describe(error)}
         except ValueError as error:
             return {"error": str(error)}
         match request:
@@ -93,52 +91,38 @@ class DeadLetters:
                 return self._replay(request, selector, context)
 
     def _stats(self, request: StatsRequest, selector: Selector) -> dict[str, Any]:
-        looked: list[int] = []
-        with closing(look(self._dead, selector, on_page=looked.append)) as found:
+        page_sizes: list[int] = []
+        with closing(scan(self._resources.dead_letters, selector, on_page=page_sizes.append)) as found:
             groups = count_by(found, request.by, time.time())
-        return {"groups": [asdict(group) for group in groups], "looked_at": sum(looked)}
+        return {"groups": [asdict(group) for group in groups], "looked_at": sum(page_sizes)}
 
     def _list(self, request: ListRequest, selector: Selector) -> dict[str, Any]:
-        looked: list[int] = []
-        with closing(look(self._dead, selector, limit=request.limit, on_page=looked.append)) as found:
+        page_sizes: list[int] = []
+        with closing(
+            scan(self._resources.dead_letters, selector, limit=request.limit, on_page=page_sizes.append)
+        ) as found:
             rows = [row_of(one) for one in found]
-        return {"dead_letters": rows, "looked_at": sum(looked)}
+        return {"dead_letters": rows, "looked_at": sum(page_sizes)}
 
     def _replay(self, request: ReplayRequest, selector: Selector, context: Any) -> dict[str, Any]:
         plan = Plan(selector=selector, limit=request.limit, rate=request.rate, max_replays=request.max_replays)
-        asked = request.model_dump(include={"limit", "rate", "max_replays"}, exclude_none=True)
+        options = request.model_dump(include={"limit", "rate", "max_replays"}, exclude_none=True)
         actor = f"{request.actor}, through {context.function_name}"
-        with recorded(self._engine, "replay", actor, selector.describe() | asked) as operation:
-            return _replayed(self._dead, self._main, plan, operation, context)
-
-    @cached_property
-    def _settings(self) -> Settings:
-        return self._given_settings or Settings.from_environment()
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return self._given_engine or writer_engine(self._settings)
-
-    @cached_property
-    def _main(self) -> Queue:
-        return self._given[0] or SqsQueue(self._settings.require("queue_url").queue_url)
-
-    @cached_property
-    def _dead(self) -> Queue:
-        return self._given[1] or SqsQueue(self._settings.require("dead_letter_queue_url").dead_letter_queue_url)
+        with recorded(self._resources.engine, "replay", actor, selector.describe() | options) as operation:
+            return _run_replay(self._resources.dead_letters, self._resources.queue, plan, operation, context)
 
 
-def _replayed(dead: Queue, main: Queue, plan: Plan, operation: Operation, context: Any) -> dict[str, Any]:
-    """Replay as long as there is time, and keep the record up to date."""
+def _run_replay(dead: Queue, main: Queue, plan: Plan, operation: Operation, context: Any) -> dict[str, Any]:
+    """Replay while there is time, and keep the record up to date."""
     counts: Counter[str] = Counter()
     failures: list[dict[str, Any]] = []
-    # At a slow rate, one message is waited for.
+    # At a slow rate, the wait for one message takes longer than a slice.
     needed = _SECONDS_TO_ANSWER + (1 / plan.rate if plan.rate else 0)
 
     def on_result(one: Replayed) -> None:
         counts[one.outcome] += 1
         operation.counts = dict(counts)
-        if one.outcome != ReplayOutcome.REPLAYED and len(failures) < _MOST_FAILURES:
+        if one.outcome != ReplayOutcome.REPLAYED and len(failures) < _MAX_FAILURES:
             failures.append({"message_id": one.message_id, "id": one.id, "outcome": one.outcome, "code": one.code})
 
     def in_time() -> bool:
@@ -162,9 +146,6 @@ def _answer(summary: Summary, operation: Operation, failures: list[dict[str, Any
     }
 
 
-def _problems(error: ValidationError) -> list[Any]:
-    return error.errors(include_url=False, include_context=False, include_input=False)
-
-
-def _path(place: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, place))
+def _describe(error: ValidationError) -> list[dict[str, str]]:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    return [{"field": ".".join(map(str, one["loc"])), "problem": one["msg"]} for one in problems]

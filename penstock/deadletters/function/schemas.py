@@ -1,28 +1,28 @@
-"""What the dead letters' function is asked, and what it answers."""
+"""The requests and answers of the function `dead-letters`."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from penstock.deadletters.condition import Where
+from penstock.deadletters.condition import Condition
 from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.selector import Selector
 from penstock.deadletters.stats import By
 
-_Words = Annotated[list[str], Field(max_length=1000)]
+_Strings = Annotated[list[str], Field(max_length=1000)]
 
 
 class Criteria(BaseModel):
-    """Which dead letters are meant; see `Selector.of`."""
+    """Which dead letters to select; see `Selector.of`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    ids: _Words = []
-    kinds: _Words = []
-    faults: _Words = []
-    sqlstates: _Words = []
-    fingerprints: _Words = []
+    ids: _Strings = []
+    kinds: _Strings = []
+    faults: _Strings = []
+    sqlstates: _Strings = []
+    fingerprints: _Strings = []
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     where: str | None = None
@@ -31,7 +31,7 @@ class Criteria(BaseModel):
         """Return the selector.
 
         Raises:
-            ValueError: there is no criterion, or one cannot be read.
+            ValueError: there is no criterion, or one is invalid.
         """
         return Selector.of(
             ids=self.ids,
@@ -41,16 +41,16 @@ class Criteria(BaseModel):
             fingerprints=self.fingerprints,
             since=_seconds(self.since),
             until=_seconds(self.until),
-            where=None if self.where is None else Where.parse(self.where),
+            where=None if self.where is None else Condition.parse(self.where),
         )
 
 
 class _Request(BaseModel):
-    """What every request has.
+    """The fields of every request.
 
     Attributes:
-        selector: which dead letters are meant.
-        all: said in place of a selector.
+        selector: which dead letters to select.
+        all: true, instead of a selector, for all dead letters.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,11 +58,11 @@ class _Request(BaseModel):
     selector: Criteria | None = None
     all: bool = False
 
-    def meant(self) -> Selector:
+    def to_selector(self) -> Selector:
         """Return the selector.
 
         Raises:
-            ValueError: neither a selector nor `all` is given, or both, or one that cannot be read.
+            ValueError: neither a selector nor `all` is given, or both, or the selector is invalid.
         """
         if (self.selector is None) != self.all:
             raise ValueError("say which dead letters: either `selector`, or `all`: true")
@@ -70,7 +70,7 @@ class _Request(BaseModel):
 
 
 class StatsRequest(_Request):
-    """Count dead letters by what they have in common."""
+    """Count dead letters by kind, fault, fingerprint or age."""
 
     action: Literal["stats"]
     by: Annotated[list[By], Field(min_length=1)] = [By.KIND, By.FAULT, By.FINGERPRINT]
@@ -87,10 +87,10 @@ class ReplayRequest(_Request):
     """Send dead letters back to the queue.
 
     Attributes:
-        actor: who asks, as far as the caller says; it is recorded as that.
-        limit: how many are sent at most.
-        rate: how many are sent per second at most.
-        max_replays: those that have been replayed this often are left.
+        actor: the name that the caller gives; it is recorded.
+        limit: the maximum number to send.
+        rate: the maximum rate in messages per second.
+        max_replays: dead letters that have been replayed this often are left.
     """
 
     action: Literal["replay"]
@@ -104,7 +104,7 @@ Request = Annotated[StatsRequest | ListRequest | ReplayRequest, Field(discrimina
 
 
 def row_of(found: DeadLetterMessage) -> dict[str, Any]:
-    """Write down one dead letter, without its payload."""
+    """Return one dead letter as a row, without its payload."""
     letter = found.letter
     return {
         "message_id": found.message.message_id,
@@ -119,5 +119,5 @@ def row_of(found: DeadLetterMessage) -> dict[str, Any]:
     }
 
 
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
+def _seconds(time: datetime | None) -> float | None:
+    return time.timestamp() if time else None

@@ -1,4 +1,4 @@
-"""The canary: a few dead letters are replayed first, and the rest only if the ledger says that these are well."""
+"""The canary: a few dead letters are replayed first, and the rest only if these took effect by the ledger."""
 
 import time
 from collections import Counter
@@ -11,19 +11,19 @@ from sqlalchemy import ARRAY, CompoundSelect, Engine, Uuid, bindparam, func, sel
 
 from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
 
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 2.0
-_WELL: Final = frozenset({APPLIED, STALE})
+_FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 0.1, 2.0
+_TOOK_EFFECT: Final = frozenset({APPLIED, STALE})
 
 
 class Canary:
-    """Watches what becomes of intents that are replayed, from now on."""
+    """Reads the outcomes of replayed intents from the ledger."""
 
     def __init__(self, engine: Engine, *, sleep: Callable[[float], object] = time.sleep) -> None:
-        """Take the time, by the database's clock: what was settled before says nothing of the replay.
+        """Read the time from the database's clock: earlier outcomes are not those of the replay.
 
         Args:
-            engine: of the database.
-            sleep: what waits for so many seconds.
+            engine: the database.
+            sleep: waits for the given number of seconds.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database is away.
@@ -34,39 +34,39 @@ class Canary:
             self._since: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
 
     def wait(self, ids: Collection[UUID], seconds: float) -> Counter[str]:
-        """Wait until all of these are settled, or for so many seconds.
+        """Wait until all of these intents are settled, or until `seconds` have passed.
 
         Returns:
-            How many are `applied`, `stale`, `dead`, `pending`.
+            How many are `applied`, `stale`, `dead` and `pending`.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database is away.
         """
         until = time.monotonic() + seconds
         pause = _FIRST_PAUSE_SECONDS
-        while (found := self._look(ids))[PENDING] and time.monotonic() + pause < until:
+        while (outcomes := self._count_outcomes(ids))[PENDING] and time.monotonic() + pause < until:
             self._sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-        return found
+            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
+        return outcomes
 
-    def _look(self, ids: Collection[UUID]) -> Counter[str]:
+    def _count_outcomes(self, ids: Collection[UUID]) -> Counter[str]:
         with self._engine.connect() as connection:
             rows = connection.execute(_ENTRIES, {"ids": list(ids)}).all()
-        # A dead one that landed later is in both generations; the newer one is right, and comes last.
-        known = {row.id: self._state(row) for row in rows}
+        # An intent that was dead and applied later is in both generations; the newer entry counts, and comes last.
+        known = {row.id: self._outcome(row) for row in rows}
         return Counter(known.get(id_, PENDING) for id_ in ids)
 
-    def _state(self, row: Any) -> str:
+    def _outcome(self, row: Any) -> str:
         if row.reused_at is not None and row.reused_at >= self._since:
             return DEAD
-        if row.outcome in _WELL:
+        if row.outcome in _TOOK_EFFECT:
             return str(row.outcome)
         return DEAD if row.outcome == DEAD and row.settled_at >= self._since else PENDING
 
 
-def is_well(found: Mapping[str, int]) -> bool:
-    """Tell whether every canary has taken effect."""
-    return not any(count for outcome, count in found.items() if outcome not in _WELL)
+def all_took_effect(outcomes: Mapping[str, int]) -> bool:
+    """Return whether every canary has taken effect."""
+    return not any(count for outcome, count in outcomes.items() if outcome not in _TOOK_EFFECT)
 
 
 _ids = bindparam("ids", type_=ARRAY(Uuid))

@@ -1,89 +1,37 @@
-"""SQS's own redrive: all dead letters back to the main queue, moved by SQS itself.
+"""SQS's own redrive: SQS moves all dead letters back to the main queue.
 
-It takes no filter and no edit. Each message gets a new id and a new enqueue time, so that its retention begins
-anew, and keeps its attributes: the letter stays on it, which the drain does not read. What is moved stays moved,
-however the task ends (SQS API Reference, "StartMessageMoveTask", "CancelMessageMoveTask").
+It accepts no selector and no edit. Each message gets a new id and a new enqueue time, so that its retention starts
+again. It keeps its attributes, those of the `DeadLetter` too, which the drain does not read. Messages that have
+been moved stay moved, however the task ends (SQS API Reference, "StartMessageMoveTask", "CancelMessageMoveTask").
 
-The main queue is always named as the destination. SQS knows where a message came from only if it has set it aside
-itself, not if the drain has: without a destination the task would fail with CouldNotDetermineMessageSource (SQS
-Developer Guide, "Troubleshooting DLQ redrive").
+The destination is always given. SQS knows the source queue of a message only if SQS itself has dead-lettered it,
+not if the drain has: without a destination the task would fail with CouldNotDetermineMessageSource (SQS Developer
+Guide, "Troubleshooting DLQ redrive").
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from penstock.deadletters.replay.move_tasks import MoveConflict, MoveError, MoveTask, MoveTasks
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-SLOWEST: Final = 1
-FASTEST: Final = 500
+MIN_RATE: Final = 1
+MAX_RATE: Final = 500
 """Messages per second (SQS API Reference, "StartMessageMoveTask")."""
 
-_OVER = {"COMPLETED", "CANCELLED", "FAILED"}
-_PAUSE_SECONDS = 1.0
-_LOOKS_FOR_A_START = 30
-_NOT_OFFERED = {"UnsupportedOperation", "InvalidAction", "UnknownOperationException", "404", "501"}
-
-
-class MoveError(Exception):
-    """SQS refused, or cannot be asked; a task that had been started goes on by itself.
-
-    Attributes:
-        code: SQS's code, or the name of botocore's error.
-    """
-
-    def __init__(self, text: str, code: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
-class MoveConflict(MoveError):
-    """A task is under way: there can be one for each queue."""
-
-
-class MoveNotOffered(MoveError):
-    """There is no such operation here: the queue is no other's dead-letter queue, or the endpoint is not AWS."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A task, as SQS lists it.
-
-    Attributes:
-        status: `RUNNING`, `CANCELLING`, `CANCELLED`, `COMPLETED` or `FAILED`.
-        started: when it was started, in milliseconds since the epoch.
-        moved: about how many messages it has moved.
-        to_move: how many there were at its start; None where SQS does not say yet.
-        handle: what it is cancelled by; None unless it is running.
-        failure: why it failed.
-    """
-
-    status: str
-    started: int
-    moved: int
-    to_move: int | None = None
-    handle: str | None = None
-    failure: str | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is moved."""
-        return self.status in _OVER
+_POLL_SECONDS = 1.0
+_MAX_POLLS_FOR_START = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a task did.
+    """The result of a task.
 
     Attributes:
         status: `COMPLETED`, `CANCELLED` or `FAILED`.
-        moved: about how many messages are on the main queue now.
-        to_move: how many there were at its start, where SQS says.
+        moved: how many messages it has moved to the main queue, approximately.
+        to_move: how many there were at its start, if SQS reports it.
         failure: why it failed.
     """
 
@@ -93,171 +41,104 @@ class Moved:
     failure: str | None
 
 
-class Moves(Protocol):
-    """SQS's tasks that move messages; each method raises `MoveError` where SQS refuses or cannot be asked."""
-
-    def start(self, dead_arn: str, main_arn: str, rate: int | None) -> None:
-        """Start moving all messages, so many per second; None leaves the rate to SQS."""
-
-    def latest(self, dead_arn: str) -> Task | None:
-        """Return the task of this queue that was started last."""
-
-    def cancel(self, handle: str) -> None:
-        """Have a running task stop. What it has moved stays moved."""
-
-
 def move(
-    moves: Moves,
+    tasks: MoveTasks,
     dead_arn: str,
     main_arn: str,
     *,
     rate: int | None = None,
-    on_progress: Callable[[Task], None] = lambda _: None,
+    on_progress: Callable[[MoveTask], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
-    pause: Callable[[], None] = lambda: time.sleep(_PAUSE_SECONDS),
+    pause: Callable[[], None] = lambda: time.sleep(_POLL_SECONDS),
 ) -> Moved:
-    """Have SQS move all dead letters to the main queue, and follow it to the end.
+    """Let SQS move all dead letters to the main queue, and follow the task to its end.
 
-    Whoever stops following, by an exception, does not stop the task.
+    An exception during the following does not stop the task.
 
     Args:
-        moves: SQS.
+        tasks: SQS's tasks.
         dead_arn: the dead-letter queue.
         main_arn: the queue that the drain reads.
         rate: messages per second, 1 to 500; None leaves it to SQS.
-        on_progress: called with the task each time that it has been looked at.
-        cancelled: asked after each look, until it says that the task is to stop.
-        pause: waits between two looks.
+        on_progress: called with the task after each poll.
+        cancelled: called after each poll; the task is cancelled when it returns True.
+        pause: waits between two polls.
 
     Returns:
-        How it ended. To have been cancelled, or to have failed, is no exception.
+        How the task ended. That it was cancelled or failed is not an exception.
 
     Raises:
         ValueError: the rate is out of bounds.
-        MoveConflict: a task is under way on this queue; nothing was started.
-        MoveNotOffered: there is no such operation here; nothing was started.
-        MoveError: SQS refused or cannot be asked.
+        MoveConflict: a task is running on this queue already; nothing was started.
+        MoveNotOffered: the operation is not available; nothing was started.
+        MoveError: SQS refused a request, or cannot be reached.
     """
-    if rate is not None and not SLOWEST <= rate <= FASTEST:
-        raise ValueError(f"SQS moves {SLOWEST} to {FASTEST} messages per second, not {rate}")
-    before = _started(moves, dead_arn, main_arn, rate)
+    if rate is not None and not MIN_RATE <= rate <= MAX_RATE:
+        raise ValueError(f"SQS moves {MIN_RATE} to {MAX_RATE} messages per second, not {rate}")
+    previous = _start(tasks, dead_arn, main_arn, rate)
     try:
-        task = _followed(moves, dead_arn, before, on_progress=on_progress, cancelled=cancelled, pause=pause)
+        task = _follow(tasks, dead_arn, previous, on_progress=on_progress, cancelled=cancelled, pause=pause)
     except MoveError as error:
-        raise MoveError(f"{error}; the task goes on by itself", error.code) from error
+        raise MoveError(f"{error}; the task continues", error.code) from error
     return Moved(task.status, task.moved, task.to_move, task.failure)
 
 
-def _followed(
-    moves: Moves,
+def _start(tasks: MoveTasks, dead_arn: str, main_arn: str, rate: int | None) -> MoveTask | None:
+    """Start a task, and return the latest one before it."""
+    previous = tasks.latest(dead_arn)
+    _refuse_running(previous)
+    try:
+        tasks.start(dead_arn, main_arn, rate)
+    except MoveError:
+        # SQS has no error code of its own for a task that another client has started in between.
+        _refuse_running(tasks.latest(dead_arn))
+        raise
+    return previous
+
+
+def _refuse_running(task: MoveTask | None) -> None:
+    if task and not task.is_over:
+        raise MoveConflict(
+            "SQS is moving these dead letters already: wait for that task, or cancel it", task.status
+        )
+
+
+def _follow(
+    tasks: MoveTasks,
     dead_arn: str,
-    before: Task | None,
+    previous: MoveTask | None,
     *,
-    on_progress: Callable[[Task], None],
+    on_progress: Callable[[MoveTask], None],
     cancelled: Callable[[], bool],
     pause: Callable[[], None],
-) -> Task:
+) -> MoveTask:
     """Follow the task that was started to its end; the arguments are those of `move`."""
-    stopping = False
-    while not (task := _seen(moves, dead_arn, before, pause)).is_over:
+    is_cancelled = False
+    while not (task := _poll(tasks, dead_arn, previous, pause)).is_over:
         on_progress(task)
-        if not stopping and cancelled():
-            stopping = _stopped(moves, task)
+        if not is_cancelled and cancelled():
+            is_cancelled = _cancel(tasks, task)
         pause()
     on_progress(task)
     return task
 
 
-def _started(moves: Moves, dead_arn: str, main_arn: str, rate: int | None) -> Task | None:
-    """Start a task, and return the one that was there before it."""
-    before = moves.latest(dead_arn)
-    _refuse_beside(before)
-    try:
-        moves.start(dead_arn, main_arn, rate)
-    except MoveError:
-        # SQS has no code of its own for that somebody else was faster.
-        _refuse_beside(moves.latest(dead_arn))
-        raise
-    return before
-
-
-def _refuse_beside(task: Task | None) -> None:
-    if task and not task.is_over:
-        raise MoveConflict("SQS is moving these dead letters already: wait for it, or cancel that", task.status)
-
-
-def _seen(moves: Moves, dead_arn: str, before: Task | None, pause: Callable[[], None]) -> Task:
-    """Look at the task that was started, as soon as SQS lists it."""
-    for _ in range(_LOOKS_FOR_A_START):
-        task = moves.latest(dead_arn)
-        if task and (before is None or task.started != before.started):
+def _poll(tasks: MoveTasks, dead_arn: str, previous: MoveTask | None, pause: Callable[[], None]) -> MoveTask:
+    """Return the task that was started, as soon as SQS lists it."""
+    for _ in range(_MAX_POLLS_FOR_START):
+        task = tasks.latest(dead_arn)
+        if task and (previous is None or task.started != previous.started):
             return task
         pause()
-    raise MoveError("SQS took the task and does not list it; look at the queue", "NotListed")
+    raise MoveError("SQS accepted the task but does not list it; check the queue", "NotListed")
 
 
-def _stopped(moves: Moves, task: Task) -> bool:
-    """Cancel a task, if it is running; one that has ended meanwhile needs none."""
+def _cancel(tasks: MoveTasks, task: MoveTask) -> bool:
+    """Cancel a task if it is running; return whether no further attempt is needed."""
     if task.handle is None:
         return False
     try:
-        moves.cancel(task.handle)
+        tasks.cancel(task.handle)
     except MoveError as error:
         return error.code == "ResourceNotFoundException"
     return True
-
-
-class SqsMoves:
-    """The tasks of SQS in earnest; see `Moves`."""
-
-    def __init__(self, client: "SQSClient") -> None:
-        """Take a client, as `penstock.queue.sqs_client` makes it."""
-        self._client = client
-
-    def start(self, dead_arn: str, main_arn: str, rate: int | None) -> None:
-        """Start (SQS: StartMessageMoveTask)."""
-        limit: Any = {} if rate is None else {"MaxNumberOfMessagesPerSecond": rate}
-        with _told():
-            self._client.start_message_move_task(SourceArn=dead_arn, DestinationArn=main_arn, **limit)
-
-    def latest(self, dead_arn: str) -> Task | None:
-        """Look (SQS: ListMessageMoveTasks)."""
-        with _told():
-            found = self._client.list_message_move_tasks(SourceArn=dead_arn, MaxResults=1)
-        tasks: list[Any] = list(found.get("Results", []))
-        return _task(tasks[0]) if tasks else None
-
-    def cancel(self, handle: str) -> None:
-        """Stop (SQS: CancelMessageMoveTask)."""
-        with _told():
-            self._client.cancel_message_move_task(TaskHandle=handle)
-
-
-def _task(entry: Any) -> Task:
-    return Task(
-        status=entry["Status"],
-        started=entry.get("StartedTimestamp", 0),
-        moved=entry.get("ApproximateNumberOfMessagesMoved", 0),
-        to_move=entry.get("ApproximateNumberOfMessagesToMove"),
-        handle=entry.get("TaskHandle"),
-        failure=entry.get("FailureReason"),
-    )
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        raise _refused(error.response) from error
-    except BotoCoreError as error:
-        raise MoveError(f"SQS cannot be asked: {type(error).__name__}", type(error).__name__) from error
-
-
-def _refused(answer: Any) -> MoveError:
-    """Say why SQS refused; its codes come with and without a prefix ("AWS.SimpleQueueService")."""
-    code = str(answer.get("Error", {}).get("Code", "Unknown")).split(".")[-1]
-    text = answer.get("Error", {}).get("Message") or "no reason given"
-    if code in _NOT_OFFERED:
-        return MoveNotOffered(f"SQS does not move messages from this queue ({code}): {text}", code)
-    return MoveError(f"SQS refused ({code}): {text}", code)

@@ -1,4 +1,4 @@
-"""What a replay is to do, and each message as it would send it."""
+"""The plan of a replay, and each message as the replay sends it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,38 +9,38 @@ from uuid import uuid4
 from penstock.consumer.dead_letter import unstamp
 from penstock.deadletters.edit.errors import EditRefused
 from penstock.deadletters.message import DeadLetterMessage
-from penstock.deadletters.replay_marker import REPLAY_ATTRIBUTE, Stamp
+from penstock.deadletters.replay_marker import REPLAY_ATTRIBUTE, ReplayMarker
 from penstock.deadletters.selector import Selector
 from penstock.queue import Outgoing
 
 REPLAYED_TOO_OFTEN: Final = "ReplayedTooOften"
-UNGUARDED: Final = "NoRoomForStamp"
+NO_ROOM_FOR_MARKER: Final = "NoRoomForStamp"
 EDIT_REFUSED: Final = "EditRefused"
 
 
 class ReplayOutcome(StrEnum):
-    """What became of one dead letter in a run."""
+    """The outcome of one dead letter in a run."""
 
     REPLAYED = "replayed"
     """On the main queue, and no longer a dead letter."""
     NOT_SENT = "not-sent"
-    """Still a dead letter: the main queue refused it, or it cannot be edited as was asked."""
+    """Still a dead letter: the main queue refused it, or the edit cannot be applied to it."""
     NOT_DELETED = "not-deleted"
-    """On the main queue, but a dead letter as well: its deletion was refused or its lease was lost."""
+    """On the main queue, and still a dead letter: SQS refused to delete it, or its lease expired."""
     LEFT = "left"
-    """Still a dead letter: it has come back from this run, or has been replayed too often before."""
+    """Still a dead letter: this run has sent it already and it came back, or earlier replays are too many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a replay is to do.
+    """The plan of a replay.
 
     Attributes:
-        selector: which dead letters are meant.
-        limit: how many are sent at most.
-        rate: how many are sent per second at most.
-        max_replays: those that have been replayed this often are left; as often as anybody likes if not given.
-        edit: returns a body as it is to be sent, or raises `EditRefused`.
+        selector: which dead letters to send.
+        limit: the maximum number to send; None for no limit.
+        rate: the maximum rate in messages per second; None for no maximum.
+        max_replays: dead letters that have been replayed this often are left; None for no maximum.
+        edit: returns the body to send, or raises `EditRefused`.
     """
 
     selector: Selector
@@ -52,17 +52,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Why a dead letter that was meant is not sent; the attributes are those of `Replayed`."""
+    """Why a selected dead letter is not sent; the attributes are those of `Replayed`."""
 
     outcome: ReplayOutcome
     code: str
     detail: str | None = None
 
 
-def written(found: DeadLetterMessage, plan: Plan, run: str, *, fifo: bool) -> Outgoing | Skipped:
-    """Write the message as its sender did: without the letter, with its own attributes and group, and stamped.
+def build_message(found: DeadLetterMessage, plan: Plan, run: str, *, fifo: bool) -> Outgoing | Skipped:
+    """Return the message as its sender wrote it, with a marker and without the attributes of the `DeadLetter`.
 
-    A FIFO queue would take it for the message that it was before, if it is replayed within minutes.
+    On a FIFO queue it gets a new deduplication id, because SQS would drop a duplicate of the last five minutes.
     """
     message = found.message
     if plan.max_replays is not None and found.replays >= plan.max_replays:
@@ -71,8 +71,8 @@ def written(found: DeadLetterMessage, plan: Plan, run: str, *, fifo: bool) -> Ou
         body = plan.edit(message.body) if plan.edit else message.body
     except EditRefused as error:
         return Skipped(ReplayOutcome.NOT_SENT, EDIT_REFUSED, str(error))
-    own = Outgoing(body, unstamp(message.attributes), message.group, str(uuid4()) if fifo else None)
-    stamped = Stamp(found.replays + 1, run).put_on(own)
-    if plan.max_replays is not None and REPLAY_ATTRIBUTE not in stamped.attributes:
-        return Skipped(ReplayOutcome.LEFT, UNGUARDED)
-    return stamped
+    original = Outgoing(body, unstamp(message.attributes), message.group, str(uuid4()) if fifo else None)
+    marked = ReplayMarker(found.replays + 1, run).attach_to(original)
+    if plan.max_replays is not None and REPLAY_ATTRIBUTE not in marked.attributes:
+        return Skipped(ReplayOutcome.LEFT, NO_ROOM_FOR_MARKER)
+    return marked

@@ -1,4 +1,4 @@
-"""What a replay would send, and what would become of it, with nothing sent."""
+"""The preview of a replay: what it would send, and what the drain would do with it. Nothing is sent."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from penstock.deadletters.message import DeadLetterMessage
-from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, written
-from penstock.deadletters.scan.chunks import in_groups
-from penstock.deadletters.scan.scan import look
+from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build_message
+from penstock.deadletters.scan.scan import scan
 from penstock.queue import Queue
+from penstock.queue.chunks import chunked
 
 if TYPE_CHECKING:
     from penstock.consumer.dry_run import DryRunResult
 
-TRIED_AT_ONCE: Final = 100
-"""As few as hold the locks of a trial for a moment only."""
+DRY_RUN_BATCH: Final = 100
+"""Messages per dry run. They are few, so that the dry run holds its locks only for a moment."""
 
-NO_FAILURE: Final = frozenset({"replayed", "left", "applied", "stale", "duplicate"})
-"""What a replay that fails nowhere ends with."""
+SUCCESSFUL: Final = frozenset({"replayed", "left", "applied", "stale", "duplicate"})
+"""The values of `Previewed.would` that are no failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Previewed:
 
     Attributes:
         message_id: SQS's id of the dead letter.
-        id: the intent's id, where there is one.
-        kind: the intent's kind, where there is one.
-        would: `replayed`, `not-sent` or `left`; after a trial what the drain would make of it: `applied`, `stale`,
-            `duplicate`, `dead`, `waits` or `unknown`.
+        id: the intent's id, if there is one.
+        kind: the intent's kind, if there is one.
+        would: `replayed`, `not-sent` or `left`; with a dry run its outcome in the drain instead of `replayed`:
+            `applied`, `stale`, `duplicate`, `dead`, `waits` or `unknown`.
         why: the fault, or why it would not be sent, without a value of the intent.
     """
 
@@ -41,63 +41,60 @@ class Previewed:
     why: str | None = None
 
     @property
-    def is_withheld(self) -> bool:
-        """Whether it would not even be sent."""
+    def is_skipped(self) -> bool:
+        """Whether it would not be sent."""
         return self.would in {ReplayOutcome.NOT_SENT, ReplayOutcome.LEFT}
 
 
-Trial = Callable[[Sequence[str]], "list[DryRunResult]"]
+DryRun = Callable[[Sequence[str]], "list[DryRunResult]"]
 
 
 def preview(
-    dead: Queue, plan: Plan, try_out: Trial | None, *, on_page: Callable[[int], None] = lambda _: None
+    dead: Queue, plan: Plan, dry_run: DryRun | None, *, on_page: Callable[[int], None] = lambda _: None
 ) -> Generator[Previewed]:
-    """Go through a replay without sending anything.
+    """Yield what a replay would do with each selected dead letter, without sending anything.
 
     Args:
         dead: the dead-letter queue.
-        plan: what would be sent, and how.
-        try_out: finds out what would become of bodies; None for what would be sent alone.
-        on_page: called for each page with how many messages it has, selected or not.
+        plan: which messages would be sent, and how.
+        dry_run: returns what the drain would do with bodies; None to preview only what would be sent.
+        on_page: called for each page with its number of messages, selected or not.
 
     Raises:
-        penstock.consumer.faults.tree.Fault: the trial found nothing out.
+        penstock.consumer.faults.tree.Fault: the dry run had no result.
         penstock.queue.QueueError: the queue cannot be read.
     """
     left = plan.limit
-    # Only what is sent counts towards the limit, as in a replay.
+    # Only messages that would be sent count towards the limit, as in a replay.
     limit = plan.limit if plan.edit is None and plan.max_replays is None else None
-    with closing(look(dead, plan.selector, limit=limit, on_page=on_page)) as found:
-        for some in in_groups(found, TRIED_AT_ONCE):
-            for one in _previewed(some, plan, try_out, left):
-                left = left if left is None or one.is_withheld else left - 1
+    with closing(scan(dead, plan.selector, limit=limit, on_page=on_page)) as found:
+        for batch in chunked(found, DRY_RUN_BATCH):
+            for one in _preview_batch(batch, plan, dry_run, left):
+                left = left if left is None or one.is_skipped else left - 1
                 yield one
             if left == 0:
                 return
 
 
-def _previewed(
-    some: Sequence[DeadLetterMessage], plan: Plan, try_out: Trial | None, left: int | None
+def _preview_batch(
+    batch: Sequence[DeadLetterMessage], plan: Plan, dry_run: DryRun | None, left: int | None
 ) -> Iterator[Previewed]:
-    sent: list[tuple[DeadLetterMessage, str]] = []
-    for found in some:
-        if len(sent) == left:
+    to_send: list[tuple[DeadLetterMessage, str]] = []
+    for found in batch:
+        if len(to_send) == left:
             break
-        message = written(found, plan, "", fifo=False)
+        message = build_message(found, plan, "", fifo=False)
         if isinstance(message, Skipped):
-            yield _told(found, message.outcome, ": ".join(filter(None, (message.code, message.detail))))
+            yield _previewed(found, message.outcome, ": ".join(filter(None, (message.code, message.detail))))
         else:
-            sent.append((found, message.body))
-    verdicts = try_out([body for _, body in sent]) if try_out and sent else [None] * len(sent)
-    for (found, _), verdict in zip(sent, verdicts, strict=True):
-        yield _judged(found, verdict)
+            to_send.append((found, message.body))
+    if not dry_run:
+        yield from (_previewed(found, ReplayOutcome.REPLAYED) for found, _ in to_send)
+    elif to_send:
+        results = dry_run([body for _, body in to_send])
+        for (found, _), result in zip(to_send, results, strict=True):
+            yield _previewed(found, result.outcome, str(result.fault) if result.fault else None)
 
 
-def _judged(found: DeadLetterMessage, verdict: "DryRunResult | None") -> Previewed:
-    if verdict is None:
-        return _told(found, ReplayOutcome.REPLAYED)
-    return _told(found, verdict.would, str(verdict.fault) if verdict.fault else None)
-
-
-def _told(found: DeadLetterMessage, would: str, why: str | None = None) -> Previewed:
+def _previewed(found: DeadLetterMessage, would: str, why: str | None = None) -> Previewed:
     return Previewed(found.message.message_id, found.id, found.kind, str(would), why)

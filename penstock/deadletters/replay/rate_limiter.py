@@ -1,17 +1,17 @@
-"""Keeping to a rate."""
+"""The rate of a replay."""
 
 import time
 from collections.abc import Callable
 from typing import Final
 
-UNHURRIED_SECONDS: Final = 30
-"""How long a page may take at most at the rate that is asked for: its leases last longer."""
+MAX_PAGE_SECONDS: Final = 30
+"""The maximum time that a page may take at the given rate; the leases of a page last longer."""
 
 _SLICE_SECONDS = 0.1
 
 
-class Pace:
-    """Lets so many messages go per second, in slices of a tenth of a second's worth."""
+class RateLimiter:
+    """Limits messages per second, in slices of a tenth of a second."""
 
     def __init__(
         self,
@@ -19,12 +19,12 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Take the rate.
+        """Create a limiter.
 
         Args:
-            rate: messages per second; None for as many as go.
-            clock: the time in seconds.
-            sleep: what waits for so many seconds.
+            rate: messages per second; None for no limit.
+            clock: returns the time in seconds.
+            sleep: waits for the given number of seconds.
 
         Raises:
             ValueError: the rate is not above 0.
@@ -36,20 +36,20 @@ class Pace:
         self._sleep = sleep
         self._next = clock()
 
-    def slice_of(self, messages: int) -> int:
-        """Return how many of `messages` may go in one call."""
+    def slice_size(self, messages: int) -> int:
+        """Return how many of `messages` may be sent in one call."""
         return messages if self._rate is None else min(messages, max(1, int(self._rate * _SLICE_SECONDS)))
 
-    def page_of(self, messages: int) -> int:
-        """Return how many of `messages` may be taken on at once."""
-        return messages if self._rate is None else min(messages, max(1, int(self._rate * UNHURRIED_SECONDS)))
+    def page_size(self, messages: int) -> int:
+        """Return how many of `messages` may be leased at once."""
+        return messages if self._rate is None else min(messages, max(1, int(self._rate * MAX_PAGE_SECONDS)))
 
     def wait_for(self, messages: int) -> None:
-        """Wait until `messages` more may go."""
+        """Wait until `messages` more may be sent."""
         if self._rate is None:
             return
         now = self._clock()
         if self._next > now:
             self._sleep(self._next - now)
-        # What one slice took too long is made up for; a longer delay is not, or a burst would follow it.
+        # A delay of up to one slice is caught up. A longer delay is not, because a burst would follow it.
         self._next = max(self._next, now - _SLICE_SECONDS) + messages / self._rate

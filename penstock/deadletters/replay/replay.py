@@ -1,8 +1,9 @@
-"""Sending dead letters back to the queue that they came from.
+"""Replay: dead letters are sent back to the queue that the drain reads.
 
-For each page: send, and only what SQS has acknowledged is deleted from the dead-letter queue. A run that is cut
-off between the two leaves messages on both queues. That is safe, because the ledger lets an intent take effect
-once; so is running again. What is on neither queue was deleted after its sending was acknowledged.
+Each page is sent, and only messages that SQS has acknowledged are deleted from the dead-letter queue. A run that
+is cut off in between leaves messages on both queues. That is safe, because the ledger lets an intent take effect
+once; for the same reason, running again is safe. A message that is on neither queue was deleted after SQS
+acknowledged it.
 """
 
 import time
@@ -11,33 +12,37 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
 from penstock.deadletters.message import DeadLetterMessage
-from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, written
-from penstock.deadletters.replay.rate_limiter import Pace
+from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build_message
+from penstock.deadletters.replay.rate_limiter import RateLimiter
 from penstock.deadletters.replay_marker import REPLAY_ATTRIBUTE
 from penstock.deadletters.scan.leases import LEASE_LOST, PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
-from penstock.queue import Outgoing, Queue, Received, Refusal
+from penstock.queue import Outgoing, Queue, Received
 
-_HOPELESS: Final = 30
 REPLAYED_ALREADY: Final = "ReplayedAlready"
+_MAX_REFUSED: Final = 30
+_OUT_OF_TIME: Final = "OutOfTime"
+
+_Ready: TypeAlias = tuple[DeadLetterMessage, Outgoing]
+"""A dead letter, and the message to send."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """One dead letter and what became of it.
+    """One dead letter and its outcome.
 
     Attributes:
         message_id: SQS's id of the dead letter.
-        id: the intent's id, where there is one.
-        intent_id: the same as the ledger knows it, where it is a UUID.
-        kind: the intent's kind, where there is one.
-        outcome: what became of it.
-        code: why not: SQS's word, or `LeaseLost`, `ReplayedAlready`, `ReplayedTooOften`, `NoRoomForStamp`,
-            `EditRefused`.
-        detail: more about that, without a value of the intent.
+        id: the intent's id, if there is one.
+        intent_id: the same as in the ledger, if it is a UUID.
+        kind: the intent's kind, if there is one.
+        outcome: what happened to it.
+        code: why it was not replayed: SQS's error code, or `LeaseLost`, `ReplayedAlready`, `ReplayedTooOften`,
+            `NoRoomForStamp`, `EditRefused`.
+        detail: more about the reason, without a value of the intent.
     """
 
     message_id: str
@@ -51,14 +56,14 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
-        seen: how many dead letters were looked at, selected or not.
+        seen: how many dead letters were scanned, selected or not.
         counts: how many dead letters had each outcome.
-        missing: the ids asked for that were not found.
-        stopped: why it was given up: SQS's code, where the main queue takes nothing any more or the dead-letter
-            queue lets nothing go, or `OutOfTime`.
+        missing: the ids in the selector that were not found.
+        stopped: why the run ended early: SQS's error code, if the main queue refuses every message or the
+            dead-letter queue every delete, or `OutOfTime`.
     """
 
     seen: int
@@ -68,7 +73,7 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """How many were meant and are still dead letters, or are on both queues."""
+        """How many were to be replayed and are still dead letters, or are on both queues."""
         return self.counts.get(ReplayOutcome.NOT_SENT, 0) + self.counts.get(ReplayOutcome.NOT_DELETED, 0)
 
 
@@ -84,36 +89,43 @@ def replay(
 ) -> Summary:
     """Send the selected dead letters to the main queue with the sender's own attributes and group.
 
-    A message that cannot be sent or deleted never stops the others; only a queue that refuses thirty in a row
-    does. What was not replayed is given back at once. Each message is stamped with the run, so that what the
-    drain sets aside again meanwhile is left, and the run ends.
+    A message that cannot be sent or deleted does not stop the others; thirty refusals in a row end the run. Leases
+    of messages that were not replayed are given back at once. Each message carries a marker with the id of the
+    run. A message that the drain dead-letters again during the run is left, so that the run ends.
 
     Args:
         dead: the dead-letter queue.
         main: the queue that the drain reads.
-        plan: what is to be sent, and how.
-        on_result: called for each selected dead letter, after it is done.
-        on_page: called for each page with how many messages it has, selected or not.
-        in_time: asked after each page, at a rate after each half second's worth; where it says no, the run ends.
-        clock: the time in seconds, to notice leases that have run out. A monotonic clock would not do: it stands
-            still while a laptop sleeps.
+        plan: which messages to send, and how.
+        on_result: called for each selected dead letter, when its outcome is final.
+        on_page: called for each page with its number of messages, selected or not.
+        in_time: called after each page, and with a rate also after each slice of a tenth of a second; the run ends
+            when it returns False.
+        clock: returns the time in seconds, to detect expired leases. It must not be a monotonic clock, which may
+            stop while the machine sleeps.
 
     Raises:
         ValueError: the rate is not above 0.
         penstock.queue.QueueError: the dead-letter queue cannot be read.
     """
     run = _ReplayRun(dead, main, plan, on_result, in_time)
-    with run.leases(clock) as leases:
+    with run.open_leases(clock) as leases:
+        # Memory holds one page. It is sent and deleted before the next one is received.
         for page in leases.pages() if plan.limit != 0 else ():
             on_page(len(page))
-            run.take(page, leases)
+            selected = run.select(page)
+            ready = run.check(selected)
+            for messages in run.rate_limited(ready):
+                sent = run.send(messages)
+                refused = leases.delete([found.message for found in sent])
+                run.report(sent, refused)
             if run.is_over():
                 break
     return run.summary()
 
 
 class _ReplayRun:
-    """A replay under way."""
+    """The steps of a replay, and what they count."""
 
     def __init__(
         self,
@@ -128,120 +140,123 @@ class _ReplayRun:
         self._plan = plan
         self._on_result = on_result
         self._in_time = in_time
-        self._pace = Pace(plan.rate)
         self._id = str(uuid4())
-        self._unstamped: set[bytes] = set()
-        self._seen = 0
+        self._rate_limiter = RateLimiter(plan.rate)
         self._left = plan.limit
+        self._seen = 0
         self._counts: Counter[ReplayOutcome] = Counter()
-        self._named: set[str] = set()
-        self._refused_in_a_row = 0
-        self._kept_in_a_row = 0
+        self._found_ids: set[str] = set()
+        # A message without room for a marker is recognized by its identity when it comes back.
+        self._sent_without_marker: set[bytes] = set()
+        self._refused_sends = _RefusalStreak()
+        self._refused_deletes = _RefusalStreak()
         self._stopped: str | None = None
 
-    def leases(self, clock: Callable[[], float]) -> Leases:
-        """Lease what is looked through: if any of it may be left, until the end, otherwise just page by page."""
-        holds_all = not self._plan.selector.is_everything or self._plan.max_replays is not None
-        seconds = scan_seconds(self._dead.depth().total) if holds_all else PAGE_SECONDS
-        limit = PAGE_LIMIT if self._left is None or holds_all else min(PAGE_LIMIT, self._left)
-        return Leases(self._dead, seconds, page_limit=self._pace.page_of(max(limit, 1)), clock=clock)
+    def open_leases(self, clock: Callable[[], float]) -> Leases:
+        """Lease until the end of the run if messages may be left on the queue, else page by page."""
+        may_leave = not self._plan.selector.is_everything or self._plan.max_replays is not None
+        seconds = scan_seconds(self._dead.depth().total) if may_leave else PAGE_SECONDS
+        limit = PAGE_LIMIT if self._left is None or may_leave else min(PAGE_LIMIT, self._left)
+        page_limit = self._rate_limiter.page_size(max(limit, 1))
+        return Leases(self._dead, seconds, page_limit=page_limit, clock=clock)
 
-    def take(self, page: list[Received], leases: Leases) -> None:
-        """Replay what is selected of a page."""
+    def select(self, page: list[Received]) -> list[DeadLetterMessage]:
+        """Return the dead letters of a page that are selected."""
         self._seen += len(page)
-        meant = [found for found in map(DeadLetterMessage.of, page) if self._plan.selector.takes(found)]
-        self._named.update(*map(self._plan.selector.names, meant))
-        ready = list(self._ready(meant))
-        size = self._pace.slice_of(len(ready))
-        for start in range(0, len(ready), max(size, 1)):
-            some = ready[start : start + size]
-            self._pace.wait_for(len(some))
-            self._delete(self._send(some), leases)
-            if self._has_stopped(more=start + size < len(ready)):
+        selected = list(filter(self._plan.selector.matches, map(DeadLetterMessage.of, page)))
+        self._found_ids.update(*map(self._plan.selector.matching_ids, selected))
+        return selected
+
+    def check(self, selected: Sequence[DeadLetterMessage]) -> list[_Ready]:
+        """Edit, guard against loops, and report what is skipped; return the messages to send, up to the limit."""
+        ready: list[_Ready] = []
+        for found in selected:
+            if self._left == 0:
+                break
+            message = self._build(found)
+            if isinstance(message, Skipped):
+                self._report(found, message.outcome, message.code, message.detail)
+                continue
+            if REPLAY_ATTRIBUTE not in message.attributes:
+                self._sent_without_marker.add(_identity(found))
+            self._left = None if self._left is None else self._left - 1
+            ready.append((found, message))
+        return ready
+
+    def _build(self, found: DeadLetterMessage) -> Outgoing | Skipped:
+        if self._came_back(found):
+            return Skipped(ReplayOutcome.LEFT, REPLAYED_ALREADY)
+        return build_message(found, self._plan, self._id, fifo=self._main.fifo)
+
+    def _came_back(self, found: DeadLetterMessage) -> bool:
+        """Return whether this run has sent the message before, and the drain has dead-lettered it again."""
+        if found.marker:
+            return found.marker.run == self._id
+        return bool(self._sent_without_marker) and _identity(found) in self._sent_without_marker
+
+    def rate_limited(self, ready: Sequence[_Ready]) -> Iterator[Sequence[_Ready]]:
+        """Yield slices of the messages at the rate of the plan, until the run has to stop."""
+        size = max(self._rate_limiter.slice_size(len(ready)), 1)
+        for start in range(0, len(ready), size):
+            if start > 0 and self._must_stop():
                 return
+            messages = ready[start : start + size]
+            self._rate_limiter.wait_for(len(messages))
+            yield messages
+
+    def send(self, messages: Sequence[_Ready]) -> list[DeadLetterMessage]:
+        """Send messages; return the dead letters whose messages SQS acknowledged."""
+        refused = self._main.send([message for _, message in messages])
+        codes = {index: refusal.code for index, refusal in refused.items()}
+        for index, code in codes.items():
+            self._report(messages[index][0], ReplayOutcome.NOT_SENT, code)
+        self._stopped = self._refused_sends.add(codes, len(messages)) or self._stopped
+        return [found for index, (found, _) in enumerate(messages) if index not in codes]
+
+    def report(self, sent: Sequence[DeadLetterMessage], refused: Mapping[int, str]) -> None:
+        """Report the outcomes of messages that were sent; `refused` has those that were not deleted."""
+        if LEASE_LOST not in refused.values():
+            # Without the permission to delete, the whole dead-letter queue would be copied to the main queue.
+            self._stopped = self._refused_deletes.add(refused, len(sent)) or self._stopped
+        # All outcomes are final, so that all are reported, even if a callback fails or is interrupted.
+        with ExitStack() as reports:
+            for index, found in reversed(list(enumerate(sent))):
+                outcome = ReplayOutcome.NOT_DELETED if index in refused else ReplayOutcome.REPLAYED
+                reports.callback(self._report, found, outcome, refused.get(index))
 
     def is_over(self) -> bool:
-        """Tell whether nothing more is to be sent."""
-        return self._left == 0 or self._has_stopped(more=True)
+        """Return whether the limit is reached or the run has to stop."""
+        return self._left == 0 or self._must_stop()
 
-    def _has_stopped(self, *, more: bool) -> bool:
-        """Tell whether it was given up; with more to send, it is once there is no time for that."""
-        if more and not self._stopped and not self._in_time():
-            self._stopped = "OutOfTime"
+    def _must_stop(self) -> bool:
+        if not self._stopped and not self._in_time():
+            self._stopped = _OUT_OF_TIME
         return self._stopped is not None
 
     def summary(self) -> Summary:
-        """Sum up."""
-        missing = self._plan.selector.ids - self._named if self._left != 0 else frozenset()
+        """Return the result."""
+        missing = self._plan.selector.ids - self._found_ids if self._left != 0 else frozenset()
         return Summary(self._seen, dict(self._counts), missing, self._stopped)
 
-    def _ready(self, meant: list[DeadLetterMessage]) -> Iterator[tuple[DeadLetterMessage, Outgoing]]:
-        """Write each as it is to be sent; tell of those that are not to be."""
-        for found in meant:
-            if self._left == 0:
-                return
-            message = self._written(found)
-            if message is not None:
-                self._left = None if self._left is None else self._left - 1
-                yield found, message
-
-    def _written(self, found: DeadLetterMessage) -> Outgoing | None:
-        if self._came_back(found):
-            self._tell(found, ReplayOutcome.LEFT, REPLAYED_ALREADY)
-            return None
-        message = written(found, self._plan, self._id, fifo=self._main.fifo)
-        if isinstance(message, Skipped):
-            self._tell(found, message.outcome, message.code, message.detail)
-            return None
-        if REPLAY_ATTRIBUTE not in message.attributes:
-            self._unstamped.add(_identity(found))
-        return message
-
-    def _came_back(self, found: DeadLetterMessage) -> bool:
-        """Tell whether the drain has set it aside again since this run began."""
-        if found.stamp:
-            return found.stamp.run == self._id
-        return bool(self._unstamped) and _identity(found) in self._unstamped
-
-    def _send(self, ready: Sequence[tuple[DeadLetterMessage, Outgoing]]) -> list[DeadLetterMessage]:
-        """Send, and return those that SQS acknowledged."""
-        refused = self._main.send([message for _, message in ready])
-        for index, refusal in refused.items():
-            self._tell(ready[index][0], ReplayOutcome.NOT_SENT, refusal.code)
-        sent = [found for index, (found, _) in enumerate(ready) if index not in refused]
-        self._judge(refused, any_sent=bool(sent))
-        return sent
-
-    def _judge(self, refused: Mapping[int, Refusal], *, any_sent: bool) -> None:
-        """Give up on a main queue that takes nothing."""
-        self._refused_in_a_row = 0 if any_sent else self._refused_in_a_row + len(refused)
-        if self._refused_in_a_row >= _HOPELESS:
-            self._stopped = refused[max(refused)].code
-
-    def _delete(self, sent: list[DeadLetterMessage], leases: Leases) -> None:
-        """Delete what was sent, and tell what became of it."""
-        why = leases.delete([found.message for found in sent])
-        if LEASE_LOST not in why.values():
-            self._judge_deletes(why, any_deleted=len(why) < len(sent))
-        # What is done is told of all, even if the telling of one fails or is interrupted.
-        with ExitStack() as telling:
-            for index, found in reversed(list(enumerate(sent))):
-                outcome = ReplayOutcome.NOT_DELETED if index in why else ReplayOutcome.REPLAYED
-                telling.callback(self._tell, found, outcome, why.get(index))
-
-    def _judge_deletes(self, why: Mapping[int, str], *, any_deleted: bool) -> None:
-        """Give up on a dead-letter queue that lets nothing go: everything would be on both queues."""
-        self._kept_in_a_row = 0 if any_deleted else self._kept_in_a_row + len(why)
-        if self._kept_in_a_row >= _HOPELESS:
-            self._stopped = why[max(why)]
-
-    def _tell(
+    def _report(
         self, found: DeadLetterMessage, outcome: ReplayOutcome, code: str | None = None, detail: str | None = None
     ) -> None:
         self._counts[outcome] += 1
         self._on_result(
             Replayed(found.message.message_id, found.id, found.intent_id, found.kind, outcome, code, detail)
         )
+
+
+class _RefusalStreak:
+    """A count of refusals in a row."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, codes: Mapping[int, str], total: int) -> str | None:
+        """Count a call's refusals of `total` messages; return the last code if too many in a row were refused."""
+        self._count = 0 if len(codes) < total else self._count + len(codes)
+        return codes[max(codes)] if codes and self._count >= _MAX_REFUSED else None
 
 
 def _identity(found: DeadLetterMessage) -> bytes:

@@ -1,10 +1,9 @@
-"""Leases on a queue's messages: each message is seen once, and given back at the end unless it was deleted.
+"""Leases on a queue's messages: each message is yielded once, and given back at the end unless it was deleted.
 
-Whoever looks at an SQS queue leases what it sees, and each look counts as a receive. Leases run out by
-themselves: a run that is killed gives back nothing, and after that time the messages are there again.
+SQS has no peek. Receiving leases a message (its visibility timeout) and counts as a receive. A run that is killed
+gives nothing back; its leases expire, and then the messages are visible again.
 
-However many there are, a page and sixteen bytes of each message that is held are in memory; the handles that give
-them back are in a file without a name.
+Memory holds one page and sixteen bytes per leased message. The receipt handles are in an unnamed temporary file.
 """
 
 import time
@@ -15,28 +14,28 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Final, Self
 
-from penstock.deadletters.scan.chunks import in_groups
 from penstock.queue import BATCH_LIMIT, Queue, Received
+from penstock.queue.chunks import chunked
 
 LEASE_LOST: Final = "LeaseLost"
-"""Why a message is not deleted: its lease had run out."""
+"""Why a message was not deleted: its lease had expired."""
 
 PAGE_SECONDS: Final = 120
-"""Lease of a page: sending it to a queue that throttles takes less."""
+"""The lease of a page. Sending a page to a queue that throttles takes less time."""
 
 PAGE_LIMIT: Final = 160
-"""The most messages that a page has."""
+"""The maximum number of messages in a page."""
 
-_LONGEST_SECONDS = 43_200
-_SLOWEST_SCAN_PER_SECOND = 50
-_BARREN_PAGES = 10
-_RELEASED_AT_ONCE = 100
-# A call that waits asks all of SQS's servers; one that does not may miss messages (SQS: long polling).
+_MAX_LEASE_SECONDS = 43_200
+_MIN_SCANNED_PER_SECOND = 50
+_MAX_PAGES_WITHOUT_NEW = 10
+_RELEASE_BATCH = 100
+# Long polling asks all of SQS's servers; short polling may miss messages (SQS: long polling).
 _WAIT_SECONDS = 1
 
 
 class Leases:
-    """The leases of one run, to be used with `with`."""
+    """The leases of one run; use it with `with`."""
 
     def __init__(
         self,
@@ -46,66 +45,67 @@ class Leases:
         page_limit: int = PAGE_LIMIT,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take the queue to lease from.
+        """Prepare to lease messages.
 
         Args:
             queue: the queue.
-            seconds: how long each lease lasts.
-            page_limit: how many messages a page has at most, roughly.
-            clock: the time in seconds. A monotonic clock would not do: it stands still while a laptop sleeps.
+            seconds: the duration of each lease.
+            page_limit: the maximum number of messages in a page, approximately.
+            clock: returns the time in seconds. It must not be a monotonic clock, which may stop while the machine
+                sleeps.
         """
         self._queue = queue
         self._seconds = seconds
         self._clock = clock
-        # The order of a FIFO queue is kept by asking it one thing at a time.
-        self._most_calls = 1 if queue.fifo else max(1, page_limit // BATCH_LIMIT)
+        # Parallel receives would mix the order of a FIFO queue.
+        self._max_calls = 1 if queue.fifo else max(1, page_limit // BATCH_LIMIT)
         self._limit = min(page_limit, BATCH_LIMIT)
         self._calls = 1
-        self._asked: list[Future[list[Received]]] = []
+        self._in_flight: list[Future[list[Received]]] = []
         self._page: dict[str, str] = {}
         self._seen: set[bytes] = set()
-        self._until = 0.0
+        self._expires_at = 0.0
 
     def __enter__(self) -> Self:
-        self._pool = ThreadPoolExecutor(self._most_calls, thread_name_prefix="penstock-lease")
-        self._held = TemporaryFile("w+", encoding="utf-8")
+        self._pool = ThreadPoolExecutor(self._max_calls, thread_name_prefix="penstock-lease")
+        self._handles = TemporaryFile("w+", encoding="utf-8")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown()
-        self._take_in(self._asked)
-        self._put_by()
-        with self._held:
+        self._collect(self._in_flight)
+        self._store_handles()
+        with self._handles:
             self._release()
 
     def pages(self) -> Iterator[list[Received]]:
-        """Lease page after page of messages not seen before, until the queue has no more.
+        """Lease and yield pages of messages, each message once, until the queue has no more.
 
-        What is not deleted of a page by the time that the next one is asked for is held until the end.
+        Messages of a page that have not been deleted when the next page is requested stay leased until the end.
 
         Raises:
             penstock.queue.QueueError: the queue cannot be read.
         """
-        barren = repeated = 0
-        # In a slow run, what it has left comes back, in front of what it has not seen: it goes through that once.
-        while barren < _BARREN_PAGES or repeated <= len(self._seen):
-            self._put_by()
+        pages_without_new = repeated = 0
+        # In a slow run, leases expire and their messages come back ahead of new ones: go through all of them once.
+        while pages_without_new < _MAX_PAGES_WITHOUT_NEW or repeated <= len(self._seen):
+            self._store_handles()
             page = self._receive()
             if not page:
                 return
             fresh = {m.message_id: m for m in page if _digest(m.message_id) not in self._seen}
-            barren, repeated = (0, 0) if fresh else (barren + 1, repeated + len(page))
+            pages_without_new, repeated = (0, 0) if fresh else (pages_without_new + 1, repeated + len(page))
             if fresh:
                 yield list(fresh.values())
 
     def delete(self, messages: Sequence[Received]) -> dict[int, str]:
-        """Delete messages of the newest page; the positions returned, with why, are not deleted.
+        """Delete messages of the newest page; return the positions that were not deleted, with the error codes.
 
-        If the page's leases have run out, nothing is: its messages may be another receiver's by now.
+        If the page's leases have expired, nothing is deleted: another consumer may have the messages by now.
         """
-        if self._clock() >= self._until:
+        if self._clock() >= self._expires_at:
             return dict.fromkeys(range(len(messages)), LEASE_LOST)
         handles = [message.receipt_handle for message in messages]
         refused = self._queue.delete(handles) if handles else {}
@@ -115,50 +115,51 @@ class Leases:
         return {index: refusal.code for index, refusal in refused.items()}
 
     def _receive(self) -> list[Received]:
-        """Ask several times at once, as often as it is worth while."""
-        # Taken before the call: the lease is over on SQS's side no earlier than this.
-        self._until = self._clock() + self._seconds
-        asking = self._queue.receive
-        self._asked = [
-            self._pool.submit(asking, self._limit, wait_seconds=_WAIT_SECONDS, visibility_seconds=self._seconds)
+        """Receive a page in parallel calls: twice as many after one that was more than half full, else half."""
+        # Computed before the calls, so that no lease expires earlier than this.
+        self._expires_at = self._clock() + self._seconds
+        self._in_flight = [
+            self._pool.submit(
+                self._queue.receive, self._limit, wait_seconds=_WAIT_SECONDS, visibility_seconds=self._seconds
+            )
             for _ in range(self._calls)
         ]
-        wait(self._asked)
-        answers, self._asked = self._asked, []
-        page = self._take_in(answers)
-        for answer in answers:
-            answer.result()
-        full = len(page) > len(answers) * self._limit // 2
-        self._calls = min(2 * self._calls, self._most_calls) if full else max(1, self._calls // 2)
+        wait(self._in_flight)
+        calls, self._in_flight = self._in_flight, []
+        page = self._collect(calls)
+        for call in calls:
+            call.result()  # Raises the error of a call that failed.
+        is_full = len(page) > len(calls) * self._limit // 2
+        self._calls = min(2 * self._calls, self._max_calls) if is_full else max(1, self._calls // 2)
         return page
 
-    def _take_in(self, answers: Iterable[Future[list[Received]]]) -> list[Received]:
-        """Hold what has been leased, whatever became of the calls beside it."""
-        answered = [one for one in answers if one.exception() is None]
-        page = [message for one in answered for message in one.result()]
+    def _collect(self, calls: Iterable[Future[list[Received]]]) -> list[Received]:
+        """Record the leases of the calls that succeeded, even if others failed."""
+        succeeded = [call for call in calls if call.exception() is None]
+        page = [message for call in succeeded for message in call.result()]
         self._page |= {message.message_id: message.receipt_handle for message in page}
         return page
 
-    def _put_by(self) -> None:
-        """Write down the handles that are left of the page, and until when they are good."""
+    def _store_handles(self) -> None:
+        """Store the handles that are left of the page, with the time when their leases expire."""
         self._seen.update(map(_digest, self._page))
-        self._held.writelines(f"{self._until} {handle}\n" for handle in self._page.values())
+        self._handles.writelines(f"{self._expires_at} {handle}\n" for handle in self._page.values())
         self._page.clear()
 
     def _release(self) -> None:
-        """Make everything that is still held visible at once, where the queue lets us."""
-        for handles in in_groups(self._still_held(), _RELEASED_AT_ONCE):
+        """Make all messages that are still leased visible again, if the queue allows it."""
+        for handles in chunked(self._valid_handles(), _RELEASE_BATCH):
             leases = [(handle, 0) for handle in handles]
             if len(self._queue.change_visibility(leases)) == len(leases):
-                # The queue is away, or does not let us. They all run out by themselves.
+                # The queue is away, or refuses. The leases expire by themselves.
                 return
 
-    def _still_held(self) -> Iterator[str]:
-        """Read the handles back, without those whose leases have run out meanwhile."""
-        self._held.seek(0)
-        for line in self._held:
-            until, _, handle = line.rstrip("\n").partition(" ")
-            if float(until) > self._clock():
+    def _valid_handles(self) -> Iterator[str]:
+        """Read the handles back, without those whose leases have expired."""
+        self._handles.seek(0)
+        for line in self._handles:
+            expires_at, _, handle = line.rstrip("\n").partition(" ")
+            if float(expires_at) > self._clock():
                 yield handle
 
 
@@ -167,5 +168,5 @@ def _digest(message_id: str) -> bytes:
 
 
 def scan_seconds(messages: int) -> int:
-    """Return how long leases must last for `messages` to be looked through with all of them held."""
-    return min(PAGE_SECONDS + messages // _SLOWEST_SCAN_PER_SECOND, _LONGEST_SECONDS)
+    """Return the duration in seconds of leases that outlast a scan of `messages`."""
+    return min(PAGE_SECONDS + messages // _MIN_SCANNED_PER_SECOND, _MAX_LEASE_SECONDS)

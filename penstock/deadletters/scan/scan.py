@@ -1,4 +1,4 @@
-"""Looking at dead letters without touching them."""
+"""A scan of the dead-letter queue, which changes nothing."""
 
 from collections.abc import Callable, Generator
 
@@ -8,35 +8,35 @@ from penstock.deadletters.selector import Selector
 from penstock.queue import Queue
 
 
-def look(
+def scan(
     queue: Queue,
     selector: Selector | None = None,
     *,
     limit: int | None = None,
     on_page: Callable[[int], None] = lambda _: None,
 ) -> Generator[DeadLetterMessage]:
-    """Look at messages of the dead-letter queue, each once, and give them back at the end.
+    """Yield the selected messages of the dead-letter queue, each once, and give all leases back at the end.
 
-    Every message looked at counts one receive more, selected or not. Until the generator is finished or closed
-    they are leased, so that nobody else sees them. One page at a time is in memory.
+    Every message counts one receive more, selected or not. All messages are leased, and so hidden from others,
+    until the generator is finished or closed. Memory holds one page at a time.
 
     Args:
         queue: the dead-letter queue.
-        selector: which are meant; all of them if not given.
-        limit: how many are yielded at most.
-        on_page: called for each page with how many messages it has.
+        selector: which messages to yield; by default all.
+        limit: the maximum number of messages to yield.
+        on_page: called for each page with its number of messages, selected or not.
 
     Raises:
         penstock.queue.QueueError: the queue cannot be read.
     """
     selector = selector or Selector.all()
     left = queue.depth().total if limit is None else limit
-    looked_at = left if selector.is_everything else queue.depth().total
+    to_scan = left if selector.is_everything else queue.depth().total
     page_limit = min(PAGE_LIMIT, max(left, 1)) if selector.is_everything else PAGE_LIMIT
-    with Leases(queue, scan_seconds(looked_at), page_limit=page_limit) as leases:
+    with Leases(queue, scan_seconds(to_scan), page_limit=page_limit) as leases:
         for page in leases.pages() if limit != 0 else ():
             on_page(len(page))
-            for found in filter(selector.takes, map(DeadLetterMessage.of, page)):
+            for found in filter(selector.matches, map(DeadLetterMessage.of, page)):
                 yield found
                 left -= 1
                 if limit is not None and left == 0:

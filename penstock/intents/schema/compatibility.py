@@ -1,7 +1,7 @@
-"""What a change of the contract does to the messages that are on their way while it is deployed.
+"""Compare two states of a contract: what happens to messages that are in flight during a deployment.
 
-Old messages, on the queue or among the dead letters, meet the new consumer; and as long as the old consumer is
-still there, new messages meet it.
+The new consumer receives old messages, from the queue or the dead-letter queue. The old consumer receives new
+messages until it is replaced.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,29 +15,29 @@ from penstock.intents.schema.narrowing import Narrowed, narrowed
 
 
 class Compatibility(StrEnum):
-    """What becomes of the messages in question."""
+    """What happens to the messages in question."""
 
     COMPATIBLE = "compatible"
-    """All of them are read."""
+    """All of them are accepted."""
     UPGRADED = "upgraded"
-    """They are read if the upgraders do what they should: those are not run here."""
+    """They are accepted if the upgraders are correct; the comparison does not run them."""
     CONSUMER_FIRST = "consumer-first"
-    """They are not read before the new consumer is there: deploy it before the producers."""
+    """They are accepted by the new consumer only: deploy it before the producers."""
     INCOMPATIBLE = "incompatible"
-    """Some of them are not read any more, and become dead letters."""
+    """Some of them are no longer accepted, and become dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that has changed.
+    """One change of a contract.
 
     Attributes:
-        verdict: what becomes of the messages.
-        kind: of which kind they are, by its name in them.
+        verdict: what happens to the messages.
+        kind: the kind as the messages name it.
         messages: whether they were written before or after the change.
-        field: which field it is about, as a dotted path.
+        field: the field as a dotted path; None if the change is not about one field.
         problem: what has changed.
-        hint: what to do.
+        hint: what to do about it.
     """
 
     verdict: Compatibility
@@ -49,12 +49,12 @@ class Change:
 
 
 def compare(before: Sequence[KindDocument], after: Sequence[KindDocument]) -> list[Change]:
-    """Compare two states of a contract; what has not changed is not mentioned."""
-    names = {name: one for one in after for name in (*one.aliases, one.kind)}
-    known = {name: one for one in before for name in (*one.aliases, one.kind)}
+    """Compare two states of a contract; return the changes only."""
+    new_names = {name: one for one in after for name in (*one.aliases, one.kind)}
+    old_names = {name: one for one in before for name in (*one.aliases, one.kind)}
     return [
-        *chain.from_iterable(_old_messages(one, names) for one in before),
-        *chain.from_iterable(_new_messages(one, known.get(one.kind)) for one in after),
+        *chain.from_iterable(_old_messages(one, new_names) for one in before),
+        *chain.from_iterable(_new_messages(one, old_names.get(one.kind)) for one in after),
     ]
 
 
@@ -62,31 +62,38 @@ def _old_messages(old: KindDocument, names: dict[str, KindDocument]) -> Iterator
     for name in (old.kind, *old.aliases):
         new = names.get(name)
         if new is None:
-            hint = f"name it in aliases= of the kind that took its place, until no message of {name} is left"
-            yield Change(Compatibility.INCOMPATIBLE, name, "old", None, "nothing reads this kind any more", hint)
+            hint = f"add it to aliases= of the kind that replaces it, until no message of {name} is left"
+            yield Change(Compatibility.INCOMPATIBLE, name, "old", None, "no kind has this name any more", hint)
         else:
             if new.kind != name and name == old.kind:
-                yield Change(Compatibility.COMPATIBLE, name, "old", None, f"its messages are read as {new.kind}")
+                yield Change(
+                    Compatibility.COMPATIBLE, name, "old", None, f"its messages are decoded as {new.kind}"
+                )
             if name == old.kind or new is not names.get(old.kind):
-                yield from _read_by(old, new, name)
+                yield from _old_versions(old, new, name)
 
 
-def _read_by(old: KindDocument, new: KindDocument, name: str) -> Iterator[Change]:
-    """Look at each version that is read of the old kind."""
+def _old_versions(old: KindDocument, new: KindDocument, name: str) -> Iterator[Change]:
+    """Compare each version that the old kind accepts."""
     for version in range(old.oldest, old.version + 1):
         if version > new.version:
-            problem = f"version {version} is not known any more: the newest is {new.version}"
+            problem = f"version {version} is unknown: the latest is {new.version}"
             yield Change(
-                Compatibility.INCOMPATIBLE, name, "old", None, problem, "a version is never taken back: raise it"
+                Compatibility.INCOMPATIBLE, name, "old", None, problem, "a version must never decrease: raise it"
             )
         elif version < new.oldest:
             hint = f"register @{new.class_name}.upgrader({version}), or wait until no message of it is left"
-            problem = f"nothing upgrades from version {version} any more"
+            problem = f"there is no upgrader from version {version} any more"
             yield Change(Compatibility.INCOMPATIBLE, name, "old", None, problem, hint)
         elif version < new.version and old.version != new.version:
             problem = f"version {version} is upgraded to {new.version}"
             yield Change(
-                Compatibility.UPGRADED, name, "old", None, problem, "test the upgraders: they are not run here"
+                Compatibility.UPGRADED,
+                name,
+                "old",
+                None,
+                problem,
+                "test the upgraders: this comparison does not run them",
             )
         elif version == new.version:
             raised = f"raise the version to {version + 1} and register @{new.class_name}.upgrader({version})"
@@ -94,20 +101,20 @@ def _read_by(old: KindDocument, new: KindDocument, name: str) -> Iterator[Change
             for field, problem in found:
                 yield Change(Compatibility.INCOMPATIBLE, name, "old", field or None, problem, raised)
             if not found and old.data != new.data:
-                problem = "its fields have changed, and take what they took"
+                problem = "its fields have changed and accept all earlier values"
                 yield Change(Compatibility.COMPATIBLE, name, "old", None, problem)
 
 
 def _new_messages(new: KindDocument, old: KindDocument | None) -> Iterator[Change]:
     if old is None or old.kind != new.kind:
-        problem = "the old consumer does not know this kind: it tries such messages again a few times"
+        problem = "the old consumer does not know this kind: it retries such messages a few times"
         yield _consumer_first(new, None, problem)
     elif new.version > old.version:
-        problem = f"the old consumer does not know version {new.version}: it tries such messages again a few times"
+        problem = f"the old consumer does not know version {new.version}: it retries such messages a few times"
         yield _consumer_first(new, None, problem)
     elif new.version == old.version:
         for field, problem in _narrowed(new, old):
-            yield _consumer_first(new, field or None, f"by the old consumer: {problem}")
+            yield _consumer_first(new, field or None, f"for the old consumer: {problem}")
 
 
 def _consumer_first(new: KindDocument, field: str | None, problem: str) -> Change:
@@ -117,5 +124,5 @@ def _consumer_first(new: KindDocument, field: str | None, problem: str) -> Chang
 
 
 def _narrowed(before: KindDocument, after: KindDocument) -> list[Narrowed]:
-    """Find where data that was valid may not be any more."""
+    """Find the fields whose data may no longer be valid."""
     return list(dict.fromkeys(narrowed(before.data, after.data)))

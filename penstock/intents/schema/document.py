@@ -1,4 +1,4 @@
-"""Kinds as documents: JSON Schemas for other languages, and what two states of a contract are compared by."""
+"""Kinds as documents: JSON Schemas for other languages, and the input for a comparison of two contracts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindDocument:
-    """One kind, as far as it is to be known outside of Python.
+    """The description of one kind for use outside Python.
 
     Attributes:
-        kind: its stable name.
-        version: its version.
-        oldest: the oldest version that is read, by upgrading it.
-        aliases: the names that it is read under as well.
-        class_name: its class.
-        module: where that is.
-        data: the JSON Schema of its data, with the checks in it that no JSON Schema says.
+        kind: the stable name.
+        version: the current version.
+        oldest: the oldest version that can be upgraded.
+        aliases: the former names.
+        class_name: the name of the class.
+        module: the module of the class.
+        data: the JSON Schema of the data, with the checks of `penstock.intents.schema.checks`.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class KindDocument:
 
 
 DOCUMENTS = TypeAdapter(list[KindDocument])
-"""Reads and writes the documents of a contract."""
+"""Decodes and encodes the documents of a contract."""
 
 
 def data_schema(intent: type[WriteIntent]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def envelope_schema(intent: type[WriteIntent]) -> dict[str, Any]:
 
 
 def document(intents: Iterable[type[WriteIntent]]) -> list[KindDocument]:
-    """Write kinds down, in the order of their names."""
+    """Return the documents of some kinds, in the order of their names."""
     return [_document_of(intent) for intent in sorted(intents, key=kind_of)]
 
 

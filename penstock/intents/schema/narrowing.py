@@ -1,7 +1,7 @@
-"""Whether what one JSON Schema takes is taken by another one: `narrowed` finds whatever may not be.
+"""Compare two JSON Schemas: find the values that the first accepts and the second may refuse.
 
-It knows the schemas that Pydantic writes. What it does not know is narrower, unless it is the same: no answer of
-it is wrong on the dangerous side.
+The comparison knows the schemas that Pydantic writes. An unknown keyword counts as narrowed unless it is
+unchanged: no narrowing is missed.
 """
 
 import json
@@ -12,7 +12,7 @@ from penstock.intents.schema.checks import CHECKS
 
 Schema: TypeAlias = Mapping[str, Any] | bool
 
-_SAYS_NOTHING = {
+_ANNOTATIONS = {
     "$schema",
     "$defs",
     "title",
@@ -32,11 +32,11 @@ _FLOAT_LIMIT = 10**308
 
 
 class Narrowed(NamedTuple):
-    """Something that was taken and may not be taken any more.
+    """A place where values that were accepted may be refused now.
 
     Attributes:
-        path: where, as a dotted path; empty for the whole.
-        problem: what is in the way.
+        path: the dotted path; empty for the whole value.
+        problem: the difference.
     """
 
     path: str
@@ -44,7 +44,7 @@ class Narrowed(NamedTuple):
 
 
 def narrowed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Narrowed]:
-    """Find where a value that is valid by one schema may be invalid by another."""
+    """Find where a value that is valid in one schema may be invalid in another."""
     return list(_Comparison(before.get("$defs", {}), after.get("$defs", {})).narrowed(before, after, ""))
 
 
@@ -57,81 +57,83 @@ class _Comparison:
     def narrowed(self, before: Schema, after: Schema, path: str) -> Iterator[Narrowed]:
         """Compare two schemas at a path."""
         pair = (_text(before), _text(after))
-        # A schema within itself: if nothing else is narrower, this is not.
+        # A recursive schema: it is narrower only if another part of it is.
         if pair in self._inside:
             return
         self._inside.add(pair)
-        yield from self._compared(_resolved(before, self._before), _resolved(after, self._after), path)
+        yield from self._compare(_resolve(before, self._before), _resolve(after, self._after), path)
         self._inside.discard(pair)
 
-    def _compared(self, before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Narrowed]:
-        if not after or "not" in before:  # Anything is taken; or there is nothing to take.
+    def _compare(self, before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Narrowed]:
+        if not after or "not" in before:  # `after` accepts every value, or `before` accepts none.
             return
         if (choices := _alternatives(before)) is not None:
             for choice in choices:
                 yield from self.narrowed(choice, after, path)
-        elif (taken := _alternatives(after)) is not None:
-            tries = [list(self.narrowed(before, one, path)) for one in taken]
-            if all(tries):
-                same = [one for one, made in zip(tries, taken, strict=True) if _type(made) == _type(before)]
-                yield from (
-                    same[0] if len(same) == 1 else [Narrowed(path, f"{_name(before)} is not taken any more")]
-                )
-        elif before.get(CHECKS) != after.get(CHECKS):  # Fewer checks may be more: some convert what comes.
-            yield Narrowed(path, "it is checked in another way")
+        elif (options := _alternatives(after)) is not None:
+            results = [list(self.narrowed(before, option, path)) for option in options]
+            if all(results):
+                pairs = zip(results, options, strict=True)
+                same_type = [result for result, option in pairs if _type(option) == _type(before)]
+                refused = [Narrowed(path, f"{_name(before)} is no longer accepted")]
+                yield from (same_type[0] if len(same_type) == 1 else refused)
+        elif before.get(CHECKS) != after.get(
+            CHECKS
+        ):  # Even with fewer checks: a removed check may have converted its input.
+            yield Narrowed(path, "it has different checks")
         elif CHECKS in after:
-            yield from self._compared(_unchecked(before), _unchecked(after), path)
+            yield from self._compare(_without_checks(before), _without_checks(after), path)
         else:
-            yield from self._plain(before, after, path)
+            yield from self._compare_plain(before, after, path)
 
-    def _plain(self, before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Narrowed]:
+    def _compare_plain(self, before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Narrowed]:
         if "const" in after:
             if "const" not in before or _text(before["const"]) != _text(after["const"]):
-                yield Narrowed(path, f"{_name(before)} is not taken any more")
+                yield Narrowed(path, f"{_name(before)} is no longer accepted")
             return
         if "const" in before:
-            before = _like(before["const"])
-        if "type" in after and before.get("type") != after["type"] and not _is_whole(before, after):
-            yield Narrowed(path, f"{_name(before)} is not taken any more, but {_name(after)}")
+            before = _schema_of(before["const"])
+        if "type" in after and before.get("type") != after["type"] and not _is_safe_integer(before, after):
+            yield Narrowed(path, f"{_name(before)} is no longer accepted, but {_name(after)} is")
             return
         yield from _bounds(before, after, path)
-        for word in sorted(after.keys() - _HANDLED):
-            if _text(before.get(word)) != _text(after[word]):
-                yield Narrowed(path, f"{word} is another one")
+        for keyword in sorted(after.keys() - _HANDLED):
+            if _text(before.get(keyword)) != _text(after[keyword]):
+                yield Narrowed(path, f"{keyword} has changed")
         if after.get("type") == "array":
-            yield from self._items(before, after, path)
+            yield from self._compare_items(before, after, path)
         if after.get("type") == "object":
-            yield from self._object(before, after, path)
+            yield from self._compare_objects(before, after, path)
 
-    def _items(self, before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Narrowed]:
-        first, then = before.get("prefixItems", []), after.get("prefixItems", [])
-        if len(first) != len(then):
-            yield Narrowed(path, "there are more or fewer items")
+    def _compare_items(self, before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Narrowed]:
+        old, new = before.get("prefixItems", []), after.get("prefixItems", [])
+        if len(old) != len(new):
+            yield Narrowed(path, "the number of items has changed")
             return
-        for number, (one, other) in enumerate(zip(first, then, strict=True)):
+        for number, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from self.narrowed(one, other, f"{path}[{number}]")
         yield from self.narrowed(before.get("items", True), after.get("items", True), f"{path}[]")
 
-    def _object(self, before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Narrowed]:
-        had, has = before.get("properties", {}), after.get("properties", {})
-        more_before, more_after = before.get("additionalProperties", True), after.get("additionalProperties", True)
+    def _compare_objects(self, before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Narrowed]:
+        old, new = before.get("properties", {}), after.get("properties", {})
+        other_old, other_new = before.get("additionalProperties", True), after.get("additionalProperties", True)
         for name in after.get("required", []):
             if name not in before.get("required", []):
-                yield Narrowed(_within(path, name), "it must be there")
-        for name in sorted(had.keys() | has.keys()):
-            one, other = had.get(name, more_before), has.get(name, more_after)
+                yield Narrowed(_within(path, name), "it is required now")
+        for name in sorted(old.keys() | new.keys()):
+            one, other = old.get(name, other_old), new.get(name, other_new)
             if one is not False and other is False:
-                yield Narrowed(_within(path, name), "it may not be there")
+                yield Narrowed(_within(path, name), "it is no longer allowed")
             elif one is not False:
                 yield from self.narrowed(one, other, _within(path, name))
-        if more_before is not False and more_after is False:
-            yield Narrowed(path, "other names may not be there")
-        elif more_before is not False:
-            yield from self.narrowed(more_before, more_after, f"{path}{{}}")
+        if other_old is not False and other_new is False:
+            yield Narrowed(path, "other names are no longer allowed")
+        elif other_old is not False:
+            yield from self.narrowed(other_old, other_new, f"{path}{{}}")
 
 
-def _resolved(schema: Schema, definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """Follow references, and leave out what says nothing of a value."""
+def _resolve(schema: Schema, definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Follow references, and remove keywords that do not restrict the value."""
     if isinstance(schema, bool):
         return {} if schema else {"not": {}}
     while "$ref" in schema:
@@ -139,15 +141,15 @@ def _resolved(schema: Schema, definitions: Mapping[str, Any]) -> dict[str, Any]:
         there = definitions[schema["$ref"].rpartition("/")[2]]
         checks = [*there.get(CHECKS, []), *beside.get(CHECKS, [])]
         schema = {**there, **beside, **({CHECKS: checks} if checks else {})}
-    return {key: value for key, value in schema.items() if key not in _SAYS_NOTHING}
+    return {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
 
 
-def _unchecked(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _without_checks(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key != CHECKS}
 
 
 def _alternatives(schema: Mapping[str, Any]) -> list[Schema] | None:
-    """Take apart a schema that takes several things."""
+    """Return the alternatives of a schema; None if it has none."""
     for word in ("anyOf", "oneOf"):
         if word in schema and len(schema) == 1:
             return list(schema[word])
@@ -156,8 +158,8 @@ def _alternatives(schema: Mapping[str, Any]) -> list[Schema] | None:
     return None
 
 
-def _like(value: Any) -> dict[str, Any]:
-    """Make a schema that takes a value; of numbers and booleans, Pydantic takes `true` and `1.0` for a 1, too."""
+def _schema_of(value: Any) -> dict[str, Any]:
+    """Make a schema that accepts a value. Numbers and booleans have none: Pydantic also accepts `true` for 1."""
     if isinstance(value, str):
         return {"type": "string", "minLength": len(value), "maxLength": len(value)}
     return {"type": "null"} if value is None else {}
@@ -177,7 +179,7 @@ def _bounds(before: Mapping[str, Any], after: Mapping[str, Any], path: str) -> I
 
 
 def _bound(before: Mapping[str, Any], word: str, tighter: Any) -> Any:
-    """Return the bound that a schema had; a bound that excludes its own value is one that includes it, too."""
+    """Return the bound of a schema. An exclusive bound also counts as an inclusive one."""
     if word.startswith("exclusive"):
         return before.get(word)
     exclusive = f"exclusive{word[0].upper()}{word[1:]}"
@@ -185,8 +187,8 @@ def _bound(before: Mapping[str, Any], word: str, tighter: Any) -> Any:
     return tighter(values) if values else None
 
 
-def _is_whole(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Tell whether whole numbers are taken as numbers: those that are too large for a float are not."""
+def _is_safe_integer(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Return whether integers became numbers and all of them fit into a float: `number` refuses larger ones."""
     if (before.get("type"), after.get("type")) != ("integer", "number"):
         return False
     lowest, greatest = _bound(before, "minimum", max), _bound(before, "maximum", min)
@@ -198,7 +200,7 @@ def _type(schema: Schema) -> Any:
 
 
 def _name(schema: Mapping[str, Any]) -> str:
-    """Name what a schema takes."""
+    """Describe the values that a schema accepts."""
     if "const" in schema:
         return json.dumps(schema["const"])
     return " ".join(str(schema[word]) for word in ("type", "format") if word in schema) or "anything else"

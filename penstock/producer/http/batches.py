@@ -1,7 +1,7 @@
-"""Several intents in one request: each is taken or refused by itself, and answered for by itself."""
+"""Several intents in one request. Each item is accepted or refused on its own, and gets its own result."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,19 +13,26 @@ from penstock.producer import emitter
 from penstock.producer.errors import IntentTooLarge, NotAcknowledged
 from penstock.producer.http.bodies import BadRequest, check, field_errors, invalid, parse, wrong_field
 from penstock.producer.http.problems import document, problem
-from penstock.producer.http.requests import make_intent, usable_key
-from penstock.producer.http.responses import RETRY_AFTER_SECONDS, answer, kept
+from penstock.producer.http.requests import make_intent, valid_key
+from penstock.producer.http.responses import RETRY_LATER, json_response, pending
 
 JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 
-_NOT_KEPT = "The write was not acknowledged by the queue. Send it again, with the same idempotency key."
+_NOT_ACKNOWLEDGED = "The queue did not acknowledge the write. Send it again, with the same idempotency key."
 _REUSED = "An earlier item of this batch has the same idempotency key and another payload."
 
 
 @dataclass(slots=True)
 class BatchItem:
-    """One item, and what is to be answered for it once that is known."""
+    """One item that holds a valid intent.
+
+    Attributes:
+        intent: the intent.
+        key: its idempotency key.
+        result: the item's result, once it was emitted or refused.
+        repeats: the earlier item with the same key and the same intent. Only that item is emitted.
+    """
 
     intent: WriteIntent
     key: str | None
@@ -34,18 +41,18 @@ class BatchItem:
 
 
 def read_items(body: bytes, media_type: str, limit: int) -> list[Any]:
-    """Read the items of a batch: a JSON array of them, or one to a line.
+    """Parse the items of a batch: a JSON array, or one item per line.
 
     Args:
         body: the request's body.
         media_type: its media type, without parameters.
-        limit: how many there may be.
+        limit: the most items that are allowed.
 
     Raises:
-        BadRequest: the body is no batch, or one of too many items.
+        BadRequest: the body is not a batch, or has too many items.
     """
     if media_type == LINES:
-        items = _lines(body, limit)
+        items = _parse_lines(body, limit)
     elif media_type == JSON:
         items = parse(body)
     else:
@@ -57,8 +64,8 @@ def read_items(body: bytes, media_type: str, limit: int) -> list[Any]:
     return items
 
 
-def _lines(body: bytes, limit: int) -> list[Any]:
-    # The last, empty line is no item, nor is any other: a line break at the end is usual (NDJSON, section 3.1).
+def _parse_lines(body: bytes, limit: int) -> list[Any]:
+    # Empty lines are not items: a line break at the end is usual (NDJSON, section 3.1).
     lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
     return [parse(line, where=f"Line {number:,}") for number, line in lines[: limit + 1]]
 
@@ -67,24 +74,24 @@ class BatchRequest:
     """The items of one request, in order."""
 
     def __init__(self, kinds: Iterable[type[WriteIntent]], *, nesting_limit: int, key: str | None) -> None:
-        """Take what the items are read with.
+        """Make an empty batch.
 
         Args:
-            kinds: the classes that may come through here.
-            nesting_limit: how deep an item may be nested.
-            key: the request's own idempotency key, which gives each item without one its own.
+            kinds: the intent classes that the batch may hold.
+            nesting_limit: the most levels of nesting of an item.
+            key: the request's idempotency key. Each item without a key gets one derived from it.
         """
         self._kinds = {kind_of(intent): intent for intent in kinds}
         self._nesting_limit = nesting_limit
         self._key = key
         self._results: list[dict[str, Any] | BatchItem] = []
-        self._first: dict[tuple[str, str], BatchItem] = {}
+        self._first_by_key: dict[tuple[str, str], BatchItem] = {}
 
-    def take(self, value: Any) -> None:
-        """Read one more item; what is wrong with it is its own result."""
+    def add(self, value: Any) -> None:
+        """Validate one more item. If it is refused, its problem is its result."""
         try:
             item = self._item(value)
-            self._compare(item)
+            self._find_repeat(item)
             self._results.append(item)
         except BadRequest as error:
             self._results.append(_refused(error))
@@ -106,14 +113,14 @@ class BatchRequest:
 
     def _key_of(self, value: Mapping[str, Any]) -> str | None:
         if value.get("idempotencyKey") is not None:
-            return usable_key(value["idempotencyKey"])
+            return valid_key(value["idempotencyKey"])
         return None if self._key is None else json.dumps([self._key, len(self._results)])
 
-    def _compare(self, item: BatchItem) -> None:
-        """Find an earlier item under the same key: the same again is one with it, anything else is refused."""
+    def _find_repeat(self, item: BatchItem) -> None:
+        """Mark an item that repeats an earlier one, and refuse one that has its key but another payload."""
         if item.key is None:
             return
-        first = self._first.setdefault((kind_of(item.intent), item.key), item)
+        first = self._first_by_key.setdefault((kind_of(item.intent), item.key), item)
         if first is item:
             return
         if first.intent != item.intent:
@@ -121,58 +128,56 @@ class BatchRequest:
         item.repeats = first
 
     def emit(self, tenant: str | None) -> None:
-        """Emit what was taken.
+        """Emit the intents of the items that were not refused.
 
         Args:
-            tenant: whose keys they are.
+            tenant: the tenant that the keys belong to.
 
         Raises:
-            ReceiptKeyUnavailable: no receipt can be signed; nothing was sent.
+            ReceiptKeyUnavailable: no receipt can be signed. Nothing was sent.
         """
-        items = [result for result in self._results if isinstance(result, BatchItem) and not result.repeats]
-        if items:
-            _emit(items, tenant)
+        _emit([item for item in self._results if isinstance(item, BatchItem) and not item.repeats], tenant)
 
     def answer(self) -> dict[str, Any]:
-        """Answer 202 if every item was kept, 207 if some were, 503 or 422 if none was."""
+        """Answer 202 if every item was acknowledged, 207 if some were, 503 or 422 if none was."""
         results = [_result(result) for result in self._results]
         statuses = [result["status"] for result in results]
         count = statuses.count(HTTPStatus.ACCEPTED)
         body = {"kept": count, "refused": len(results) - count, "items": results}
         if count:
             status = HTTPStatus.ACCEPTED if count == len(results) else HTTPStatus.MULTI_STATUS
-            return answer(status, body, {"Cache-Control": "no-store", **_RETRY})
+            return json_response(status, body, {"Cache-Control": "no-store", **RETRY_LATER})
         if HTTPStatus.SERVICE_UNAVAILABLE in statuses:
-            return problem("not-kept", "Nothing was kept. Send the batch again.", more=body, headers=_RETRY)
+            detail = "The queue acknowledged no item. Send the batch again."
+            return problem("not-kept", detail, more=body, headers=RETRY_LATER)
         return problem("batch-refused", "Each item has its own problem.", more=body)
 
 
-_RETRY = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-
-
-def _emit(items: Sequence[BatchItem], tenant: str | None) -> None:
-    """Emit items, and give each its result; one that fits in no message is found by halving, before it is sent."""
-    intents = [item.intent for item in items]
-    # By identity: two items that are equal may have keys of their own.
+def _emit(items: list[BatchItem], tenant: str | None) -> None:
+    """Emit items, and set the result of each. An item that cannot be sent is left out, and the others are sent."""
+    # By identity: two equal items may have different keys.
     keys = {id(item.intent): item.key for item in items}
-    try:
-        sent = emitter.emit_many(intents, idempotency_key=lambda intent: keys[id(intent)], tenant=tenant)
-        receipts: Mapping[int, Receipt] = dict(enumerate(sent))
-    except NotAcknowledged as error:
-        receipts = error.sent
-    except (IntentTooLarge, ValidationError) as error:
-        if len(items) == 1:
-            items[0].result = _refused(_reason(error))
-            return
-        half = len(items) // 2
-        _emit(items[:half], tenant)
-        _emit(items[half:], tenant)
-        return
+    receipts: Mapping[int, Receipt] = {}
+    while items:
+        unread = iter(items)
+        intents = (item.intent for item in unread)
+        try:
+            sent = emitter.emit_many(intents, idempotency_key=lambda intent: keys[id(intent)], tenant=tenant)
+            receipts = dict(enumerate(sent))
+            break
+        except NotAcknowledged as error:
+            receipts = error.sent
+            break
+        except (IntentTooLarge, ValidationError) as error:
+            # Nothing was sent: `emit_many` stopped reading at the intent that cannot be sent.
+            refused = items.pop(-1 - len(list(unread)))
+            refused.result = _refused(_bad_request(error))
     for index, item in enumerate(items):
-        item.result = _kept(receipts[index]) if index in receipts else _problem("not-kept", _NOT_KEPT)
+        acknowledged = index in receipts
+        item.result = _sent(receipts[index]) if acknowledged else _problem("not-kept", _NOT_ACKNOWLEDGED)
 
 
-def _reason(error: IntentTooLarge | ValidationError) -> BadRequest:
+def _bad_request(error: IntentTooLarge | ValidationError) -> BadRequest:
     if isinstance(error, IntentTooLarge):
         return BadRequest("too-large", f"{error}.")
     return invalid(field_errors(error))
@@ -184,13 +189,13 @@ def _result(result: dict[str, Any] | BatchItem) -> dict[str, Any]:
     if result.repeats:
         first = _result(result.repeats)
         return first | {"replayed": True} if "problem" not in first else first
-    assert result.result is not None  # noqa: S101 (emit has given each its result)
+    assert result.result is not None  # noqa: S101 (emit has set the result of each)
     return result.result
 
 
-def _kept(receipt: Receipt) -> dict[str, Any]:
-    described = kept(receipt)
-    return {"status": HTTPStatus.ACCEPTED.value, "id": described["id"], "links": described["links"]}
+def _sent(receipt: Receipt) -> dict[str, Any]:
+    body = pending(receipt)
+    return {"status": HTTPStatus.ACCEPTED.value, "id": body["id"], "links": body["links"]}
 
 
 def _refused(error: BadRequest) -> dict[str, Any]:

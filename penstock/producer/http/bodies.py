@@ -1,4 +1,4 @@
-"""From the bytes of a body to JSON values that can be stored, or to the problem that says why not."""
+"""Parse a request's body to JSON values that can be stored, or refuse it with a problem."""
 
 import json
 from collections import Counter
@@ -10,16 +10,16 @@ from pydantic import ValidationError
 from penstock.intents.storable import Path, unstorable
 
 ERROR_LIMIT: Final = 20
-"""The most wrong fields that an answer names."""
+"""The most wrong fields that an answer lists."""
 
-_TEXT_LIMIT = 200
+_TEXT_CHARACTERS = 200
 
 
 class BadRequest(Exception):
-    """A request cannot be taken; the text is a sentence for whoever sent it.
+    """A request is refused. The error's text is a sentence for the client.
 
     Attributes:
-        name: the stable name of the problem.
+        name: the stable name of the problem, a key of `PROBLEMS`.
         errors: the wrong fields.
     """
 
@@ -30,7 +30,7 @@ class BadRequest(Exception):
 
 
 class _DuplicateKeys(dict[str, Any]):
-    """An object that has a key twice, which the parser that validates would lose."""
+    """A JSON object that has a key twice. Pydantic's parser would keep the last value and say nothing."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -38,13 +38,17 @@ class _DuplicateKeys(dict[str, Any]):
 
 
 def parse(body: bytes | str, *, where: str = "The body") -> Any:
-    """Parse JSON, and remember which object has a key twice; `check` says so.
+    """Parse JSON. An object that has a key twice is marked, and `check` refuses it.
+
+    Args:
+        body: the JSON text.
+        where: the part of the request that the body is, for the error's text.
 
     Raises:
-        BadRequest: it is no JSON.
+        BadRequest: the body is not JSON, or nested too deep.
     """
     try:
-        return _read(body.decode() if isinstance(body, bytes) else body)
+        return _decode(body.decode() if isinstance(body, bytes) else body)
     except RecursionError:
         raise BadRequest("too-deep", f"{where} is nested too deep.") from None
     except ValueError:
@@ -52,19 +56,19 @@ def parse(body: bytes | str, *, where: str = "The body") -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else _DuplicateKeys(pairs)
+    parsed = dict(pairs)
+    return parsed if len(parsed) == len(pairs) else _DuplicateKeys(pairs)
 
 
-# Kept: `json` makes another one at each call that asks for anything but its defaults.
-_read = json.JSONDecoder(object_pairs_hook=_object).decode
+# One decoder for all calls: `json.loads` makes a new one at each call with other options than its defaults.
+_decode = json.JSONDecoder(object_pairs_hook=_object).decode
 
 
 def check(value: Any, nesting_limit: int) -> None:
-    """Refuse a value that is nested too deep, that cannot be stored, or that has a key twice.
+    """Refuse a value that is nested too deep, cannot be stored, or has a key twice.
 
     Raises:
-        BadRequest: it is, naming each wrong field.
+        BadRequest: the value is one of these; `errors` lists the wrong fields.
     """
     repeated: list[str] = []
     for depth, level in enumerate(_levels(value)):
@@ -80,7 +84,7 @@ def check(value: Any, nesting_limit: int) -> None:
 
 
 def _levels(value: Any) -> Iterator[list[Any]]:
-    """Yield the objects and arrays of each level, from the outside in; whatever the depth, without recursion."""
+    """Yield the objects and arrays of each level, the outermost first. No recursion: any depth is possible."""
     level = _containers([value])
     while level:
         yield level
@@ -94,12 +98,12 @@ def _containers(values: Iterable[Any]) -> list[Any]:
 
 
 def not_storable(value: Any) -> list[dict[str, str]]:
-    """List what neither SQS nor Postgres can hold."""
-    return [wrong_field(_dotted(path), word, message) for path, word, message in unstorable(value)]
+    """List the values that SQS or Postgres cannot store."""
+    return [wrong_field(_dotted(path), code, message) for path, code, message in unstorable(value)]
 
 
 def invalid(errors: list[dict[str, str]]) -> BadRequest:
-    """Say which fields are wrong; of many only the first, so that the answer stays small whatever was sent."""
+    """Return the problem that lists the wrong fields, the first 20 at most: an answer must stay small."""
     wrong = f"{len(errors):,} fields are wrong" if len(errors) > 1 else "1 field is wrong"
     listed = f"; the first {ERROR_LIMIT} are listed" if len(errors) > ERROR_LIMIT else ""
     return BadRequest("invalid-fields", f"{wrong}{listed}.", errors[:ERROR_LIMIT])
@@ -112,13 +116,13 @@ def field_errors(error: ValidationError) -> list[dict[str, str]]:
 
 
 def wrong_field(field: str, code: str, message: str) -> dict[str, str]:
-    """Describe one wrong field, cutting short what a sender may have made up: names, and values in a message."""
-    return {"field": _short(field), "code": code, "message": _short(message)}
+    """Describe one wrong field. Names and messages may hold text of the client, and are truncated."""
+    return {"field": _truncated(field), "code": code, "message": _truncated(message)}
 
 
 def _dotted(path: Path) -> str:
     return ".".join(str(part) for part in path)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT]}…"
+def _truncated(text: str) -> str:
+    return text if len(text) <= _TEXT_CHARACTERS else f"{text[:_TEXT_CHARACTERS]}…"

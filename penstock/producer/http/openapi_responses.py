@@ -1,4 +1,4 @@
-"""What an API answers, as its OpenAPI document describes it: good answers, problems, and what API Gateway says."""
+"""The answers of an API in its OpenAPI document: successes, problem documents, and API Gateway's own answers."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -25,36 +25,38 @@ BATCH: Final = (
     "batch-refused",
     "not-kept",
 )
-QUESTION: Final = ("not-found", "gone", "internal", "outcome-unavailable")
+OUTCOME: Final = ("not-found", "gone", "internal", "outcome-unavailable")
 
 _GATEWAY: Final = {
     "401": "The token is missing or cannot be verified",
     "403": "The caller may not call this",
     "413": "The request is larger than API Gateway or Lambda takes",
     "429": "There are too many requests",
-    "500": "The function broke off",
+    "500": "The function ended without an answer",
     "503": "No function is free, or it took too long",
 }
-"""What API Gateway answers by itself; `404` too, of which no route is to be described."""
+"""API Gateway's own answers. It also answers `404`, where there is no route to describe."""
 
 
-def problems(names: Iterable[str]) -> dict[str, Any]:
-    """Describe, by status, the problems that may be answered, and what API Gateway answers by itself."""
+def problem_responses(names: Iterable[str]) -> dict[str, Any]:
+    """Describe, by status, the problems with these names and API Gateway's own answers."""
     by_status: dict[str, list[str]] = {}
     for name in names:
         status = PROBLEMS[name].status
         by_status.setdefault(str(status and status.value), []).append(PREFIX + name)
-    return {status: _refusal(status, by_status.get(status, [])) for status in sorted({*by_status, *_GATEWAY})}
+    return {
+        status: _problem_response(status, by_status.get(status, [])) for status in sorted({*by_status, *_GATEWAY})
+    }
 
 
-def _refusal(status: str, types: list[str]) -> dict[str, Any]:
-    """Describe a status: the functions' problem documents, API Gateway's messages, or both."""
-    said = {
+def _problem_response(status: str, types: list[str]) -> dict[str, Any]:
+    """Describe one status: the functions' problem documents, API Gateway's messages, or both."""
+    described = {
         "description": ", ".join([*types, *([f"{_GATEWAY[status]} (API Gateway)"] if status in _GATEWAY else [])])
     }
     later = {"headers": {"Retry-After": RETRY_AFTER}} if types and status == "503" else {}
     problem = json_of("Problem", "application/problem+json") if types else {}
-    return said | later | {"content": problem | (json_of("GatewayMessage") if status in _GATEWAY else {})}
+    return described | later | {"content": problem | (json_of("GatewayMessage") if status in _GATEWAY else {})}
 
 
 def json_of(schema: str, media_type: str = "application/json") -> dict[str, Any]:
@@ -62,8 +64,8 @@ def json_of(schema: str, media_type: str = "application/json") -> dict[str, Any]
     return {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
-def results(description: str) -> dict[str, Any]:
-    """Describe the answer to a batch of which something is kept."""
+def batch_response(description: str) -> dict[str, Any]:
+    """Describe the answer to a batch of which the queue has acknowledged at least one item."""
     headers = {"Cache-Control": _header("no-store"), "Retry-After": RETRY_AFTER | {"required": True}}
     return {"description": description, "headers": headers, "content": json_of("Results")}
 
@@ -72,35 +74,38 @@ def _header(description: str, type_: str = "string", *, required: bool = True) -
     return {"description": description, "schema": {"type": type_}, **({"required": True} if required else {})}
 
 
-RETRY_AFTER: Final = _header("In how many seconds.", "integer", required=False)
+RETRY_AFTER: Final = _header("The number of seconds to wait.", "integer", required=False)
 _PREFERENCE: Final = _header("The preference that was followed.", required=False)
 
 ACCEPTED: Final = {
-    "description": "The write is kept.",
+    "description": "The queue has acknowledged the write.",
     "headers": {
-        "Location": _header("Where its outcome is asked after."),
+        "Location": _header("The path of its outcome."),
         "Retry-After": RETRY_AFTER | {"required": True},
         "Cache-Control": _header("no-store"),
         "Preference-Applied": _PREFERENCE,
-        "Idempotent-Replayed": _header("true, where the service knows.", required=False),
+        "Idempotent-Replayed": _header("true, if the request is known to repeat an earlier one.", required=False),
     },
     "content": json_of("Kept"),
 }
 FOUND: Final = {
-    "description": "What has become of the write.",
+    "description": "The outcome of the write.",
     "headers": {
         "Cache-Control": _header("no-store, unless the outcome is final."),
-        "ETag": _header("Of a final outcome.", required=False),
+        "ETag": _header("The entity tag of a final outcome.", required=False),
         "Retry-After": RETRY_AFTER,
         "Preference-Applied": _PREFERENCE,
     },
     "content": json_of("Outcome"),
 }
-NOT_MODIFIED: Final = {"description": "It is what you have.", "headers": {"ETag": _header("The one you have.")}}
+NOT_MODIFIED: Final = {
+    "description": "The outcome has not changed.",
+    "headers": {"ETag": _header("The entity tag that you sent.")},
+}
 
 
-def parts() -> dict[str, Any]:
-    """Return the schemas of everything that is answered."""
+def response_schemas() -> dict[str, Any]:
+    """Return the schemas of all answers."""
     text, time, number = {"type": "string"}, {"type": "string", "format": "date-time"}, {"type": "integer"}
     links = {"type": "object", "properties": {"self": text}, "required": ["self"]}
     identity = {"type": "string", "format": "uuid"}

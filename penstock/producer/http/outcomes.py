@@ -1,33 +1,39 @@
-"""The answer to who asks what has become of a write."""
+"""The answer to a question for an intent's outcome."""
 
 from http import HTTPStatus
 from typing import Any
 
 from penstock.intents import Outcome
 from penstock.producer.http.problems import document
-from penstock.producer.http.responses import RETRY_AFTER_SECONDS, answer, location
+from penstock.producer.http.responses import RETRY_LATER, json_response, location
 
-_KEPT_SECONDS = 86_400
-_DEAD = "The database, or the service, cannot take this write as it is. It may be repaired and sent again by hand."
+_MAX_AGE_SECONDS = 86_400
+_DEAD = (
+    "The database or the service cannot accept this write as it is. An operator may repair it and send it again."
+)
 _REUSED = (
-    "Something else was sent with the same idempotency key. It had no effect; this outcome is the first one's."
+    "Another write was sent with the same idempotency key and had no effect. This is the first write's outcome."
 )
 
 
 def outcome_answer(receipt: str, outcome: Outcome, *, waited: int = 0) -> dict[str, Any]:
-    """Answer what has become of a write; only `applied` and `stale` are final, a dead one may be replayed.
+    """Answer with an intent's outcome. Only `applied` and `stale` are final: a dead intent may be replayed.
 
     Args:
-        receipt: the receipt that was asked with.
+        receipt: the receipt in the request.
         outcome: the outcome.
-        waited: how many seconds were granted to a caller who would wait (RFC 7240, section 4.3).
+        waited: the seconds of waiting that the caller was granted (RFC 7240, section 4.3).
     """
-    applied = {"Preference-Applied": f"wait={waited}"} if waited else {}
-    return answer(HTTPStatus.OK, _body(receipt, outcome), _headers(outcome) | applied)
+    preference = {"Preference-Applied": f"wait={waited}"} if waited else {}
+    return json_response(HTTPStatus.OK, _body(receipt, outcome), _headers(outcome) | preference)
 
 
 def _body(receipt: str, outcome: Outcome) -> dict[str, Any]:
-    times = {name: getattr(outcome, name) for name in ("stated_at", "settled_at", "reused_at")}
+    times = {
+        "stated_at": outcome.created_at,
+        "settled_at": outcome.settled_at,
+        "reused_at": outcome.reused_at,
+    }
     found = _problem(outcome)
     return {
         "id": str(outcome.id),
@@ -50,7 +56,7 @@ def _problem(outcome: Outcome) -> dict[str, Any] | None:
 def _headers(outcome: Outcome) -> dict[str, str]:
     if outcome.status in {"applied", "stale"} and outcome.settled_at:
         reused = "-reused" if outcome.reused_at else ""
-        tag = f'"{outcome.status}-{outcome.settled_at.timestamp():.6f}{reused}"'
-        return {"Cache-Control": f"private, max-age={_KEPT_SECONDS}", "ETag": tag}
-    later = {"Retry-After": str(RETRY_AFTER_SECONDS)} if outcome.status == "pending" else {}
+        etag = f'"{outcome.status}-{outcome.settled_at.timestamp():.6f}{reused}"'
+        return {"Cache-Control": f"private, max-age={_MAX_AGE_SECONDS}", "ETag": etag}
+    later = RETRY_LATER if outcome.status == "pending" else {}
     return {"Cache-Control": "no-store", **later}

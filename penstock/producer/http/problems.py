@@ -1,22 +1,22 @@
-"""Problem documents (RFC 9457): every sort of problem that there is, by the stable end of its `type`."""
+"""Problem documents (RFC 9457): every problem type, by the stable last part of its `type`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from penstock.producer.http.responses import answer
+from penstock.producer.http.responses import json_response
 
 PREFIX: Final = "urn:penstock:problem:"
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """One sort of problem.
+    """A problem type.
 
     Attributes:
-        status: the status that it is answered with; None of one that only stands inside of another answer.
-        title: what it is, in the same words each time.
+        status: the HTTP status of the answer; None for a type that only occurs inside another answer.
+        title: a summary of the type, the same for every occurrence.
     """
 
     status: HTTPStatus | None
@@ -48,21 +48,21 @@ PROBLEMS: Final = {
         HTTPStatus.SERVICE_UNAVAILABLE, "The outcome cannot be looked up at the moment"
     ),
 }
-"""All of them; docs/http.md says what each is for."""
+"""All problem types. docs/http.md says when each occurs."""
 
 
 def document(name: str, detail: str, *, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
     """Make a problem document.
 
     Args:
-        name: the stable name of this sort of problem, the end of its `type`.
-        detail: a sentence for whoever sent the request.
+        name: the stable name of the problem type, the last part of its `type`.
+        detail: a sentence for the client.
         errors: the wrong fields, each with `field`, `code` and `message`.
     """
-    sort = PROBLEMS[name]
-    status = {"status": sort.status.value} if sort.status else {}
+    problem_type = PROBLEMS[name]
+    status = {"status": problem_type.status.value} if problem_type.status else {}
     listed = {"errors": errors} if errors else {}
-    return {"type": PREFIX + name, "title": sort.title, **status, "detail": detail, **listed}
+    return {"type": PREFIX + name, "title": problem_type.title, **status, "detail": detail, **listed}
 
 
 def problem(
@@ -76,12 +76,12 @@ def problem(
     """Answer with a problem document; see `document`.
 
     Args:
-        name: the stable name of this sort of problem.
-        detail: a sentence for whoever sent the request.
+        name: the stable name of the problem type.
+        detail: a sentence for the client.
         errors: the wrong fields.
         more: further members of the document.
         headers: further headers.
     """
     body = document(name, detail, errors=errors) | dict(more or {})
     all_headers = {"Cache-Control": "no-store"} | dict(headers or {})
-    return answer(HTTPStatus(body["status"]), body, all_headers, "application/problem+json")
+    return json_response(HTTPStatus(body["status"]), body, all_headers, "application/problem+json")

@@ -1,4 +1,4 @@
-"""`penstock local`: data on stdout, talk on stderr, errors in a line."""
+"""`penstock local`: data on stdout, messages on stderr, errors in one line."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,14 @@ run = CliRunner().invoke
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that was never brought up, as the current folder."""
+    """The folder of a project that was never started, as the current folder."""
     (tmp_path / "serverless.yml").write_text("service: shop\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_status_of_nothing(project: Path) -> None:
-    """The status of a stack that was never started has all its keys, and starts or makes nothing."""
+    """The status of a stack that was never started has all keys, and the command starts and creates nothing."""
     done = run(app, ["status", "--json"])
     assert done.exit_code == 0
     status = json.loads(done.stdout)
@@ -39,7 +39,7 @@ def test_status_for_people(project: Path) -> None:
 
 @pytest.mark.parametrize("command", ["down", "reset"])
 def test_nothing_to_stop(project: Path, command: str) -> None:
-    """Stopping what does not run is no error, and says nothing on stdout."""
+    """Stopping a stack that does not run is not an error, and prints nothing on stdout."""
     done = run(app, [command])
     assert done.exit_code == 0
     assert done.stdout == ""
@@ -47,7 +47,7 @@ def test_nothing_to_stop(project: Path, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "reset"])
 def test_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """Outside a project every command says so."""
+    """Outside a project every command fails and names serverless.yml."""
     monkeypatch.chdir(tmp_path)
     done = run(app, [command])
     assert isinstance(done.exception, Failure)
@@ -55,7 +55,7 @@ def test_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: st
 
 
 def test_no_node(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without Node, `up` says so in a line and starts nothing."""
+    """Without Node, `up` fails in one line and starts nothing."""
     monkeypatch.setenv("PATH", str(project))
     done = run(app, ["up"])
     assert isinstance(done.exception, Failure)

@@ -1,4 +1,4 @@
-"""`penstock dlq replay --native`: what is asked of SQS, and how the command ends."""
+"""`penstock dlq replay --native`: the requests to SQS, and how the command ends."""
 
 import json
 import os
@@ -9,43 +9,37 @@ import pytest
 from botocore.exceptions import ClientError
 
 from penstock.deadletters.replay import native_move
-from penstock.deadletters.replay.native_move import MoveError, MoveNotOffered, Task
+from penstock.deadletters.replay.move_tasks import MoveError, MoveNotOffered, MoveTask
 from penstock.local import state
 from tests.support.cli_stack import Run, Stack
 from tests.support.moves import MemoryMoves
 
 
 @pytest.fixture
-def stack(shop: Stack) -> Stack:
-    """The deployed queues, in place of the whole service."""
-    return shop
-
-
-@pytest.fixture
-def moves(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> MemoryMoves:
-    """SQS's tasks in memory, in place of those that no local AWS has."""
+def moves(shop: Stack, monkeypatch: pytest.MonkeyPatch) -> MemoryMoves:
+    """The message move tasks of SQS in memory, because no local AWS has them."""
     moves = MemoryMoves(25)
-    monkeypatch.setattr("penstock.cli.dlq.native_move.SqsMoves", lambda _client: moves)
-    monkeypatch.setattr(native_move, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("penstock.cli.dlq.native_move.SqsMoveTasks", lambda _client: moves)
+    monkeypatch.setattr(native_move, "_POLL_SECONDS", 0)
     return moves
 
 
-def recorded(stack: Stack) -> tuple[object, ...] | None:
-    """Read the last operation that was recorded."""
-    local = state.load(stack.folder)
+def last_operation(shop: Stack) -> tuple[object, ...] | None:
+    """Return the action, outcome and counts of the last recorded operation."""
+    local = state.load(shop.folder)
     assert local
     with psycopg.connect(local.database_url) as connection:
         query = "SELECT action, outcome, counts FROM penstock.operation ORDER BY begun_at DESC LIMIT 1"
         return connection.execute(query).fetchone()
 
 
-def test_all_are_moved_by_sqs(stack: Stack, moves: MemoryMoves, run: Run) -> None:
-    """SQS is asked once for the stage's two queues, at the rate that was given; the move is on record."""
+def test_all_are_moved_by_sqs(shop: Stack, moves: MemoryMoves, run: Run) -> None:
+    """One task is started for the two queues of the stage, at the given rate, and the move is recorded."""
     ended = run("dlq", "replay", "--all", "--native", "--rate", "50", "--yes", "--json")
     assert (ended.code, ended.rows[0]["status"], ended.rows[0]["moved"]) == (0, "COMPLETED", 25)
     ((dead, main, rate),) = moves.asked
     assert (dead.split(":")[-1] != main.split(":")[-1], rate) == (True, 50)
-    assert recorded(stack) == ("native-move", "done", {"moved": 25})
+    assert last_operation(shop) == ("native-move", "done", {"moved": 25})
 
 
 @pytest.mark.parametrize(
@@ -61,32 +55,32 @@ def test_all_are_moved_by_sqs(stack: Stack, moves: MemoryMoves, run: Run) -> Non
         ("--all", "--rate", "501"),
     ],
 )
-def test_what_sqs_cannot_do_is_refused(moves: MemoryMoves, run: Run, words: tuple[str, ...]) -> None:
-    """SQS moves all or nothing: with anything finer the usage is wrong, and nothing is moved."""
+def test_other_options_are_wrong_usage(moves: MemoryMoves, run: Run, words: tuple[str, ...]) -> None:
+    """SQS moves all messages or none, so that a finer selection is wrong usage, and nothing is moved."""
     ended = run("dlq", "replay", "--native", "--yes", *words)
     assert (ended.code, moves.asked) == (2, [])
 
 
-def test_a_move_under_way_is_a_conflict(stack: Stack, moves: MemoryMoves, run: Run) -> None:
-    """While SQS is at it nothing is started: exit code 5."""
+def test_a_running_move_is_a_conflict(shop: Stack, moves: MemoryMoves, run: Run) -> None:
+    """While a task is running no other one is started, and the exit code is 5."""
     moves.start("dead", "main", None)
     ended = run("dlq", "replay", "--all", "--native", "--yes")
     assert (ended.code, len(moves.asked)) == (5, 1)
-    assert recorded(stack) == ("native-move", "failed", {})
+    assert last_operation(shop) == ("native-move", "failed", {})
 
 
 def test_ctrl_c_cancels(
-    stack: Stack,
+    shop: Stack,
     moves: MemoryMoves,
     run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Pressed once, SQS is told to stop; what was moved stays moved and is counted: exit code 130."""
-    look = moves.latest
-    pressed: list[Task] = []
+    """The first Ctrl-C cancels the task; moved messages are counted and stay moved, and the exit code is 130."""
+    latest = moves.latest
+    pressed: list[MoveTask] = []
 
-    def press(arn: str) -> Task | None:
-        task = look(arn)
+    def press(arn: str) -> MoveTask | None:
+        task = latest(arn)
         if task and task.moved == 10 and not pressed:
             pressed.append(task)
             os.kill(os.getpid(), signal.SIGINT)
@@ -95,53 +89,53 @@ def test_ctrl_c_cancels(
     monkeypatch.setattr(moves, "latest", press)
     ended = run("dlq", "replay", "--all", "--native", "--yes")
     assert ended.code == 130
-    assert "cancelled after about" in ended.err
+    assert "the task was cancelled after about" in ended.err
     assert 0 < moves.moved < 25
-    assert recorded(stack) == ("native-move", "interrupted", {"moved": moves.moved})
+    assert last_operation(shop) == ("native-move", "interrupted", {"moved": moves.moved})
 
 
-def test_where_sqs_does_not_offer_it_the_way_out_is_told(
+def test_an_endpoint_without_the_operation_has_a_hint(
     moves: MemoryMoves,
     run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An endpoint without the operation ends with 1, and names the replay that needs none."""
+    """An endpoint without the operation exits with 1, and the error names the replay without --native."""
 
-    def refuse(_arn: str) -> Task | None:
+    def refuse(_arn: str) -> MoveTask | None:
         raise MoveNotOffered("no such operation", "InvalidAction")
 
     monkeypatch.setattr(moves, "latest", refuse)
     ended = run("dlq", "replay", "--all", "--native", "--yes")
     assert ended.code == 1
-    assert "Without --native" in ended.err
+    assert "Run it without --native" in ended.err
     assert json.dumps(moves.asked) == "[]"
 
 
-def test_a_move_that_cannot_be_followed_goes_on(
+def test_a_task_that_cannot_be_followed_continues(
     moves: MemoryMoves, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where SQS cannot be asked after a task that has begun, nobody is sent to replay beside it."""
-    look, looks = moves.latest, []
+    """If SQS cannot be reached after the task has started, the error does not suggest another replay."""
+    latest, calls = moves.latest, []
 
-    def refuse(arn: str) -> Task | None:
-        looks.append(arn)
-        if len(looks) > 2:
+    def refuse(arn: str) -> MoveTask | None:
+        calls.append(arn)
+        if len(calls) > 2:
             raise MoveError("SQS cannot be asked: ReadTimeoutError", "ReadTimeoutError")
-        return look(arn)
+        return latest(arn)
 
     monkeypatch.setattr(moves, "latest", refuse)
     ended = run("dlq", "replay", "--all", "--native", "--yes")
     assert (ended.code, len(moves.asked)) == (1, 1)
     assert "goes on by itself" in ended.err
-    assert "Without --native" not in ended.err
+    assert "without --native" not in ended.err
 
 
-def test_a_move_without_credentials_ends_as_such(
+def test_a_move_without_credentials_exits_with_4(
     moves: MemoryMoves, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A caller that SQS refuses gets the code of no or wrong credentials, as everywhere else."""
+    """A caller whose credentials SQS refuses exits with 4."""
 
-    def refuse(_arn: str) -> Task | None:
+    def refuse(_arn: str) -> MoveTask | None:
         refused = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListMessageMoveTasks")
         raise MoveError("SQS refused", "AccessDenied") from refused
 

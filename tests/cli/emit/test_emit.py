@@ -1,4 +1,4 @@
-"""`penstock emit`: what is sent, what is told of the rest, and what a mistake costs."""
+"""`penstock emit`: which lines are sent, and how errors are reported."""
 
 import io
 import json
@@ -36,7 +36,7 @@ KEY = "key"
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Stand in the folder of a service with one kind."""
+    """Make the folder of a service with one kind the current folder."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "serverless.yml").write_text("service: farm\n")
@@ -48,7 +48,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> MemoryQueue:
-    """The queue in memory that is emitted to."""
+    """The queue in memory that receives the intents."""
     queue = MemoryQueue()
     producer = Producer(Settings(receipt_key=KEY, source="/farm"), queue)
     monkeypatch.setattr("penstock.cli.emit.command._producer", lambda _stage: producer)
@@ -60,7 +60,7 @@ Emit = Callable[..., Any]
 
 @pytest.fixture
 def emit(run: Run, service: Path, monkeypatch: pytest.MonkeyPatch) -> Emit:
-    """Give what runs the command with some bytes, which come from a file, or from stdin."""
+    """Return a function that runs the command on some bytes, from a file, from stdin or from an argument."""
 
     def emit(content: bytes | str, *words: str, by: str = "file", kind: str = "sheep.counted") -> Any:
         data = content.encode() if isinstance(content, str) else content
@@ -93,10 +93,10 @@ FLOCK = "".join(f"{sheep(number)}\n" for number in range(3))
 
 @pytest.mark.parametrize("by", ["file", "stdin", "argument"])
 def test_each_line_is_an_intent(emit: Emit, queue: MemoryQueue, by: str) -> None:
-    """Each object is sent in the service's name, and has its line with the number, the id and the receipt."""
+    """Each object is sent with the service as its source, and its number, id and receipt are printed."""
     ended = emit(FLOCK, by=by)
     rows = [line.split("\t") for line in ended.out.splitlines()]
-    assert (ended.code, ended.err) == (0, "3 emitted, 0 not\n")
+    assert (ended.code, ended.err) == (0, "3 emitted, 0 failed\n")
     assert numbers(queue) == [0, 1, 2]
     assert [row[0] for row in rows] == ["1", "2", "3"]
     assert [row[1] for row in rows] == [body["id"] for body in queue.bodies]
@@ -112,35 +112,35 @@ def test_json_is_an_object_per_line(emit: Emit, queue: MemoryQueue) -> None:
     assert rows[0].keys() == {"line", "id", "receipt"}
 
 
-def test_a_former_name_is_a_name(emit: Emit, queue: MemoryQueue) -> None:
-    """A name that the kind had is taken, and what is sent has the present one."""
+def test_an_alias_is_accepted(emit: Emit, queue: MemoryQueue) -> None:
+    """An alias selects the kind, and the envelope has the kind's current name."""
     assert emit(FLOCK, kind="sheep.seen").code == 0
     assert {body["type"] for body in queue.bodies} == {"sheep.counted"}
 
 
 @pytest.mark.parametrize("by", ["file", "stdin", "argument"])
 def test_one_bad_line_stops_all_of_it(emit: Emit, queue: MemoryQueue, by: str) -> None:
-    """By default nothing is sent if a line is bad; it is told with its number and field, not its value."""
+    """By default a bad line prevents all sending; its number and field are printed, not its value."""
     ended = emit(f"{sheep(0)}\n{sheep('secret')}\n\n[]\n{sheep(2)}\n", by=by)
     assert (ended.code, ended.out, queue.messages) == (1, "", [])
     assert ended.err.splitlines() == [
         "line 2: number int_type",
         "line 4: model_type",
-        "2 good, 2 bad; nothing was sent. --skip-bad sends the others",
+        "2 good, 2 bad; nothing was sent. --skip-bad sends the good lines",
     ]
 
 
 @pytest.mark.parametrize("by", ["file", "stdin"])
 def test_bad_lines_can_be_skipped(emit: Emit, queue: MemoryQueue, by: str) -> None:
-    """With --skip-bad the others are sent, and the exit code tells that it was not all."""
+    """With --skip-bad the good lines are sent, and the exit code says that some were not."""
     ended = emit(f"{sheep(0)}\nnonsense\n{sheep(2)}\n", "--skip-bad", by=by)
     assert (ended.code, numbers(queue)) == (1, [0, 2])
     assert [line.split("\t")[0] for line in ended.out.splitlines()] == ["1", "3"]
-    assert ended.err == "line 2: json_invalid\n2 emitted, 1 not\n"
+    assert ended.err == "line 2: json_invalid\n2 emitted, 1 failed\n"
 
 
 def test_a_dry_run_sends_nothing(emit: Emit, queue: MemoryQueue) -> None:
-    """--dry-run tells which lines are bad and asks nothing of AWS."""
+    """--dry-run reports the bad lines and does not call AWS."""
     assert emit(FLOCK, "--dry-run").err == "3 good, 0 bad\n"
     ended = emit(FLOCK + sheep(None), "--dry-run")
     assert (ended.code, ended.out) == (1, "")
@@ -168,8 +168,10 @@ def test_a_dry_run_sends_nothing(emit: Emit, queue: MemoryQueue) -> None:
     ],
     ids=["bom", "crlf", "blanks", "no-end", "leading", "not-utf8", "huge", "too-large", "nul", "deep", "control"],
 )
-def test_whatever_a_file_holds_is_told(emit: Emit, queue: MemoryQueue, content: bytes, faults: list[str]) -> None:
-    """What editors and exports leave in a file does no harm, and what is no intent is told and leaves the rest."""
+def test_odd_content_of_a_file_is_reported(
+    emit: Emit, queue: MemoryQueue, content: bytes, faults: list[str]
+) -> None:
+    """Byte order marks, blank lines and CRLF do no harm; a line that is not an intent does not stop the others."""
     ended = emit(content, "--skip-bad")
     assert numbers(queue) == [0, 1, 2]
     assert ended.code == bool(faults)
@@ -179,22 +181,22 @@ def test_whatever_a_file_holds_is_told(emit: Emit, queue: MemoryQueue, content: 
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "\ufeff"])
-def test_nothing_is_nothing(emit: Emit, queue: MemoryQueue, content: str) -> None:
-    """An empty input is no fault."""
+def test_an_empty_input(emit: Emit, queue: MemoryQueue, content: str) -> None:
+    """An empty input is not an error."""
     ended = emit(content)
-    assert (ended.code, ended.out, ended.err) == (0, "", "0 emitted, 0 not\n")
+    assert (ended.code, ended.out, ended.err) == (0, "", "0 emitted, 0 failed\n")
 
 
 @pytest.mark.parametrize("by", ["file", "stdin", "argument"])
 def test_one_object_may_take_several_lines(emit: Emit, queue: MemoryQueue, by: str) -> None:
-    """A single object that is written over several lines is one intent."""
+    """A single object over several lines is one intent."""
     ended = emit(f"\n{json.dumps({'name': 'Dolly', 'number': 7}, indent=2)}\n", by=by)
     assert (ended.code, numbers(queue)) == (0, [7])
     assert ended.out.split("\t")[0] == "2"
 
 
-def test_with_a_key_a_second_run_states_nothing_new(emit: Emit, queue: MemoryQueue) -> None:
-    """The same keys are the same intents: text or number, as an expression over the object yields it."""
+def test_with_a_key_a_second_run_makes_no_new_intents(emit: Emit, queue: MemoryQueue) -> None:
+    """The same keys give the same intents; a key is the text or the number that the expression yields."""
     words = ("--idempotency-key", "join('-', [name, to_string(number)])", "--tenant", "north")
     first = emit(FLOCK, *words).out
     assert emit(FLOCK, *words).out == first
@@ -211,7 +213,7 @@ def test_with_a_key_a_second_run_states_nothing_new(emit: Emit, queue: MemoryQue
 
 @pytest.mark.parametrize("key", ["nothing", "name", "`true`", "@", "length(number)"])
 def test_a_line_without_its_key_is_bad(emit: Emit, queue: MemoryQueue, key: str) -> None:
-    """Where the expression yields no text and no number the line is bad: it would be another intent each time."""
+    """If the expression yields neither text nor a number, the line is bad: each run would make another intent."""
     ended = emit(sheep(1, name=""), "--idempotency-key", key)
     assert (ended.code, queue.messages) == (1, [])
     assert "line 1: no idempotency key" in ended.err
@@ -227,30 +229,30 @@ def test_a_line_without_its_key_is_bad(emit: Emit, queue: MemoryQueue, key: str)
         (("sheep.counted",), "--data"),
     ],
 )
-def test_wrong_usage_is_told(run: Run, service: Path, words: tuple[str, ...], says: str) -> None:
-    """A mistake in the words is exit code 2, before anything is read or sent."""
+def test_wrong_usage_is_reported(run: Run, service: Path, words: tuple[str, ...], says: str) -> None:
+    """A mistake in the arguments exits with 2, before anything is read or sent."""
     ended = run("emit", *words, "--module", "farm_intents")
     assert ended.code == 2
     assert re.search(says, ended.err), ended.err
 
 
 def test_the_help_has_an_example(run: Run) -> None:
-    """Help goes to stdout, shows how the command is used, and that a second run writes it all again."""
+    """The help goes to stdout, has an example, and says that a second run writes everything again."""
     ended = run("emit", "--help")
     assert (ended.code, ended.err) == (0, "")
     assert "Examples: penstock emit" in ended.out
-    assert "Without --idempotency-key each run states new intents" in ended.out
+    assert "Without --idempotency-key each run makes new intents" in ended.out
 
 
-def test_many_lines_are_sent_in_parts(emit: Emit, queue: MemoryQueue) -> None:
-    """However many there are, each is sent and told once, in order."""
+def test_many_lines_are_sent_in_chunks(emit: Emit, queue: MemoryQueue) -> None:
+    """Each of many lines is sent and printed once, in order."""
     ended = emit("".join(f"{sheep(number)}\n" for number in range(1203)))
     assert numbers(queue) == list(range(1203))
     assert [int(line.split("\t")[0]) for line in ended.out.splitlines()] == list(range(1, 1204))
 
 
-def test_what_the_queue_refuses_is_told(emit: Emit, queue: MemoryQueue) -> None:
-    """A line that SQS does not acknowledge is told with SQS's code; the others have their receipts."""
+def test_a_refusal_of_the_queue_is_reported(emit: Emit, queue: MemoryQueue) -> None:
+    """A line that SQS does not acknowledge is reported with SQS's code; the others have their receipts."""
     queue.refuse("InvalidMessageContents", positions=[1], retryable=False)
     ended = emit(FLOCK)
     assert (ended.code, numbers(queue)) == (1, [0, 2])
@@ -258,18 +260,18 @@ def test_what_the_queue_refuses_is_told(emit: Emit, queue: MemoryQueue) -> None:
     assert len(ended.out.splitlines()) == 2
 
 
-def test_a_queue_that_takes_nothing_ends_it(emit: Emit, queue: MemoryQueue) -> None:
-    """Where nothing of a part is taken the rest is not tried, and the line to go on from is told."""
+def test_a_queue_that_accepts_nothing_ends_the_run(emit: Emit, queue: MemoryQueue) -> None:
+    """If SQS accepts nothing of a chunk, the rest is not tried, and the line to continue with is printed."""
     queue.refuse("AccessDenied", retryable=False)
     ended = emit("".join(f"{sheep(number)}\n" for number in range(600)))
     assert (ended.code, ended.out, queue.messages) == (1, "", [])
-    assert "given up: the queue takes nothing (AccessDenied). Line 1 is next." in ended.err
+    assert "stopped: the queue accepts nothing (AccessDenied). Continue with line 1." in ended.err
 
 
-def test_an_interrupted_run_says_where_to_go_on(
+def test_an_interrupted_run_says_where_to_continue(
     emit: Emit, queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C ends with 130, and tells how many were emitted, which line is next, and what is not known."""
+    """Ctrl-C exits with 130, and prints the number of emitted lines, the next line, and the unconfirmed lines."""
     send = queue.send
 
     def interrupted(messages: Any, **options: Any) -> Any:
@@ -280,31 +282,30 @@ def test_an_interrupted_run_says_where_to_go_on(
     monkeypatch.setattr(queue, "send", interrupted)
     ended = emit("".join(f"{sheep(number)}\n" for number in range(1200)))
     assert ended.code == 130
-    assert "stopped; 500 were emitted. Line 501 is next. Some up to line 1,000 may be" in ended.err
+    assert "stopped; 500 emitted. Continue with line 501. Some lines up to 1,000 may be" in ended.err
     assert len(ended.out.splitlines()) == 500
 
 
-def test_a_terminal_sees_how_far_it_is_and_stdout_holds_data_alone(service: Path) -> None:
-    """The bar is drawn on stderr: what is piped on has no part of it."""
+def test_the_progress_bar_is_on_stderr_alone(service: Path) -> None:
+    """The bar is drawn on stderr, so that stdout holds only data."""
     (service / "sheep.ndjson").write_text(FLOCK)
-    near, far = pty.openpty()
+    controller, terminal = pty.openpty()
     words = [PROGRAM, "emit", "sheep.counted", "--data", "@sheep.ndjson", "--module", "farm_intents", "--dry-run"]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=far, check=True, env=environment)
-    os.close(far)
-    screen = os.read(near, 65536).decode()
-    os.close(near)
-    assert "looked at" in screen
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=terminal, check=True, env=environment)
+    os.close(terminal)
+    screen = os.read(controller, 65536).decode()
+    os.close(controller)
+    assert "checked" in screen
     assert "3 good, 0 bad" in screen
     assert done.stdout == b""
 
 
 class Slow(io.RawIOBase):
-    """A stream that notes how far it has been read."""
+    """A stream that counts the lines that are left to read."""
 
     def __init__(self, lines: int) -> None:
         self.left = lines
-        self.most = 0
 
     def readline(self, _size: int | None = -1, /) -> bytes:
         self.left -= 1
@@ -312,7 +313,7 @@ class Slow(io.RawIOBase):
 
 
 def test_lines_are_read_as_they_are_needed() -> None:
-    """An input without end is read line by line."""
+    """An endless input is read line by line."""
     stream: Any = Slow(10**9)
     lines = read_lines(stream)
     assert [next(lines).number for _ in range(3)] == [1, 2, 3]
@@ -320,7 +321,7 @@ def test_lines_are_read_as_they_are_needed() -> None:
 
 
 def test_a_line_without_end_is_not_kept(tmp_path: Path) -> None:
-    """A line of any length takes no more memory than a message, and the next one is read."""
+    """A line of any length takes no more memory than a message, and the next line is still read."""
     file = tmp_path / "long"
     file.write_bytes(b"{}\n" + b"x" * (2 * LINE_LIMIT) + b"\n{}\n")
     with file.open("rb") as stream:
@@ -341,7 +342,7 @@ Outputs:
 
 
 def test_a_stage_gets_them(service: Path, run: Run, local_aws_endpoint: str) -> None:
-    """Queue, key and bucket are found from the stack's outputs; the receipts are such as the service's own."""
+    """The queue, the key and the bucket come from the stack's outputs, and the receipts have the service's key."""
     name = f"farm-{uuid4()}"
     (service / "serverless.yml").write_text(f"service: {name}\n")
     record(service, endpoint_url=local_aws_endpoint)
@@ -370,8 +371,8 @@ def test_a_stage_gets_them(service: Path, run: Run, local_aws_endpoint: str) -> 
     }
 
 
-def test_the_shops_kinds_are_found_by_themselves(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without --module the intents are those of shared.intents, seen from the service's folder."""
+def test_the_default_module(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --module the intents are those of shared.intents, imported from the service's folder."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(ROOT / "consumer")
     ended = run("emit", "stock.adjusted", "--data", '{"sku": "A1", "delta": -2}', "--dry-run")

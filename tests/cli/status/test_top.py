@@ -1,4 +1,4 @@
-"""`penstock top`: on a terminal of our own, with figures that are made up."""
+"""`penstock top`: on a pseudo-terminal, with invented figures."""
 
 import io
 import re
@@ -13,7 +13,7 @@ from rich.console import Console
 from demo.picture import picture, snapshot, snapshots
 from penstock.cli.status.dashboard import History, dashboard, sparkline
 from penstock.consumer.breaker.manual import BreakerStatus
-from penstock.database.figures import DeadCause
+from penstock.database.ledger_stats import DeadCause
 from tests.support.cli_stack import Run
 from tests.support.project import ROOT
 from tests.support.terminals import Terminal
@@ -24,7 +24,7 @@ from itertools import cycle
 from demo.picture import snapshots
 from penstock.cli.status import top
 
-class Gauge:
+class FakeReader:
     def __init__(self, seconds):
         self.made, self.seconds = cycle(snapshots()), seconds
     def read(self):
@@ -32,7 +32,7 @@ class Gauge:
         {then}
         return next(self.made)
 
-top._show(top._Feed(Gauge({seconds}), 0.05))
+top._show(top._Poller(FakeReader({seconds}), 0.05))
 """
 
 
@@ -47,7 +47,7 @@ def terminal() -> Iterator[Terminal]:
 
 
 def test_q_leaves_and_restores_the_terminal(terminal: Terminal) -> None:
-    """It draws on a screen of its own, and after q the terminal is as it was."""
+    """It draws on the alternate screen, and after q the terminal is as before."""
     terminal.wait_for("\x1b[?1049h")
     terminal.wait_for("shop-production")
     terminal.wait_for("duration_within_a_day")
@@ -58,32 +58,32 @@ def test_q_leaves_and_restores_the_terminal(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_restore_the_terminal(terminal: Terminal, number: signal.Signals) -> None:
-    """What ends the process puts the terminal back first."""
-    terminal.wait_for("q to leave")
+    """A signal that ends the process restores the terminal first."""
+    terminal.wait_for("q to quit")
     terminal.process.send_signal(number)
     assert terminal.ended() != 0
     assert terminal.restored
 
 
 def test_a_fault_restores_the_terminal() -> None:
-    """A snapshot that fails ends it, with the terminal as it was and the fault told."""
+    """An error of a snapshot ends it, restores the terminal and is printed."""
     with Terminal(command(then="raise RuntimeError('nothing there')"), cwd=ROOT) as terminal:
         assert terminal.ended() != 0
         assert "nothing there" in terminal.screen
         assert "\x1b[?1049l" in terminal.screen
 
 
-def test_an_answer_that_is_late_holds_up_no_key() -> None:
-    """While the first snapshot is waited for, q leaves at once."""
+def test_a_late_answer_does_not_block_the_keys() -> None:
+    """While the first snapshot is being read, q quits at once."""
     with Terminal(command(seconds=600), cwd=ROOT) as terminal:
-        terminal.wait_for("q to leave")
+        terminal.wait_for("q to quit")
         terminal.press("q")
         assert terminal.ended() == 0
         assert terminal.restored
 
 
 def test_any_size_of_terminal_does(terminal: Terminal) -> None:
-    """It goes on through every change of size, down to one that holds nothing."""
+    """It survives every change of size, down to a screen that is too small for anything."""
     terminal.wait_for("shop-production")
     for rows, columns in ((50, 200), (10, 30), (1, 1), (3, 7), (24, 80)):
         terminal.resize(rows, columns)
@@ -93,8 +93,8 @@ def test_any_size_of_terminal_does(terminal: Terminal) -> None:
     assert terminal.ended() == 0
 
 
-def test_it_wants_a_terminal(run: Run) -> None:
-    """Without one it ends with 2, and names what prints lines."""
+def test_it_needs_a_terminal(run: Run) -> None:
+    """Without a terminal the exit code is 2, and the error names the command that prints lines."""
     ended = run("top", "--stage", "dev")
     assert (ended.code, ended.out) == (2, "")
     assert "penstock status --watch" in ended.err
@@ -112,23 +112,23 @@ def test_it_is_drawn_at_any_width(width: int) -> None:
         assert max(map(len, console.export_text().splitlines())) <= width
 
 
-def test_what_is_not_known_is_said() -> None:
-    """Parts that could not be asked are shown with their reasons, and leave a gap in what was."""
-    troubles = {"queue": "ReceiveMessage: AccessDenied", "database": "no route", "breaker": "AccessDenied"}
-    blind = replace(snapshot(), queue=None, figures=None, breaker=None, troubles=troubles)
+def test_unknown_parts_have_their_reasons() -> None:
+    """Parts that could not be read are shown with their reasons, and leave a gap in the history."""
+    errors = {"queue": "ReceiveMessage: AccessDenied", "database": "no route", "breaker": "AccessDenied"}
+    blind = replace(snapshot(), queue=None, figures=None, breaker=None, errors=errors)
     history = History()
     for each in (snapshot(depth=5), blind, snapshot(depth=5)):
         history.add(each)
     console = Console(file=io.StringIO(), width=100, record=True)
     console.print(dashboard(blind, history, 100))
     drawn = console.export_text()
-    assert all(reason in drawn for reason in troubles.values())
+    assert all(reason in drawn for reason in errors.values())
     assert "█·█" in drawn
     assert "breaker unknown" in drawn
 
 
 def test_the_breaker_stands_out() -> None:
-    """An open breaker is in the first line, with who opened it and why below."""
+    """An open breaker is in the first line, and a line below says who opened it and why."""
     opened = replace(snapshot(), breaker=BreakerStatus("open", "operator", "alice: index build", "Disabled"))
     console = Console(file=io.StringIO(), width=100, record=True)
     console.print(dashboard(opened, History(), 100))
@@ -137,8 +137,8 @@ def test_the_breaker_stands_out() -> None:
     assert any("open by operator: alice: index build" in line for line in lines)
 
 
-def test_a_senders_words_do_nothing_to_the_terminal() -> None:
-    """A kind that somebody made up is no markup and no control sequence."""
+def test_a_senders_text_is_escaped() -> None:
+    """A kind from an unknown sender acts neither as markup nor as a control sequence."""
     figures = snapshot().figures
     assert figures
     hostile = replace(figures, causes=[DeadCause("[red]x\x1b[31m\n", "r", None, None, 1)])
@@ -159,12 +159,12 @@ def test_a_senders_words_do_nothing_to_the_terminal() -> None:
     ],
 )
 def test_sparklines(values: list[float | None], drawn: str) -> None:
-    """Bars go from nought to the greatest that is shown."""
+    """Bars go from zero to the greatest value that is shown."""
     assert sparkline(values, 8) == drawn
 
 
-def test_the_picture_is_the_one_that_is_drawn() -> None:
-    """docs/top.svg is what `make picture` draws, fetches nothing, and the README shows it."""
+def test_the_picture_is_up_to_date() -> None:
+    """docs/top.svg is what `make picture` draws, loads nothing from elsewhere, and is in the README."""
     drawn = picture()
     assert (ROOT / "docs" / "top.svg").read_text() == drawn
     assert not re.search(r"url\(http|@import|href=", drawn)

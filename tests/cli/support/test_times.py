@@ -1,4 +1,4 @@
-"""Moments that are given to a command."""
+"""Times that are given to a command."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -8,7 +8,7 @@ from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.times import parse_when
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
-MOMENTS = {
+TIMES = {
     "2026-11-20T10:00:00Z": NOW,
     "2026-11-20 10:00:00z": NOW,
     "2026-11-20T11:30:00+01:30": NOW,
@@ -19,7 +19,7 @@ MOMENTS = {
     "2h": NOW - timedelta(hours=2),
     "7d": NOW - timedelta(days=7),
 }
-NO_MOMENTS = [
+INVALID = [
     *("", " ", "2", "h", "2 h", "-2h", "1.5h", "2h30m", "2w", "2H", "\u0662h", "now", "yesterday"),
     *("2026-11-20", "2026-11-20T10:00:00", "2026-11-20T10:00Z", "20261120T100000Z", "1795168800", "2026-W47-5"),
     *("2026-02-30T10:00:00Z", "2026-11-20T25:00:00Z", "2026-11-20T10:00:00+24:00", "2026-11-20T10:00:00Z\n"),
@@ -27,21 +27,21 @@ NO_MOMENTS = [
 ]
 
 
-@pytest.mark.parametrize("text", MOMENTS)
-def test_moments(text: str) -> None:
-    """What RFC 3339 writes, and so long ago, are moments in UTC."""
+@pytest.mark.parametrize("text", TIMES)
+def test_times(text: str) -> None:
+    """A timestamp of RFC 3339 and a duration before now become times in UTC."""
     found = parse_when(text, NOW)
-    assert (found, found.tzinfo) == (MOMENTS[text], UTC)
+    assert (found, found.tzinfo) == (TIMES[text], UTC)
 
 
-@pytest.mark.parametrize("text", NO_MOMENTS, ids=lambda text: text[:20])
-def test_no_moments(text: str) -> None:
-    """Nothing is guessed at: what leaves open which moment is meant is refused, with two forms that would do."""
-    with pytest.raises(Failure, match="is no moment: give one such as") as caught:
+@pytest.mark.parametrize("text", INVALID, ids=lambda text: text[:20])
+def test_invalid_times(text: str) -> None:
+    """An ambiguous time is refused, and the error shows both valid forms."""
+    with pytest.raises(Failure, match="is not a time: give one such as") as caught:
         parse_when(text, NOW)
     assert caught.value.code == USAGE
 
 
-def test_whatever_zone_the_clock_is_in() -> None:
-    """A span counts back from the moment itself, not from what a wall clock shows."""
+def test_the_zone_of_the_clock_does_not_matter() -> None:
+    """A duration counts back from the time itself, not from the wall clock."""
     assert parse_when("2h", NOW.astimezone(timezone(timedelta(hours=9)))) == NOW - timedelta(hours=2)

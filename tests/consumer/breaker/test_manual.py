@@ -1,4 +1,4 @@
-"""The breaker in an operator's hands, beside the drain and the probe, on a Lambda in memory."""
+"""The breaker by hand, beside the drain and the probe, on a Lambda in memory."""
 
 from typing import Any
 
@@ -24,15 +24,15 @@ ON = BreakerStatus("closed", None, None, "Enabled")
 
 
 class SlowLambda(LambdaStub):
-    """A Lambda that takes so many questions to turn a mapping on or off."""
+    """A Lambda that enables or disables a mapping only after a number of polls."""
 
-    def __init__(self, questions: int) -> None:
+    def __init__(self, polls: int) -> None:
         super().__init__()
-        self.state, self.left, self.questions = "Enabled", 0, questions
+        self.state, self.left, self.polls = "Enabled", 0, polls
 
     def _update_event_source_mapping(self, UUID: str, Enabled: bool) -> None:  # noqa: N803
         super()._update_event_source_mapping(UUID, Enabled)
-        self.left = self.questions
+        self.left = self.polls
 
     def _get_event_source_mapping(self, UUID: str) -> Any:  # noqa: N803
         self.left -= 1
@@ -69,14 +69,14 @@ def stub() -> LambdaStub:
         (False, {MARK: "x", OPERATOR_MARK: "y"}, BreakerStatus("open", "operator", "y", "Disabled")),
     ],
 )
-def test_how_it_stands(stub: LambdaStub, on: bool, tags: dict[str, str], status: BreakerStatus) -> None:
-    """Who turned it off, and why, is read from the marks; an operator's word goes before the breaker's."""
+def test_the_status(stub: LambdaStub, on: bool, tags: dict[str, str], status: BreakerStatus) -> None:
+    """Who turned it off, and why, is read from the marks; an operator's mark precedes the breaker's."""
     stub.on, stub.tags = on, tags
     assert breaker_status(mapping_of(stub)) == status
 
 
 def test_opened_by_hand_it_stays_open(stub: LambdaStub, engine: Engine) -> None:
-    """The probe does not turn it on, the database being well, until it is closed by hand."""
+    """Although the database is well, the probe does not close it; an operator does."""
     assert open_breaker(mapping_of(stub), "alice", seconds=0) == ON
     assert [probe(stub, engine), stub.on] == ["closed", False]
     before = close_breaker(mapping_of(stub), seconds=0)
@@ -84,7 +84,7 @@ def test_opened_by_hand_it_stays_open(stub: LambdaStub, engine: Engine) -> None:
 
 
 def test_opened_by_hand_after_it_was_tripped(stub: LambdaStub, engine: Engine) -> None:
-    """An operator's word counts although the breaker has tripped before, or trips after, in a batch under way."""
+    """An operator's mark also counts if the breaker tripped before, or trips later in a running batch."""
     stub.on, stub.tags = False, {MARK: "x"}
     open_breaker(mapping_of(stub), "alice", seconds=0)
     assert "update_event_source_mapping" not in stub.named
@@ -96,7 +96,7 @@ def test_opened_by_hand_after_it_was_tripped(stub: LambdaStub, engine: Engine) -
 
 
 def test_an_operator_overtakes_the_probe(stub: LambdaStub, engine: Engine) -> None:
-    """A probe that has begun does not turn on what an operator turns off meanwhile."""
+    """A probe that is running does not enable what an operator disables meanwhile."""
     stub.on, stub.tags = False, {MARK: "x"}
 
     def meanwhile() -> None:
@@ -107,16 +107,16 @@ def test_an_operator_overtakes_the_probe(stub: LambdaStub, engine: Engine) -> No
     assert [probe(stub, engine), stub.on] == ["closed", False]
 
 
-def test_a_mark_that_was_left_behind_comes_down(stub: LambdaStub, engine: Engine) -> None:
-    """Turned on by other means, it has no use for the operator's mark: the next outage heals by itself again."""
+def test_a_stale_mark_is_removed(stub: LambdaStub, engine: Engine) -> None:
+    """If the mapping was enabled by other means, the probe removes the mark and handles the next outage."""
     stub.tags = {OPERATOR_MARK: "alice"}
     assert (probe(stub, engine), stub.tags) == ("closed", {})
     stub.on, stub.tags = False, {MARK: "x"}
     assert [probe(stub, engine), stub.on] == ["half-open", True]
 
 
-def test_it_may_be_repeated(stub: LambdaStub) -> None:
-    """Twice is as good as once; the newest word counts, and each tells what was before."""
+def test_repetition_is_safe(stub: LambdaStub) -> None:
+    """A second call changes nothing; the newest reason is kept, and each call returns the status before."""
     for n, before in (("1", ON), ("2", BreakerStatus("open", "operator", "1", "Disabled"))):
         assert open_breaker(mapping_of(stub), n, seconds=0) == before
     assert stub.tags == {OPERATOR_MARK: "2"}
@@ -124,18 +124,18 @@ def test_it_may_be_repeated(stub: LambdaStub) -> None:
     assert close_breaker(mapping_of(stub), seconds=0) == ON
 
 
-def test_the_word_fits_a_tag(stub: LambdaStub) -> None:
-    """What a tag cannot hold is left out of the word, which AWS would refuse otherwise."""
+def test_the_reason_fits_a_tag(stub: LambdaStub) -> None:
+    """Characters that AWS refuses in a tag are replaced, and the reason is cut to the maximum length."""
     open_breaker(mapping_of(stub), f"alice <a&b>\n\x1b[31m {'x' * 300}", seconds=0)
-    word = stub.tags[OPERATOR_MARK]
-    assert (len(word), word[:20]) == (256, "alice  a b 31m xxxxx")
+    reason = stub.tags[OPERATOR_MARK]
+    assert (len(reason), reason[:20]) == (256, "alice  a b 31m xxxxx")
 
 
 @pytest.mark.parametrize(
     "order", [lambda m: open_breaker(m, "x", seconds=0), lambda m: close_breaker(m, seconds=0)]
 )
 def test_a_mapping_that_is_being_changed_is_left_alone(stub: LambdaStub, order: Any) -> None:
-    """Against a deployment nothing is done, and nothing is marked."""
+    """During a deployment nothing is done, and nothing is marked."""
     stub.on = order.__code__.co_names[0] == "open_breaker"
     stub.refusals["update_event_source_mapping"] = refusal("ResourceInUseException")
     before = (stub.on, dict(stub.tags))
@@ -144,18 +144,18 @@ def test_a_mapping_that_is_being_changed_is_left_alone(stub: LambdaStub, order: 
     assert (stub.on, stub.tags) == before
 
 
-def test_lambda_is_waited_for() -> None:
-    """An order is done when Lambda says so, and the wait for that is bounded."""
+def test_the_wait_for_lambda_is_bounded() -> None:
+    """A call returns when Lambda reports the new state, or fails after its timeout."""
     stub, slept = SlowLambda(3), list[float]()
     open_breaker(mapping_of(stub), "x", seconds=10, sleep=slept.append)
     assert (len(slept), stub.on) == (3, False)
-    stub.questions = 1000
+    stub.polls = 1000
     with pytest.raises(BreakerSlow, match="still Enabling after 10 s"):
         close_breaker(mapping_of(stub), seconds=10, sleep=slept.append)
 
 
 def test_tripped_again_at_once(stub: LambdaStub) -> None:
-    """What a consumer turns off while it is being closed is marked, for the probe to find."""
+    """If a consumer trips while the breaker is being closed, the mapping is marked for the probe."""
     stub.on, stub.tags = False, {MARK: "x"}
 
     def trip() -> None:

@@ -1,4 +1,4 @@
-"""Faults of the database: real ones where they can be made, and every SQLSTATE that Postgres has."""
+"""Faults of the database: real ones as far as they can be caused, and every SQLSTATE of Postgres."""
 
 import time
 from collections.abc import Iterator
@@ -40,8 +40,8 @@ def fault_for(sqlstate: str) -> Fault:
 
 
 @pytest.mark.parametrize("sqlstate", ALL_STATES)
-def test_only_faults_of_the_data_are_held_against_it(sqlstate: str) -> None:
-    """Of all that Postgres can answer only data exceptions and violated constraints are data faults."""
+def test_only_errors_of_the_data_are_data_faults(sqlstate: str) -> None:
+    """Of all errors of Postgres only data exceptions and violated constraints are data faults."""
     is_data = sqlstate[:2] in DATA_CLASSES and sqlstate != "2200H"
     fault = fault_for(sqlstate)
     assert isinstance(fault, DataFault) == is_data
@@ -70,19 +70,19 @@ def test_only_faults_of_the_data_are_held_against_it(sqlstate: str) -> None:
         ("23505", DataFault),
     ],
 )
-def test_each_sort_of_error_is_its_own_fault(sqlstate: str, expected: type[Fault]) -> None:
-    """What must be done about an error follows from its SQLSTATE."""
+def test_each_sqlstate_has_its_fault(sqlstate: str, expected: type[Fault]) -> None:
+    """The SQLSTATE of an error decides its fault."""
     assert type(fault_for(sqlstate)) is expected
 
 
 def test_errors_without_a_sqlstate_are_faults_too() -> None:
-    """A pool that ran dry and a door that stayed shut are told apart from a wrong password."""
+    """An exhausted pool and a refused connection are environment faults, a wrong password is a deployment's."""
     assert type(fault_of(PoolTimeout())) is EnvironmentFault
-    shut = OperationalError("", None, psycopg.OperationalError("connection refused"))
+    refused = OperationalError("", None, psycopg.OperationalError("connection refused"))
     wrong = OperationalError(
         "", None, psycopg.OperationalError('FATAL:  password authentication failed for user "u"')
     )
-    assert type(fault_of(shut)) is EnvironmentFault
+    assert type(fault_of(refused)) is EnvironmentFault
     assert type(fault_of(wrong)) is DeploymentFault
     assert "user" not in str(fault_of(wrong))
 
@@ -100,7 +100,7 @@ def test_a_fault_holds_no_value(engine: Engine) -> None:
 
 @pytest.fixture
 def server(tmp_path: Any) -> Iterator[Postgres]:
-    """A server of this test's own, to be mistreated."""
+    """Start a server that a test can kill or freeze."""
     server = Postgres(tmp_path)
     server.start()
     yield server
@@ -109,15 +109,15 @@ def server(tmp_path: Any) -> Iterator[Postgres]:
 
 @pytest.fixture
 def bench(server: Postgres) -> Iterator[Bench]:
-    """A drain that writes to that server."""
+    """Make a drain that writes to that server."""
     upgrade(server.url())
     bench = Bench(make_engine(server.url()))
     yield bench
     bench.engine.dispose()
 
 
-def test_a_database_that_is_away_dead_letters_nothing(server: Postgres, bench: Bench) -> None:
-    """While Postgres is killed the whole batch goes back, bad messages too; afterwards all of it lands."""
+def test_a_killed_database_dead_letters_nothing(server: Postgres, bench: Bench) -> None:
+    """While Postgres is down the whole batch goes back, bad messages too; later all good ones are written."""
     event_ = sqs_event([ThingMade(name="a"), ThingMade(name="b"), "nonsense"])
     server.kill()
     assert bench.failed(event_) == [record["messageId"] for record in event_["Records"]]
@@ -128,8 +128,8 @@ def test_a_database_that_is_away_dead_letters_nothing(server: Postgres, bench: B
     assert len(bench.letters) == 1
 
 
-def test_a_database_that_freezes_is_given_up_in_time(server: Postgres, bench: Bench) -> None:
-    """A server that says nothing more does not hold the invocation past its limit, and nothing is lost."""
+def test_a_frozen_database_is_given_up_in_time(server: Postgres, bench: Bench) -> None:
+    """A server that falls silent does not hold the invocation beyond its limit, and nothing is lost."""
     bench([ThingMade(name="before")])
     bench.engine.dispose()
     server.freeze()
@@ -143,7 +143,7 @@ def test_a_database_that_freezes_is_given_up_in_time(server: Postgres, bench: Be
 
 
 def test_a_wrong_password_dead_letters_nothing(server: Postgres, bench: Bench) -> None:
-    """A database that does not let the consumer in is no fault of the data, and its password is not logged."""
+    """A database that refuses the consumer's password is no fault of the data, and dead-letters nothing."""
     wrong = server.url().replace("postgres:", "postgres:not", 1)
     drain = Drain(engine=make_engine(wrong), queue=bench.queue, dead_letters=bench.dead_letters)
     drain.write(ThingMade, Append(things))
@@ -157,7 +157,7 @@ def test_a_wrong_password_dead_letters_nothing(server: Postgres, bench: Bench) -
 def test_a_connection_cut_at_any_step_loses_and_repeats_nothing(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, step: str, moment: str
 ) -> None:
-    """However far the transaction got when its connection was cut, trying it again makes it right."""
+    """At whichever step of the transaction the connection is cut, the next attempt makes it right."""
     bench = Bench(engine)
     event_ = sqs_event([ThingMade(name="a"), ThingMade(name="b")])
     cut = CutOnce(engine, step, moment, monkeypatch)

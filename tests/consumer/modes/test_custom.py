@@ -1,4 +1,4 @@
-"""Functions of the service's own, and what they must not do to the transaction that they run in."""
+"""Functions of the service, and what they must not do to the transaction in which they run."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -36,7 +36,7 @@ def _bench(engine: Engine, function: Callable[[Connection, Sequence[Any]], None]
 
 
 def test_a_swallowed_error_is_found_out(engine: Engine) -> None:
-    """A function that goes on after an error of Postgres's loses neither its neighbours nor its own intents."""
+    """A function that swallows an error of Postgres loses neither other kinds' intents nor its own."""
     bench = _bench(engine, _swallow)
     assert bench([ThingMade(name="a"), Named(name="x"), Named(name="x"), Named(name="y")]) == []
     assert bench.names == ["a"]
@@ -58,7 +58,7 @@ def test_a_swallowed_error_is_found_out(engine: Engine) -> None:
 def test_a_function_that_ends_the_transaction_loses_nothing(
     engine: Engine, end: Callable[[Connection], None]
 ) -> None:
-    """What a function of the service's has undone goes back to the queue, all of it."""
+    """A batch whose transaction a function has ended goes back to the queue as a whole."""
     bench = _bench(engine, lambda connection, _intents: end(connection))
     messages = [ThingMade(name="a"), Named(name="x")]
     event = sqs_event(messages)

@@ -1,4 +1,4 @@
-"""The write modes: what each leaves in its table, whatever the order."""
+"""The write modes: what each leaves in its table, in any order."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ def bench(engine: Engine) -> Bench:
 
 
 def test_the_newest_version_wins(bench: Bench) -> None:
-    """An older version that comes later, in a batch or in the table, changes nothing and is stale."""
+    """An older version that arrives later, in a batch or in the table, changes nothing and is stale."""
     intents = placed(1, "a"), placed(3, "c"), placed(2, "b")
     bench(*intents)
     late, newer = placed(2, "late"), placed(4, "d")
@@ -74,7 +74,7 @@ def test_the_newest_version_wins(bench: Bench) -> None:
 
 
 def test_groups_of_columns_have_versions_of_their_own(bench: Bench) -> None:
-    """A status that arrives before its order, and newer than it, is kept beside it."""
+    """A status that arrives before its order, and is newer, is kept together with the order."""
     bench(changed(9, "shipped"))
     bench(placed(1, "c"), changed(8, "paid"))
     assert rows(bench.engine, orders) == [("eu", 1, "c", None, at(1), "shipped", at(9))]
@@ -82,7 +82,7 @@ def test_groups_of_columns_have_versions_of_their_own(bench: Bench) -> None:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_equal_versions_are_settled_by_their_values(bench: Bench, order: int) -> None:
-    """Of two intents of the same version the same one wins, in one batch and in two."""
+    """The same one of two intents of equal versions wins, in one batch and in two."""
     first, second = [placed(1, "a", note="x"), placed(1, "a")][::order]
     bench(first)
     bench(second)
@@ -100,7 +100,7 @@ def test_increments_add_up(bench: Bench) -> None:
 
 
 def test_an_increment_is_checked_against_the_row_that_it_makes(bench: Bench) -> None:
-    """A constraint is held against the sum with what is there, not against the increment by itself."""
+    """A constraint is checked against the new sum of the row, not against the increment alone."""
     with bench.engine.begin() as connection:
         connection.execute(text('ALTER TABLE "Our Stock" ADD CHECK (quantity >= 0)'))
     bench(Adjusted(sku="a", delta=5))
@@ -112,7 +112,7 @@ def test_an_increment_is_checked_against_the_row_that_it_makes(bench: Bench) -> 
 
 
 def test_what_is_deleted_stays_deleted(bench: Bench) -> None:
-    """A row goes, an older version that comes late does not bring it back, and a newer one does."""
+    """A row is deleted, an older version that arrives late does not bring it back, and a newer one does."""
     bench(placed(1))
     gone, late = removed(5), placed(4, "late")
     bench(gone)
@@ -124,7 +124,7 @@ def test_what_is_deleted_stays_deleted(bench: Bench) -> None:
 
 
 def test_a_deletion_before_its_row_counts(bench: Bench) -> None:
-    """A deletion that arrives first keeps the row from being made, and one that is too old does nothing."""
+    """A deletion that arrives first prevents an older row, and a deletion that is too old does nothing."""
     bench(removed(5))
     bench(placed(4))
     assert rows(bench.engine, orders) == []
@@ -136,14 +136,14 @@ def test_a_deletion_before_its_row_counts(bench: Bench) -> None:
 
 
 def test_a_deletion_empties_the_columns_that_are_older(bench: Bench) -> None:
-    """Where one group of columns is newer than the deletion the row stays, without the other group."""
+    """If one group of columns is newer than the deletion, the row stays and the other group is set to null."""
     bench(placed(1), changed(9, "shipped"))
     bench(removed(5))
     assert rows(bench.engine, orders) == [("eu", 1, None, None, None, "shipped", at(9))]
 
 
 def test_a_function_of_the_services_own_writes_in_the_same_transaction(bench: Bench) -> None:
-    """Each intent reaches the function with its id, once; what it refuses is set aside, and others land."""
+    """Each intent reaches the function with its id, once; refused ones are dead-lettered, others are written."""
     good, bad, never = Mailed(what="good"), Mailed(what="bad"), Mailed(what="never")
     bench(good, bad, never)
     bench(good)
@@ -153,7 +153,7 @@ def test_a_function_of_the_services_own_writes_in_the_same_transaction(bench: Be
 
 
 def test_a_function_that_only_fails_is_not_the_datas_fault(bench: Bench) -> None:
-    """Where none of its intents lands a function's own error sends them back."""
+    """If none of its intents is written, an error of the function sends them back to the queue."""
     event_ = sqs_event([Mailed(what="bad"), Adjusted(sku="a", delta=1)])
     answer = bench.drain.handler(event_, LambdaContext())
     assert answer["batchItemFailures"] == [{"itemIdentifier": event_["Records"][0]["messageId"]}]
@@ -178,7 +178,7 @@ def _clean(engine: Engine) -> None:
 
 
 def _batches(intents: list[WriteIntent], chance: random.Random) -> Iterator[list[Any]]:
-    """Deliver each intent twice, in any order, cut anywhere."""
+    """Return batches that deliver each intent twice, in any order, cut anywhere."""
     records = sqs_event([*intents, *intents])["Records"]
     chance.shuffle(records)
     cuts = sorted(chance.randrange(len(records) + 1) for _ in range(chance.randrange(5)))
@@ -187,7 +187,7 @@ def _batches(intents: list[WriteIntent], chance: random.Random) -> Iterator[list
 
 
 def _deliver(drain: Drain, records: list[Any]) -> None:
-    """Deliver a batch, and what comes back of it, until nothing does."""
+    """Deliver a batch, and its failed messages again, until none fails."""
     for _ in range(5):
         answer = drain.handler({"Records": records}, LambdaContext())
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
@@ -197,7 +197,7 @@ def _deliver(drain: Drain, records: list[Any]) -> None:
 
 @contextmanager
 def _rolled_back_once(engine: Engine, chance: random.Random) -> Iterator[None]:
-    """Have one commit fail, so that its batch is delivered again."""
+    """Make one commit fail, so that its batch is delivered again."""
     left = [chance.randrange(4)]
 
     def fail(connection: Connection) -> None:
@@ -231,12 +231,25 @@ def test_order_does_not_matter(engine: Engine, intents: list[WriteIntent], seed:
 
 PLACED = {"placed_at": "at"}
 floats = Table("f", MetaData(), Column("sku", Text, primary_key=True), Column("n", Float), Column("m", Integer))
+FLOAT = "field 'delta', column 'n': an Increment needs an integer or a numeric, not FLOAT: change the type"
 WRONG: list[tuple[Callable[[], Any], type[WriteIntent], str]] = [
-    (lambda: Upsert(orders, key="number", version="placed_at", columns=PLACED), Placed, "unique"),
-    (lambda: Upsert(orders, key=KEY, version="changed_at", columns=PLACED), Placed, "gets no field"),
-    (lambda: Upsert(orders, key=KEY, version="note", columns=PLACED), Placed, "may be None"),
-    (lambda: Increment(floats, key="sku", add={"n": "delta", "m": "worth"}), Adjusted, "an integer or a numeric"),
-    (lambda: Increment(stock, key="sku", add={"quantity": "delta"}), Adjusted, "'worth' has no column"),
+    (
+        lambda: Upsert(orders, key="number", version="placed_at", columns=PLACED),
+        Placed,
+        "makes the key 'number' unique: declare a",
+    ),
+    (
+        lambda: Upsert(orders, key=KEY, version="changed_at", columns=PLACED),
+        Placed,
+        "column 'changed_at' of the key or the version gets no field: add a field",
+    ),
+    (
+        lambda: Upsert(orders, key=KEY, version="note", columns=PLACED),
+        Placed,
+        "field 'note' may be None, but column 'note' .* make the field required",
+    ),
+    (lambda: Increment(floats, key="sku", add={"n": "delta", "m": "worth"}), Adjusted, FLOAT),
+    (lambda: Increment(stock, key="sku", add={"quantity": "delta"}), Adjusted, "'worth' has no column: add"),
 ]
 
 
@@ -244,13 +257,13 @@ WRONG: list[tuple[Callable[[], Any], type[WriteIntent], str]] = [
 def test_a_mode_that_cannot_work_is_refused(
     make: Callable[[], Any], intent: type[WriteIntent], fault: str
 ) -> None:
-    """A mode that does not go with its intent or its table is one clear error when it is bound."""
+    """A mode that does not agree with its intent or its table gives one clear error when it is bound."""
     with pytest.raises(BindingError, match=fault):
         Drain().write(intent, make())
 
 
 def test_modes_that_do_not_commute_are_refused() -> None:
-    """What would depend on the order, beside what else is written to the table, is refused."""
+    """A mode whose result would depend on the order, given the other kinds of its table, is refused."""
     drain = Drain()
     drain.write(Placed, Upsert(orders, key=KEY, version="placed_at", columns={"placed_at": "at"}))
 
@@ -260,15 +273,21 @@ def test_modes_that_do_not_commute_are_refused() -> None:
         note: str
         changed_at: AwareDatetime
 
-    with pytest.raises(BindingError, match="'note' is written by another upsert"):
+    with pytest.raises(
+        BindingError,
+        match=r"kind 'noted' .* column 'note' is written by another upsert, too, .* must write the same columns",
+    ):
         drain.write(Noted, Upsert(orders, key=KEY, version="changed_at"))
-    with pytest.raises(BindingError, match="appended to"):
+    with pytest.raises(
+        BindingError,
+        match=r"kind 'placed' .* kind 'changed' writes the same table, and only one of the two is an Append",
+    ):
         drain.write(Changed, Append(orders))
     drain.write(Changed, Upsert(orders, key=KEY, version="changed_at"))
 
 
 def test_a_unique_index_makes_a_key(engine: Engine) -> None:
-    """A key may be what a unique index makes one; a partial index does not."""
+    """A unique index makes a key; a partial unique index does not."""
     for where, works in ((None, True), (text("number > 0"), False)):
         table = Table(
             "t", MetaData(), Column("region", Text, nullable=False), Column("number", Integer, nullable=False)
@@ -280,5 +299,5 @@ def test_a_unique_index_makes_a_key(engine: Engine) -> None:
         if works:
             Drain().write(Changed, mode)
         else:
-            with pytest.raises(BindingError, match="unique"):
+            with pytest.raises(BindingError, match="nothing in the table makes the key 'region', 'number' unique"):
                 Drain().write(Changed, mode)

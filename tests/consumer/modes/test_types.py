@@ -1,4 +1,4 @@
-"""Every common type: what is stated as an intent is what Postgres holds."""
+"""Every common type: Postgres stores the value that the intent has."""
 
 import enum
 import struct
@@ -49,7 +49,7 @@ from penstock import WriteIntent
 from penstock.consumer import Append, Drain
 from penstock.consumer.dead_letter import DeadLetter
 from penstock.consumer.rows.recordset import Recordset, Source
-from penstock.intents import seal
+from penstock.intents import encode_envelope
 from penstock.intents.storable import overflowed, unchanged
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 
@@ -75,7 +75,7 @@ class Address(BaseModel):
 
 
 class Lane:
-    """A table with one column of a type, and a drain that lands a field there."""
+    """A table with one column of a type, and a drain that writes a field to it."""
 
     def __init__(self, engine: Engine, annotation: Any, type_: Any) -> None:
         self.table = Table("lane", MetaData(), Column("intent_id", Uuid, primary_key=True), Column("value", type_))
@@ -101,13 +101,13 @@ class Lane:
 
 
 def _single(value: float | None) -> Any:
-    """Round as the type real does; with the sign of zero."""
+    """Round as the type real does, and keep the sign of zero."""
     return None if value is None else repr(struct.unpack("f", struct.pack("f", value))[0])
 
 
 @dataclass
 class Case:
-    """Values of a type of Python for a type of Postgres, and what makes them comparable."""
+    """Values of a Python type for a Postgres type, and a function that makes them comparable."""
 
     annotation: Any
     type: Any
@@ -215,7 +215,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_is_stated_is_what_lands(engine: Engine, case: Case) -> None:
-    """A value of any common type, or none at all, comes out of Postgres as it was put into the intent."""
+    """A value of any common type, and None, comes out of Postgres as it was put into the intent."""
     lane = Lane(engine, case.annotation, case.type)
 
     @settings(max_examples=15)
@@ -229,7 +229,7 @@ def test_what_is_stated_is_what_lands(engine: Engine, case: Case) -> None:
 
 @dataclass
 class Bad:
-    """A value that Postgres cannot take, and one that it can."""
+    """A value that Postgres refuses, and one that it stores."""
 
     annotation: Any
     type: Any
@@ -267,7 +267,7 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_what_postgres_cannot_take_is_a_dead_letter_of_its_own(engine: Engine, bad: Bad) -> None:
-    """A value outside of the column's type is never cut, rounded or bent: it is set aside, its neighbours land."""
+    """A value outside of the column's type is never changed: it is dead-lettered, and all others are written."""
     lane = Lane(engine, bad.annotation, bad.type)
     assert len(lane([bad.good, bad.value, bad.good])) == 2
     assert [letter and letter.sqlstate for letter in lane.letters] == [bad.sqlstate]
@@ -276,10 +276,10 @@ def test_what_postgres_cannot_take_is_a_dead_letter_of_its_own(engine: Engine, b
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "[[1e999]]", '{"a": 1e+400}', "1" + "0" * 400 + ".0"])
 @pytest.mark.parametrize("type_", [JSON, JSONB])
 def test_a_number_that_overflows_is_never_null(engine: Engine, number: str, type_: Any) -> None:
-    """A number that JSON can spell and a float cannot hold is set aside, not landed as something else."""
+    """A number that JSON can express and a float cannot hold is dead-lettered, not written as something else."""
     lane = Lane(engine, Any, type_)
     intent = lane.intent(value=0)
-    body = seal(intent, id=intent.intent_id, source="/test").replace('"value":0', f'"value":{number}')
+    body = encode_envelope(intent, id=intent.intent_id, source="/test").replace('"value":0', f'"value":{number}')
     assert lane.drain.handler(sqs_event([body, lane.intent(value=1)]), LambdaContext()) == {
         "batchItemFailures": []
     }
@@ -295,14 +295,14 @@ class Loose(WriteIntent, kind="loose"):
 
 
 def test_infinity_is_found_where_the_type_says_nothing() -> None:
-    """A number that overflowed while it was read is found, however deep; harmless numbers are not held up."""
+    """A number that overflowed while it was parsed is found at any depth; other numbers pass."""
     read = Loose.model_validate_json
     assert overflowed(read('{"anything": [{"a": -1e999}]}'))
     assert not overflowed(read('{"anything": [{"a": 1e308}]}'))
 
 
 def test_a_repeated_hour_comes_back_from_json() -> None:
-    """An instant that a clock shows twice is the same with an offset as with a zone; another one is not."""
+    """A time that a clock shows twice equals itself with an offset; the other one of the two does not."""
     zone = ZoneInfo("Europe/Berlin")
     twice = [datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=fold) for fold in (0, 1)]
     first, second = (Loose(at=time, inner=[{"a": time}]) for time in twice)
@@ -314,7 +314,7 @@ def test_a_repeated_hour_comes_back_from_json() -> None:
 
 
 def test_a_statement_is_the_same_for_any_number_of_rows(engine: Engine) -> None:
-    """Postgres and RDS Proxy see one short text, and SQLAlchemy makes it once."""
+    """Postgres and RDS Proxy see one short text, and SQLAlchemy compiles it once."""
     lane, texts = Lane(engine, list[bytes], ARRAY(LargeBinary)), []
     event.listen(engine, "before_cursor_execute", lambda _connection, _cursor, text, *_: texts.append(text))
     for count in (1, 2, 50):
@@ -328,19 +328,19 @@ def test_a_statement_is_the_same_for_any_number_of_rows(engine: Engine) -> None:
 
 
 def test_an_empty_array_stays_one(engine: Engine) -> None:
-    """An empty list is an empty array and None is none, where Postgres takes the items apart, too."""
+    """An empty list is an empty array and None is null, also where Postgres converts each item."""
     lane = Lane(engine, list[bytes | None], ARRAY(LargeBinary))
     assert lane([[], None, [None], [b""]]) == [[], None, [None], [b""]]
 
 
 def test_models_and_their_lists_land_as_json(engine: Engine) -> None:
-    """A nested model is an object, in a column of JSON."""
+    """A nested model is stored as an object in a JSON column."""
     lane = Lane(engine, list[Address], JSONB)
     assert lane([[Address(street="a", number=1)]]) == [[{"street": "a", "number": 1}]]
 
 
 def test_intervals_keep_days_and_hours_apart(engine: Engine) -> None:
-    """A timedelta becomes days and a time, as psycopg writes it, and never months."""
+    """A timedelta becomes days and a time, as psycopg writes it, never months."""
     lane = Lane(engine, timedelta, Interval)
     lane([timedelta(days=400, hours=30)])
     with engine.connect() as connection:
@@ -364,7 +364,7 @@ NAMES = [
 
 @pytest.mark.parametrize("schema", [None, "Other Schema%"])
 def test_any_name_of_a_column_works(engine: Engine, schema: str | None) -> None:
-    """Tables in other schemas, and columns with names that need quoting, get what their fields say."""
+    """Tables in other schemas, and columns with names that need quoting, get the values of their fields."""
     columns = {name: f"field_{number}" for number, name in enumerate(NAMES)}
     table = Table("Order", MetaData(schema=schema), *(Column(name, Text) for name in NAMES))
     with engine.begin() as connection:
@@ -386,7 +386,7 @@ def test_any_name_of_a_column_works(engine: Engine, schema: str | None) -> None:
     "name", ["select", "Mixed", "user", "order", "Ünï", "row", "data", "rows", "time", "id", "envelope"]
 )
 def test_any_name_of_a_field_works(engine: Engine, name: str) -> None:
-    """A field may be called what SQL, or the statement around it, calls something else."""
+    """A field may have a name that SQL or the statement around it uses for something else."""
     table = Table("fields", MetaData(), Column(name, Text), Column("twice", Text))
     table.create(engine)
     fields: dict[str, Any] = {name: (str, ...)}

@@ -1,4 +1,4 @@
-"""FIFO queues: within a message group nothing overtakes what goes back to the queue."""
+"""FIFO queues: within a message group nothing overtakes a message that goes back to the queue."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, text
 
 from penstock.consumer import Custom, Drain
-from penstock.intents import seal
+from penstock.intents import encode_envelope
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.drain import Bench, LaterKind, ThingMade, parents, things
 
@@ -34,8 +34,8 @@ def _places(event: dict[str, Any], failed: list[str]) -> list[int]:
     return [place for place, record in enumerate(event["Records"]) if record["messageId"] in failed]
 
 
-def test_what_waits_holds_up_its_group(bench: Bench) -> None:
-    """Behind a child whose parent is missing its group goes back, and other groups land."""
+def test_a_waiting_message_blocks_its_group(bench: Bench) -> None:
+    """The messages behind a child whose parent is missing go back, and other groups are written."""
     intents = [ThingMade(name="a"), ThingMade(name="b", parent="p"), ThingMade(name="c"), ThingMade(name="d")]
     event = _fifo(intents, ["one", "one", "one", "two"])
     assert _places(event, bench.failed(event)) == [1, 2]
@@ -47,15 +47,15 @@ def test_what_waits_holds_up_its_group(bench: Bench) -> None:
     assert bench.letters == []
 
 
-def test_an_unknown_kind_holds_up_its_group(bench: Bench) -> None:
-    """What waits for its deployment holds up what comes after it."""
+def test_an_unknown_kind_blocks_its_group(bench: Bench) -> None:
+    """A message that waits for its deployment blocks those behind it."""
     event = _fifo([LaterKind(x=1), ThingMade(name="a"), ThingMade(name="b")], ["one", "one", "two"])
     assert _places(event, bench.failed(event)) == [0, 1]
     assert bench.names == ["b"]
 
 
-def test_a_dead_letter_is_out_of_the_way(bench: Bench) -> None:
-    """A group goes on behind what was set aside, under an id that no FIFO queue takes for an earlier one."""
+def test_a_dead_letter_does_not_block_its_group(bench: Bench) -> None:
+    """A group continues behind a dead letter, whose deduplication id is new to the FIFO queue."""
     event = _fifo([ThingMade(name="a"), "nonsense", ThingMade(name="a"), ThingMade(name="b")], ["one"] * 4)
     assert bench.failed(event) == []
     assert bench.names == ["a", "b"]
@@ -63,12 +63,12 @@ def test_a_dead_letter_is_out_of_the_way(bench: Bench) -> None:
     assert [message.group for message in messages] == ["one", "one"]
 
 
-def test_a_twin_that_goes_back_holds_up_its_group(bench: Bench) -> None:
-    """Of two with one id the second goes back when the first cannot land, and holds up what is behind it."""
+def test_a_second_payload_of_one_id_blocks_its_group(bench: Bench) -> None:
+    """Of two payloads with one id the second goes back if the first is dead, and blocks those behind it."""
     bench([ThingMade(name="taken")])
     bad, good = ThingMade(name="taken"), ThingMade(name="free")
-    twins = [seal(intent, id=bad.intent_id, source="/test") for intent in (bad, good)]
-    event = _fifo([*twins, ThingMade(name="behind")], ["one"] * 3)
+    both = [encode_envelope(intent, id=bad.intent_id, source="/test") for intent in (bad, good)]
+    event = _fifo([*both, ThingMade(name="behind")], ["one"] * 3)
     assert _places(event, bench.failed(event)) == [1, 2]
     assert bench.names == ["taken"]
     assert bench.failed({"Records": event["Records"][1:]}) == []
@@ -76,7 +76,7 @@ def test_a_twin_that_goes_back_holds_up_its_group(bench: Bench) -> None:
 
 
 def test_a_standard_queue_has_tenants_and_no_order(bench: Bench) -> None:
-    """A message group without a place in it is a tenant of a standard queue, which nothing holds up."""
+    """A message group without sequence numbers is a tenant of a standard queue, and is never blocked."""
     event = _fifo([ThingMade(name="a", parent="p"), ThingMade(name="b")], ["one", "one"])
     for record in event["Records"]:
         del record["attributes"]["SequenceNumber"]
@@ -84,8 +84,8 @@ def test_a_standard_queue_has_tenants_and_no_order(bench: Bench) -> None:
     assert bench.names == ["b"]
 
 
-def test_what_waits_counts_one_try(bench: Bench) -> None:
-    """Taking back what was ahead of its group costs what waits none of its patience."""
+def test_a_waiting_message_counts_one_attempt(bench: Bench) -> None:
+    """The rollback of messages ahead of their group does not count as another attempt of the waiting one."""
     event = _fifo([ThingMade(name="a", parent="p"), ThingMade(name="b")], ["one", "one"])
     bench.failed(event)
     with bench.engine.connect() as connection:
@@ -96,7 +96,7 @@ def test_what_waits_counts_one_try(bench: Bench) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=12))
 def test_order_within_a_group_is_kept(engine: Engine, plan: list[tuple[str, bool]]) -> None:
-    """Whatever waits for how long, a function of the service's sees each group in its order, each intent once."""
+    """Whichever messages wait, a `Custom` function gets each group in its order, and each intent once."""
     things.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE things, parents, penstock.ledger"))

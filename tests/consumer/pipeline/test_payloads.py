@@ -1,9 +1,10 @@
-"""Intents that are larger than a message: they rest in a bucket, and the message refers to them."""
+"""Large intents: they are stored in a bucket, and a small message refers to them."""
 
 import json
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from sqlalchemy import Column, Engine, MetaData, Table, Text, Uuid, select
 from penstock import IntentTooLarge, NotAcknowledged, WriteIntent
 from penstock.consumer import Append, Drain
 from penstock.consumer.dry_run import DryRunOutcome, dry_run
-from penstock.consumer.pipeline import payloads as redeem
-from penstock.intents import new_id, refer, seal
-from penstock.intents.sealing import digest_of
+from penstock.consumer.pipeline import payloads
+from penstock.intents import encode_envelope, encode_reference, new_id
+from penstock.intents.encoding import digest_of
 from penstock.producer import Producer
 from penstock.queue import new_key, reference_to
 from penstock.settings import Settings
@@ -40,12 +41,12 @@ class PaperFiled(WriteIntent, kind="paper.filed"):
 class Large(Bench):
     """A drain and a producer that share a queue and a bucket, both in memory."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, settings: Settings = SETTINGS) -> None:
         super().__init__(engine)
         metadata.create_all(engine)
         self.payloads = MemoryPayloads()
         self.drain = Drain(
-            SETTINGS, engine=engine, queue=self.queue, dead_letters=self.dead_letters, payloads=self.payloads
+            settings, engine=engine, queue=self.queue, dead_letters=self.dead_letters, payloads=self.payloads
         )
         self.drain.write(PaperFiled, Append(papers))
         self.producer = Producer(SETTINGS, self.queue, self.payloads)
@@ -59,14 +60,14 @@ class Large(Bench):
     def lengths(self) -> list[int]:
         return sorted(map(len, self.names))
 
-    def rest(self, envelope: str, **changes: Any) -> str:
-        """Let an envelope rest, and return the message that refers to it, changed as said."""
+    def store(self, envelope: str, **changes: Any) -> str:
+        """Store an envelope, and return the message that refers to it, with some changes."""
         key = new_key()
         self.payloads.objects[key] = envelope.encode()
-        return json.dumps(json.loads(refer(envelope, reference_to("payloads", key))) | changes)
+        return json.dumps(json.loads(encode_reference(envelope, reference_to("payloads", key))) | changes)
 
     def drained(self) -> list[str]:
-        """Drain what is on the queue, as it is."""
+        """Drain all messages on the queue."""
         return self([message.body for message in self.queue.messages])
 
 
@@ -76,11 +77,11 @@ def large(engine: Engine) -> Large:
 
 
 def sealed(name: str = "a", **more: Any) -> str:
-    return seal(PaperFiled(name=name, **more), id=new_id(), source="/test")
+    return encode_envelope(PaperFiled(name=name, **more), id=new_id(), source="/test")
 
 
-def test_a_large_intent_lands(large: Large) -> None:
-    """The message is small, refers to the very envelope, has no data, and what it refers to lands."""
+def test_a_large_intent_is_written(large: Large) -> None:
+    """The message is small, has no data and refers to the stored envelope, which is written."""
     receipts = large.producer.emit_many([PaperFiled(name="small"), PaperFiled(name=LARGE)])
     small, reference = large.queue.bodies
     ((key, body),) = large.payloads.objects.items()
@@ -95,9 +96,9 @@ def test_a_large_intent_lands(large: Large) -> None:
     assert large.outcomes == {receipt.id: "applied" for receipt in receipts}
 
 
-def test_only_what_is_too_large_goes_to_the_bucket(large: Large) -> None:
-    """What fits in a message asks nothing of the bucket, and imports nothing for it."""
-    large.payloads.away = "SlowDown"
+def test_only_large_intents_go_to_the_bucket(large: Large) -> None:
+    """An intent that fits in a message does not use the bucket, and imports nothing for it."""
+    large.payloads.unavailable = "SlowDown"
     large.producer.emit(PaperFiled(name="x" * 1_000_000))
     assert "dataref" not in large.queue.bodies[0]
     code = (
@@ -111,7 +112,7 @@ def test_only_what_is_too_large_goes_to_the_bucket(large: Large) -> None:
 
 
 def test_without_a_bucket_a_large_intent_is_refused() -> None:
-    """Without a bucket the error is what it was, and names the way out to who reads the traceback."""
+    """Without a bucket the error is the usual one, and its traceback names the setting that helps."""
     producer = Producer(Settings(receipt_key="key", source="/test"), MemoryQueue())
     with pytest.raises(IntentTooLarge, match="1,032,192 are allowed") as caught:
         producer.emit(PaperFiled(name=LARGE))
@@ -119,15 +120,15 @@ def test_without_a_bucket_a_large_intent_is_refused() -> None:
 
 
 def test_the_limit_of_large_intents(large: Large) -> None:
-    """What is over the limit of the bucket is refused before anything is put or sent."""
+    """An intent over the limit of the bucket is refused before anything is put or sent."""
     with pytest.raises(IntentTooLarge, match="5,000,000 are allowed"):
         large.producer.emit_many([PaperFiled(name=LARGE), PaperFiled(name="x" * 5_000_000)])
     assert (large.payloads.objects, large.queue.messages) == ({}, [])
 
 
-@pytest.mark.parametrize(("unwell", "retryable"), [("away", True), ("denied", False)])
-def test_no_receipt_where_the_payload_was_not_kept(large: Large, unwell: str, retryable: bool) -> None:
-    """A put that failed is not kept, and no message refers to it; the small one beside it is."""
+@pytest.mark.parametrize(("unwell", "retryable"), [("unavailable", True), ("denied", False)])
+def test_no_receipt_if_the_payload_was_not_stored(large: Large, unwell: str, retryable: bool) -> None:
+    """If the put fails, the intent is not acknowledged and no message refers to it; a small intent is sent."""
     setattr(large.payloads, unwell, "Code")
     with pytest.raises(NotAcknowledged, match=r"1 of 2 intents were not acknowledged: S3\.Code") as caught:
         large.producer.emit_many([PaperFiled(name=LARGE), PaperFiled(name="small")])
@@ -136,8 +137,8 @@ def test_no_receipt_where_the_payload_was_not_kept(large: Large, unwell: str, re
     assert [body["data"]["name"] for body in large.queue.bodies] == ["small"]
 
 
-def test_no_receipt_where_the_message_was_not_kept(large: Large) -> None:
-    """A payload whose message SQS refused is not kept; emitted again it is one effect."""
+def test_no_receipt_if_the_message_was_not_sent(large: Large) -> None:
+    """An intent whose message SQS refused is not acknowledged; emitted again it takes effect once."""
     intent = PaperFiled(name=LARGE)
     large.queue.refuse()
     with pytest.raises(NotAcknowledged, match="ThrottlingException"):
@@ -149,17 +150,17 @@ def test_no_receipt_where_the_message_was_not_kept(large: Large) -> None:
     assert (large.lengths, large.dead_letters.messages) == ([len(LARGE)], [])
 
 
-def test_without_patience_nothing_is_put_or_sent(large: Large) -> None:
-    """Where there is no time nothing happens, be it large or small."""
+def test_without_time_nothing_is_put_or_sent(large: Large) -> None:
+    """If there is no time, no intent is put or sent, large or small."""
     with pytest.raises(NotAcknowledged, match="2 of 2"):
         large.producer.emit_many([PaperFiled(name=LARGE), PaperFiled(name="b")], timeout_seconds=0)
     assert (large.payloads.objects, large.queue.messages) == ({}, [])
 
 
-def test_nothing_overtakes_a_large_intent_that_was_not_kept() -> None:
-    """On a FIFO queue nothing of its group is sent behind a payload that was not put."""
+def test_nothing_overtakes_a_large_intent_that_was_not_stored() -> None:
+    """On a FIFO queue nothing of its group is sent after a payload that was not put."""
     queue, payloads = MemoryQueue(fifo=True), MemoryPayloads()
-    payloads.away = "SlowDown"
+    payloads.unavailable = "SlowDown"
     intents = [PaperFiled(name="a"), PaperFiled(name=LARGE), PaperFiled(name="b"), PaperFiled(name="c")]
     with pytest.raises(NotAcknowledged) as caught:
         Producer(SETTINGS, queue, payloads).emit_many(
@@ -170,7 +171,7 @@ def test_nothing_overtakes_a_large_intent_that_was_not_kept() -> None:
 
 
 def test_a_large_intent_delivered_twice_is_one_effect(large: Large) -> None:
-    """The same reference, and another one to the same intent, in one batch or in two, land once."""
+    """The same reference, and another one to the same intent, in one batch or in two, are written once."""
     intent = PaperFiled(name=LARGE)
     for _ in range(2):
         large.producer.emit(intent)
@@ -204,8 +205,8 @@ def test_a_large_intent_delivered_twice_is_one_effect(large: Large) -> None:
     ],
 )
 def test_a_hostile_reference_hurts_nobody(large: Large, changes: dict[str, Any], reason: str) -> None:
-    """A reference that is wrong is set aside as it came, with its reason; nothing foreign is read."""
-    body = large.rest(sealed("bad"), **changes)
+    """A wrong reference is dead-lettered unchanged, with its reason; no foreign object is read."""
+    body = large.store(sealed("bad"), **changes)
     assert large([sealed("before"), body, sealed("after")]) == []
     assert large.names == ["after", "before"]
     (letter,) = large.letters
@@ -223,9 +224,9 @@ def test_a_hostile_reference_hurts_nobody(large: Large, changes: dict[str, Any],
         (sealed().replace('"a"', '"a\\u0000"'), "invalid-data"),
     ],
 )
-def test_what_rests_may_be_as_bad_as_any_message(large: Large, envelope: str, reason: str) -> None:
-    """What is wrong inside of a payload is told as it is of a message, and is dead under the reference's id."""
-    reference = json.loads(large.rest(sealed()))
+def test_a_stored_envelope_may_be_as_bad_as_any_message(large: Large, envelope: str, reason: str) -> None:
+    """An error in a payload has the same reason as in a message, and is dead under the id of the reference."""
+    reference = json.loads(large.store(sealed()))
     body = envelope.encode()
     key = reference["dataref"].removeprefix("s3://payloads/")
     large.payloads.objects[key] = body
@@ -235,50 +236,52 @@ def test_what_rests_may_be_as_bad_as_any_message(large: Large, envelope: str, re
     assert [str(id_) for id_ in large.outcomes] == [reference["id"]]
 
 
-def test_an_intent_may_have_a_field_of_that_name(large: Large) -> None:
-    """A text that has the word in its data alone is a message like any other."""
+def test_the_word_dataref_in_data_is_no_reference(large: Large) -> None:
+    """A message that has the word only in its data is a message like any other."""
     assert large([sealed('"dataref"'), sealed("dataref")]) == []
     assert large.names == ['"dataref"', "dataref"]
 
 
-@pytest.mark.parametrize("unwell", ["away", "denied"])
-def test_a_sick_bucket_dead_letters_nothing(large: Large, unwell: str, caplog: pytest.LogCaptureFixture) -> None:
-    """While S3 is away, or refuses, what rests there goes back alone, and no payload is logged."""
+@pytest.mark.parametrize("unwell", ["unavailable", "denied"])
+def test_an_unwell_bucket_dead_letters_nothing(
+    large: Large, unwell: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While S3 is unavailable or denies access, only large intents go back, and no payload is logged."""
     large.producer.emit(PaperFiled(name=LARGE))
     setattr(large.payloads, unwell, "SlowDown")
     with caplog.at_level(logging.INFO):
         assert len(large([*(message.body for message in large.queue.messages), sealed("small")])) == 1
     assert (large.names, large.dead_letters.messages) == (["small"], [])
     levels = {record.levelno for record in caplog.records if getattr(record, "action", "") == "handed_back"}
-    assert levels == {logging.WARNING if unwell == "away" else logging.ERROR}
+    assert levels == {logging.WARNING if unwell == "unavailable" else logging.ERROR}
     assert "xxxx" not in caplog.text
     setattr(large.payloads, unwell, None)
     assert large.drained() == []
     assert large.lengths == [5, len(LARGE)]
 
 
-def test_a_sick_bucket_is_told_once(large: Large, caplog: pytest.LogCaptureFixture) -> None:
-    """However many large intents go back for one cause, the log has a line for it, with their number."""
-    large.payloads.away = "SlowDown"
-    assert len(large([large.rest(sealed(name)) for name in "abc"])) == 3
-    told = [vars(record) for record in caplog.records if getattr(record, "action", "") == "handed_back"]
-    assert [(row["fault"], row["records"]) for row in told] == [("PayloadFault", 3)]
+def test_an_unwell_bucket_is_logged_once(large: Large, caplog: pytest.LogCaptureFixture) -> None:
+    """If several large intents go back for one cause, the log has one line with their number."""
+    large.payloads.unavailable = "SlowDown"
+    assert len(large([large.store(sealed(name)) for name in "abc"])) == 3
+    logged = [vars(record) for record in caplog.records if getattr(record, "action", "") == "handed_back"]
+    assert [(row["fault"], row["records"]) for row in logged] == [("PayloadFault", 3)]
 
 
-def test_a_sick_bucket_trips_no_breaker(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch that goes back for S3's sake, with no time left to ask the database, leaves the drain on."""
+def test_an_unwell_bucket_trips_no_breaker(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that goes back because of S3, without time to check the database, does not trip the breaker."""
     stub = LambdaStub()
     monkeypatch.setattr("penstock.consumer.breaker.breaker.lambda_client", lambda: stub)
-    vars(large.drain)["_given_settings"] = Settings(payload_bucket="payloads", event_source_mapping="mapping")
+    large = Large(engine, replace(SETTINGS, event_source_mapping="mapping"))
     large.producer.emit(PaperFiled(name=LARGE))
-    large.payloads.away = "SlowDown"
+    large.payloads.unavailable = "SlowDown"
     event = sqs_event([message.body for message in large.queue.messages])
     assert len(large.drain.handler(event, LambdaContext(8))["batchItemFailures"]) == 1
     assert stub.calls == []
 
 
 def test_a_drain_without_a_bucket_hands_back(engine: Engine) -> None:
-    """A drain that was told of no bucket loses nothing: the deployment is at fault, not the data."""
+    """A drain without a bucket loses nothing: the deployment is at fault, not the data."""
     large = Large(engine)
     large.producer.emit(PaperFiled(name=LARGE))
     large.drain = Drain(Settings(), engine=engine, queue=large.queue, dead_letters=large.dead_letters)
@@ -287,10 +290,10 @@ def test_a_drain_without_a_bucket_hands_back(engine: Engine) -> None:
     assert (large.names, large.dead_letters.messages) == (["small"], [])
 
 
-def test_a_batch_reads_no_more_than_it_has_room_for(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is too much for one batch goes back, and each batch gets on, even if one payload alone is too much."""
-    monkeypatch.setattr(redeem, "BATCH_BYTES", 250)
-    left = [large.rest(sealed(name)) for name in "abcd"] + [large.rest(sealed("e" * 300))]
+def test_a_batch_reads_no_more_bytes_than_it_may(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Payloads beyond the limit go back, and each batch makes progress, even if one payload is over the limit."""
+    monkeypatch.setattr(payloads, "BATCH_BYTES", 250)
+    left = [large.store(sealed(name)) for name in "abcd"] + [large.store(sealed("e" * 300))]
     rounds = 0
     while left:
         event = sqs_event(left)
@@ -302,14 +305,14 @@ def test_a_batch_reads_no_more_than_it_has_room_for(large: Large, monkeypatch: p
 
 
 def test_a_kind_that_is_not_known_yet_waits(large: Large) -> None:
-    """A large intent of a kind that the drain will know later goes back, as a small one does."""
-    body = large.rest(seal(LaterKind(x=1), id=new_id(), source="/test"))
+    """A large intent of an unknown kind goes back, as a small one does."""
+    body = large.store(encode_envelope(LaterKind(x=1), id=new_id(), source="/test"))
     assert len(large([body])) == 1
     assert large.dead_letters.messages == []
 
 
-def test_a_dead_letter_is_the_reference_and_lands_when_replayed(large: Large) -> None:
-    """An expired payload is a dead letter that says so; sent again while the payload is there, it lands."""
+def test_a_dead_letter_is_the_reference_and_can_be_replayed(large: Large) -> None:
+    """A missing payload is dead-lettered with that reason; replayed while the payload exists, it is written."""
     large.producer.emit(PaperFiled(name=LARGE))
     objects = dict(large.payloads.objects)
     large.payloads.objects.clear()
@@ -322,7 +325,7 @@ def test_a_dead_letter_is_the_reference_and_lands_when_replayed(large: Large) ->
     assert set(large.outcomes.values()) == {"applied"}
 
 
-def test_a_trial_does_not_condemn_what_it_does_not_read(large: Large) -> None:
-    """What rests in a bucket is not tried, and is not said to be dead."""
-    (verdict,) = dry_run(large.drain, large.engine, [large.rest(sealed())], seconds=20)
-    assert (verdict.would, verdict.kind, large.payloads.reads) == (DryRunOutcome.UNKNOWN, "paper.filed", [])
+def test_a_dry_run_reads_no_payload(large: Large) -> None:
+    """A dry run does not try a large intent, and does not call it dead."""
+    (result,) = dry_run(large.drain, large.engine, [large.store(sealed())], seconds=20)
+    assert (result.outcome, result.kind, large.payloads.reads) == (DryRunOutcome.UNKNOWN, "paper.filed", [])

@@ -1,4 +1,4 @@
-"""Poison: whatever one message does, its neighbours land, and the invocation ends in time."""
+"""Poison: whatever one message does, its neighbours are written, and the invocation ends in time."""
 
 import json
 import time
@@ -12,10 +12,10 @@ from sqlalchemy import Engine, event, text
 
 from penstock import WriteIntent
 from penstock.consumer import Append
-from penstock.consumer.pipeline.bisect import SUSPICIOUS
+from penstock.consumer.pipeline.bisect import SYSTEMIC_MIN_ROWS
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
-from penstock.intents import new_id, seal
+from penstock.intents import encode_envelope, new_id
 from penstock.local.postgres import Postgres
 from penstock.queue import MESSAGE_LIMIT_BYTES, Attribute
 from penstock.testing import LambdaContext, received, sqs_event
@@ -47,7 +47,7 @@ def bench(engine: Engine) -> Bench:
 
 
 def envelope(**head: Any) -> str:
-    whole = json.loads(seal(ThingMade(name="odd"), id=new_id(), source="/test"))
+    whole = json.loads(encode_envelope(ThingMade(name="odd"), id=new_id(), source="/test"))
     return json.dumps(whole | head)
 
 
@@ -63,29 +63,29 @@ def envelope(**head: Any) -> str:
     ],
 )
 def test_an_odd_head_is_a_fault_of_its_own(bench: Bench, head: dict[str, Any]) -> None:
-    """A head that the ledger could not take is no envelope, and its neighbours land."""
+    """A head that the ledger could not store is no envelope, and its neighbours are written."""
     assert bench([ThingMade(name="a"), envelope(**head), ThingMade(name="b")]) == []
     assert bench.names == ["a", "b"]
     assert [letter.reason for letter in bench.letters] == ["not-an-envelope"]
 
 
-def test_any_offset_of_python_is_a_time(bench: Bench) -> None:
-    """A time with an offset that Postgres does not know lands all the same."""
+def test_any_offset_that_python_knows_is_a_time(bench: Bench) -> None:
+    """A time with an offset that Postgres does not know is written too."""
     assert bench([envelope(time="2026-01-01T00:00:00+23:00")]) == []
     assert bench.names == ["odd"]
 
 
 def test_another_version_waits_for_its_deployment(bench: Bench) -> None:
-    """A version of a kind that the consumer does not know is handed back, its data unread."""
+    """An unknown version of a kind is handed back, and its data is not decoded."""
     assert len(bench([envelope(dataversion=2, data={"name": "odd", "new": 1})])) == 1
     assert set(bench.outcomes.values()) == {"pending"}
 
 
 def test_code_that_fails_for_one_intent_fails_it_alone(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """A validator or a serializer of the service's own that raises costs nobody else, and its text is not told."""
+    """A validator or a serializer of the service that raises harms no other intent, and its text is not logged."""
     bench.drain.write(Fragile, Append(things))
     bad = [
-        seal(Fragile(name="x"), id=new_id(), source="/t").replace('"x"', f'"{what}"')
+        encode_envelope(Fragile(name="x"), id=new_id(), source="/t").replace('"x"', f'"{what}"')
         for what in ("validator", "serializer")
     ]
     assert bench([Fragile(name="a"), *bad, ThingMade(name="b")]) == []
@@ -111,15 +111,15 @@ RAISES = {
 
 
 @pytest.mark.parametrize("statement", RAISES.values(), ids=RAISES)
-def test_what_a_trigger_refuses_is_the_rows_own_fault(bench: Bench, statement: str) -> None:
-    """Whatever a trigger raises for one row, its neighbours land, and it is set aside."""
+def test_a_row_that_a_trigger_refuses_is_at_fault(bench: Bench, statement: str) -> None:
+    """Whatever a trigger raises for one row, that row is dead-lettered and its neighbours are written."""
     add_trigger(bench, f"IF NEW.name = 'bad' THEN {statement}; END IF")
     assert bench([ThingMade(name="a"), ThingMade(name="bad"), ThingMade(name="b")]) == []
     assert bench.names == ["a", "b"]
     assert len(bench.letters) == 1
 
 
-def test_a_text_too_long_for_its_index_is_set_aside(bench: Bench) -> None:
+def test_a_text_too_long_for_its_index_is_dead_lettered(bench: Bench) -> None:
     """A value beyond a limit of Postgres is a data fault."""
     incompressible = "".join(str(new_id()) for _ in range(500))
     assert bench([ThingMade(name=incompressible), ThingMade(name="a")]) == []
@@ -127,34 +127,34 @@ def test_a_text_too_long_for_its_index_is_set_aside(bench: Bench) -> None:
     assert [letter.sqlstate for letter in bench.letters] == ["54000"]
 
 
-def test_a_schema_that_refuses_everything_is_not_the_datas_fault(bench: Bench) -> None:
-    """Where none of many lands, all for one cause, they go back; where some land, the others are at fault."""
+def test_a_schema_that_refuses_everything_is_no_fault_of_the_data(bench: Bench) -> None:
+    """If none of many is written, for one cause, they go back; if any is written, the others are at fault."""
     with bench.engine.begin() as connection:
         connection.execute(text("ALTER TABLE things ADD CHECK (name = 'the one')"))
-    many = [ThingMade(name=str(n)) for n in range(SUSPICIOUS)]
-    assert len(bench(many)) == SUSPICIOUS
+    many = [ThingMade(name=str(n)) for n in range(SYSTEMIC_MIN_ROWS)]
+    assert len(bench(many)) == SYSTEMIC_MIN_ROWS
     assert bench.dead_letters.messages == []
     assert {*bench.outcomes.values()} == {"pending"}
     assert bench([*many, ThingMade(name="the one")]) == []
     assert bench.names == ["the one"]
-    assert len(bench.letters) == SUSPICIOUS
+    assert len(bench.letters) == SYSTEMIC_MIN_ROWS
 
 
-def test_an_outage_uses_up_no_patience(bench: Bench, postgres: Postgres) -> None:
-    """However often a message has been received meanwhile, what waits for its parent is still given its tries."""
+def test_an_outage_uses_up_no_attempts(bench: Bench, postgres: Postgres) -> None:
+    """However often its message has been received, an intent that waits for its parent has all its attempts."""
     child = ThingMade(name="child", parent="nobody")
     assert len(bench([child], receive_count=99)) == 1
     assert bench.dead_letters.messages == []
 
 
-def test_twins_that_differ_are_told_apart(bench: Bench) -> None:
-    """Of two intents with one id the one that can land does, whichever comes first."""
+def test_different_intents_of_one_id_are_distinguished(bench: Bench) -> None:
+    """Of two intents with one id, the one that can be written is written, whichever comes first."""
     bench([ThingMade(name="taken")])
     for order in (1, -1):
         id_ = new_id()
         name = f"free {order}"
-        twins = [seal(ThingMade(name=n), id=id_, source="/test") for n in ("taken", name)][::order]
-        records = sqs_event(twins)["Records"]
+        both = [encode_envelope(ThingMade(name=n), id=id_, source="/test") for n in ("taken", name)][::order]
+        records = sqs_event(both)["Records"]
         failed = bench.failed({"Records": records})
         assert bench.failed({"Records": [r for r in records if r["messageId"] in failed]}) == []
         assert name in bench.names
@@ -162,15 +162,15 @@ def test_twins_that_differ_are_told_apart(bench: Bench) -> None:
 
 
 def test_repeats_of_a_bad_intent_make_one_dead_letter(bench: Bench) -> None:
-    """An intent that is in the batch several times and cannot land is set aside once."""
+    """An intent that is in the batch several times and cannot be written is dead-lettered once."""
     bench([ThingMade(name="taken")])
     bad = ThingMade(name="taken")
     assert bench([bad, bad, bad]) == []
     assert len(bench.letters) == 1
 
 
-def test_a_poisoned_letter_of_full_size_is_set_aside(bench: Bench) -> None:
-    """A message as large as SQS takes is set aside although there is no room for its reason."""
+def test_a_poisoned_message_of_full_size_is_dead_lettered(bench: Bench) -> None:
+    """A message of the largest size that SQS accepts is dead-lettered, although its fault does not fit."""
     message = replace(received("x" * (MESSAGE_LIMIT_BYTES - 9)), attributes={"a": Attribute("b")})
     assert bench([message, ThingMade(name="a")]) == []
     (kept,) = bench.dead_letters.messages
@@ -187,8 +187,8 @@ ODD_RECORDS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("odd", ODD_RECORDS)
-def test_an_odd_record_is_dealt_with(bench: Bench, odd: dict[str, Any]) -> None:
-    """A record that Lambda would not send is set aside or handed back, after its neighbours have landed."""
+def test_an_odd_record_is_dead_lettered_or_handed_back(bench: Bench, odd: dict[str, Any]) -> None:
+    """A record that Lambda would not send is dead-lettered or handed back, and its neighbours are written."""
     event_ = sqs_event([ThingMade(name="a"), "nonsense"])
     event_["Records"][1] |= odd
     failed = bench.failed(event_)
@@ -198,7 +198,7 @@ def test_an_odd_record_is_dealt_with(bench: Bench, odd: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("method", ["send", "change_visibility"])
 def test_nothing_raises_after_the_commit(bench: Bench, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
-    """A queue that raises in spite of its promise costs no answer: what it holds goes back."""
+    """If a queue raises, which it should not, the drain still answers, and the message goes back."""
 
     def broken(*_args: Any, **_options: Any) -> Any:
         raise RuntimeError("hunter2")
@@ -221,8 +221,8 @@ def small_server(tmp_path: Any) -> Iterator[Postgres]:
     server.stop()
 
 
-def test_a_batch_full_of_poison_is_set_aside_in_one_invocation(small_server: Postgres) -> None:
-    """Thousands of bad rows exhaust nothing: each is set aside and the good one lands."""
+def test_a_batch_full_of_poison_is_dead_lettered_in_one_invocation(small_server: Postgres) -> None:
+    """Thousands of bad rows exhaust no memory: each is dead-lettered, and the good one is written."""
     bench = Bench(make_engine(small_server.url()))
     bench([ThingMade(name="taken")])
     assert bench([*(ThingMade(name="taken") for _ in range(3000)), ThingMade(name="good")]) == []
@@ -231,8 +231,8 @@ def test_a_batch_full_of_poison_is_set_aside_in_one_invocation(small_server: Pos
     bench.engine.dispose()
 
 
-def test_what_there_is_no_time_for_goes_back(bench: Bench) -> None:
-    """A batch too slow for the time left commits what it has done, and hands back the rest in time."""
+def test_items_without_time_go_back(bench: Bench) -> None:
+    """A batch too slow for the time left commits what it has written, and hands back the rest in time."""
     add_trigger(bench, "PERFORM pg_sleep(0.1)")
     bad = [ThingMade(name="taken") for _ in range(40)]
     event_ = sqs_event([ThingMade(name="taken"), *bad])
@@ -244,8 +244,8 @@ def test_what_there_is_no_time_for_goes_back(bench: Bench) -> None:
     assert len(answer["batchItemFailures"]) + len(bench.letters) == 40
 
 
-def test_little_time_is_enough_for_little(bench: Bench) -> None:
-    """An invocation with two seconds left lands what it can land in them; one with none hands back."""
+def test_little_time_is_enough_for_a_small_batch(bench: Bench) -> None:
+    """An invocation with two seconds left writes a small batch; one without time hands it back."""
     assert bench.drain.handler(sqs_event([ThingMade(name="a")]), LambdaContext(seconds=2)) == {
         "batchItemFailures": []
     }
@@ -255,7 +255,7 @@ def test_little_time_is_enough_for_little(bench: Bench) -> None:
 
 
 def test_a_server_that_freezes_in_the_middle_is_cut_off_in_time(tmp_path: Any) -> None:
-    """A server that falls silent within a transaction does not hold the invocation past its limit."""
+    """A server that falls silent in a transaction does not hold the invocation beyond its limit."""
     server = Postgres(tmp_path)
     server.start()
     upgrade(server.url())

@@ -1,4 +1,4 @@
-"""An id that comes back: with the same payload it is a repetition, with another one a fault of its own."""
+"""An id that comes again: with the same payload it is a duplicate, with another one a data fault."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Drain
 from penstock.database import ledger
-from penstock.intents import Contract, new_id, seal
+from penstock.intents import Contract, encode_envelope, new_id
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.drain import Bench, ThingMade, things
 
@@ -36,7 +36,7 @@ def bench(engine: Engine) -> Bench:
 
 
 def _sealed(id_: Any, **fields: Any) -> str:
-    return seal(ThingMade(**fields), id=id_, source="/test")
+    return encode_envelope(ThingMade(**fields), id=id_, source="/test")
 
 
 def _reused(bench: Bench) -> list[Any]:
@@ -44,8 +44,8 @@ def _reused(bench: Bench) -> list[Any]:
         return list(connection.scalars(select(ledger.c.id).where(ledger.c.reused_at.is_not(None))))
 
 
-def test_a_reused_id_is_set_aside(bench: Bench) -> None:
-    """What comes under the id of something else that has landed changes nothing, and is said to be so."""
+def test_a_reused_id_is_dead_lettered(bench: Bench) -> None:
+    """An intent with the id of another that took effect changes nothing, and is dead-lettered as `id-reused`."""
     id_ = new_id()
     assert bench([_sealed(id_, name="first", size=1)]) == []
     assert bench([_sealed(id_, name="first", size=2), ThingMade(name="neighbour")]) == []
@@ -55,8 +55,8 @@ def test_a_reused_id_is_set_aside(bench: Bench) -> None:
     assert _reused(bench) == [id_]
 
 
-def test_a_reused_id_inside_a_batch_is_set_aside(bench: Bench) -> None:
-    """Of two that differ and come together the first lands, and repetitions of it are none of the others."""
+def test_a_reused_id_inside_a_batch_is_dead_lettered(bench: Bench) -> None:
+    """Of two different payloads in one batch the first is written, and a repetition of it is a duplicate."""
     id_ = new_id()
     bodies = [_sealed(id_, name="first"), _sealed(id_, name="other"), _sealed(id_, name="first")]
     assert bench(bodies) == []
@@ -65,18 +65,22 @@ def test_a_reused_id_inside_a_batch_is_set_aside(bench: Bench) -> None:
     assert _reused(bench) == [id_]
 
 
-def test_a_repetition_is_one_however_it_is_written(bench: Bench) -> None:
-    """The same payload in other words, at another time and from another source, is the same intent."""
+def test_the_form_of_the_text_does_not_matter(bench: Bench) -> None:
+    """The same payload in another form of JSON, at another time and from another source, is a duplicate."""
     id_ = new_id()
     assert bench([_sealed(id_, name="ä", size=None)]) == []
-    again = seal(ThingMade(name="ä"), id=id_, source="/elsewhere").replace("ä", "\\u00e4").replace(": ", ":\n ")
+    again = (
+        encode_envelope(ThingMade(name="ä"), id=id_, source="/elsewhere")
+        .replace("ä", "\\u00e4")
+        .replace(": ", ":\n ")
+    )
     assert bench([again]) == []
     assert bench.letters == []
     assert _reused(bench) == []
 
 
-def test_what_never_landed_may_be_said_otherwise(bench: Bench) -> None:
-    """A dead intent has taken no effect: another payload under its id lands, and the first is then the odd one."""
+def test_the_id_of_a_dead_intent_is_free(bench: Bench) -> None:
+    """A dead intent took no effect: another payload with its id is written, and then the first is `id-reused`."""
     bench([ThingMade(name="taken")])
     id_ = new_id()
     bench([_sealed(id_, name="taken")])
@@ -88,8 +92,8 @@ def test_what_never_landed_may_be_said_otherwise(bench: Bench) -> None:
     assert bench.outcomes[id_] == "applied"
 
 
-def test_a_new_field_makes_no_repetition_a_fault(bench: Bench) -> None:
-    """A redelivery after a deployment that has added a field is a repetition still."""
+def test_a_new_field_makes_no_duplicate_a_fault(bench: Bench) -> None:
+    """A redelivery after a deployment that added a field is still a duplicate."""
     id_ = new_id()
     assert bench([_sealed(id_, name="first")]) == []
 
@@ -109,7 +113,7 @@ def test_a_new_field_makes_no_repetition_a_fault(bench: Bench) -> None:
 
 
 def test_a_function_is_not_called_for_a_reused_id(engine: Engine) -> None:
-    """A kind whose fields never reach a table is told apart, too."""
+    """Payloads of a `Custom` kind, whose fields reach no table, are compared too."""
     seen: list[str] = []
     dead_letters = MemoryQueue()
 
@@ -125,8 +129,8 @@ def test_a_function_is_not_called_for_a_reused_id(engine: Engine) -> None:
     assert len(dead_letters.messages) == 1
 
 
-def test_another_kind_under_the_same_id_is_another_intent(bench: Bench) -> None:
-    """The id of an intent of one kind is taken for all kinds."""
+def test_another_kind_with_the_same_id_is_a_conflict(bench: Bench) -> None:
+    """An id that an intent of one kind has is taken for all kinds."""
 
     class Else(WriteIntent, kind="else"):
         name: str
@@ -136,12 +140,12 @@ def test_another_kind_under_the_same_id_is_another_intent(bench: Bench) -> None:
     bench.drain.write(Else, Custom(lambda _connection, _intents: None))
     id_ = new_id()
     assert bench([_sealed(id_, name="a")]) == []
-    assert bench([seal(Else(name="a"), id=id_, source="/test")]) == []
+    assert bench([encode_envelope(Else(name="a"), id=id_, source="/test")]) == []
     assert [letter.reason for letter in bench.letters] == ["id-reused"]
 
 
-def test_a_retry_at_another_time_is_a_repetition(engine: Engine) -> None:
-    """The time of an intent is not what it says, also where a column gets it."""
+def test_a_retry_at_another_time_is_a_duplicate(engine: Engine) -> None:
+    """The time of an intent is no part of its payload, even if it is written to a column."""
     timed = Table("timed", MetaData(), Column("intent_id", Uuid, primary_key=True))
     for column in (Column("intent_time", DateTime(timezone=True)), Column("name", Text)):
         timed.append_column(column)
@@ -155,21 +159,21 @@ def test_a_retry_at_another_time_is_a_repetition(engine: Engine) -> None:
     drain.write(Timed, Append(timed))
     id_ = new_id()
     for _ in range(2):
-        later = sqs_event([seal(Timed(name="a"), id=id_, source="/test")])
+        later = sqs_event([encode_envelope(Timed(name="a"), id=id_, source="/test")])
         assert drain.handler(later, LambdaContext()) == {"batchItemFailures": []}
     assert dead_letters.messages == []
 
 
-def test_a_repetition_behind_another_payload_is_one(bench: Bench) -> None:
-    """What has landed before is repeated, although something else comes with its id before it in the batch."""
+def test_a_duplicate_behind_another_payload_is_one(bench: Bench) -> None:
+    """An intent that took effect before is a duplicate, even behind another payload with its id."""
     id_ = new_id()
     bench([_sealed(id_, name="first")])
     assert bench([_sealed(id_, name="other"), _sealed(id_, name="first")]) == []
     assert [letter.reason for letter in bench.letters] == ["id-reused"]
 
 
-def test_what_a_function_fills_in_makes_no_difference(bench: Bench) -> None:
-    """A field that the sender left out, and that is filled in anew at each reading, tells no payloads apart."""
+def test_default_factories_make_no_difference(bench: Bench) -> None:
+    """A field that a default factory fills at each decoding does not make payloads different."""
 
     class Filled(WriteIntent, kind="filled"):
         name: str
@@ -187,8 +191,8 @@ def test_what_a_function_fills_in_makes_no_difference(bench: Bench) -> None:
     assert bench.letters == []
 
 
-def test_looking_for_reuse_reads_no_ledger_from_end_to_end(engine: Engine) -> None:
-    """However many entries the ledger has, only those of the ids in question are read."""
+def test_the_search_for_conflicts_scans_no_ledger(engine: Engine) -> None:
+    """However many entries the ledger has, only those of the given ids are read."""
     Bench(engine)
     drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
     drain.write(ThingMade, Append(things))
@@ -210,6 +214,6 @@ def test_looking_for_reuse_reads_no_ledger_from_end_to_end(engine: Engine) -> No
 
         event.listen(engine, "before_cursor_execute", explain, retval=True)
         envelope = Contract([ThingMade]).decode(_sealed(new_id(), name="a"))
-        plan = "\n".join(map(str, write.reused(connection, [envelope])))
+        plan = "\n".join(map(str, write.id_conflicts(connection, [envelope])))
     assert statements
     assert "Seq Scan" not in plan

@@ -1,4 +1,4 @@
-"""The drain's span is linked to the traces that its intents were emitted in."""
+"""The span of the drain is linked to the traces in which its intents were emitted."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from opentelemetry import trace
 from sqlalchemy import Engine
 
-from penstock.intents import new_id, seal
+from penstock.intents import encode_envelope, new_id
 from tests.support.drain import Bench, ThingMade
 
 HERE = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -14,7 +14,7 @@ THERE = f"00-{'c' * 32}-{'d' * 16}-00"
 
 
 class RecordingSpan(trace.NonRecordingSpan):
-    """A span as an SDK makes it, as far as links go."""
+    """A span that records its links, as an SDK's does."""
 
     def __init__(self, *, broken: bool = False) -> None:
         super().__init__(trace.INVALID_SPAN_CONTEXT)
@@ -32,19 +32,20 @@ class RecordingSpan(trace.NonRecordingSpan):
 
 @pytest.fixture
 def bench(engine: Engine) -> Bench:
-    """A drain of one kind."""
+    """Make a drain of one kind."""
     return Bench(engine)
 
 
 def emitted(*traceparents: str | None) -> list[str]:
-    """Return the messages of intents that were emitted in these traces."""
+    """Return messages of intents that were emitted in these traces."""
     return [
-        seal(ThingMade(name=str(new_id())), id=new_id(), source="/test", traceparent=each) for each in traceparents
+        encode_envelope(ThingMade(name=str(new_id())), id=new_id(), source="/test", traceparent=each)
+        for each in traceparents
     ]
 
 
 def test_the_span_is_linked_to_each_trace_once(bench: Bench) -> None:
-    """Intents of one trace make one link; what has none, or what is none, makes no link and lands all the same."""
+    """Intents of one trace make one link; one without a valid trace makes none, and is written too."""
     span = RecordingSpan()
     with trace.use_span(span):
         assert bench(emitted(HERE, THERE, HERE, None, "4111 1111 1111 1111")) == []
@@ -52,7 +53,7 @@ def test_the_span_is_linked_to_each_trace_once(bench: Bench) -> None:
 
 
 def test_links_have_a_limit(bench: Bench) -> None:
-    """Of a batch of more traces than a span keeps links, the first are linked."""
+    """If a batch has more traces than a span may have links, the first are linked."""
     span = RecordingSpan()
     traces = [f"00-{number:032x}-{'b' * 16}-01" for number in range(1, 200)]
     with trace.use_span(span):
@@ -61,7 +62,7 @@ def test_links_have_a_limit(bench: Bench) -> None:
 
 
 def test_a_link_that_fails_costs_nothing(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """What is committed is acknowledged, whatever becomes of its links."""
+    """A committed intent is acknowledged, even if its link fails."""
     with trace.use_span(RecordingSpan(broken=True)):
         assert bench(emitted(HERE)) == []
     assert len(bench.names) == 1

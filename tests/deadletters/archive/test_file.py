@@ -1,10 +1,10 @@
-"""Dead letters in files: nothing is changed on the way out and in, and no fault of a file loses any."""
+"""Files of dead letters: no file is overwritten, and no error of a file loses a dead letter."""
 
 import errno
 import gzip
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,46 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from penstock.deadletters import Selector
 from penstock.deadletters.archive import file as archives
-from penstock.deadletters.archive.export import ImportFailure, export, import_letters
+from penstock.deadletters.archive.export import ImportFailure
 from penstock.deadletters.archive.file import Archive, ArchiveError, ArchiveExists, read_archive
-from penstock.queue import Attribute, Outgoing, QueueError, Received
+from penstock.queue import Outgoing, Received
 from penstock.testing.queue import MemoryQueue
-from tests.support.dead_letters import Stage, letter
+from tests.support.archives import bodies, import_file
 
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-# What SQS takes (SQS: SendMessage).
-TEXT = st.text(
-    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff", include_characters="\t\n\r"),
-    min_size=1,
-)
-LABELS = st.sampled_from(["", ".label", ".float"])
-ATTRIBUTES = st.dictionaries(
-    st.from_regex("[A-Za-z][A-Za-z0-9_-]{0,9}", fullmatch=True),
-    st.builds(lambda value, label: Attribute(value, f"String{label}"), TEXT, LABELS)
-    | st.builds(lambda value, label: Attribute(str(value), f"Number{label}"), st.integers(), LABELS)
-    | st.builds(lambda value, label: Attribute(value, f"Binary{label}"), st.binary(min_size=1), LABELS),
-    max_size=10,
-)
-MESSAGES = st.builds(Outgoing, TEXT, ATTRIBUTES, st.from_regex("[!-~]{1,128}", fullmatch=True))
 
 
 def received(number: int, body: str = "hello") -> Received:
     """Return a message as a queue gives it."""
     return Received(str(number), "handle", body, {}, 1, 0.0, 0.0)
-
-
-def bodies(path: Path) -> list[str | None]:
-    """Return the texts of a file's messages."""
-    return [message.body if message else None for _, message in read_archive(path)]
-
-
-def brought_back(path: Path, queue: MemoryQueue) -> list[ImportFailure]:
-    """Put the messages of a file on a queue; return what failed."""
-    failed: list[ImportFailure] = []
-    import_letters(queue, read_archive(path), on_failure=failed.append)
-    return failed
 
 
 def through(path: Path, *steps: Callable[[Archive], object]) -> None:
@@ -77,75 +50,33 @@ def names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-# The law
-
-
-@SAME_FOLDER
-@given(
-    messages=st.lists(MESSAGES | MESSAGES.map(lambda m: Outgoing(m.body, m.attributes)), max_size=20),
-    packed=st.booleans(),
-)
-def test_what_goes_out_comes_back(tmp_path: Path, messages: list[Outgoing], packed: bool) -> None:
-    """Whatever SQS takes is the same after an export and an import: text, attributes of every type, group."""
-    path = tmp_path / f"letters.jsonl{'.gz' * packed}"
-    path.unlink(missing_ok=True)
-    dead, again = MemoryQueue(), MemoryQueue()
-    assert dead.send(messages) == {}
-    with Archive(path) as archive:
-        assert export(dead, archive, Selector.all()).written == len(messages)
-    assert brought_back(path, again) == []
-    assert again.messages == messages
-    assert dead.depth().visible == len(messages)
-
-
-@SAME_FOLDER
-@given(messages=st.lists(MESSAGES, max_size=20))
-def test_fifo_messages_come_back_in_order(tmp_path: Path, messages: list[Outgoing]) -> None:
-    """On a FIFO queue each is there again in its group, although it was sent a moment ago."""
-    path = tmp_path / "letters.jsonl"
-    path.unlink(missing_ok=True)
-    with Archive(path) as archive:
-        archive.write(
-            Received(str(n), "", m.body, m.attributes, 1, 0.0, 0.0, m.group) for n, m in enumerate(messages)
-        )
-    queue = MemoryQueue(fifo=True)
-    for _ in range(2):
-        assert brought_back(path, queue) == []
-    assert [(m.body, m.attributes, m.group) for m in queue.messages] == 2 * [
-        (m.body, m.attributes, m.group) for m in messages
-    ]
-
-
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
 @SAME_FOLDER
 @given(data=st.data())
 def test_what_was_written_before_a_cut_is_there(tmp_path: Path, name: str, data: st.DataObject) -> None:
-    """A draft that is cut off anywhere, as by kill -9, gives what had been written before to an import."""
+    """An incomplete file that is cut off anywhere, as by kill -9, can be imported up to that point."""
     sizes: list[int] = []
-    draft = tmp_path / f"{name}.part"
-    draft.unlink(missing_ok=True)
+    partial = tmp_path / f"{name}.part"
+    partial.unlink(missing_ok=True)
 
     def write_five(archive: Archive) -> None:
         for number in range(5):
             archive.write([received(number, f"body {number}")])
-            sizes.append(draft.stat().st_size)
+            sizes.append(partial.stat().st_size)
 
     with suppress(KeyboardInterrupt):
         through(tmp_path / name, write_five, interrupt)
-    cut = data.draw(st.integers(0, draft.stat().st_size))
-    os.truncate(draft, cut)
+    cut = data.draw(st.integers(0, partial.stat().st_size))
+    os.truncate(partial, cut)
     whole = sum(size <= cut for size in sizes)
     queue = MemoryQueue()
     with suppress(ArchiveError):
-        brought_back(draft, queue)
+        import_file(partial, queue)
     assert [m.body for m in queue.messages][:whole] == [f"body {number}" for number in range(whole)]
 
 
-# Writing
-
-
 def test_a_file_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """It holds payloads: nobody else may read it, whatever the umask, and it has its name when it is whole."""
+    """Nobody else may read its payloads, whatever the umask, and it gets its name when it is complete."""
     seen: list[str] = []
     before = os.umask(0)
     try:
@@ -156,8 +87,8 @@ def test_a_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "x.jsonl").stat().st_mode & 0o777 == 0o600
 
 
-def test_an_interrupted_file_keeps_its_drafts_name(tmp_path: Path) -> None:
-    """What was written is readable under that name, compressed or not."""
+def test_an_interrupted_file_keeps_its_partial_name(tmp_path: Path) -> None:
+    """Everything that was written is readable under that name, compressed or not."""
     for name in ("x.jsonl", "x.jsonl.gz"):
         with pytest.raises(KeyboardInterrupt):
             through(tmp_path / name, one, interrupt)
@@ -166,16 +97,16 @@ def test_an_interrupted_file_keeps_its_drafts_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("taken", ["x.jsonl", "x.jsonl.part"])
-def test_no_file_is_written_over(tmp_path: Path, taken: str) -> None:
-    """Neither a file of that name nor the draft of an interrupted run is touched."""
+def test_no_file_is_overwritten(tmp_path: Path, taken: str) -> None:
+    """Neither a file of that name nor the partial file of an interrupted run is touched."""
     (tmp_path / taken).write_text("mine")
-    with pytest.raises(ArchiveExists, match=f"{taken} is there already"):
+    with pytest.raises(ArchiveExists, match=f"{taken} exists already"):
         Archive(tmp_path / "x.jsonl")
     assert (tmp_path / taken).read_text() == "mine"
 
 
-def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path: Path) -> None:
-    """The draft stays, and the error names it."""
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    """The partial file stays, and the error names it."""
     path = tmp_path / "x.jsonl"
     with pytest.raises(ArchiveExists, match=r"what was written is in .*x\.jsonl\.part"):
         through(path, one, lambda _: path.write_text("another run's"))
@@ -184,8 +115,8 @@ def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path: Path) -> No
 
 
 def test_another_compression_is_refused(tmp_path: Path) -> None:
-    """A name that promises one that there is not is a mistake."""
-    with pytest.raises(ArchiveError, match=r"only \.gz compresses here"):
+    """A name with the suffix of another compression is refused."""
+    with pytest.raises(ArchiveError, match=r"\.gz is the only compression that is supported"):
         Archive(tmp_path / "x.jsonl.zst")
 
 
@@ -196,7 +127,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 class Full:
-    """A disk that is full from a moment on."""
+    """A disk that becomes full."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_full = False
@@ -215,16 +146,16 @@ class Full:
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """What does not reach the disk was not written: the error says so, and the file never gets its name."""
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """If data does not reach the disk, an error says so, and the file does not get its name."""
     disk = Full(monkeypatch)
     with pytest.raises(ArchiveError, match="No space left on device"):
         through(tmp_path / name, one, disk.fill, one)
     assert names(tmp_path) == [f"{name}.part"]
 
 
-def test_a_disk_that_is_full_at_the_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last bytes count, too."""
+def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure to write the last bytes is an error, too."""
     disk = Full(monkeypatch)
     with pytest.raises(ArchiveError, match="No space left on device"):
         through(tmp_path / "x.jsonl.gz", one, disk.fill)
@@ -244,9 +175,6 @@ def test_every_page_and_every_name_is_on_the_disk(tmp_path: Path, monkeypatch: p
     through(tmp_path / "x.jsonl", lambda _: synced.append("made"), one, lambda _: synced.append("written"))
     assert synced[:4] == [tmp_path.name, "made", "x.jsonl.part", "written"]
     assert synced[-1] == tmp_path.name
-
-
-# Reading
 
 
 def line(body: str = "hello", **more: Any) -> str:
@@ -270,11 +198,11 @@ def line(body: str = "hello", **more: Any) -> str:
     ],
 )
 def test_a_line_of_another_programs_stops_no_other(tmp_path: Path, foreign: str) -> None:
-    """It is named with its number; what stands before and after it is put back."""
+    """Its number is reported; the lines before and after it are imported."""
     path = tmp_path / "x.jsonl"
     path.write_text(f"{line('before')}\n{foreign}\n{line('after')}\n")
     queue = MemoryQueue()
-    assert brought_back(path, queue) == [ImportFailure(2, "NoMessage")]
+    assert import_file(path, queue) == [ImportFailure(2, "NoMessage")]
     assert [m.body for m in queue.messages] == ["before", "after"]
 
 
@@ -292,7 +220,7 @@ def test_a_line_without_an_end_is_one_line(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_largest_message_is_a_line(tmp_path: Path) -> None:
-    """A mebibyte of what JSON writes longest goes out and comes back."""
+    """A mebibyte of the characters with the longest escapes is exported and imported."""
     body = '"\\\n' * (1_048_576 // 3)
     with Archive(tmp_path / "x") as archive:
         archive.write([received(1, body)])
@@ -300,20 +228,20 @@ def test_the_largest_message_is_a_line(tmp_path: Path) -> None:
 
 
 def test_lines_may_have_more_in_them(tmp_path: Path) -> None:
-    """What a later version adds is no hindrance."""
+    """Fields that a later version adds are ignored."""
     (tmp_path / "x").write_text(f"{line(colour='blue')}\n")
     assert bodies(tmp_path / "x") == ["hello"]
 
 
 @pytest.mark.parametrize("name", [".", "no"])
 def test_an_unreadable_file_is_named(tmp_path: Path, name: str) -> None:
-    """A folder, or what is not there."""
+    """A directory and a missing file are errors that name the path."""
     with pytest.raises(ArchiveError, match="cannot be read"):
         list(read_archive(tmp_path / name))
 
 
-def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
-    """A compressed file with another byte in it is an error, not less of a file."""
+def test_damage_in_the_middle_is_an_error(tmp_path: Path) -> None:
+    """A compressed file with a changed byte is an error, not a shorter file."""
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(line(os.urandom(500).hex()).encode()))
     content = bytearray(path.read_bytes())
@@ -324,50 +252,6 @@ def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
 
 
 def test_an_uncompressed_file_may_have_any_name(tmp_path: Path) -> None:
-    """What counts is what is in it: one that was unpacked by hand and kept its name is read."""
+    """The content decides: a file that was unpacked by hand and kept its name is read."""
     (tmp_path / "x.gz").write_text(f"{line()}\n")
     assert bodies(tmp_path / "x.gz") == ["hello"]
-
-
-# Bringing back
-
-
-def numbered(count: int) -> Iterator[tuple[int, Outgoing]]:
-    """Return lines as they are read."""
-    return ((number, Outgoing(str(number))) for number in range(1, count + 1))
-
-
-def test_a_refused_line_is_named(tmp_path: Path) -> None:
-    """By its number, with SQS's code; all others are put back."""
-    queue = MemoryQueue()
-    queue.refuse("InternalError", positions={3})
-    failed: list[ImportFailure] = []
-    assert import_letters(queue, numbered(10), on_failure=failed.append) == 9
-    assert failed == [ImportFailure(4, "InternalError")]
-
-
-def test_a_queue_that_takes_nothing_ends_it() -> None:
-    """A long file is not read to its end in vain, and what was done before counts."""
-    queue = MemoryQueue()
-    done: list[int] = []
-    failed: list[ImportFailure] = []
-
-    def on_line(number: int) -> None:
-        done.append(number)
-        queue.refuse("AccessDenied", calls=None, retryable=False)
-
-    with pytest.raises(QueueError, match="refuses everything: AccessDenied"):
-        import_letters(queue, numbered(10_000), on_failure=failed.append, on_line=on_line)
-    assert (done, len(failed), len(queue.messages)) == ([160], 160, 160)
-
-
-def test_an_export_is_of_the_selected(tmp_path: Path) -> None:
-    """Only they are written, within the limit, the absent are named, and all stay where they are."""
-    stage = Stage(*(letter(number) for number in range(25)))
-    with Archive(tmp_path / "a") as archive:
-        done = export(stage.dead, archive, Selector.of(ids=["nobody", "00000000-0000-0000-0000-000000000003"]))
-    assert (done.seen, done.written, done.missing) == (25, 1, frozenset({"nobody"}))
-    with Archive(tmp_path / "b") as archive:
-        assert export(stage.dead, archive, Selector.of(kinds=["stock.adjusted"]), limit=7).written == 7
-    assert [len(bodies(tmp_path / name)) for name in "ab"] == [1, 7]
-    assert stage.dead.depth().visible == 25

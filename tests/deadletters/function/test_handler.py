@@ -1,4 +1,4 @@
-"""The dead letters' function: what it does for those who hold no permission on a queue, and what it refuses."""
+"""The function `dead-letters`: what it does for callers without permissions on the queues, and what it refuses."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from penstock.deadletters.function.handler import DeadLetters
-from penstock.deadletters.replay.rate_limiter import Pace
+from penstock.deadletters.replay.rate_limiter import RateLimiter
 from penstock.testing import MemoryQueue
 from penstock.testing.clock import ManualClock
 from penstock.testing.context import LambdaContext
@@ -28,7 +28,7 @@ class Service:
         self.function = DeadLetters(engine=engine, queue=self.queue, dead_letters=self.dead)
 
     def ask(self, seconds: float = 300, **event: Any) -> dict[str, Any]:
-        """Invoke the function; what it answers goes through JSON, as Lambda has it."""
+        """Invoke the function; its answer goes through JSON, as on Lambda."""
         context = LambdaContext(seconds=seconds)
         answer: dict[str, Any] = json.loads(json.dumps(self.function.handler(event, context)))
         return answer
@@ -46,7 +46,7 @@ def service(engine: Engine) -> Service:
 
 
 def test_stats_count_causes(service: Service) -> None:
-    """Dead letters are counted by what is asked for, and given back."""
+    """Dead letters are counted by the given properties, and given back."""
     answer = service.ask(action="stats", all=True, by=["kind", "fault"])
     (group,) = answer["groups"]
     assert group["values"] == {"kind": "stock.adjusted", "fault": "CheckViolation"}
@@ -63,7 +63,7 @@ def test_a_list_shows_no_payload(service: Service) -> None:
 
 
 def test_a_replay_is_done_and_recorded(service: Service) -> None:
-    """The selected go back to the queue; who asked, and what came of it, is in the database."""
+    """The selected go back to the queue; the actor and the counts are in the database."""
     answer = service.ask(action="replay", selector={"ids": [id_of(1), id_of(9)]}, actor="alice")
     assert answer["counts"] == {"replayed": 1}
     assert (answer["missing"], answer["stopped"], answer["failures"]) == ([id_of(9)], None, [])
@@ -71,8 +71,8 @@ def test_a_replay_is_done_and_recorded(service: Service) -> None:
     assert service.operations() == [("replay", "alice, through test", "done", {"replayed": 1})]
 
 
-def test_a_replay_tells_what_failed(service: Service) -> None:
-    """A message that could not be sent is named with SQS's reason, and the record says that it failed."""
+def test_a_replay_reports_what_failed(service: Service) -> None:
+    """A message that could not be sent is listed with SQS's code, and the record says that the replay failed."""
     service.queue.refuse("InternalError", positions={1}, calls=None)
     answer = service.ask(action="replay", all=True, actor="alice")
     assert answer["counts"] == {"replayed": 2, "not-sent": 1}
@@ -81,7 +81,7 @@ def test_a_replay_tells_what_failed(service: Service) -> None:
 
 
 def test_a_replay_ends_before_its_time_does(engine: Engine) -> None:
-    """With no time left the function answers what it did, and that there is more; nothing stays hidden."""
+    """With no time left the function returns its counts, and that messages are left; no message stays hidden."""
     service = Service(engine, letters=300)
     answer = service.ask(seconds=10, action="replay", all=True, actor="alice")
     assert answer["stopped"] == "OutOfTime"
@@ -111,7 +111,7 @@ def test_a_replay_ends_before_its_time_does(engine: Engine) -> None:
     ],
 )
 def test_a_request_that_cannot_be_read_does_nothing(service: Service, event: dict[str, Any]) -> None:
-    """What is missing, unknown, contradictory or out of bounds is told, and no message is touched."""
+    """A missing, unknown, contradictory or invalid field is an error, and no message is touched."""
     assert service.ask(**event)["error"]
     assert service.queue.messages == []
     assert {message.receive_count for message in service.dead.receive(10)} == {1}
@@ -127,7 +127,7 @@ def test_a_replay_that_cannot_be_recorded_is_not_done() -> None:
 
 
 def test_the_log_holds_no_selector(service: Service, caplog: pytest.LogCaptureFixture) -> None:
-    """What was done is logged with who and how many; an expression, which may quote a value, is not."""
+    """The log has the action and the counts, and no expression, which may contain a value."""
     caplog.set_level(logging.INFO)
     service.ask(action="replay", selector={"where": "data.delta == `1` || data.email == 'a@b.c'"}, actor="alice")
     (record,) = [one for one in caplog.records if one.name == "penstock.database.operations"]
@@ -142,7 +142,7 @@ def test_a_slow_replay_ends_before_its_time_does(
     """At a rate at which a page takes half a minute, it ends within the page: the function is not cut off."""
     service, clock = Service(engine, letters=600), ManualClock()
     replaying = sys.modules["penstock.deadletters.replay.replay"]  # Its package has a function of that name.
-    monkeypatch.setattr(replaying, "Pace", partial(Pace, clock=clock, sleep=clock.advance))
+    monkeypatch.setattr(replaying, "RateLimiter", partial(RateLimiter, clock=clock, sleep=clock.advance))
     context = LambdaContext(seconds=60, clock=clock)
     event = {"action": "replay", "all": True, "actor": "alice", "rate": rate}
     answer = service.function.handler(event, context)

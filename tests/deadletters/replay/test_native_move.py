@@ -1,4 +1,4 @@
-"""SQS's own redrive: how a task is started, followed and stopped, and what SQS is asked in earnest."""
+"""SQS's own redrive: how a task is started, followed and cancelled, and the requests to SQS."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from penstock.deadletters.replay.native_move import (
+from penstock.deadletters.replay.move_tasks import (
     MoveConflict,
-    Moved,
     MoveError,
     MoveNotOffered,
-    SqsMoves,
-    Task,
-    move,
+    MoveTask,
+    SqsMoveTasks,
 )
+from penstock.deadletters.replay.native_move import Moved, move
 from penstock.queue import sqs_client
 from tests.support.moves import MemoryMoves
 from tests.support.project import SESSION
@@ -24,13 +23,13 @@ DEAD, MAIN = "arn:aws:sqs:eu-central-1:1:dead", "arn:aws:sqs:eu-central-1:1:main
 
 
 def follow(moves: MemoryMoves, rate: int | None = None, cancelled: Callable[[], bool] = lambda: False) -> Any:
-    seen: list[Task] = []
+    seen: list[MoveTask] = []
     moved = move(moves, DEAD, MAIN, rate=rate, on_progress=seen.append, cancelled=cancelled, pause=lambda: None)
     return moved, seen
 
 
 def test_all_is_moved_and_followed() -> None:
-    """Every dead letter is moved to the main queue, and progress is told up to the end."""
+    """Every dead letter is moved to the main queue, and progress is reported up to the end."""
     moves = MemoryMoves(25)
     moved, seen = follow(moves, 50)
     assert moved == Moved("COMPLETED", 25, 25, None)
@@ -45,7 +44,7 @@ def test_nothing_to_move_is_soon_done() -> None:
 
 
 def test_one_task_at_a_time() -> None:
-    """While a task is under way another one is a conflict, and nothing is started."""
+    """While a task is running, another one is a conflict, and nothing is started."""
     moves = MemoryMoves(100)
     moves.start(DEAD, MAIN, None)
     with pytest.raises(MoveConflict):
@@ -53,8 +52,10 @@ def test_one_task_at_a_time() -> None:
     assert len(moves.asked) == 1
 
 
-def test_a_task_that_somebody_started_at_the_same_time_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look and the start somebody may be faster: that is the same conflict, whatever SQS's code."""
+def test_a_task_that_another_client_started_at_the_same_time_is_a_conflict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A task that another client starts between check and start is the same conflict, whatever SQS's code."""
     moves = MemoryMoves(100)
     start = moves.start
 
@@ -68,22 +69,22 @@ def test_a_task_that_somebody_started_at_the_same_time_is_a_conflict(monkeypatch
 
 
 def test_an_earlier_task_is_not_taken_for_this_one() -> None:
-    """SQS lists a new task after a while; until then the one before is none of ours."""
+    """SQS lists a new task after a delay; until then the previous task is not taken for it."""
     moves = MemoryMoves(10, unseen=4)
     follow(moves)
     moves.messages = 30
     assert follow(moves)[0] == Moved("COMPLETED", 30, 30, None)
 
 
-def test_a_task_that_is_never_listed_is_told() -> None:
-    """Following ends, with an error, if SQS never lists what it took."""
+def test_a_task_that_is_never_listed_is_an_error() -> None:
+    """Following ends with an error if SQS never lists the task that it accepted."""
     with pytest.raises(MoveError) as raised:
         follow(MemoryMoves(10, unseen=1000))
     assert raised.value.code == "NotListed"
 
 
 def test_a_task_can_be_stopped() -> None:
-    """Cancelled, it stops, what it has moved stays moved, and it is asked to only once."""
+    """A cancelled task stops, its moved messages stay moved, and it is cancelled only once."""
     moves = MemoryMoves(100)
     moved, seen = follow(moves, cancelled=lambda: moves.moved >= 20)
     assert moved == Moved("CANCELLED", 20, 100, None)
@@ -102,8 +103,8 @@ def test_a_task_that_ends_before_it_is_stopped_has_ended(monkeypatch: pytest.Mon
     assert follow(moves, cancelled=lambda: True)[0].status == "COMPLETED"
 
 
-def test_a_failure_is_told_with_its_reason() -> None:
-    """A task that fails under way says why, and how much it had moved."""
+def test_a_failure_is_returned_with_its_reason() -> None:
+    """The result of a failed task has the reason and the number of moved messages."""
     moved, _ = follow(MemoryMoves(100, failure="AWS.SimpleQueueService.NonExistentQueue"))
     assert moved == Moved("FAILED", 10, 100, "AWS.SimpleQueueService.NonExistentQueue")
 
@@ -118,14 +119,14 @@ def test_a_rate_out_of_bounds_starts_nothing(rate: int) -> None:
 
 
 @pytest.fixture
-def stubbed() -> Iterator[tuple[Stubber, SqsMoves]]:
-    """An SQS client that answers what it is told to, and fails if it is asked anything else."""
+def stubbed() -> Iterator[tuple[Stubber, SqsMoveTasks]]:
+    """An SQS client with prepared answers, which fails on any other request."""
     with closing(SESSION.client("sqs")) as client, Stubber(client) as stubber:
-        yield stubber, SqsMoves(client)
+        yield stubber, SqsMoveTasks(client)
         stubber.assert_no_pending_responses()
 
 
-def test_sqs_is_asked_in_these_words(stubbed: tuple[Stubber, SqsMoves]) -> None:
+def test_requests_to_sqs(stubbed: tuple[Stubber, SqsMoveTasks]) -> None:
     """The parameters and answers are those of SQS's API."""
     stub, moves = stubbed
     entry = {
@@ -153,9 +154,9 @@ def test_sqs_is_asked_in_these_words(stubbed: tuple[Stubber, SqsMoves]) -> None:
     )
     moves.start(DEAD, MAIN, 7)
     moves.start(DEAD, MAIN, None)
-    assert moves.latest(DEAD) == Task("RUNNING", 1_800_000_000_000, 3, 9, "handle", None)
+    assert moves.latest(DEAD) == MoveTask("RUNNING", 1_800_000_000_000, 3, 9, "handle", None)
     assert moves.latest(DEAD) is None
-    assert moves.latest(DEAD) == Task("FAILED", 1, 0, None, None, "AccessDenied")
+    assert moves.latest(DEAD) == MoveTask("FAILED", 1, 0, None, None, "AccessDenied")
     moves.cancel("handle")
 
 
@@ -172,9 +173,9 @@ def test_sqs_is_asked_in_these_words(stubbed: tuple[Stubber, SqsMoves]) -> None:
     ],
 )
 def test_a_refusal_has_its_kind(
-    stubbed: tuple[Stubber, SqsMoves], code: str, status: int, kind: type[MoveError]
+    stubbed: tuple[Stubber, SqsMoveTasks], code: str, status: int, kind: type[MoveError]
 ) -> None:
-    """What SQS refuses is told with its code; what is not offered, apart from what is refused."""
+    """A refusal has SQS's code, and an operation that is not offered has an error class of its own."""
     stub, moves = stubbed
     stub.add_client_error("list_message_move_tasks", code, "because", status)
     with pytest.raises(MoveError, match="because") as raised:
@@ -182,14 +183,14 @@ def test_a_refusal_has_its_kind(
     assert (type(raised.value), raised.value.code) == (kind, code.rpartition(".")[2])
 
 
-def test_an_endpoint_that_is_away_is_told() -> None:
-    """Nobody there is an error of ours, with the name of what went wrong."""
+def test_an_endpoint_that_is_away_is_a_move_error() -> None:
+    """A failed connection is a `MoveError` with the name of botocore's error."""
     with closing(sqs_client(SESSION, "http://127.0.0.1:1")) as client, pytest.raises(MoveError) as raised:
-        SqsMoves(client).latest(DEAD)
+        SqsMoveTasks(client).latest(DEAD)
     assert raised.value.code == "EndpointConnectionError"
 
 
-def test_an_endpoint_without_the_operation_is_told(local_aws_endpoint: str) -> None:
-    """An emulator that does not know the operation answers so, and that is told as not offered."""
+def test_an_endpoint_without_the_operation_is_not_offered(local_aws_endpoint: str) -> None:
+    """An emulator without the operation raises `MoveNotOffered`."""
     with closing(sqs_client(SESSION, local_aws_endpoint)) as client, pytest.raises(MoveNotOffered):
-        SqsMoves(client).latest(DEAD)
+        SqsMoveTasks(client).latest(DEAD)

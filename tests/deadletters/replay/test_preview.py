@@ -1,23 +1,22 @@
-"""A preview says what a replay then does, and nothing is sent."""
+"""A preview predicts a replay, and sends nothing."""
 
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.consumer.dry_run import DryRunOutcome, DryRunResult
 from penstock.consumer.faults.tree import Cause, DataFault
-from penstock.deadletters import Plan, Replayed, ReplayOutcome, Selector, replay
+from penstock.deadletters import Plan, Replayed, Selector, replay
 from penstock.deadletters.edit.errors import EditRefused
-from penstock.deadletters.replay.preview import TRIED_AT_ONCE, preview
-from penstock.deadletters.replay_marker import Stamp
+from penstock.deadletters.replay.preview import DRY_RUN_BATCH, preview
+from penstock.deadletters.replay_marker import ReplayMarker
 from penstock.queue import Attribute, Outgoing
-from tests.support.dead_letters import Stage, envelope, id_of, letter
+from tests.support.dead_letters import QueuePair, id_of, letter
 
 
 def crowded(message: Outgoing) -> Outgoing:
-    """Leave a message no room for a stamp."""
+    """Leave a message no room for a marker."""
     return Outgoing(message.body, {f"a{number}": Attribute("x") for number in range(10)})
 
 
@@ -30,7 +29,7 @@ def refuse_odd(body: str) -> str:
 
 DRESSES = {
     "plain": lambda message: message,
-    "replayed twice": lambda message: Stamp(2, "a run").put_on(message),
+    "replayed twice": lambda message: ReplayMarker(2, "a run").attach_to(message),
     "crowded": crowded,
 }
 
@@ -48,31 +47,31 @@ def test_a_preview_is_what_a_replay_does(
     max_replays: int | None,
     edited: bool,
 ) -> None:
-    """Each message that is sent, refused by an edit or left is told as such before, with the same words."""
-    stage = Stage(*(DRESSES[name](letter(number)) for number, name in enumerate(dresses)))
+    """The preview predicts each message that is sent, refused or left, with the same code and detail."""
+    queues = QueuePair(*(DRESSES[name](letter(number)) for number, name in enumerate(dresses)))
     plan = Plan(selector=Selector.all(), limit=limit, max_replays=max_replays, edit=refuse_odd if edited else None)
-    seen = {one.id: (one.would, one.why) for one in preview(stage.dead, plan, None)}
-    assert (stage.main.messages, stage.dead.depth().visible) == ([], len(dresses))
+    seen = {one.id: (one.would, one.why) for one in preview(queues.dead, plan, None)}
+    assert (queues.main.messages, queues.dead.depth().visible) == ([], len(dresses))
     done: list[Replayed] = []
-    replay(stage.dead, stage.main, plan, on_result=done.append, clock=stage.clock)
+    replay(queues.dead, queues.main, plan, on_result=done.append, clock=queues.clock)
     assert seen == {one.id: (one.outcome, ": ".join(filter(None, (one.code, one.detail))) or None) for one in done}
 
 
-def test_a_preview_looks_no_further_than_its_limit() -> None:
+def test_a_preview_scans_no_further_than_its_limit() -> None:
     """Once as many as may be sent are found, the rest of the queue is left alone."""
-    stage = Stage(*(letter(number) for number in range(600)))
+    queues = QueuePair(*(letter(number) for number in range(600)))
     pages: list[int] = []
     plan = Plan(selector=Selector.all(), limit=5, max_replays=1)
-    assert len(list(preview(stage.dead, plan, None, on_page=pages.append))) == 5
+    assert len(list(preview(queues.dead, plan, None, on_page=pages.append))) == 5
     assert sum(pages) < 600
 
 
-def test_a_trial_gets_the_edited_few_at_a_time() -> None:
-    """What is tried out is what would be sent, in small groups, and its verdicts are told without a value."""
-    stage = Stage(*(letter(number) for number in range(250)))
+def test_a_dry_run_gets_edited_messages_in_batches() -> None:
+    """The dry run gets the messages that would be sent, in small batches, and the preview shows no value."""
+    queues = QueuePair(*(letter(number) for number in range(250)))
     tried: list[Sequence[str]] = []
 
-    def try_out(bodies: Sequence[str]) -> list[DryRunResult]:
+    def dry_run(bodies: Sequence[str]) -> list[DryRunResult]:
         tried.append(bodies)
         fault = DataFault(Cause("CheckViolation", sqlstate="23514"))
         return [
@@ -81,53 +80,9 @@ def test_a_trial_gets_the_edited_few_at_a_time() -> None:
         ]
 
     plan = Plan(selector=Selector.all(), edit=lambda body: body.replace('"delta": 1', '"delta": 2'))
-    seen = list(preview(stage.dead, plan, try_out))
-    assert [len(some) for some in tried] == [TRIED_AT_ONCE, TRIED_AT_ONCE, 50]
+    seen = list(preview(queues.dead, plan, dry_run))
+    assert [len(some) for some in tried] == [DRY_RUN_BATCH, DRY_RUN_BATCH, 50]
     assert all('"delta": 2' in body for some in tried for body in some)
     assert {one.would for one in seen if one.id == id_of(7)} == {"dead"}
     assert {one.why for one in seen} == {"CheckViolation: sqlstate 23514"}
-    assert stage.dead.depth().visible == 250
-
-
-def test_what_comes_back_is_left_before_it_is_edited() -> None:
-    """An edit that cannot be made twice does not turn a message that has died again into a failure."""
-    stage = Stage(letter(1), letter(2))
-
-    def once(body: str) -> str:
-        if "edited" in body:
-            raise EditRefused("it was edited before")
-        return envelope(1, edited=True) if id_of(1) in body else envelope(2, edited=True)
-
-    def die_again(one: Replayed) -> None:
-        if one.outcome is ReplayOutcome.REPLAYED:
-            stage.dead.send(stage.main.messages)
-
-    plan = Plan(selector=Selector.all(), edit=once)
-    summary = replay(stage.dead, stage.main, plan, on_result=die_again, clock=stage.clock)
-    assert summary.failed == 0
-    assert summary.counts[ReplayOutcome.LEFT] >= 2
-
-
-def test_what_is_done_is_told_of_all() -> None:
-    """Where telling of one is interrupted, the others of its page are told all the same."""
-    stage = Stage(*(letter(number) for number in range(10)))
-    told: list[Replayed] = []
-
-    def interrupted(one: Replayed) -> None:
-        told.append(one)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        replay(stage.dead, stage.main, Plan(selector=Selector.all()), on_result=interrupted, clock=stage.clock)
-    assert len(told) == len(stage.main.messages) == 10
-    assert stage.dead.depth().total == 0
-
-
-def test_a_small_limit_does_not_make_a_search_slow() -> None:
-    """With a selector the pages are full ones, however few are meant to be found."""
-    stage = Stage(*(letter(number) for number in range(200)))
-    pages: list[int] = []
-    plan = Plan(selector=Selector.of(ids=[id_of(199)]), limit=1)
-    replay(stage.dead, stage.main, plan, on_page=pages.append, clock=stage.clock)
-    assert (sum(pages), len(stage.main.messages)) == (200, 1)
-    assert len(pages) < 10
+    assert queues.dead.depth().visible == 250

@@ -1,4 +1,4 @@
-"""The functions of the service over a queue in memory."""
+"""The service's functions with a queue in memory."""
 
 import importlib
 from typing import Any
@@ -22,7 +22,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> MemoryQueue:
 
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> Limit:
-    """Gives a function settings of its own."""
+    """Gives one function other settings."""
 
     def limit(function: str, **limits: Any) -> None:
         api = importlib.import_module(f"producer.{function}").api

@@ -29,7 +29,7 @@ GOOD = {
 
 @pytest.mark.parametrize("function", GOOD)
 def test_every_route_answers_202_with_a_receipt(queue: MemoryQueue, function: str) -> None:
-    """A good request is on the queue and answered with 202, where to look, and when."""
+    """A valid request is on the queue and answered with 202, the path of its outcome, and when to ask."""
     status, headers, body = call(function, GOOD[function])
     assert status == 202
     assert body["status"] == "pending"
@@ -40,7 +40,7 @@ def test_every_route_answers_202_with_a_receipt(queue: MemoryQueue, function: st
 
 
 def test_every_deployed_route_has_its_handler(queue: MemoryQueue) -> None:
-    """Each route of a producer in serverless.yml is one that its handler knows by that very name."""
+    """Each producer route in serverless.yml is a registered route of its handler, with the same path."""
     functions = yaml.safe_load((ROOT / "serverless.yml").read_text())["functions"]
     routes = [
         (function["handler"].removeprefix("producer/").removesuffix(".handler"), event["httpApi"])
@@ -57,7 +57,7 @@ def test_every_deployed_route_has_its_handler(queue: MemoryQueue) -> None:
 
 
 def test_parameters_of_the_path_are_fields(queue: MemoryQueue) -> None:
-    """The order and the article that a path names are in the intent."""
+    """The parameters of the path are fields of the intent."""
     order_id = str(uuid4())
     changed = {"status": "paid", "changed_at": "2026-11-20T10:00:00Z"}
     values = {"order_id": order_id}
@@ -70,19 +70,19 @@ def test_parameters_of_the_path_are_fields(queue: MemoryQueue) -> None:
     "sku", ["\u20ac", "\U0001f600", 'a"b', "a b", "a+b", "a%41", "\u00e9", "a/b", "a\nb", "`|^"]
 )
 def test_a_path_may_hold_any_text(queue: MemoryQueue, sku: str) -> None:
-    """What API Gateway has read from the path is the field, letter by letter."""
+    """The field has exactly the value that API Gateway has read from the path."""
     assert call("stock", {"delta": 1}, values={"sku": sku})[0] == 202
     assert [body["data"]["sku"] for body in queue.bodies] == [sku]
 
 
 def test_an_escaped_percent_sign_is_one(queue: MemoryQueue) -> None:
-    """The one escape that a platform may leave in a value is decoded, once."""
+    """The one escape that a platform may leave in a parameter is decoded, once."""
     assert call("stock", {"delta": 1}, values={"sku": "50%25 %2541"})[0] == 202
     assert [body["data"]["sku"] for body in queue.bodies] == ["50% %41"]
 
 
 def test_an_encoded_path_is_decoded_once(queue: MemoryQueue) -> None:
-    """Where the event names no route (`$default`, a function URL) the path is matched, then decoded."""
+    """If the event names no route (`$default`, a function URL), the path is matched, then decoded."""
     event: dict[str, Any] = {"routeKey": "$default", "pathParameters": None}
     assert call("stock", {"delta": 1}, rawPath="/stock/%E2%82%AC%2541/adjustments", **event)[0] == 202
     assert [body["data"]["sku"] for body in queue.bodies] == ["\u20ac%41"]
@@ -92,14 +92,14 @@ def test_an_encoded_path_is_decoded_once(queue: MemoryQueue) -> None:
 
 @pytest.mark.parametrize("sku", ["a\x00b", "", "x" * 65, "\ud800"])
 def test_a_bad_value_in_a_path_is_a_wrong_field(queue: MemoryQueue, sku: str) -> None:
-    """What a field cannot hold is refused by its name, from the path as from the body."""
+    """A path parameter that is not valid for its field is refused with the field's name."""
     status, _, body = call("stock", {"delta": 1}, values={"sku": sku})
     assert (status, [error["field"] for error in body["errors"]]) == (422, ["sku"])
     assert queue.messages == []
 
 
 def test_a_field_is_not_given_twice(queue: MemoryQueue) -> None:
-    """A body that gives what the path gives already is refused."""
+    """A body with a field that the path already gives is refused."""
     status, _, body = call("stock", {"delta": 1, "sku": "B2"})
     assert (status, [error["field"] for error in body["errors"]]) == (422, ["sku"])
     assert queue.messages == []
@@ -151,7 +151,7 @@ def test_a_bad_request_is_answered_with_its_problem(
 
 
 def test_a_body_may_come_in_base64(queue: MemoryQueue) -> None:
-    """API Gateway encodes what it takes for binary; what is no UTF-8 inside is refused."""
+    """API Gateway encodes bodies that it regards as binary. A decoded body that is not UTF-8 is refused."""
     good = base64.b64encode(json.dumps(VIEW).encode()).decode()
     bad = base64.b64encode(b'{"path": "\xff"}').decode()
     assert call("page_views", good, isBase64Encoded=True)[0] == 202
@@ -160,15 +160,15 @@ def test_a_body_may_come_in_base64(queue: MemoryQueue) -> None:
 
 
 def test_no_202_unless_the_queue_acknowledged(queue: MemoryQueue) -> None:
-    """Where SQS does not acknowledge, the answer is 503 with Retry-After."""
+    """If SQS does not acknowledge, the answer is 503 with Retry-After."""
     queue.refuse("ThrottlingException", calls=None)
     status, headers, problem = call("page_views", VIEW)
     assert status == problem["status"] == 503
     assert int(headers["Retry-After"]) > 0
 
 
-def test_no_500_while_the_receipts_key_is_away(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no receipt can be signed nothing is sent, and the answer is 503 with Retry-After."""
+def test_no_500_while_the_receipt_key_is_unavailable(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no receipt can be signed nothing is sent, and the answer is 503 with Retry-After."""
     queue = MemoryQueue()
     producer = Producer(Settings(receipt_key=secrets.arn, source="/shop"), queue)
     monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
@@ -180,7 +180,7 @@ def test_no_500_while_the_receipts_key_is_away(secrets: Secrets, monkeypatch: py
 
 
 def test_an_answer_is_small_whatever_was_sent(queue: MemoryQueue) -> None:
-    """Of many wrong fields the first are listed, with names cut short, and all are counted."""
+    """Of many wrong fields the first are listed, with truncated names, and all are counted."""
     many = {f"{number:05}{'x' * 1000}": 1 for number in range(900)}
     status, _, body = call("page_views", VIEW | many)
     assert (status, len(body["errors"])) == (422, 20)
@@ -188,8 +188,8 @@ def test_an_answer_is_small_whatever_was_sent(queue: MemoryQueue) -> None:
     assert len(json.dumps(body)) < 10_000
 
 
-def test_a_time_is_kept_in_utc(queue: MemoryQueue) -> None:
-    """An offset that Postgres would refuse is no reason to: the instant is the same."""
+def test_a_time_is_sent_in_utc(queue: MemoryQueue) -> None:
+    """A time with an offset that Postgres would refuse is accepted, and converted to UTC."""
     assert call("page_views", VIEW | {"viewed_at": "2026-11-20T10:00:00+23:00"})[0] == 202
     assert [body["data"]["viewed_at"] for body in queue.bodies] == ["2026-11-19T11:00:00Z"]
 
@@ -202,14 +202,14 @@ def test_the_same_key_gets_the_same_answer(queue: MemoryQueue) -> None:
 
 @pytest.mark.parametrize("key", ["", '"', '""', '"a', 'a"b', "k" * 256, "a\x00b", "\u00e9", "\ud800"])
 def test_a_bad_idempotency_key_is_refused(queue: MemoryQueue, key: str) -> None:
-    """A key that is empty, too long, or not of printable ASCII is answered with 400."""
+    """A key that is empty, too long, or not printable ASCII is answered with 400."""
     status, _, problem = call("page_views", VIEW, headers={"idempotency-key": key})
     assert (status, problem["type"]) == (400, "urn:penstock:problem:bad-idempotency-key")
     assert queue.messages == []
 
 
-def test_a_replay_is_told_by_who_knows(queue: MemoryQueue) -> None:
-    """No producer knows of a replay by itself; a service that does says so, and says so in the header."""
+def test_only_the_service_can_mark_a_replay(queue: MemoryQueue) -> None:
+    """A producer does not detect a replay. A service that does can set the header."""
     again = [call("page_views", VIEW, headers={"idempotency-key": "k"})[1] for _ in range(2)]
     assert not [headers for headers in again if "Idempotent-Replayed" in headers]
     receipt = sign(new_id(), "key")
@@ -217,7 +217,7 @@ def test_a_replay_is_told_by_who_knows(queue: MemoryQueue) -> None:
 
 
 def test_each_tenant_has_keys_of_its_own(queue: MemoryQueue, limit: Limit) -> None:
-    """The same key of two tenants is two writes; the tenant is the verified claim's, whatever else is sent."""
+    """The same key of two tenants is two writes. Only the verified claim names the tenant."""
     limit("page_views", tenant_claim="sub")
     tokens: list[Any] = [
         {"jwt": {"claims": {"sub": "a"}}},
@@ -232,7 +232,7 @@ def test_each_tenant_has_keys_of_its_own(queue: MemoryQueue, limit: Limit) -> No
 
 @pytest.mark.parametrize("authorizer", [None, {}, {"jwt": None}, {"jwt": {"claims": {"sub": ""}}}])
 def test_a_token_without_a_tenant_is_refused(queue: MemoryQueue, limit: Limit, authorizer: Any) -> None:
-    """Where there are tenants, a key of nobody's is refused with 403."""
+    """If the service has tenants, a request without one is refused with 403."""
     limit("page_views", tenant_claim="sub")
     status, _, problem = call("page_views", VIEW, headers={"idempotency-key": "k"}, authorizer=authorizer)
     assert (status, problem["type"]) == (403, "urn:penstock:problem:no-tenant")
@@ -250,8 +250,8 @@ def test_a_token_without_a_tenant_is_refused(queue: MemoryQueue, limit: Limit, a
         ("", None),
     ],
 )
-def test_a_preference_that_is_honoured_is_told(queue: MemoryQueue, prefer: str, applied: str | None) -> None:
-    """A write is always answered at once, which is said to whom prefers it; waiting is not done here."""
+def test_an_applied_preference_is_in_the_answer(queue: MemoryQueue, prefer: str, applied: str | None) -> None:
+    """A write is always answered at once: `respond-async` is applied, and `wait` is not."""
     status, headers, _ = call("page_views", VIEW, headers={"prefer": prefer})
     assert (status, headers.get("Preference-Applied")) == (202, applied)
 
@@ -267,26 +267,26 @@ def test_a_preference_that_is_honoured_is_told(queue: MemoryQueue, prefer: str, 
 def test_limits_are_settings(
     queue: MemoryQueue, limit: Limit, limits: dict[str, int], body: Any, problem: tuple[int, str]
 ) -> None:
-    """How large and how deep a body may be is set by the service."""
+    """The service sets the limits of a body's size and nesting."""
     limit("page_views", **limits)
     status, _, answered = call("page_views", body)
     assert (status, answered["type"].removeprefix("urn:penstock:problem:")) == problem
 
 
 def test_every_problem_is_documented() -> None:
-    """The table in docs/http.md has each sort of problem, with its status and title, and no other."""
+    """The table in docs/http.md has each problem type, with its status and title, and no other."""
     table = re.findall(r"^\| `([a-z-]+)` \| (\d+|none) \| (.+?) \|", (ROOT / "docs" / "http.md").read_text(), re.M)
     assert {name: (status, title) for name, status, title in table} == {
-        name: (str(sort.status.value) if sort.status else "none", sort.title) for name, sort in PROBLEMS.items()
+        name: (str(kind.status.value) if kind.status else "none", kind.title) for name, kind in PROBLEMS.items()
     }
 
 
 def test_other_paths_are_not_found(queue: MemoryQueue) -> None:
-    """A path without a route is a problem document too."""
+    """A path without a route is answered with a problem document too."""
     assert call("page_views", {}, route="GET /elsewhere")[2]["type"] == "urn:penstock:problem:not-found"
 
 
-def test_an_unexpected_error_tells_nothing(
+def test_an_unexpected_error_reveals_nothing(
     queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug is answered with 500, and neither the answer nor the log holds a value of the request."""

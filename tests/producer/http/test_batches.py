@@ -30,7 +30,7 @@ def statuses(body: dict[str, Any]) -> list[int]:
 
 @pytest.mark.parametrize("as_lines", [False, True])
 def test_a_good_batch_is_answered_202(queue: MemoryQueue, as_lines: bool) -> None:
-    """Where every item is kept the answer is 202 with a receipt for each, in order; from an array or lines."""
+    """If every item of an array or of lines is acknowledged, the answer is 202 with their receipts in order."""
     items = [view(1), {"type": "stock.adjusted", "data": {"sku": "A1", "delta": 2}}, view(3)]
     body, headers = (lines(*items), LINES) if as_lines else (json.dumps(items), {})
     status, answered, results = call("batches", body, headers={"prefer": "respond-async", **headers})
@@ -64,7 +64,7 @@ def test_a_good_batch_is_answered_202(queue: MemoryQueue, as_lines: bool) -> Non
 def test_a_bad_item_hurts_no_other(
     queue: MemoryQueue, item: Any, status: int, name: str, field: str | None
 ) -> None:
-    """A bad item is answered for with its problem, in a 207, and its neighbours are kept."""
+    """A bad item gets its own problem, in a 207, and its neighbours are sent."""
     answered, _, body = call("batches", [view(1), item, view(2)])
     assert (answered, statuses(body)) == (207, [202, status, 202])
     assert (body["kept"], body["refused"]) == (2, 1)
@@ -74,8 +74,8 @@ def test_a_bad_item_hurts_no_other(
     assert [message["data"]["path"] for message in queue.bodies] == ["/1", "/2"]
 
 
-def test_a_repeated_key_of_an_object_is_its_items_fault(queue: MemoryQueue) -> None:
-    """An object that has a key twice is refused where it is, and nowhere else."""
+def test_a_repeated_key_of_an_object_refuses_its_item(queue: MemoryQueue) -> None:
+    """An object that has a key twice refuses its own item, and no other."""
     twice = json.dumps(view()).replace('"type"', '"type": "page.viewed", "type"')
     status, _, body = call("batches", f"[{twice}, {json.dumps(view(1))}]")
     assert (status, statuses(body)) == (207, [422, 202])
@@ -83,7 +83,7 @@ def test_a_repeated_key_of_an_object_is_its_items_fault(queue: MemoryQueue) -> N
 
 
 def test_a_batch_without_a_good_item_is_refused(queue: MemoryQueue) -> None:
-    """Where nothing at all is kept, the answer is no success, and says of each item why."""
+    """If no item is acknowledged the answer is a problem, with the reason of each item."""
     status, headers, problem = call("batches", [7, view() | {"type": "other"}])
     assert (status, problem["type"]) == (422, "urn:penstock:problem:batch-refused")
     assert (problem["kept"], problem["refused"], statuses(problem)) == (0, 2, [400, 422])
@@ -108,10 +108,10 @@ def test_a_batch_without_a_good_item_is_refused(queue: MemoryQueue) -> None:
         (json.dumps([view()]), {"idempotency-key": ""}, 400, "bad-idempotency-key"),
     ],
 )
-def test_what_is_no_batch_is_refused_as_a_whole(
+def test_a_body_that_is_not_a_batch_is_refused_as_a_whole(
     queue: MemoryQueue, body: str, headers: dict[str, str], status: int, name: str
 ) -> None:
-    """A body that is no batch, or one of too many items, is one problem, and nothing is sent."""
+    """A body that is not a batch, or has too many items, is answered with one problem, and nothing is sent."""
     answered, answered_headers, problem = call("batches", body, headers=headers)
     assert (answered, problem["type"]) == (status, f"urn:penstock:problem:{name}")
     assert answered_headers["Content-Type"] == "application/problem+json"
@@ -119,7 +119,7 @@ def test_what_is_no_batch_is_refused_as_a_whole(
 
 
 def test_a_broken_line_is_named(queue: MemoryQueue) -> None:
-    """Of lines, the one that is no JSON is named by its number."""
+    """The line that is not JSON is named by its number."""
     assert "Line 3" in call("batches", f"{lines(view())}\n{{\n", headers=LINES)[2]["detail"]
 
 
@@ -130,22 +130,24 @@ def test_a_broken_line_is_named(queue: MemoryQueue) -> None:
 def test_limits_are_settings(
     queue: MemoryQueue, limit: Limit, limits: dict[str, int], status: int, name: str
 ) -> None:
-    """How many items, and of how many bytes, is set by the service."""
+    """The service sets the limits of a batch's items and bytes."""
     limit("batches", **limits)
     answered, _, problem = call("batches", [view(), view()])
     assert (answered, problem["type"]) == (status, f"urn:penstock:problem:{name}")
 
 
 def test_an_item_that_is_too_deep_is_refused(queue: MemoryQueue, limit: Limit) -> None:
-    """How deep an item may be nested is set by the service."""
+    """The service sets the limit of an item's nesting."""
     limit("batches", nesting_limit=2)
     status, _, body = call("batches", [view(1), view(2) | {"data": {"path": []}}])
     assert (status, statuses(body)) == (207, [202, 400])
     assert body["items"][1]["problem"]["type"] == "urn:penstock:problem:too-deep"
 
 
-def test_what_fits_in_no_message_is_found_among_many(queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An item that turns out to be too large for a message is refused by itself, however many there are."""
+def test_an_item_too_large_for_a_message_is_refused_alone(
+    queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An item that is too large for a message is refused, and all other items are sent."""
     monkeypatch.setattr(large, "INTENT_LIMIT_BYTES", 2000)
     items = [view(number) for number in range(9)]
     items[4]["data"]["path"] = "x" * 1900
@@ -154,15 +156,15 @@ def test_what_fits_in_no_message_is_found_among_many(queue: MemoryQueue, monkeyp
     assert len(queue.bodies) == 8
 
 
-def test_a_key_is_that_of_its_write(queue: MemoryQueue) -> None:
-    """The same key for the same kind is the same write, in a batch or by itself."""
+def test_a_key_in_a_batch_is_the_key_of_a_single_write(queue: MemoryQueue) -> None:
+    """The same key for the same kind is the same write, in a batch or alone."""
     alone = call("page_views", VIEW, headers={"idempotency-key": "k"})[2]["id"]
     body = call("batches", [view() | {"data": VIEW, "idempotencyKey": "k"}, view() | {"idempotencyKey": None}])[2]
     assert [item["id"] == alone for item in body["items"]] == [True, False]
 
 
-def test_a_repetition_inside_a_batch_is_told(queue: MemoryQueue) -> None:
-    """The same write twice in a batch is sent once, and the second is said to be a replay."""
+def test_a_repetition_inside_a_batch_is_marked(queue: MemoryQueue) -> None:
+    """The same write twice in a batch is sent once, and the second item is marked as a replay."""
     status, _, body = call("batches", [view(idempotencyKey="k"), view(idempotencyKey="k"), view()])
     assert (status, [item.get("replayed") for item in body["items"]]) == (202, [None, True, None])
     assert body["items"][0]["id"] == body["items"][1]["id"] != body["items"][2]["id"]
@@ -170,14 +172,14 @@ def test_a_repetition_inside_a_batch_is_told(queue: MemoryQueue) -> None:
 
 
 def test_a_key_reused_inside_a_batch_is_refused(queue: MemoryQueue) -> None:
-    """Another payload under a key of the same batch is refused, and the first one is kept."""
+    """Another payload with a key of the same batch is refused, and the first one is sent."""
     status, _, body = call("batches", [view(1, idempotencyKey="k"), view(2, idempotencyKey="k")])
     assert (status, statuses(body)) == (207, [202, 422])
     assert body["items"][1]["problem"]["type"] == "urn:penstock:problem:idempotency-key-reused"
 
 
 def test_a_batch_has_a_key_for_each_item(queue: MemoryQueue) -> None:
-    """A batch that is sent again with its Idempotency-Key gets the same receipts; without one it is another."""
+    """A batch that is sent again with its Idempotency-Key gets the same receipts. Without a key it does not."""
     batch = [view(1), view(1), view(1, idempotencyKey="own")]
     keyed = [call("batches", batch, headers={"idempotency-key": "b"})[2]["items"] for _ in range(2)]
     assert keyed[0] == keyed[1]
@@ -187,7 +189,7 @@ def test_a_batch_has_a_key_for_each_item(queue: MemoryQueue) -> None:
 
 
 def test_each_tenant_has_keys_of_its_own(queue: MemoryQueue, limit: Limit) -> None:
-    """The keys of items are a tenant's own, too, and a token without a tenant can use none."""
+    """The keys of items belong to the tenant, and a token without a tenant is refused."""
     limit("batches", tenant_claim="sub")
 
     def ids(tenant: str) -> Any:
@@ -199,8 +201,8 @@ def test_each_tenant_has_keys_of_its_own(queue: MemoryQueue, limit: Limit) -> No
     assert (status, problem["type"]) == (403, "urn:penstock:problem:no-tenant")
 
 
-def test_what_is_not_acknowledged_is_told(queue: MemoryQueue) -> None:
-    """Items that SQS does not acknowledge are 503 in a 207; if it takes none at all the whole answer is 503."""
+def test_what_is_not_acknowledged_is_reported(queue: MemoryQueue) -> None:
+    """An item that SQS does not acknowledge is 503 in a 207. If SQS acknowledges none, the answer is 503."""
     queue.refuse("ThrottlingException", positions=[1])
     status, _, body = call("batches", [view(1), view(2), 7])
     assert (status, statuses(body)) == (207, [202, 503, 400])
@@ -211,10 +213,10 @@ def test_what_is_not_acknowledged_is_told(queue: MemoryQueue) -> None:
     assert int(headers["Retry-After"]) > 0
 
 
-def test_no_item_is_sent_while_the_receipts_key_is_away(
+def test_no_item_is_sent_while_the_receipt_key_is_unavailable(
     queue: MemoryQueue, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no receipt can be signed nothing is sent, and the answer is 503."""
+    """If no receipt can be signed nothing is sent, and the answer is 503."""
     producer = Producer(Settings(receipt_key=secrets.arn, source="/shop"), queue)
     monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
     secrets.fail()

@@ -1,4 +1,4 @@
-"""The deployed API, held against the description that it gives of itself, by whatever schemathesis thinks of."""
+"""The deployed API is tested against its own OpenAPI document, with requests that schemathesis generates."""
 
 from http import HTTPStatus
 from typing import Any
@@ -21,17 +21,17 @@ OUTCOME = "/writes/{receipt}"
 
 
 class Deployed:
-    """The API by its own description, over HTTP."""
+    """The deployed API and its OpenAPI document, over HTTP."""
 
     def __init__(self, live: LocalState) -> None:
         self.schema = schemathesis.openapi.from_url(f"{live.api_url}/openapi.json", headers=dict(live.api_headers))
         self._session = requests.Session()
         self._session.trust_env = False
-        self._way: dict[str, Any] = {"base_url": live.api_url, "session": self._session}
+        self._transport: dict[str, Any] = {"base_url": live.api_url, "session": self._session}
         self._headers = dict(live.api_headers)
 
     def check(self, path: str, method: str, mode: GenerationMode, examples: int) -> None:
-        """Send so many requests to an operation, and hold each answer against what is described of it."""
+        """Send generated requests to an operation, and validate each answer against the document."""
         # An HTTP API answers 404 to a method that has no route. A batch is not refused for one bad item.
         excluded = [unsupported_method, *([negative_data_rejection] if path == "/batches" else [])]
 
@@ -47,22 +47,22 @@ class Deployed:
 
     def _ask(self, case: Case[Any], excluded: list[Any]) -> Any:
         headers = self._headers | dict(case.headers or {})
-        way = {**self._way, "headers": headers}
-        response = case.call(**way)
+        transport = {**self._transport, "headers": headers}
+        response = case.call(**transport)
         refused_beyond = response.status_code >= HTTPStatus.BAD_REQUEST and beyond(response.json())
         if not refused_beyond:
-            case.validate_response(response, excluded_checks=excluded, headers=headers, transport_kwargs=way)
+            case.validate_response(response, excluded_checks=excluded, headers=headers, transport_kwargs=transport)
         return response
 
 
 def beyond(refusal: dict[str, Any]) -> bool:
-    """Tell whether a request was refused for what a schema cannot say."""
+    """Return whether a request was refused for a reason that a schema cannot express."""
     return "type" in refusal and wrong(refusal) <= BEYOND_SCHEMAS
 
 
 @pytest.fixture
 def described(live: LocalState) -> Deployed:
-    """The deployed API, as it describes itself now."""
+    """The deployed API with its current document."""
     return Deployed(live)
 
 
@@ -71,7 +71,7 @@ def described(live: LocalState) -> Deployed:
 def test_the_deployed_api_is_as_described(
     described: Deployed, path: str, method: str, mode: GenerationMode
 ) -> None:
-    """Whatever is sent to it is answered as it says, and what it keeps can be asked after."""
+    """Every request is answered as the document describes, and every accepted write has an outcome."""
     described.check(path, method, mode, examples=40)
 
 
@@ -80,11 +80,11 @@ def test_the_deployed_api_is_as_described(
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_the_deployed_api_at_length(described: Deployed, path: str, method: str, mode: GenerationMode) -> None:
-    """The same with far more requests."""
+    """The same with many more requests."""
     described.check(path, method, mode, examples=500)
 
 
 def test_the_description_is_of_every_operation(described: Deployed) -> None:
-    """What the deployed API describes is what is in the repository: nothing is left out of these tests."""
+    """The deployed document has the operations of the repository's document: these tests cover all of them."""
     paths = described.schema.raw_schema["paths"]
     assert {(path, method) for path, methods in paths.items() for method in methods} == set(OPERATIONS)

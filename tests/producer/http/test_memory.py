@@ -1,4 +1,4 @@
-"""A producer function lives for hours: what a request leaves behind in memory would add up."""
+"""A producer function runs for hours: memory that a request does not free would add up."""
 
 import gc
 import tracemalloc
@@ -11,26 +11,26 @@ from benchmarks.emit.memory import asking, memory_figures
 
 WARM_UP, REQUESTS = 500, 1500
 LEAST_LEAK_BYTES = 30
-"""Less than any object takes; what the allocator and the caches of the interpreter do is under a third of it."""
+"""Less than any object takes. The noise of the allocator and the interpreter's caches is below a third of it."""
 
 
 @pytest.fixture
 def ask(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    """Sends the request of a number, each another one, to the shop's handlers."""
+    """Sends the request with a number, each a different one, to the shop's handlers."""
     tracemalloc.start()
     yield asking(monkeypatch.setattr)
     tracemalloc.stop()
 
 
 def held() -> int:
-    """Count what is allocated, but for Pydantic's cache of short strings: it grows to 16,384 of them."""
+    """Return the allocated bytes without Pydantic's cache of short strings, which grows to 16,384 entries."""
     gc.collect()
     without = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, pydantic.main.__file__)])
     return sum(trace.size for trace in without.traces)
 
 
 def test_requests_leave_nothing_behind(ask: Callable[[int], None]) -> None:
-    """After many requests, good, repeated, refused and in batches, memory is what it was before them."""
+    """Many requests, valid, repeated, refused and in batches, leave the memory as it was."""
     for number in range(WARM_UP):
         ask(number)
     before = held()
@@ -40,7 +40,7 @@ def test_requests_leave_nothing_behind(ask: Callable[[int], None]) -> None:
 
 
 def test_the_figures() -> None:
-    """Memory is measured in a process of its own, at each mark above the first."""
+    """Memory is measured in a separate process, at each mark above the first."""
     assert [(figure.name, figure.unit) for figure in memory_figures([10, 20, 30])] == [
         ("memory: 20 requests above 10", "MiB"),
         ("memory: 30 requests above 10", "MiB"),

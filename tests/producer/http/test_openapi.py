@@ -1,4 +1,4 @@
-"""The description of the API, held against the code that it describes."""
+"""The OpenAPI document is tested against the code that it describes."""
 
 import base64
 import re
@@ -29,12 +29,12 @@ TARGETS = ["producer.page_views", "producer.orders", "producer.stock", "producer
 
 
 def test_the_description_is_up_to_date() -> None:
-    """What is packaged is what `make openapi` would write now."""
+    """The packaged document is the one that `make openapi` would write now."""
     assert openapi.text_of(TARGETS, title="shop", version="1") == FILE.read_text(), "run `make openapi`"
 
 
 def test_every_deployed_route_is_described() -> None:
-    """Each route in serverless.yml is described, but for the description itself and HEAD, which is GET."""
+    """Each route in serverless.yml is described, except for the document itself and HEAD."""
     functions = yaml.safe_load((ROOT / "serverless.yml").read_text())["functions"].values()
     events = [
         event["httpApi"] for function in functions for event in function.get("events", ()) if "httpApi" in event
@@ -49,7 +49,7 @@ Start = Callable[[str, list[tuple[str, str]]], Any]
 
 
 def gateway(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-    """The functions behind an HTTP API, as a WSGI application."""
+    """Call the functions behind an HTTP API, as a WSGI application."""
     method, path = environ["REQUEST_METHOD"], environ["REQUEST_URI"].partition("?")[0]
     headers = {name[5:].lower().replace("_", "-"): environ[name] for name in environ if name.startswith("HTTP_")}
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -83,7 +83,7 @@ def _routes(module: str) -> list[tuple[str, re.Pattern[str]]]:
             f"{route.method} {route.openapi_path}",
             re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.openapi_path)),
         )
-        for route in api._static_routes + api._dynamic_routes
+        for route in api.registered_routes
     ]
 
 
@@ -92,14 +92,14 @@ ROUTES = {module: _routes(module) for module in (*TARGETS, "consumer.status")}
 
 @pytest.fixture
 def described(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Any:
-    """The API, as it describes itself, with a queue in memory and an empty ledger."""
+    """The API with its document, a queue in memory and an empty ledger."""
     settings = Settings(receipt_key="key", source="/shop", wait_limit=0)
     producer = Producer(settings, MemoryQueue())
     monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
     status = import_module("consumer.status")
     monkeypatch.setattr(status, "outcomes", Outcomes(settings, engine=engine))
     monkeypatch.setitem(vars(status.api), "_settings", settings)
-    # What API Gateway does is left out: here nobody asks for a token.
+    # The document without API Gateway's part: no token is required here.
     schema = schemathesis.openapi.from_dict(DOCUMENT | {"security": []})
     schema.app = gateway
     return schema
@@ -108,9 +108,9 @@ def described(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Any:
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_the_api_is_as_described(described: Any, path: str, method: str, mode: GenerationMode) -> None:
-    """Whatever is sent is answered with a status, headers and a body that the description has; never with 500."""
+    """Every request is answered with a status, headers and a body of the document, and never with 500."""
     if (method, mode) == ("get", GenerationMode.NEGATIVE):
-        pytest.skip("no receipt is of a wrong form: it is forged, or not")
+        pytest.skip("every string has the form of a receipt")
     # A batch is not refused for one bad item.
     excluded: list[Any] = [negative_data_rejection] if path == "/batches" else []
 

@@ -7,7 +7,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the ledger."""
+    """Create the ledger."""
     op.execute("CREATE SCHEMA IF NOT EXISTS penstock")
     op.execute(
         """
@@ -27,5 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the ledger; with it goes the knowledge of what has been applied."""
+    """Drop the ledger. After that, nothing records which intents have been applied."""
     op.execute("DROP TABLE penstock.ledger")

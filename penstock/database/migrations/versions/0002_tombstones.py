@@ -7,7 +7,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.execute(
         """
         CREATE TABLE penstock.tombstone (
@@ -22,5 +22,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it; with it goes the knowledge of what must not come back."""
+    """Drop the table. After that, an older write can bring a deleted row back."""
     op.execute("DROP TABLE penstock.tombstone")

@@ -1,4 +1,4 @@
-"""Two generations of the ledger, and what tells a repeated id from a reused one."""
+"""Two generations of the ledger, and the digest that distinguishes a repeated intent from a reused id."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add the columns, and the generation before this one."""
+    """Add the columns, and the past generation."""
     op.execute("ALTER TABLE penstock.ledger ADD digest bigint, ADD reused_at timestamptz")
     op.execute("CREATE TABLE penstock.ledger_past (LIKE penstock.ledger INCLUDING ALL)")
     op.execute(
@@ -22,7 +22,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Put both generations back into one; where both know an id, this one is right."""
+    """Merge both generations into one. If both have an entry of an id, the current one is kept."""
     op.execute("INSERT INTO penstock.ledger SELECT * FROM penstock.ledger_past ON CONFLICT DO NOTHING")
     op.execute("DROP TABLE penstock.ledger_past, penstock.rotation")
     op.execute("ALTER TABLE penstock.ledger DROP digest, DROP reused_at")

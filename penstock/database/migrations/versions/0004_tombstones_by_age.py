@@ -1,4 +1,4 @@
-"""Tombstones by age, for whatever prunes them."""
+"""An index of the tombstones by age, for their deletion."""
 
 from alembic import op
 
@@ -7,10 +7,10 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Make the index."""
+    """Create the index."""
     op.execute("CREATE INDEX tombstone_buried_at ON penstock.tombstone (buried_at)")
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the index."""
     op.execute("DROP INDEX penstock.tombstone_buried_at")

@@ -1,4 +1,4 @@
-"""Records of what operators did to dead letters, and the ledger by time, for those who watch it."""
+"""Records of operations on dead letters, and an index of the ledger by time, for monitoring."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make the table, and an index of some pages on each generation of the ledger."""
+    """Create the table, and a block range index of a few pages on each generation of the ledger."""
     op.execute(
         """
         CREATE TABLE penstock.operation (
@@ -23,7 +23,7 @@ def upgrade() -> None:
         )
         """
     )
-    # Entries come in the order of this time, which a block range index lives on.
+    # Entries are inserted in the order of this time, which a block range index requires.
     for generation in ("ledger", "ledger_past"):
         op.execute(
             f"CREATE INDEX {generation}_settled_at ON penstock.{generation} USING brin (settled_at)"
@@ -32,6 +32,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the table and the indexes."""
     op.execute("DROP INDEX penstock.ledger_settled_at, penstock.ledger_past_settled_at")
     op.execute("DROP TABLE penstock.operation")

@@ -1,4 +1,4 @@
-"""The unsettled few of the ledger, dead or pending, found without reading the many that landed."""
+"""An index of the unsettled entries, dead or pending, so that the many settled ones are not read."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Make an index on each generation; what landed is in none of them."""
+    """Create a partial index on each generation, without the settled entries."""
     for generation in ("ledger", "ledger_past"):
         op.execute(
             f"CREATE INDEX {generation}_unsettled ON penstock.{generation} (settled_at)"
@@ -16,5 +16,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the indexes."""
     op.execute("DROP INDEX penstock.ledger_unsettled, penstock.ledger_past_unsettled")

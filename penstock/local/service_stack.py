@@ -1,4 +1,4 @@
-"""A service deployed to the local AWS: what it needs beforehand, whether it is current, what came of it."""
+"""The CloudFormation stack of a service in the local AWS: its secret, status, outputs and fingerprint."""
 
 import hashlib
 import shlex
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 STAGE: Final = "local"
-SETTLED: Final = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-# No proxy, whatever the environment says: everything is on loopback.
+STABLE_STATUSES: Final = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+# No proxy, even if the environment names one: everything is on loopback.
 CONFIG: Final = Config(connect_timeout=5, read_timeout=30, proxies={})
 
 
-class Deployment:
-    """The stack of one service in a local AWS.
+class ServiceStack:
+    """The CloudFormation stack of one service in a local AWS.
 
     Args:
         project: The folder with serverless.yml.
-        endpoint_url: Where the local AWS answers.
+        endpoint_url: The endpoint of the local AWS.
+
+    Raises:
+        LocalError: There is no serverless.yml, or it does not name the service.
     """
 
     def __init__(self, project: Path, endpoint_url: str) -> None:
@@ -41,37 +44,38 @@ class Deployment:
         self._endpoint_url = endpoint_url
 
     def put_database_url(self, database_url: str) -> None:
-        """Keep the database's URL in the secret that serverless.yml expects of its users on every stage."""
+        """Store the database's URL in the secret that serverless.yml expects to exist on each stage."""
         name = f"penstock/{self.service}/{STAGE}/database-url"
         try:
             self._secrets.put_secret_value(SecretId=name, SecretString=database_url)
         except self._secrets.exceptions.ResourceNotFoundException:
             self._secrets.create_secret(Name=name, SecretString=database_url)
 
-    def settled(self) -> bool:
-        """Tell whether the stack takes a deployment: after a failed or interrupted one it does not."""
-        status, _ = self._stack()
-        return status is None or status in SETTLED
+    def accepts_deployment(self) -> bool:
+        """Return whether the stack can be deployed to; after a failed or interrupted deployment it cannot."""
+        status, _ = self._describe()
+        return status is None or status in STABLE_STATUSES
 
     def outputs(self) -> dict[str, str]:
-        """Return the stack's outputs by name; none if it is not there."""
-        _, outputs = self._stack()
+        """Return the stack's outputs by name; none if the stack does not exist."""
+        _, outputs = self._describe()
         return outputs
 
     def api_headers(self, api_id: str) -> dict[str, str]:
-        """Return the headers that lead a request at the local AWS's address to an API, and into it.
+        """Return the headers that route a request at the endpoint of the local AWS to an API, and authorize it.
 
-        The token is that of `params.local` in serverless.yml, if there is one.
+        Args:
+            api_id: The id of the API. The token is `params.local.token` of serverless.yml, if there is one.
         """
         token = self._config.get("params", {}).get(STAGE, {}).get("token")
         host = {"Host": f"{api_id}.execute-api.localhost:{urlsplit(self._endpoint_url).port}"}
         return host | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def curl(self, headers: Mapping[str, str]) -> str:
-        """Return a command that sends the example in serverless.yml (`custom.example`), if it has one.
+        """Return a command that sends the example of serverless.yml (`custom.example`), or a GET of `/`.
 
         Args:
-            headers: Those of the API.
+            headers: The headers that the API needs.
         """
         example = self._config.get("custom", {}).get("example", {"path": "/"})
         words = ["curl", "-i", *(word for item in headers.items() for word in ("-H", ": ".join(item)))]
@@ -80,26 +84,26 @@ class Deployment:
         return shlex.join([*words, self._endpoint_url + example["path"]])
 
     def fingerprint(self, aws_identity: str | None) -> str:
-        """Return a text that changes with what is to be deployed, and with the local AWS that it goes to.
+        """Return a hash of the files to deploy and of the local AWS to deploy to.
 
         Args:
-            aws_identity: That of the local AWS, which forgets what was deployed when it stops.
+            aws_identity: The identity of the local AWS, which loses its deployments when it stops.
         """
         digest = hashlib.sha256(repr((aws_identity, self._endpoint_url)).encode())
-        for path in self._deciding_files():
+        for path in self._deployed_files():
             digest.update(path.name.encode() + path.read_bytes())
         return digest.hexdigest()
 
-    def _deciding_files(self) -> Iterator[Path]:
-        """Yield what decides about a deployment; of an artifact, the digest that the build keeps beside it."""
+    def _deployed_files(self) -> Iterator[Path]:
+        """Yield the files that a deployment depends on; for an artifact, the digest that the build writes."""
         yield self._project / "serverless.yml"
         yield from sorted((self._project / "infra").glob("*.yml"))
         yield from sorted((self._project / "build" / STAGE).glob("*.sha256"))
 
-    def _stack(self) -> tuple[str | None, dict[str, str]]:
-        """Return the stack's status, None if there is no stack, and its outputs."""
+    def _describe(self) -> tuple[str | None, dict[str, str]]:
+        """Return the stack's status, or None if the stack does not exist, and its outputs."""
         try:
-            stack = self._stacks.describe_stacks(StackName=f"{self.service}-{STAGE}")["Stacks"][0]
+            stack = self._cloudformation.describe_stacks(StackName=f"{self.service}-{STAGE}")["Stacks"][0]
         except ClientError as error:
             if "does not exist" in str(error):
                 return None, {}
@@ -116,7 +120,7 @@ class Deployment:
         return self._session.client("secretsmanager", endpoint_url=self._endpoint_url, config=CONFIG)
 
     @cached_property
-    def _stacks(self) -> "CloudFormationClient":
+    def _cloudformation(self) -> "CloudFormationClient":
         return self._session.client("cloudformation", endpoint_url=self._endpoint_url, config=CONFIG)
 
 
@@ -125,6 +129,6 @@ def _config(project: Path) -> dict[str, Any]:
         content: dict[str, Any] = yaml.safe_load((project / "serverless.yml").read_text(encoding="utf-8"))
         content["service"]
     except (OSError, KeyError, TypeError, yaml.YAMLError):
-        message = f"{project} has no serverless.yml with a `service:`"
+        message = f"{project} has no serverless.yml that names the service: add a line `service: NAME`"
         raise LocalError(message) from None
     return content

@@ -1,4 +1,4 @@
-"""Figures of a service, as its database knows them: what the drain settled just now, and what did not land."""
+"""Statistics of a service from its ledger: what the drain settled in the last minute, and what is not applied."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,25 +22,25 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import array
 
-from penstock.database.entries import unsettled
 from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
+from penstock.database.ledger_entries import unsettled
 
 WINDOW_SECONDS: Final = 60
-"""What is called just now."""
+"""The period of the recent statistics."""
 
-MOST_CAUSES: Final = 20
+MAX_CAUSES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class DeadCause:
-    """What intents died of, and how many did. There is no value of an intent in it.
+    """A cause of death, and the number of intents. It holds no value of an intent.
 
     Attributes:
         kind: their kind.
-        reason: the stable word for the cause.
-        sqlstate: Postgres's code, where it found the fault.
-        constraint: the violated constraint.
-        count: how many.
+        reason: the stable name of the cause.
+        sqlstate: the SQLSTATE, if Postgres reported the fault.
+        constraint: the violated constraint, if there is one.
+        count: the number of intents.
     """
 
     kind: str
@@ -51,22 +51,22 @@ class DeadCause:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """The figures of one moment.
+class LedgerStats:
+    """The statistics at one moment.
 
     Attributes:
         applied: intents that were applied in the last minute.
         stale: intents that were stale in the last minute.
         dead: intents that died in the last minute.
-        p50_seconds: of those applied or stale in the last minute, the median time from emit to commit, by the
-            clocks of whoever emitted them and of the database; None if there were none.
-        p99_seconds: the same for the slowest in a hundred.
-        slowest_seconds: the same for the slowest.
-        pending: intents that were tried and handed back to be tried again.
-        dead_in_all: intents that died within the retention, and whose dead letters nobody purged.
+        p50_seconds: the median time from emit to commit of the intents that were applied or stale in the last
+            minute, by the clocks of the emitters and of the database; None if there were none.
+        p99_seconds: the 99th percentile of the same times.
+        slowest_seconds: the maximum of the same times.
+        pending: intents that were tried and returned to the queue.
+        dead_in_all: intents that died within the retention and whose dead letters were not purged.
         first_dead_at: when the first of these died.
-        causes: what they died of, the most frequent first, `MOST_CAUSES` at most.
-        connections: connections that the service holds.
+        causes: the causes of death of these, the most frequent first, `MAX_CAUSES` at most.
+        connections: the connections that the service holds.
     """
 
     applied: int
@@ -83,36 +83,36 @@ class Figures:
 
     @property
     def settled(self) -> int:
-        """How many intents were settled in the last minute."""
+        """The number of intents that were settled in the last minute."""
         return self.applied + self.stale + self.dead
 
     @property
     def per_second(self) -> float:
-        """How many intents were settled per second, in the last minute."""
+        """The number of intents that were settled per second, in the last minute."""
         return self.settled / WINDOW_SECONDS
 
 
-def read_figures(connection: Connection, service: str, retention: timedelta) -> Figures:
-    """Read the figures of a service.
+def read_ledger_stats(connection: Connection, service: str, retention: timedelta) -> LedgerStats:
+    """Read the statistics of a service.
 
-    The last minute is found by the ledger's block range index, the dead by an index of their own: neither takes
-    longer as the ledger grows.
+    Entries of the last minute are found by the ledger's block range index, and dead ones by a partial index. So
+    the time does not depend on the size of the ledger.
 
     Args:
-        connection: to the service's database, in a transaction that has just begun: the last minute is the one
-            before its beginning.
-        service: the service's name, which its functions' connections begin theirs with.
-        retention: how long the dead-letter queue keeps anything.
+        connection: a connection to the service's database, in a new transaction: the last minute ends when the
+            transaction begins.
+        service: the service's name, which is the first part of its connections' `application_name`.
+        retention: how long the dead-letter queue keeps a message.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database refused, or is away.
+        sqlalchemy.exc.SQLAlchemyError: the database refused the statement, or cannot be reached.
     """
     connection.execute(_READ_ONLY)
     minute = connection.execute(_MINUTE).one()
-    dead = connection.execute(_SUMS, {"retention": retention}).one()
+    dead = connection.execute(_TOTALS, {"retention": retention}).one()
     causes = connection.execute(_CAUSES, {"retention": retention}).mappings()
     p50, p99 = minute.percentiles or (None, None)
-    return Figures(
+    return LedgerStats(
         applied=minute.applied,
         stale=minute.stale,
         dead=minute.dead,
@@ -131,8 +131,8 @@ _READ_ONLY = text("SET TRANSACTION READ ONLY")
 
 
 def _minute() -> Any:
-    """Select what was settled in the last minute, in one row."""
-    # The number is in the statement itself: a plan that is to serve for any number would read the whole ledger.
+    """Aggregate what was settled in the last minute, in one row."""
+    # The interval is a literal: a generic plan, which serves any interval, would read the whole ledger.
     since = func.now() - text(f"interval '{WINDOW_SECONDS} seconds'")
     seconds = [extract("epoch", t.c.settled_at - t.c.stated_at).cast(Float) for t in (ledger, past)]
     each = [
@@ -140,9 +140,9 @@ def _minute() -> Any:
         for t, took in zip((ledger, past), seconds, strict=True)
     ]
     recent = union_all(*each).subquery().c
-    landed = recent.outcome.in_([APPLIED, STALE])
-    # A clock that is ahead is no time travel.
-    took = case((landed, func.greatest(recent.seconds, 0.0)))
+    applied = recent.outcome.in_([APPLIED, STALE])
+    # An emitter's clock may be ahead of the database's.
+    took = case((applied, func.greatest(recent.seconds, 0.0)))
     counts = [func.count().filter(recent.outcome == outcome).label(outcome) for outcome in (APPLIED, STALE, DEAD)]
     percentiles = func.percentile_cont(array([0.5, 0.99])).within_group(took).label("percentiles")
     return select(*counts, percentiles, func.max(took).label("slowest"))
@@ -150,19 +150,19 @@ def _minute() -> Any:
 
 _MINUTE = _minute()
 _entry = unsettled(func.now() - bindparam("retention", type_=Interval)).c
-_buried = and_(_entry.outcome == DEAD, _entry.fault["purged"].as_string().is_(None))
-_SUMS = select(
+_unpurged = and_(_entry.outcome == DEAD, _entry.fault["purged"].as_string().is_(None))
+_TOTALS = select(
     func.count().filter(_entry.outcome == PENDING).label("pending"),
-    func.count().filter(_buried).label("dead"),
-    func.min(_entry.settled_at).filter(_buried).label("first"),
+    func.count().filter(_unpurged).label("dead"),
+    func.min(_entry.settled_at).filter(_unpurged).label("first"),
 )
-_named = [_entry.fault[name].as_string().label(name) for name in ("reason", "sqlstate", "constraint")]
+_cause = [_entry.fault[name].as_string().label(name) for name in ("reason", "sqlstate", "constraint")]
 _CAUSES = (
-    select(_entry.kind, *_named, func.count().label("count"))
-    .where(_buried)
-    .group_by(_entry.kind, *_named)
+    select(_entry.kind, *_cause, func.count().label("count"))
+    .where(_unpurged)
+    .group_by(_entry.kind, *_cause)
     .order_by(func.count().desc(), _entry.kind)
-    .limit(MOST_CAUSES)
+    .limit(MAX_CAUSES)
 )
 _activity = table("pg_stat_activity", column("application_name"), column("datname"), column("pid")).c
 _CONNECTIONS = select(func.count()).where(

@@ -1,4 +1,4 @@
-"""`penstock dlq` on a queue that is longer than what SQS lets anybody lease."""
+"""`penstock dlq` on a queue with more messages than SQS leases at once."""
 
 from pathlib import Path
 
@@ -9,7 +9,9 @@ from penstock.testing import MemoryQueue
 from tests.support.cli_stack import Run, letter, record
 
 LETTERS, LIMIT = 25, 10
-TOLD = "could not be looked at"
+
+
+REPORTED = "dead letters could not be read"
 
 
 @pytest.fixture
@@ -33,10 +35,10 @@ def dead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryQueue:
         ("purge", "--kind", "other", "--yes", "--no-record"),
     ],
 )
-def test_what_cannot_be_leased_is_told_of(dead: MemoryQueue, run: Run, words: tuple[str, ...]) -> None:
-    """Whoever holds what it looks at says how many were beyond the limit, and gives all back."""
+def test_messages_beyond_the_limit_are_reported(dead: MemoryQueue, run: Run, words: tuple[str, ...]) -> None:
+    """A run that holds its leases reports how many messages are beyond the limit, and gives all leases back."""
     ended = run("dlq", *words)
-    assert f"About {LETTERS - LIMIT} {TOLD}" in ended.err
+    assert f"About {LETTERS - LIMIT} {REPORTED}" in ended.err
     assert "replay --all" in ended.err
     assert dead.depth().visible == LETTERS
 
@@ -51,13 +53,11 @@ def test_what_cannot_be_leased_is_told_of(dead: MemoryQueue, run: Run, words: tu
         ("replay", "--all", "--yes", "--no-record", "--limit", "3"),
     ],
 )
-def test_where_the_limit_does_not_matter_nothing_is_told(
-    dead: MemoryQueue, run: Run, words: tuple[str, ...]
-) -> None:
-    """Page by page all are reached, and who wants a few has them: nobody is told of a limit."""
+def test_a_run_page_by_page_does_not_reach_the_limit(dead: MemoryQueue, run: Run, words: tuple[str, ...]) -> None:
+    """A run that works page by page, or that needs only a few messages, reports no limit."""
     ended = run("dlq", *words)
     assert ended.code == 0
-    assert TOLD not in ended.err
+    assert REPORTED not in ended.err
     assert len(dead.messages) == (
         0 if "--all" in words and "--limit" not in words else LETTERS - 3 * (words[0] == "replay")
     )

@@ -1,0 +1,178 @@
+"""Queries on the ledger's entries, over both generations.
+
+An intent that was dead and was applied later, after a replay, may be in both generations: its newer entry counts.
+Times are compared with `now()` because Postgres can use the indexes on `settled_at` for it. `clock_timestamp()` is
+volatile, so Postgres would read every entry.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    Uuid,
+    bindparam,
+    exists,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    union_all,
+)
+
+from penstock.database.ledger import DEAD, PENDING, ledger, past
+
+CURRENT: Final = "current"
+PAST: Final = "past"
+
+_PAGE_SIZE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """The ledger's entry of an intent.
+
+    Attributes:
+        id: the intent's id.
+        kind: its kind.
+        outcome: `applied`, `stale`, `dead`, or `pending`: tried, and returned to the queue.
+        created_at: when the intent was created, by the emitter's clock (column `stated_at`).
+        settled_at: when this outcome was written, by the database's clock.
+        attempts: how often the intent has failed by its own fault.
+        fault: the fault of a dead or pending intent, as names and codes; it holds no value of the intent.
+        reused_at: when another intent arrived with the same id; it had no effect.
+        generation: `current`, or `past`, which the next rotation empties.
+    """
+
+    id: UUID
+    kind: str
+    outcome: Literal["applied", "stale", "dead", "pending"]
+    created_at: datetime
+    settled_at: datetime
+    attempts: int
+    fault: Mapping[str, Any] | None
+    reused_at: datetime | None
+    generation: str
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the entry by the names of the ledger's columns, and `generation`."""
+        return {_COLUMN_OF.get(name, name): value for name, value in asdict(self).items()}
+
+
+_COLUMN_OF = {"created_at": "stated_at"}
+_COLUMNS = ("id", "kind", "outcome", "stated_at", "settled_at", "attempts", "fault", "reused_at")
+_ids = bindparam("ids", type_=ARRAY(Uuid))
+
+
+def find_entry(connection: Connection, id_: UUID) -> LedgerEntry | None:
+    """Return the newest entry of an intent; None if the ledger has none.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refused the statement, or cannot be reached.
+    """
+    # The age is 0 for the current generation.
+    each = [
+        select(*(t.c[name] for name in _COLUMNS), literal(age).label("age")).where(t.c.id == id_)
+        for age, t in enumerate((ledger, past))
+    ]
+    row = connection.execute(union_all(*each).order_by("age").limit(1)).mappings().one_or_none()
+    if row is None:
+        return None
+    known = {name: row[name] for name in _COLUMNS}
+    return LedgerEntry(created_at=known.pop("stated_at"), **known, generation=PAST if row["age"] else CURRENT)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """The state of an intent in the ledger.
+
+    Attributes:
+        id: its id.
+        outcome: `applied`, `stale`, `dead` or `pending`.
+        settled_at: when that outcome was written.
+        purged: the id of the operation that purged its dead letter, if one did.
+    """
+
+    id: UUID
+    outcome: str
+    settled_at: datetime
+    purged: str | None
+
+
+def find_states(connection: Connection, ids: Collection[UUID]) -> dict[UUID, LedgerState]:
+    """Return the states of intents by id, without those that the ledger does not know.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refused the statement, or cannot be reached.
+    """
+    known: dict[UUID, LedgerState] = {}
+    for generation in (past, ledger):
+        rows = connection.execute(
+            _select_state(generation.c).where(generation.c.id == func.any(_ids)), {"ids": list(ids)}
+        )
+        known |= {row.id: LedgerState(*row) for row in rows}
+    return known
+
+
+def count_outcomes(connection: Connection, since: datetime) -> dict[str, int]:
+    """Count the intents that were settled since a time, by outcome.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refused the statement, or cannot be reached.
+    """
+    each = [select(t.c.outcome).where(t.c.settled_at >= since, *newest) for t, newest in _generations()]
+    outcome = union_all(*each).subquery().c.outcome
+    rows = connection.execute(select(outcome, func.count()).group_by(outcome))
+    return {found: count for found, count in rows}  # noqa: C416 (mypy does not accept a row as a pair)
+
+
+def list_unsettled(connection: Connection, since: datetime) -> Iterator[LedgerState]:
+    """Yield the states of the intents that became dead or pending since a time. Rows are fetched page by page.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refused the statement, or cannot be reached.
+    """
+    for row in connection.execution_options(yield_per=_PAGE_SIZE).execute(_select_state(unsettled(since).c)):
+        yield LedgerState(*row)
+
+
+def unsettled(since: datetime | ColumnElement[datetime]) -> Subquery:
+    """Select the entries that became dead or pending since a time.
+
+    Returns:
+        The columns `id`, `kind`, `outcome`, `stated_at`, `settled_at` and `fault`.
+    """
+    names = ("id", "kind", "outcome", "stated_at", "settled_at", "fault")
+    each = [
+        select(*(t.c[name] for name in names)).where(_is_unsettled(t), t.c.settled_at >= since, *newest)
+        for t, newest in _generations()
+    ]
+    return union_all(*each).subquery()
+
+
+def _select_state(entry: Any) -> Select[Any]:
+    return select(entry.id, entry.outcome, entry.settled_at, entry.fault["purged"].as_string())
+
+
+def _generations() -> Iterator[tuple[Any, list[ColumnElement[bool]]]]:
+    """Yield each generation with the conditions that an entry is the newest one of its intent."""
+    yield ledger, []
+    # Only an unsettled intent can have a newer entry, so only those entries need the lookup.
+    yield past, [or_(not_(_is_unsettled(past)), not_(exists().where(ledger.c.id == past.c.id)))]
+
+
+def _is_unsettled(generation: Any) -> ColumnElement[bool]:
+    # Postgres uses the partial index on unsettled entries only if the condition has the same literals.
+    condition: ColumnElement[bool] = generation.c.outcome.in_(
+        [literal_column(f"'{DEAD}'"), literal_column(f"'{PENDING}'")]
+    )
+    return condition

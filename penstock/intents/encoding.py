@@ -1,0 +1,67 @@
+"""Encode an intent as an envelope. `penstock.intents.envelope` defines the envelope, and decodes it."""
+
+import json
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from penstock.intents.intent import WriteIntent, kind_of
+from penstock.intents.storable import json_of, unchanged
+
+_DATA: Final = ', "data": '
+"""Separates the head from the data. It cannot occur inside a JSON string, which escapes its quotes."""
+
+
+def encode_envelope(intent: WriteIntent, *, id: UUID, source: str, traceparent: str | None = None) -> str:  # noqa: A002
+    """Encode an intent as the JSON text of an envelope. Validate it first, as the consumer will.
+
+    Args:
+        intent: the intent.
+        id: the id under which it takes effect once.
+        source: the service that emits it, a URI reference.
+        traceparent: the W3C trace context in which it is emitted.
+
+    Raises:
+        pydantic.ValidationError: a field's value is wrong or cannot be stored. The error's text holds no value.
+        TypeError: the intent's class has no kind.
+    """
+    data = json_of(intent)
+    if not unchanged(intent, type(intent).model_validate_json(data)):
+        raise _changed_by_json(type(intent))
+    head = {
+        "specversion": "1.0",
+        "id": str(id),
+        "source": source,
+        "type": kind_of(intent),
+        "time": intent.intent_time.isoformat(),
+        "datacontenttype": "application/json",
+        "dataversion": intent.intent_version,
+        **({"traceparent": traceparent} if traceparent else {}),
+    }
+    return f"{json.dumps(head)[:-1]}{_DATA}{data}}}"
+
+
+def encode_reference(envelope: str, dataref: str) -> str:
+    """Encode the message that refers to an envelope in a bucket; see `penstock.intents.reference`.
+
+    Args:
+        envelope: the envelope, as `encode_envelope` returned it.
+        dataref: the location of the envelope.
+    """
+    body = envelope.encode()
+    reference = {"dataref": dataref, "datasize": len(body), "datadigest": digest_of(body)}
+    return f"{envelope[: envelope.index(_DATA)]}, {json.dumps(reference)[1:]}"
+
+
+def digest_of(body: bytes) -> str:
+    """Return the SHA-256 of an envelope's bytes, in the form of a reference."""
+    return f"sha256:{sha256(body).hexdigest()}"
+
+
+def _changed_by_json(intent: type[WriteIntent]) -> ValidationError:
+    error = PydanticCustomError("changed_by_json", "The fields should come back from JSON as they are")
+    errors = [InitErrorDetails(type=error, loc=(), input=None)]
+    return ValidationError.from_exception_data(intent.__name__, errors, "json", hide_input=True)
