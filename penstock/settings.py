@@ -16,6 +16,7 @@ _logger = logging.getLogger(__name__)
 
 _REFRESH_SECONDS = 300
 _RETRY_SECONDS = 30
+_REREAD_SECONDS = 10
 
 
 class SettingsError(Exception):
@@ -110,6 +111,18 @@ def _number(text: str, metadata: Mapping[str, Any]) -> int:
     )
 
 
+def refresh_secret(value: str) -> str:
+    """Return the secret that `value` names as Secrets Manager has it now, at most once in ten seconds.
+
+    Raises:
+        SecretUnavailable: the secret cannot be read, and no earlier value of it is known.
+    """
+    known = _secrets.get(value)
+    if known and time.monotonic() >= known.read_at + _REREAD_SECONDS:
+        _secrets[value] = _renew(value, known)
+    return resolve_secret(value)
+
+
 def resolve_secret(value: str) -> str:
     """Return `value`, or the value of the secret if `value` is the ARN of a Secrets Manager secret.
 
@@ -133,19 +146,21 @@ class _Secret:
 
     text: str = field(repr=False)
     until: float
+    read_at: float
 
 
 _secrets: dict[str, _Secret] = {}
 
 
 def _renew(arn: str, known: _Secret | None) -> _Secret:
+    now = time.monotonic()
     try:
-        return _Secret(_read(arn), time.monotonic() + _REFRESH_SECONDS)
+        return _Secret(_read(arn), now + _REFRESH_SECONDS, now)
     except SecretUnavailable as error:
         if known is None:
             raise
         _logger.warning("%s; the known value stays in use", error, extra={"action": "secret_stale"})
-        return _Secret(known.text, time.monotonic() + _RETRY_SECONDS)
+        return _Secret(known.text, now + _RETRY_SECONDS, now)
 
 
 def _read(arn: str) -> str:
@@ -156,7 +171,8 @@ def _read(arn: str) -> str:
 
     try:
         with closing(aws_client("secretsmanager", fail_fast_config(read_timeout=2))) as client:
-            return str(client.get_secret_value(SecretId=arn)["SecretString"])
+            # A pasted secret often ends with a line break.
+            return str(client.get_secret_value(SecretId=arn)["SecretString"]).strip()
     except ClientError as error:
         raise SecretUnavailable(f"the secret {arn} cannot be read: {error.response['Error']['Code']}") from error
     except (BotoCoreError, KeyError) as error:

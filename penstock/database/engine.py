@@ -5,12 +5,17 @@ The settings follow from what happens to connections on Lambda. A frozen functio
 (keepalives and `tcp_user_timeout`; PostgreSQL documentation, "Connection Parameter Key Words").
 """
 
+import logging
 import os
+from typing import Any
 
-from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url
+import psycopg
+from sqlalchemy import URL, Dialect, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from penstock.settings import Settings, SettingsError, resolve_secret
+from penstock.settings import Settings, SettingsError, refresh_secret, resolve_secret
+
+_logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 5
 _POOL_WAIT_SECONDS = 5
@@ -53,7 +58,11 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "application_name": application_name(),
-            **({"prepare_threshold": 0} if for_drain else {}),
+            # Whatever the database's own encoding is. Without it a client of a SQL_ASCII database gets bytes.
+            "client_encoding": "utf8",
+            # No prepared statements. psycopg names them `_pg3_N` for each client. Behind a pooler in transaction
+            # mode several clients share a session, and one would execute the statement of another one.
+            "prepare_threshold": None,
             **_KEEPALIVE,
         },
     )
@@ -74,7 +83,7 @@ def writer_engine(settings: Settings) -> Engine:
         penstock.settings.SettingsError: the database's URL is not set, or is not a Postgres URL.
         penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
-    return make_engine(resolve_secret(settings.require("database_url").database_url))
+    return _engine_of(settings.require("database_url").database_url)
 
 
 def drain_engine(settings: Settings) -> Engine:
@@ -84,8 +93,7 @@ def drain_engine(settings: Settings) -> Engine:
         penstock.settings.SettingsError: the database's URL is not set, or is not a Postgres URL.
         penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
-    url = resolve_secret(settings.require("database_url").database_url)
-    return make_engine(url, pool_size=settings.pool_size, for_drain=True)
+    return _engine_of(settings.require("database_url").database_url, pool_size=settings.pool_size, for_drain=True)
 
 
 def reader_engine(settings: Settings) -> Engine:
@@ -95,8 +103,51 @@ def reader_engine(settings: Settings) -> Engine:
         penstock.settings.SettingsError: the database's URL is not set, or is not a Postgres URL.
         penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
-    url = resolve_secret(settings.require("database_reader_url").database_reader_url)
-    return make_engine(url, pool_size=settings.pool_size)
+    return _engine_of(settings.require("database_reader_url").database_reader_url, pool_size=settings.pool_size)
+
+
+def _engine_of(setting: str, **options: Any) -> Engine:
+    """Make the engine of a setting. If that names a secret, a connection follows a password that was rotated."""
+    url = resolve_secret(setting)
+    engine = make_engine(url, **options)
+    if url != setting:
+        event.listen(engine, "do_connect", _RotatedPassword(setting, url).connect)
+    return engine
+
+
+class _RotatedPassword:
+    """Connects with the URL of a secret, and reads the secret again if the server refuses the password."""
+
+    def __init__(self, setting: str, url: str) -> None:
+        self._setting = setting
+        self._first = self._url = url
+
+    def connect(self, dialect: Dialect, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+        """Make one connection, with at most one more try (SQLAlchemy: DialectEvents.do_connect)."""
+        try:
+            return dialect.connect(*arguments, **options | self._renewed(dialect))
+        except psycopg.OperationalError as error:
+            if not password_was_refused(error):
+                raise
+            _logger.warning("authentication failed", extra={"action": "authentication_failed"})
+            known, self._url = self._url, refresh_secret(self._setting)
+            if self._url == known:
+                raise
+        return dialect.connect(*arguments, **options | self._renewed(dialect))
+
+    def _renewed(self, dialect: Dialect) -> dict[str, Any]:
+        """Return what a secret that was read again changes."""
+        if self._url == self._first:
+            return {}
+        return dict(dialect.create_connect_args(driver_url(self._url))[1])
+
+
+def password_was_refused(error: psycopg.Error) -> bool:
+    """Return whether a connection failed after the server had asked for the password.
+
+    libpq gives no SQLSTATE for a failed connection, and the server's message may be in any language.
+    """
+    return bool(error.pgconn and error.pgconn.used_password)
 
 
 def driver_url(url: str) -> URL:

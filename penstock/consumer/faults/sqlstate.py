@@ -17,6 +17,7 @@ from penstock.consumer.faults.tree import (
     Fault,
     NotYetFault,
 )
+from penstock.database.engine import password_was_refused
 
 _BY_STATE: dict[str, type[Fault]] = {
     "40001": ConflictFault,  # serialization failure
@@ -74,6 +75,8 @@ def fault_of(error: Exception) -> Fault:
         return (EnvironmentFault if "TimeoutError" in type(error).__name__ else DeploymentFault)(
             type(error).__name__
         )
+    if cause.sqlstate is None and password_was_refused(cause):
+        return DeploymentFault("AuthenticationFailed")
     if cause.sqlstate is None:
         refused = any(words in str(cause) for words in _CONNECTION_REFUSED)
         return (DeploymentFault if refused else EnvironmentFault)(type(cause).__name__)

@@ -6,7 +6,7 @@ while the rest of the batch is still being decoded.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import psycopg
@@ -109,5 +109,6 @@ class _FastWriter:
         if self._work.out_of_time():
             self.faults |= dict.fromkeys(items, LATE)
             return
-        bound.write.claim_and_write(self._work.connection, [item.require_envelope() for item in items])
+        with nullcontext() if bound.write.pipelined else self._work.session_kept():
+            bound.write.claim_and_write(self._work.connection, [item.require_envelope() for item in items])
         self._unanswered += len(items)

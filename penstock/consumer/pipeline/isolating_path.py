@@ -1,6 +1,7 @@
 """The isolating path through a transaction: find the intents that are at fault, or that took effect before."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import Fault
@@ -42,8 +43,9 @@ def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, 
         _claim(work, bound, some)
 
     def apply(some: Sequence[Item]) -> None:
-        envelopes = [item.require_envelope() for item in some]
-        mark_stale(work.connection, bound.write.apply(work.connection, envelopes))
+        with nullcontext() if bound.write.pipelined else work.session_kept():
+            stale = bound.write.apply(work.connection, [item.require_envelope() for item in some])
+        mark_stale(work.connection, stale)
 
     faults = write_bisecting(work.connection, items, claim, work.out_of_time)
     claimed = [item for item in items if item.claimed]

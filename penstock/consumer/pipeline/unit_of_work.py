@@ -2,29 +2,17 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import TypeAlias
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from penstock.consumer.batch import Item
 from penstock.consumer.modes.base import Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
+from penstock.consumer.pipeline.session import session_kept, set_limits
 
 ByKind: TypeAlias = dict[str, list[Item]]
-
-# Values are read and compared in one way, whatever the settings of the role or the database are.
-_SETTINGS = {
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "array_nulls": "on",
-}
-_settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())
-_LIMITS = text(
-    "SELECT set_config('statement_timeout', :limit, true), set_config('lock_timeout', :half, true), " + _settings
-)
 
 
 class UnitOfWork:
@@ -53,12 +41,12 @@ class UnitOfWork:
         self._first: dict[int, Item] = {}
 
     def set_limits(self) -> None:
-        """Set timeouts, so that Postgres gives up before Lambda does.
+        """Pin the settings of the transaction."""
+        set_limits(self.connection, self._seconds)
 
-        They are set for this transaction only, because proxies share a session between clients.
-        """
-        milliseconds = int(self._seconds * 1000)
-        self.connection.execute(_LIMITS, {"limit": str(milliseconds), "half": str(milliseconds // 2)})
+    def session_kept(self) -> AbstractContextManager[None]:
+        """Return a block at whose end the session is put back to what it was before."""
+        return session_kept(self.connection, self._seconds)
 
     def out_of_time(self) -> bool:
         """Return whether the time is over: no other statement is begun."""
