@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 VERDICTS: Final = {True: "reached", False: "not reached", None: ""}
-"""What is said of a figure."""
+"""The verdicts on a figure."""
 
 
 @dataclass(frozen=True, slots=True)

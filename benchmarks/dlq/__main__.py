@@ -1,7 +1,7 @@
 """`make bench-dlq`: what it takes to look at, replay and save many dead letters.
 
-How to read it. Each operation runs in a process of its own against `benchmarks/sqs_stand_in.py`, which answers
-each call after 5 ms, however many messages there are. Everybody does all of botocore's work, and shares the
+How to read it. Each operation runs in a process of its own against `benchmarks/dlq/sqs_stand_in.py`, which answers
+each call after 5 ms, for any number of messages. All operations include the work of botocore, and share the
 processors with that process, so compare ratios, not seconds.
 
     plain receive       16 threads receive tens until there is no more; what they got stays hidden for an hour
@@ -158,7 +158,7 @@ def _show(few: Runs, many: Runs, figures: Sequence[Figure]) -> None:
 
 def _write_page(path: Path, figures: Sequence[Figure]) -> None:
     circumstances = ", ".join(f"{name} {value}" for name, value in _machine().items())
-    words = f"Written by `make bench-dlq`: {circumstances}. How to read it: `benchmarks/deadletters.py`."
+    words = f"Written by `make bench-dlq`: {circumstances}. How to read it: `benchmarks/dlq/__main__.py`."
     write_page(path, "Figures of dead letters", words, figures)
 
 

@@ -1,9 +1,9 @@
-"""Who takes part: Penstock, and three hand-written ways of getting an SQS event into Postgres.
+"""The contenders: Penstock, and three hand-written ways to write an SQS event to Postgres.
 
 Each has one connection, those of SQLAlchemy in the same pool (which pings it first, as a function that may have
-been frozen has to), and is handed the same events. What its input needs to be made ready (nothing, but for the
-rows of `CopyOfReadyRows`) is made ready outside of the clock. The peers take the ids as they come: none of them
-finds a duplicate, keeps a ledger or says what became of an intent, and only Penstock validates.
+been frozen has to), and is handed the same events. Preparation of the input (only `CopyOfReadyRows`
+needs any) is outside of the clock. The peers use the ids as they are: none of them finds a duplicate, keeps a
+ledger or records an outcome, and only Penstock validates.
 """
 
 import json
@@ -42,7 +42,7 @@ class Contender(Protocol):
 
 
 SETTLING = 10
-"""How many records everybody writes before the clock starts, to tables that were just emptied.
+"""How many records each contender writes before the clock starts, to tables that were just emptied.
 
 TRUNCATE makes Postgres forget plans and begin new files, which a service in production never sees.
 """
@@ -110,7 +110,7 @@ class PerRecord:
 
 
 class Bulk:
-    """The bulk handler that one writes by hand: one executemany INSERT per event, all or nothing."""
+    """A hand-written bulk handler: one executemany INSERT per event, all or nothing."""
 
     name = "bulk"
 
@@ -133,7 +133,7 @@ class Bulk:
 
 
 class CopyOfReadyRows:
-    """The limit: COPY of rows that somebody else has decoded before the clock starts."""
+    """The limit: COPY of rows that were decoded before the clock starts."""
 
     name = "copy"
 

@@ -61,7 +61,7 @@ class Timing:
 def interleave(
     turns: Mapping[str, Turn], *, rounds: int, before_round: Callable[[], None] = lambda: None
 ) -> dict[str, Timing]:
-    """Give everybody a turn in each round.
+    """Run every contender in each round.
 
     Args:
         turns: by name, in the order in which they are taken.

@@ -101,7 +101,7 @@ class Database:
 
 @contextmanager
 def server(*, durable: bool) -> Iterator[Postgres]:
-    """Run a Postgres of our own.
+    """Run a separate Postgres server.
 
     Args:
         durable: whether a commit waits for the disk, as in production.

@@ -1,4 +1,4 @@
-"""The part of the shop that is measured: what is drained without code of its own, and what must come of it."""
+"""The part of the shop that is measured: the kinds without a `Custom` function, and the expected tables."""
 
 import json
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ class Held(NamedTuple):
 
 
 def held(connection: psycopg.Connection) -> Held:
-    """Ask the tables."""
+    """Read the tables."""
     views = connection.execute("SELECT count(*) FROM page_views").fetchall()
     found = connection.execute("SELECT order_id::text, total, status FROM orders").fetchall()
     quantities = connection.execute("SELECT sku, quantity FROM stock").fetchall()
@@ -52,7 +52,7 @@ def held(connection: psycopg.Connection) -> Held:
 
 
 def due(events: Iterable[Event]) -> Held:
-    """Work out what the tables must hold after these events, in whichever order: each id once."""
+    """Compute what the tables must contain after these events, in any order: each id once."""
     bodies = (json.loads(record["body"]) for event in events for record in event["Records"])
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for envelope in {body["id"]: body for body in bodies}.values():

@@ -203,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         named = ", ".join(f"{name} {value}" for name, value in {**machine, **settings}.items())
         measured = f"{options.size:,} records a batch, {options.rounds} rounds, {named}"
         command = "python -m benchmarks.drain.transports"
-        words = f"Written by `{command}`: {measured}. How to read it: `benchmarks/transports.py`."
+        words = f"Written by `{command}`: {measured}. How to read it: `benchmarks/drain/transports.py`."
         write_page(options.markdown, "Figures of the transports", words, figures)
 
 

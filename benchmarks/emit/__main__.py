@@ -1,7 +1,7 @@
 """`make bench-emit`: what emitting costs, beside a plainly written producer function.
 
 How to read it. Both sides are timed in turn, in one process and one run, so compare ratios, not milliseconds:
-those are this machine's. The plain side is `benchmarks/emit_bare.py`: boto3, json, no validation, no receipt.
+those are this machine's. The plain side is `benchmarks/emit/bare.py`: boto3, json, no validation, no receipt.
 
     burst      `emit_many` of 10,000 intents beside a loop of `send_message_batch`
     request    one request to a handler that emits, beside one to a handler that sends; `HttpApi` also routes,
@@ -72,7 +72,7 @@ class Report:
     def write_markdown(self, path: Path) -> None:
         """Write the figures as a page of Markdown."""
         circumstances = ", ".join(f"{name} {value}" for name, value in _machine().items())
-        words = f"Written by `make bench-emit`: {circumstances}. How to read it: `benchmarks/emit.py`."
+        words = f"Written by `make bench-emit`: {circumstances}. How to read it: `benchmarks/emit/__main__.py`."
         write_page(path, "Figures of emitting", words, self.figures)
 
     def show(self, console: Console) -> None:

@@ -43,7 +43,7 @@ class Bench:
 
 @contextmanager
 def stubbed(seconds: float) -> Iterator[Bench]:
-    """Emit to nobody: each call takes so many seconds and is answered."""
+    """Emit to a stub: each call takes a fixed number of seconds and succeeds."""
     bare, client = _bare(), sqs_client()
     stub(bare.sqs, seconds)
     stub(client, seconds)

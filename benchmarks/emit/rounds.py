@@ -44,7 +44,7 @@ def quantile(seconds: Sequence[float], at: float) -> float:
 
 
 def interleave(runs: Mapping[str, Run], *, rounds: int, warm_up: int = WARM_UP, collect: bool = True) -> Samples:
-    """Give everybody a turn in each round: A B A B ..., so that whatever else the machine does hits all alike.
+    """Run every contender in each round: A B A B ..., so that whatever else the machine does hits all alike.
 
     Args:
         runs: what to time, by name.
