@@ -43,11 +43,11 @@ class Contents:
     extras: tuple[str, ...] = ()
 
 
-BOTH: Final = ("penstock/intents", "penstock/producer", "penstock/queue", "shared")
+BOTH: Final = ("penstock/expressions", "penstock/intents", "penstock/producer", "penstock/queue", "shared")
 PRODUCER: Final = Contents(("producer", *BOTH))
 # The status of a write is an API too, so that the consumer's side has the producer's HTTP conventions.
 CONSUMER: Final = Contents(("consumer", "penstock/consumer", "penstock/database", *BOTH), extras=("consumer",))
-OPERATOR: Final = replace(CONSUMER, rooms=("penstock/deadletters", "penstock/expressions", *CONSUMER.rooms))
+OPERATOR: Final = replace(CONSUMER, rooms=("penstock/deadletters", *CONSUMER.rooms))
 # Needs Alembic, and is run by the `penstock` command alone.
 LEFT_OUT: Final = ("penstock/database/migrations", "penstock/database/migrate.py")
 

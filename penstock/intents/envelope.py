@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 
+from penstock.intents.exact_numbers import has_inexact, may_be_inexact, read_exactly
 from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of
 from penstock.intents.storable import may_be_unstorable, overflowed, refuse_unstorable
 from penstock.intents.upgrades import UpgradeError, check_upgraders, upgrade
@@ -119,6 +120,8 @@ class Contract:
         envelope: Envelope[WriteIntent] = self._validate(text)
         if may_be_unstorable(text) or overflowed(envelope.data):
             refuse_unstorable(envelope)
+        if may_be_inexact(text, type(envelope.data)):
+            return read_exactly(self._validate, text, type(envelope.data), at=("data",))
         return envelope
 
     def _decode_older(self, text: str, error: Exception) -> Envelope[WriteIntent]:
@@ -134,6 +137,8 @@ class Contract:
             raise (_invalid(kind, error, head) if isinstance(error, ValidationError) else error) from None
         if not 1 <= head.dataversion <= version:
             raise EnvelopeError("unknown-version", head=head) from None
+        if may_be_inexact(text, intent) and has_inexact(text):
+            raise EnvelopeError("invalid-data", ("data inexact_number",), head) from None
         try:
             data = upgrade(intent, head.data, head.dataversion)
             current = _to_text(replace(head, dataversion=version, data=data))

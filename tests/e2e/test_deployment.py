@@ -474,7 +474,7 @@ def test_producer_artifact(built: Path, name: str) -> None:
     assert {"penstock", "producer", "shared", "pydantic", "aws_lambda_powertools"} <= tops
     assert not tops & {"sqlalchemy", "psycopg", "psycopg_binary", "alembic", "consumer", "boto3", "botocore"}
     rooms = {file.split("/")[1] for file in files if file.startswith("penstock/") and file.count("/") > 1}
-    assert rooms == {"intents", "producer", "queue"}
+    assert rooms == {"expressions", "intents", "producer", "queue"}
 
 
 @pytest.mark.parametrize("name", sorted(CONSUMERS))
@@ -485,8 +485,8 @@ def test_consumer_artifact(built: Path, name: str) -> None:
     assert {"penstock", "consumer", "shared", "sqlalchemy", "psycopg", "psycopg_binary"} <= tops
     assert not tops & {"alembic", "typer", "rich", "boto3", "botocore", "producer"}
     rooms = {file.split("/")[1] for file in files if file.startswith("penstock/") and file.count("/") > 1}
-    own = {"deadletters", "expressions"} if name == "dead-letters" else set()
-    assert rooms == {"consumer", "database", "intents", "producer", "queue"} | own
+    own = {"deadletters"} if name == "dead-letters" else set()
+    assert rooms == {"consumer", "database", "expressions", "intents", "producer", "queue"} | own
 
 
 def test_handlers_are_in_the_artifacts(built: Path, template: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from penstock.cli.emit.ndjson import InputLine
 from penstock.expressions.exact_json import ExactJsonError, Number, read
 from penstock.expressions.jmespath import EvaluationError, Expression
 from penstock.intents import WriteIntent
+from penstock.intents.exact_numbers import read_exactly
 from penstock.producer.http.bodies import field_errors
 
 _MAX_FIELDS = 10
@@ -58,7 +59,7 @@ class LineReader:
         if line.text is None:
             raise BadLine(line.fault)
         try:
-            intent = self.intent.model_validate_json(line.text)
+            intent = read_exactly(self.intent.model_validate_json, line.text, self.intent)
         except ValidationError as error:
             raise BadLine(name_fields(error)) from None
         except Exception as error:  # noqa: BLE001 (the service's own validators may raise anything)

@@ -1,6 +1,7 @@
 """Several intents in one request. Each item is accepted or refused on its own, and gets its own result."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from penstock.expressions.exact_json import write
 from penstock.intents import Receipt, WriteIntent, kind_of
 from penstock.producer import emitter
 from penstock.producer.errors import IntentTooLarge, NotAcknowledged
@@ -109,7 +111,7 @@ class BatchRequest:
         intent = self._kinds.get(value["type"]) if isinstance(value["type"], str) else None
         if intent is None:
             raise BadRequest("unknown-kind", f"Here `type` is one of {', '.join(sorted(self._kinds))}.")
-        return BatchItem(make_intent(intent, json.dumps(value["data"])), self._key_of(value))
+        return BatchItem(make_intent(intent, write(value["data"], sys.maxsize)), self._key_of(value))
 
     def _key_of(self, value: Mapping[str, Any]) -> str | None:
         if value.get("idempotencyKey") is not None:

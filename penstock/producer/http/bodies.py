@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from penstock.expressions.exact_json import Number
 from penstock.intents.storable import Path, unstorable
 
 ERROR_LIMIT: Final = 20
@@ -61,7 +62,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 # One decoder for all calls: `json.loads` makes a new one at each call with other options than its defaults.
-_decode = json.JSONDecoder(object_pairs_hook=_object).decode
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number).decode
 
 
 def check(value: Any, nesting_limit: int) -> None:

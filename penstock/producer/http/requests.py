@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from penstock.intents import WriteIntent
+from penstock.intents.exact_numbers import read_exactly
 from penstock.producer.http.bodies import (
     BadRequest,
     check,
@@ -47,17 +48,24 @@ def read_intent(intent: type[I], body: bytes, path: Mapping[str, str], *, limit:
     ]
     if errors := given_twice + not_storable(dict(path)):
         raise invalid(errors)
-    return make_intent(intent, json.dumps({**fields, **path}) if path else body)
+    return make_intent(intent, _with_path(body.decode().strip(), fields, path))
 
 
-def make_intent(intent: type[I], text: bytes | str) -> I:
+def _with_path(text: str, fields: Mapping[str, Any], path: Mapping[str, str]) -> str:
+    """Put the fields of the path into the text of an object, whose numbers stay as they are written."""
+    if not path:
+        return text
+    return f"{json.dumps(dict(path))[:-1]}{', ' if fields else ''}{text[1:]}"
+
+
+def make_intent(intent: type[I], text: str) -> I:
     """Validate JSON as the consumer does: in Pydantic's JSON mode, where a date is a string.
 
     Raises:
         BadRequest: the JSON is not valid for the class.
     """
     try:
-        return intent.model_validate_json(text)
+        return read_exactly(intent.model_validate_json, text, intent)
     except ValidationError as error:
         raise invalid(field_errors(error)) from None
 

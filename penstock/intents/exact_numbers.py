@@ -1,0 +1,161 @@
+"""Numbers of a JSON text, kept to the last digit.
+
+A JSON parser reads a number with a fraction or an exponent as a double (RFC 8259, section 6), and Pydantic makes a
+`Decimal` of that double: 12345678901234567.89 would become 12345678901234568. Here such a number is read again, as
+the text that it is. Where that is impossible, as in a field of any type, it is refused. It is never changed.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from penstock.expressions.exact_json import ExactJsonError, Number
+from penstock.expressions.exact_json import read as read_json
+
+T = TypeVar("T")
+
+_MAYBE_INEXACT = re.compile(r"[:\[,\s]-?(?:\d[\d.]{15,}|\d+(?:\.\d+)?[eE])")
+"""A number of 16 digits or more, or with an exponent. A double holds any number of 15 digits (IEEE 754)."""
+
+_DECIMAL = "decimal"
+_UNTYPED = frozenset({"any", "custom", "function-plain", "is-instance", "json"})
+"""Core schemas that take a number as it was parsed."""
+
+
+def read_exactly(read: Callable[[str], T], text: str, intent: type[BaseModel], *, at: tuple[str, ...] = ()) -> T:
+    """Validate a JSON text, and keep every digit of its numbers.
+
+    Args:
+        read: validates a text.
+        text: the JSON text.
+        intent: the model that the numbers belong to.
+        at: the keys that lead to that model's object in the text; none if the text is that object.
+
+    Returns:
+        What `read` makes of the text.
+
+    Raises:
+        pydantic.ValidationError: the text is not valid, or a number in it cannot be kept.
+    """
+    value = read(text)
+    if not may_be_inexact(text, intent):
+        return value
+    try:
+        tree = read_json(text)
+    except ExactJsonError:  # It holds NaN or an infinity, which is refused elsewhere.
+        return value
+    data = tree
+    for key in at:
+        data = data[key]
+    names = [name for name in data if name in _exact_fields(intent) and _is_inexact(data[name])]
+    if not names:
+        return value
+    data |= {name: _as_text(data[name]) for name in names}
+    try:
+        kept = read(json.dumps(tree))
+    except ValidationError:
+        kept = None
+    if kept is None or not _same_types(value, kept):
+        raise _refusal(intent, names, at)
+    return kept
+
+
+def may_be_inexact(text: str, intent: type[BaseModel]) -> bool:
+    """Return whether a text may hold a number that a double changes, in a field that would show it."""
+    return bool(_exact_fields(intent)) and _MAYBE_INEXACT.search(text) is not None
+
+
+def has_inexact(text: str) -> bool:
+    """Return whether a JSON text holds a number that a double changes."""
+    return _is_inexact(read_json(text))
+
+
+def _is_inexact(value: Any) -> bool:
+    """Return whether a value is, or contains, a number that a double changes."""
+    if isinstance(value, Number):
+        try:
+            return Decimal(repr(float(value))) != Decimal(value.text)
+        except InvalidOperation:  # An infinity, or an exponent that a Decimal does not have.
+            return True
+    if isinstance(value, dict):
+        return any(map(_is_inexact, value.values()))
+    return isinstance(value, list) and any(map(_is_inexact, value))
+
+
+def _as_text(value: Any) -> Any:
+    """Replace each number that a double changes by its text."""
+    if isinstance(value, Number):
+        return value.text if _is_inexact(value) else float(value)
+    if isinstance(value, dict):
+        return {name: _as_text(item) for name, item in value.items()}
+    return [_as_text(item) for item in value] if isinstance(value, list) else value
+
+
+def _same_types(value: Any, kept: Any) -> bool:
+    """Return whether a value that was read exactly is of the same types: no text in place of a number."""
+    if type(value) is not type(kept):
+        return False
+    if isinstance(value, BaseModel):
+        return all(_same_types(getattr(value, name), getattr(kept, name)) for name in type(value).model_fields)
+    if is_dataclass(value):
+        names = [field.name for field in fields(value)]
+        return all(_same_types(getattr(value, name), getattr(kept, name)) for name in names)
+    if isinstance(value, Mapping):
+        return value.keys() == kept.keys() and all(_same_types(item, kept[name]) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return len(value) == len(kept) and all(map(_same_types, value, kept))
+    return True
+
+
+def _refusal(intent: type[BaseModel], names: list[str], at: tuple[str, ...]) -> ValidationError:
+    error = PydanticCustomError(
+        "inexact_number", "Number has more digits than JSON numbers keep: give it as a string"
+    )
+    errors: list[InitErrorDetails] = [InitErrorDetails(type=error, loc=(*at, name), input=None) for name in names]
+    return ValidationError.from_exception_data(intent.__name__, errors, "json", hide_input=True)
+
+
+@cache
+def _exact_fields(intent: type[BaseModel]) -> frozenset[str]:
+    """Return the keys of the fields that hold a Decimal or a value of any type, at any depth."""
+    root: Any = intent.__pydantic_core_schema__
+    definitions = {one["ref"]: one for one in root.get("definitions", [])}
+    schemas = next(one["fields"] for one in _mappings(root) if one.get("type") == "model-fields")
+    found = set()
+    for name, field in intent.model_fields.items():
+        if _types_in(schemas[name], definitions) & {_DECIMAL, *_UNTYPED}:
+            found |= {name, *(str(alias) for alias in (field.alias, field.validation_alias) if alias)}
+    return frozenset(found)
+
+
+def _types_in(schema: Any, definitions: Mapping[str, Any]) -> set[str]:
+    found: set[str] = set()
+    schemas, seen = [schema], set[str]()
+    while schemas:
+        for one in _mappings(schemas.pop()):
+            if isinstance(one.get("type"), str):
+                found.add(one["type"])
+            ref = one.get("schema_ref")
+            if isinstance(ref, str) and ref in definitions and ref not in seen:
+                seen.add(ref)
+                schemas.append(definitions[ref])
+    return found
+
+
+def _mappings(schema: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every mapping in a core schema, the outermost first."""
+    level = [schema]
+    while level:
+        one = level.pop(0)
+        if isinstance(one, Mapping):
+            yield one
+            level += one.values()
+        elif isinstance(one, list | tuple):
+            level += one

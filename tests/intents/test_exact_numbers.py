@@ -1,0 +1,144 @@
+"""Numbers of a JSON text: every digit is kept, or the text is refused."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from penstock import WriteIntent
+from penstock.intents import Contract, EnvelopeError, encode_envelope, new_id
+from penstock.intents.exact_numbers import read_exactly
+
+LONG = "12345678901234567.89"
+
+
+class Line(BaseModel):
+    model_config = ConfigDict(strict=True)
+    price: Decimal
+    weight: float = 0.0
+
+
+class Priced(WriteIntent, kind="thing.priced"):
+    amount: Decimal = Decimal(0)
+    named: Decimal = Field(Decimal(0), alias="theName")
+    weight: float = 0.0
+    count: int = 0
+    notes: dict[str, Any] = Field(default_factory=dict)
+    prices: list[Decimal] = Field(default_factory=list)
+    line: Line | None = None
+    either: Decimal | float | None = None
+
+
+CONTRACT = Contract([Priced])
+DIGITS = st.text("0123456789", min_size=1, max_size=25)
+LITERALS = st.builds(
+    lambda sign, whole, fraction, exponent: f"{sign}{int(whole)}{'.' if fraction else ''}{fraction}{exponent}",
+    st.sampled_from(["", "-"]),
+    DIGITS,
+    st.just("") | DIGITS,
+    st.just("") | st.integers(-30, 30).map(lambda number: f"e{number}"),
+)
+
+
+def envelope(data: str) -> str:
+    text = encode_envelope(Priced(), id=new_id(), source="/test")
+    return text.replace(json.dumps(json.loads(text)["data"], separators=(",", ":")), data)
+
+
+@given(literal=LITERALS)
+def test_a_decimal_keeps_every_digit(literal: str) -> None:
+    """Whatever number is written for a Decimal, in an envelope or alone, its value is that of the text."""
+    decoded = CONTRACT.decode(envelope(f'{{"amount": {literal}}}')).data
+    alone = read_exactly(Priced.model_validate_json, f'{{"amount":{literal}}}', Priced)
+    assert isinstance(decoded, Priced)
+    assert decoded.amount == alone.amount == Decimal(literal)
+
+
+@given(literal=LITERALS)
+def test_a_number_of_any_type_is_kept_or_refused(literal: str) -> None:
+    """A number in a dict is the number of the text, or the field is named as refused."""
+    text = f'{{"notes": {{"x": [{literal}]}}}}'
+    if Decimal(repr(float(literal))) == Decimal(literal):
+        (number,) = read_exactly(Priced.model_validate_json, text, Priced).notes["x"]
+        assert Decimal(repr(number)) == Decimal(literal)
+    else:
+        with pytest.raises(ValidationError) as caught:
+            read_exactly(Priced.model_validate_json, text, Priced)
+        assert [(one["loc"], one["type"]) for one in caught.value.errors()] == [(("notes",), "inexact_number")]
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "expected"),
+    [
+        (f'{{"theName": {LONG}}}', "named", Decimal(LONG)),
+        (f'{{"prices": [1.5, {LONG}]}}', "prices", [Decimal("1.5"), Decimal(LONG)]),
+        (f'{{"line": {{"price": {LONG}}}}}', "line", Line(price=Decimal(LONG))),
+        (f'{{"amount": "{LONG}"}}', "amount", Decimal(LONG)),
+        ('{"weight": 0.12345678901234567891}', "weight", 0.12345678901234567891),
+        ('{"notes": {"x": 12345678901234567890}}', "notes", {"x": 12345678901234567890}),
+        ('{"notes": {"x": 1e2, "y": 0.1}}', "notes", {"x": 100.0, "y": 0.1}),
+    ],
+)
+def test_a_number_is_kept_where_it_is(data: str, field: str, expected: Any) -> None:
+    """A number is kept under an alias, in a list and in a nested model; a float is rounded as a double is."""
+    decoded = CONTRACT.decode(envelope(data)).data
+    assert getattr(decoded, field) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (f'{{"notes": {{"x": {LONG}}}}}', "data.notes"),
+        (f'{{"either": {LONG}}}', "data.either"),
+        (f'{{"line": {{"price": {LONG}, "weight": {LONG}}}}}', "data.line"),
+    ],
+)
+def test_a_number_that_cannot_be_kept_is_refused(data: str, field: str) -> None:
+    """In a field of any type, or beside an inexact float, the number is refused and its field named."""
+    with pytest.raises(EnvelopeError) as caught:
+        CONTRACT.decode(envelope(data))
+    assert (caught.value.reason, caught.value.fields) == ("invalid-data", (f"{field} inexact_number",))
+
+
+class Node(BaseModel):
+    model_config = ConfigDict(strict=True)
+    value: Decimal
+    next: "Node | None" = None
+
+
+class Chained(WriteIntent, kind="thing.chained"):
+    first: Node
+
+
+def test_a_recursive_model_is_looked_through() -> None:
+    """A number in a model that refers to itself is kept at any depth."""
+    text = f'{{"first": {{"value": 1, "next": {{"value": {LONG}}}}}}}'
+    kept = read_exactly(Chained.model_validate_json, text, Chained)
+    assert kept.first.next == Node(value=Decimal(LONG))
+
+
+class Old(WriteIntent, kind="thing.upgraded", version=2):
+    amount: Decimal
+
+
+@Old.upgrader(1)
+def _from_first(data: dict[str, Any]) -> dict[str, Any]:
+    return {"amount": data["price"]}
+
+
+def test_an_older_version_with_an_inexact_number_is_refused() -> None:
+    """An upgrader would get the number as a double, so the message is refused instead."""
+    contract = Contract([Old])
+    head = json.loads(encode_envelope(Old(amount=Decimal(1)), id=new_id(), source="/test"))
+    texts = [
+        json.dumps(head | {"dataversion": 1, "data": "DATA"}).replace('"DATA"', data)
+        for data in (f'{{"price": {LONG}}}', '{"price": "1.5"}')
+    ]
+    with pytest.raises(EnvelopeError) as caught:
+        contract.decode(texts[0])
+    assert (caught.value.reason, caught.value.fields) == ("invalid-data", ("data inexact_number",))
+    assert contract.decode(texts[1]).data == Old(amount=Decimal("1.5"))
