@@ -8,6 +8,7 @@ from sqlalchemy.types import NullType
 
 from penstock.consumer.mapping.compatibility import type_errors
 from penstock.consumer.mapping.field_types import IDENTITY, field_type
+from penstock.consumer.mapping.python_side import default_errors, type_processing_errors
 from penstock.intents import WriteIntent, kind_of
 
 TableLike = FromClause | type[Any]
@@ -109,11 +110,15 @@ def _errors(intent: type[WriteIntent], column: Column[Any], field: str | None, i
                 f"column {column.key!r} is NOT NULL, has no server default and gets no field: "
                 "add a field for it, give it a server default, or make it nullable"
             )
+        else:
+            yield from default_errors(column, inserts=inserts)
         return
     pair = f"field {field!r}, column {column.key!r}"
     if isinstance(column.type, NullType):
         yield f"{pair}: the column has no type: declare its type"
         return
+    for error in type_processing_errors(column.type):
+        yield f"{pair}: {error}"
     if column.key in RESERVED:
         yield f"{pair}: Penstock uses the name of the column itself: give the column another key"
     if column.computed is not None or _always_identity(column):
