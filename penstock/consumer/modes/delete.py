@@ -50,7 +50,7 @@ class Delete:
             penstock.consumer.BindingError: `table` is not a table.
         """
         self.table = table_of(table)
-        self._key = as_tuple(key)
+        self.key = as_tuple(key)
         self._version = version
         self._columns = columns
 
@@ -60,18 +60,18 @@ class Delete:
         Raises:
             penstock.consumer.BindingError: the intent, the table and the context do not agree.
         """
-        bound = bind_keyed(intent, self.table, self._key, self._columns, [self._version], inserts=False)
+        bound = bind_keyed(intent, self.table, self.key, self._columns, [self._version], inserts=False)
         groups = context.groups or [ColumnGroup(self._version, frozenset())]
-        requirements = _requirements(self.table, self._key, groups, bound)
+        requirements = _requirements(self.table, self.key, groups, bound)
         if errors := [*self._errors(bound, groups, requirements)]:
             raise binding_error(intent, self.table, errors)
         recordset = Recordset(intent, sources(self.table, bound))
-        return _deleting(recordset, self.table, self._key, self._version, groups, requirements)
+        return _deleting(recordset, self.table, self.key, self._version, groups, requirements)
 
     def _errors(
         self, bound: Mapping[str, str], groups: Sequence[ColumnGroup], requirements: Requirements
     ) -> Iterator[str]:
-        for column in sorted(set(bound) - {*self._key, self._version}):
+        for column in sorted(set(bound) - {*self.key, self._version}):
             yield (
                 f"field {bound[column]!r}, column {column!r}: a Delete takes the key and the version only: "
                 "remove the field from the intent"

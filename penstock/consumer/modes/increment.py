@@ -1,6 +1,6 @@
 """The write mode `Increment`: numbers added to a row."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import CTE, Float, Integer, Numeric, Select, Table, cast, exists, func, not_, select
@@ -41,9 +41,14 @@ class Increment:
             penstock.consumer.BindingError: `table` is not a table.
         """
         self.table = table_of(table)
-        self._key = as_tuple(key)
+        self.key = as_tuple(key)
         self._add = dict(add)
         self._columns = columns
+
+    @property
+    def added(self) -> Collection[str]:
+        """The columns that numbers are added to."""
+        return self._add.keys()
 
     def bind(self, intent: type[WriteIntent], context: TableContext = SOLE_WRITER, /) -> SetWrite:
         """Check the mode against a class of intents, and build its statements.
@@ -51,18 +56,18 @@ class Increment:
         Raises:
             penstock.consumer.BindingError: the intent, the table and the context do not agree.
         """
-        bound = bind_keyed(intent, self.table, self._key, {**(self._columns or {}), **self._add}, [])
+        bound = bind_keyed(intent, self.table, self.key, {**(self._columns or {}), **self._add}, [])
         if errors := [*self._errors(bound, context)]:
             raise binding_error(intent, self.table, errors)
         recordset = Recordset(intent, sources(self.table, bound))
-        sums = _sums(self.table, recordset.cte, self._key, list(self._add)).cte("penstock_added")
-        updated = _update(self.table, sums, self._key, list(self._add))
-        inserted = _insert_missing(self.table, sums, updated, self._key, list(self._add))
+        sums = _sums(self.table, recordset.cte, self.key, list(self._add)).cte("penstock_added")
+        updated = _update(self.table, sums, self.key, list(self._add))
+        inserted = _insert_missing(self.table, sums, updated, self.key, list(self._add))
         requirements = Requirements(
             table=self.table,
             fields=bound,
             privileges={"INSERT": [*bound], "UPDATE": [*self._add], "SELECT": [*bound]},
-            key=self._key,
+            key=self.key,
         )
         return SetWrite(recordset, [inserted], requirements=requirements)
 
@@ -80,7 +85,7 @@ class Increment:
                     f"field {field!r}, column {column!r}: an Increment needs an integer or a numeric, "
                     f"not {type_}: change the type of the column"
                 )
-        for column in sorted(set(bound) - {*self._key, *self._add}):
+        for column in sorted(set(bound) - {*self.key, *self._add}):
             yield (
                 f"field {bound[column]!r}, column {column!r}: the column is not part of the key and nothing "
                 "is added to it: name it in `key` or `add`, or remove the field from the intent"

@@ -71,6 +71,11 @@ def bind_keyed(
         for name in required
         if name in nullable
     ]
+    errors += [
+        f"column {name!r} is part of the key and is the version too: choose another column for the version"
+        for name in needed
+        if name in key
+    ]
     if table.name == "excluded":
         errors.append("Postgres uses the name `excluded` in ON CONFLICT: give the table another name")
     if not _is_unique(table, key):

@@ -7,6 +7,7 @@ from sqlalchemy.schema import sort_tables
 from penstock.consumer.mapping.columns import BindingError, binding_error
 from penstock.consumer.modes.append import Append
 from penstock.consumer.modes.base import Bound, ColumnGroup, TableContext, WriteMode
+from penstock.consumer.modes.commuting import order_errors
 from penstock.consumer.modes.delete import Delete
 from penstock.consumer.modes.upsert import Upsert
 from penstock.intents import Contract, WriteIntent, kind_of
@@ -59,7 +60,8 @@ class WriteRegistry:
     def _bind(self, kind: str) -> Bound:
         mode, kinds = self._modes[kind], self._kinds_of_table(kind)
         groups = self._groups(kinds)
-        self._refuse_append_with_keyed(kind, kinds)
+        if errors := [*order_errors(kind, {k: self._modes[k] for k in kinds}, groups)]:
+            raise binding_error(self._intents[kind], mode.table, errors)
         deletable = any(isinstance(self._modes[k], Delete) for k in kinds)
         write = mode.bind(self._intents[kind], TableContext(groups, deletable))
         return Bound(kind, write, mode.table, isinstance(mode, Delete), deletable, self._streams(mode))
@@ -69,9 +71,11 @@ class WriteRegistry:
         return isinstance(mode, Append) and not any(key.column.table in written for key in mode.table.foreign_keys)
 
     def _kinds_of_table(self, kind: str) -> list[str]:
-        """Return the kinds that are written to the same table, the kind itself among them."""
+        """Return the kinds that are written to the table of that name, the kind itself among them."""
         table = self._modes[kind].table
-        return [k for k, mode in self._modes.items() if k == kind or (table is not None and mode.table is table)]
+        name = None if table is None else table.fullname
+        others = [k for k, mode in self._modes.items() if mode.table is not None and mode.table.fullname == name]
+        return others if table is not None else [kind]
 
     def _groups(self, kinds: Sequence[str]) -> list[ColumnGroup]:
         """Return the groups of columns that upserts of these kinds write."""
@@ -84,17 +88,6 @@ class WriteRegistry:
                     self._refuse_overlap(kind, group, other)
                 groups[group.version] = group
         return list(groups.values())
-
-    def _refuse_append_with_keyed(self, kind: str, kinds: Sequence[str]) -> None:
-        """Refuse modes that do not commute. An appended row has no version that could be older or newer."""
-        appends = [k for k in kinds if isinstance(self._modes[k], Append)]
-        if appends and len(appends) < len(kinds):
-            other = next(k for k in kinds if (k in appends) != (kind in appends))
-            error = (
-                f"kind {other!r} writes the same table, and only one of the two is an Append, so the result would "
-                "depend on the order: write both by key, or give each its own table"
-            )
-            raise binding_error(self._intents[kind], self._modes[kind].table, [error])
 
     def _refuse_overlap(self, kind: str, group: ColumnGroup, other: ColumnGroup) -> None:
         """Refuse two upserts that would each overwrite a part of what the other one has written."""
