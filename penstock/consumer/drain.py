@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from penstock.consumer.batch import Batch
 from penstock.consumer.breaker.breaker import Breaker
-from penstock.consumer.faults.tree import DeploymentFault, Fault
+from penstock.consumer.faults.tree import DeploymentFault, Fault, SharedFault
 from penstock.consumer.modes.base import Bound, WriteMode
 from penstock.consumer.modes.registry import WriteRegistry
 from penstock.consumer.pipeline.dead_letters import send_to_dlq
@@ -155,7 +155,7 @@ class Drain:
 
 
 def _log_fault(fault: Fault, records: int) -> None:
-    level = logging.ERROR if isinstance(fault, DeploymentFault) else logging.WARNING
+    level = logging.ERROR if isinstance(fault, DeploymentFault | SharedFault) else logging.WARNING
     named = {"fault": type(fault).__name__, "records": records}
     _logger.log(level, "handed back: %s", fault, extra={"action": "handed_back", **named})
 

@@ -78,8 +78,7 @@ def fault_of(error: Exception) -> Fault:
     if cause.sqlstate is None and password_was_refused(cause):
         return DeploymentFault("AuthenticationFailed")
     if cause.sqlstate is None:
-        refused = any(words in str(cause) for words in _CONNECTION_REFUSED)
-        return (DeploymentFault if refused else EnvironmentFault)(type(cause).__name__)
+        return _without_sqlstate(cause)(type(cause).__name__)
     return _class_of(cause.sqlstate)(_cause_of(cause, cause.sqlstate))
 
 
@@ -92,14 +91,38 @@ def connection_was_lost(error: Exception) -> bool:
     return error.sqlstate is None or error.sqlstate[:3] == "57P" or error.sqlstate[:2] == "08"
 
 
-def about_the_statement(fault: Fault) -> bool:
-    """Return whether an error is about the statement itself, and would be the same for any row."""
+def is_outage(fault: Fault) -> bool:
+    """Return whether the database or the way to it is unwell: a smaller set would fare no better."""
+    sqlstate = fault.cause.sqlstate
+    return isinstance(fault, EnvironmentFault) and (sqlstate is None or not sqlstate.startswith(_CAUSED_BY_ROWS))
+
+
+def timed_out(fault: Fault) -> bool:
+    """Return whether a statement was cancelled because it took too long."""
+    return fault.cause.sqlstate == _CANCELLED
+
+
+def may_be_data(fault: Fault) -> bool:
+    """Return whether a single row can cause a fault that is not a data fault by its code."""
     sqlstate = fault.cause.sqlstate or ""
-    return isinstance(fault, DeploymentFault) and sqlstate[:2] in _STATEMENT and sqlstate != _NOT_PERMITTED
+    return not isinstance(fault, DataFault) and not is_outage(fault) and not sqlstate.startswith(_NEVER_DATA)
 
 
-_STATEMENT = {"0A", "26", "3D", "3F", "42"}
-_NOT_PERMITTED = "42501"  # row level security also raises it, for a single row
+_CANCELLED = "57014"
+_CAUSED_BY_ROWS = (_CANCELLED, "58", "XX")
+"""Environment faults that a single row can cause: a slow trigger, a function of an extension, a damaged page."""
+_NEVER_DATA = ("2200H", "58", "XX001", "XX002")
+"""An exhausted sequence, the operating system, a damaged table or index: other rows may land, and yet no row is to
+blame."""
+
+
+def _without_sqlstate(error: psycopg.Error) -> type[Fault]:
+    """Map an error that psycopg itself raised, or that refused a connection."""
+    if isinstance(error, psycopg.DataError):
+        return DataFault  # U+0000 in a text, a number out of range
+    refused = any(words in str(error) for words in _CONNECTION_REFUSED)
+    misused = isinstance(error, psycopg.ProgrammingError | psycopg.NotSupportedError)
+    return DeploymentFault if refused or misused else EnvironmentFault
 
 
 def _class_of(sqlstate: str) -> type[Fault]:

@@ -3,6 +3,7 @@
     Fault
     ├── DataFault           this intent can never be written: dead-letter it at once
     │   └── NotYetFault     ... unless something else arrives first: hand it back a few times before that
+    │       └── SharedFault many have it and none is written: the deployment may be at fault
     ├── EnvironmentFault    the database or the network is unwell: hand everything back, lose nothing
     │   ├── ConflictFault   another transaction was in the way: repeat this one first
     │   └── PayloadFault    the bucket of large intents cannot be read: hand back this intent alone
@@ -67,6 +68,10 @@ class DataFault(Fault):
 
 class NotYetFault(DataFault):
     """This intent can be written only after its kind is deployed, or after its parent exists."""
+
+
+class SharedFault(NotYetFault):
+    """Many intents fail for one cause and none is written: either all of them are wrong, or the deployment is."""
 
 
 class EnvironmentFault(Fault):

@@ -43,13 +43,16 @@ def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, 
         _claim(work, bound, some)
 
     def apply(some: Sequence[Item]) -> None:
+        if not some and not bound.write.pipelined:
+            return  # A function of the service's is never called without intents.
         with nullcontext() if bound.write.pipelined else work.session_kept():
             stale = bound.write.apply(work.connection, [item.require_envelope() for item in some])
         mark_stale(work.connection, stale)
 
-    faults = write_bisecting(work.connection, items, claim, work.out_of_time)
+    limits = work.out_of_time, work.limit_statements
+    faults = write_bisecting(work.connection, items, claim, *limits)
     claimed = [item for item in items if item.claimed]
-    return faults | write_bisecting(work.connection, claimed, apply, work.out_of_time)
+    return faults | write_bisecting(work.connection, claimed, apply, *limits)
 
 
 def _claim(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> None:

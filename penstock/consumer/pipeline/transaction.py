@@ -12,14 +12,11 @@ from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, TypeAlias
 
-import psycopg
 from psycopg.pq import TransactionStatus
-from pydantic_core import PydanticSerializationError
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.batch import Batch, Item
-from penstock.consumer.faults.sqlstate import connection_was_lost, fault_of
+from penstock.consumer.faults.sqlstate import connection_was_lost, fault_of, is_outage
 from penstock.consumer.faults.tree import Cause, ConflictFault, DataFault, DeploymentFault, EnvironmentFault, Fault
 from penstock.consumer.modes.base import Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
@@ -88,7 +85,7 @@ def write_batch(
             return
         except OutOfOrder as error:
             error.hold_back()
-        except (SQLAlchemyError, psycopg.Error, PydanticSerializationError, Fault) as error:
+        except Exception as error:  # noqa: BLE001 (a type of the service's may raise anything for one value)
             attempts.prepare_next(error)
 
 
@@ -120,9 +117,9 @@ class _Attempts:
             # The function was frozen, or there was a failover. If the transaction committed, the ledger has the
             # ids.
             self._lost_connection = True
-        elif self.strategy is WriteStrategy.FAST and not isinstance(fault, EnvironmentFault):
+        elif self.strategy is WriteStrategy.FAST and not is_outage(fault):
             self.strategy = WriteStrategy.ISOLATE
-        elif self.strategy is WriteStrategy.ISOLATE and not isinstance(fault, EnvironmentFault):
+        elif self.strategy is WriteStrategy.ISOLATE and not is_outage(fault):
             self.strategy = WriteStrategy.IMMEDIATE_CONSTRAINTS
         else:
             raise fault from error
