@@ -66,7 +66,7 @@ def fault_of(error: Exception) -> Fault:
             error of psycopg; or an error of Pydantic about a value that cannot be serialized.
     """
     if isinstance(error, Fault):
-        return error
+        return _usable(error)
     if isinstance(error, PydanticSerializationError):
         return DataFault(Cause(type(error).__name__))
     cause = error.orig if isinstance(error, DBAPIError) else error
@@ -114,6 +114,20 @@ _CAUSED_BY_ROWS = (_CANCELLED, "58", "XX")
 _NEVER_DATA = ("2200H", "58", "XX001", "XX002")
 """An exhausted sequence, the operating system, a damaged table or index: other rows may land, and yet no row is to
 blame."""
+
+
+def _usable(fault: Fault) -> Fault:
+    """Return a fault as it is, unless a subclass of the service's has made its cause unusable."""
+    try:
+        hash(fault.cause)
+        if isinstance(fault.cause, Cause) and isinstance(str(fault.cause), str):
+            return fault
+    except Exception:  # noqa: BLE001, S110 (the service's code may raise anything)
+        pass
+    own = next(kind for kind in type(fault).__mro__ if kind.__module__ == Fault.__module__)
+    usable = own.__new__(own)
+    usable.cause = Cause(type(fault).__name__)
+    return usable
 
 
 def _without_sqlstate(error: psycopg.Error) -> type[Fault]:

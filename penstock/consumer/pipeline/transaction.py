@@ -24,6 +24,7 @@ from penstock.consumer.pipeline.fast_path import run_fast_path
 from penstock.consumer.pipeline.fifo import OutOfOrder, check_group_order
 from penstock.consumer.pipeline.isolating_path import run_isolating_path
 from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
+from penstock.consumer.pipeline.retention import Retention, set_aside_ending
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 
 _CONFLICTS = 3
@@ -59,6 +60,7 @@ def write_batch(
     writes: Writes,
     *,
     strategy: WriteStrategy = WriteStrategy.FAST,
+    retention: Retention | None = None,
 ) -> None:
     """Write everything in the batch that can be written, and enter every outcome in the ledger.
 
@@ -72,13 +74,14 @@ def write_batch(
         decoder: decodes the batch part by part; the fast path sends a part to Postgres before the next is decoded.
         writes: how each kind is written, parents before their children.
         strategy: the first strategy.
+        retention: how long the queue keeps the messages; None if they are not from a queue.
 
     Raises:
         Fault: the transaction failed as a whole: nothing has changed in the database.
     """
     if not decoder.has_envelopes():
         return
-    attempts = _Attempts(batch, strategy)
+    attempts = _Attempts(batch, strategy, retention)
     while True:
         try:
             _run_transaction(begin, batch, decoder, writes, attempts)
@@ -92,8 +95,9 @@ def write_batch(
 class _Attempts:
     """What has been attempted, and what is attempted next."""
 
-    def __init__(self, batch: Batch, strategy: WriteStrategy) -> None:
+    def __init__(self, batch: Batch, strategy: WriteStrategy, retention: Retention | None) -> None:
         self.strategy = strategy
+        self.retention = retention
         # The rest is kept for the steps after the commit: dead letters, visibility, the response.
         self._end = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
         self._conflicts = 0
@@ -102,6 +106,10 @@ class _Attempts:
     @property
     def seconds_left(self) -> float:
         return self._end - time.monotonic()
+
+    def is_patient(self, item: Item) -> bool:
+        """Return whether it is too soon to give up an item that cannot be written yet."""
+        return self.retention is not None and self.retention.is_patient(item)
 
     def prepare_next(self, error: Exception) -> None:
         """Choose how the next attempt is made, after a failed one.
@@ -136,7 +144,9 @@ def _run_transaction(
         faults = _claim_and_apply(work, attempts.strategy)
         faults |= {item: item.fault for item in batch.items if item.fault}
         faults |= _find_id_conflicts(work, batch, faults)
-        entered = enter_faults(connection, faults)
+        if faults and attempts.retention:
+            faults = set_aside_ending(faults, attempts.retention)
+        entered = enter_faults(connection, faults, attempts.is_patient)
         check_group_order(batch, faults, entered.retry_later)
         _check_transaction_is_open(connection)
     _set_results(faults, entered)
