@@ -16,6 +16,7 @@ from penstock.consumer.faults.tree import (
     EnvironmentFault,
     Fault,
     NotYetFault,
+    SchemaFault,
 )
 from penstock.database.engine import password_was_refused
 
@@ -79,7 +80,9 @@ def fault_of(error: Exception) -> Fault:
         return DeploymentFault("AuthenticationFailed")
     if cause.sqlstate is None:
         return _without_sqlstate(cause)(type(cause).__name__)
-    return _class_of(cause.sqlstate)(_cause_of(cause, cause.sqlstate))
+    return (SchemaFault if _has_no_partition(cause) else _class_of(cause.sqlstate))(
+        _cause_of(cause, cause.sqlstate)
+    )
 
 
 def connection_was_lost(error: Exception) -> bool:
@@ -105,7 +108,11 @@ def timed_out(fault: Fault) -> bool:
 def may_be_data(fault: Fault) -> bool:
     """Return whether a single row can cause a fault that is not a data fault by its code."""
     sqlstate = fault.cause.sqlstate or ""
-    return not isinstance(fault, DataFault) and not is_outage(fault) and not sqlstate.startswith(_NEVER_DATA)
+    return (
+        not isinstance(fault, DataFault | SchemaFault)
+        and not is_outage(fault)
+        and not sqlstate.startswith(_NEVER_DATA)
+    )
 
 
 _CANCELLED = "57014"
@@ -125,9 +132,15 @@ def _usable(fault: Fault) -> Fault:
     except Exception:  # noqa: BLE001, S110 (the service's code may raise anything)
         pass
     own = next(kind for kind in type(fault).__mro__ if kind.__module__ == Fault.__module__)
-    usable = own.__new__(own)
+    usable: Fault = Exception.__new__(own)
     usable.cause = Cause(type(fault).__name__)
     return usable
+
+
+def _has_no_partition(error: psycopg.Error) -> bool:
+    """Return whether a partition is missing. A check that a trigger raises has no constraint either."""
+    names = error.diag.constraint_name, error.diag.source_function
+    return error.sqlstate == "23514" and not names[0] and names[1] == "ExecFindPartition"
 
 
 def _without_sqlstate(error: psycopg.Error) -> type[Fault]:

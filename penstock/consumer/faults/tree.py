@@ -9,6 +9,7 @@
     │   ├── ConflictFault   another transaction was in the way: repeat this one first
     │   └── PayloadFault    the bucket of large intents cannot be read: hand back this intent alone
     └── DeploymentFault     code, schema and permissions disagree: hand back all of its kind, and log an error
+        └── SchemaFault     a row was refused for something that its intent does not carry: hand back this one
 
 A fault carries no value of the intent that caused it: its text is safe for logs and message attributes.
 """
@@ -128,3 +129,7 @@ class PayloadFault(EnvironmentFault):
 
 class DeploymentFault(Fault):
     """Code, schema and permissions disagree."""
+
+
+class SchemaFault(DeploymentFault):
+    """A row was refused for something that its intent does not carry."""

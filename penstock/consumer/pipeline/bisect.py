@@ -90,6 +90,19 @@ def write_bisecting(
     return decided
 
 
+def fails_without_things(connection: Connection, write: Callable[[Sequence[T]], object]) -> bool:
+    """Return whether a write of nothing is refused.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is unwell; the transaction must be rolled back.
+        psycopg.Error: the same.
+    """
+    experiment = _Experiment(connection, write, lambda: None)
+    works = experiment.still_works()
+    experiment.close()
+    return not works
+
+
 def _quarters(things: Sequence[T]) -> list[Sequence[T]]:
     """Cut a set in four: that takes as many statements as halving, and fewer rows are written in vain."""
     cuts = sorted({len(things) * part // 4 for part in range(5)})
@@ -100,7 +113,7 @@ class _Experiment(Generic[T]):
     """Writes sets under a savepoint, and finds out whether an empty set is refused as well."""
 
     def __init__(
-        self, connection: Connection, write: Callable[[Sequence[T]], None], after_timeout: Callable[[], None]
+        self, connection: Connection, write: Callable[[Sequence[T]], object], after_timeout: Callable[[], None]
     ) -> None:
         self._connection = connection
         self._write = write
