@@ -12,6 +12,9 @@ Record = Mapping[str, Any]
 """One record of an SQS event (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
 
 
+_MOST_DIGITS = 15
+
+
 @dataclass(slots=True, eq=False)
 class Item:
     """One record, and what is known of it so far.
@@ -44,8 +47,15 @@ class Item:
     @property
     def receive_count(self) -> int:
         """How often the message has been received, including this time; 1 if the record has no count."""
-        count = self.system("ApproximateReceiveCount")
-        return int(count) if count and count.isdecimal() else 1
+        return max(1, self._number("ApproximateReceiveCount") or 1)
+
+    def milliseconds(self, name: str) -> int | None:
+        """Return a system attribute that is a time, in milliseconds since the epoch; None if it is not."""
+        return self._number(name)
+
+    def _number(self, name: str) -> int | None:
+        value = self.system(name)
+        return int(value) if value and value.isdecimal() and len(value) <= _MOST_DIGITS else None
 
     def system(self, name: str) -> str | None:
         """Return a system attribute of the message, which SQS set."""

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from pydantic import TypeAdapter, ValidationError
 
-from penstock.consumer.faults.tree import Cause, Fault
+from penstock.consumer.faults.tree import Cause, Fault, storable
 from penstock.queue import ATTRIBUTE_LIMIT, MESSAGE_LIMIT_BYTES, Attribute, Outgoing
 
 FAULT_ATTRIBUTE = "penstock.fault"
@@ -68,7 +68,7 @@ class DeadLetter:
         function_version: str | None,
     ) -> "DeadLetter":
         """Make the dead letter of one message that has `fault`."""
-        cause = fault.cause
+        cause = storable(fault.cause)
         return cls(
             fault=type(fault).__name__,
             reason=cause.reason,

@@ -2,21 +2,22 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Engine
 
-from penstock.consumer.batch import Batch
+from penstock.consumer.batch import Batch, Item
 from penstock.consumer.breaker.breaker import Breaker
-from penstock.consumer.faults.tree import DeploymentFault, Fault
+from penstock.consumer.faults.tree import DeploymentFault, Fault, SharedFault
 from penstock.consumer.modes.base import Bound, WriteMode
 from penstock.consumer.modes.registry import WriteRegistry
 from penstock.consumer.pipeline.dead_letters import send_to_dlq
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.gc_pause import gc_paused
 from penstock.consumer.pipeline.payloads import PayloadFetcher
+from penstock.consumer.pipeline.retention import Retention, take_back_ending
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
 from penstock.consumer.pipeline.tracing import link_traces
 from penstock.consumer.pipeline.transaction import write_batch
@@ -109,18 +110,19 @@ class Drain:
         decoder = StreamDecoder(batch, self.contract, fetched)
         batch_fault: Fault | None = None
         try:
-            write_batch(database.transaction, batch, decoder, self._writes)
+            write_batch(database.transaction, batch, decoder, self._writes, retention=self._retention)
         except Fault as fault:
             batch_fault = fault
-            _log_fault(fault, len(batch.items))
-            batch.hand_back(batch.items)
-        else:
-            batch.hand_back(item for item in batch.items if item.should_retry)
-            send_to_dlq(batch, dead_letters)
-        link_traces(batch)
-        set_retry_visibility(batch, queue)
-        self._breaker.consider(batch_fault, database, batch, context)
-        _log_result(batch)
+        dead = _divide(batch, batch_fault, self._retention)
+        steps: list[Callable[[], None]] = [
+            lambda: send_to_dlq(batch, dead, dead_letters),
+            lambda: link_traces(batch),
+            lambda: set_retry_visibility(batch, queue, self._retention),
+            lambda: self._breaker.consider(batch_fault, database, batch, context),
+            lambda: _log_result(batch, batch_fault),
+        ]
+        for step in steps:
+            _without_raising(step)
 
     def bound(self) -> list[Bound]:
         """Return how each kind is written, in the order of writing.
@@ -144,6 +146,10 @@ class Drain:
         return self.bound()
 
     @cached_property
+    def _retention(self) -> Retention:
+        return Retention(self._resources.queue)
+
+    @cached_property
     def _breaker(self) -> Breaker:
         return Breaker(self._resources.settings.event_source_mapping)
 
@@ -154,17 +160,47 @@ class Drain:
         return PayloadFetcher(payloads, settings.payload_limit, self.contract)
 
 
+def _divide(batch: Batch, raised: Fault | None, retention: Retention) -> Sequence[Item]:
+    """Hand back what is delivered again, and return what is dead. If even that fails, everything goes back."""
+    try:
+        batch.hand_back(item for item in batch.items if raised or item.should_retry)
+        ending = take_back_ending(batch, retention, raised)
+        return ending if raised else [item for item in batch.items if item.is_dead]
+    except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
+        _log_failure(error)
+        batch.hand_back(batch.items)
+        return []
+
+
+def _without_raising(step: Callable[[], None]) -> None:
+    """Take a step after the commit, when nothing may raise: the response must tell what is delivered again."""
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
+        _log_failure(error)
+
+
+def _log_failure(error: Exception) -> None:
+    # No traceback: it may contain values.
+    extra = {"action": "after_commit_failed"}
+    _logger.error("a step after the commit failed: %s", type(error).__name__, extra=extra)
+
+
 def _log_fault(fault: Fault, records: int) -> None:
-    level = logging.ERROR if isinstance(fault, DeploymentFault) else logging.WARNING
+    level = logging.ERROR if isinstance(fault, DeploymentFault | SharedFault) else logging.WARNING
     named = {"fault": type(fault).__name__, "records": records}
-    _logger.log(level, "handed back: %s", fault, extra={"action": "handed_back", **named})
+    _logger.log(level, "handed back: %s", fault.cause, extra={"action": "handed_back", **named})
 
 
-def _log_result(batch: Batch) -> None:
+def _log_result(batch: Batch, raised: Fault | None) -> None:
     """Log how many records the batch had, and the causes of those that were handed back; no value of an intent."""
-    causes = Counter((type(item.fault), item.fault.cause) for item in batch.failed.values() if item.fault)
-    for (kind, cause), records in causes.items():
-        _log_fault(kind(cause), records)
+    if raised:
+        _log_fault(raised, len(batch.failed))
+    failed = [item.fault for item in batch.failed.values() if item.fault]
+    examples = {(type(fault), fault.cause): fault for fault in failed}
+    causes = Counter((type(fault), fault.cause) for fault in failed)
+    for cause, records in causes.items():
+        _log_fault(examples[cause], records)
     duplicates = sum(item.duplicate or item.first_occurrence is not None for item in batch.items)
     counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": len(batch.failed)}
     _logger.info("drained", extra={"action": "drained", **counts})

@@ -84,6 +84,16 @@ class Queue(Protocol):
     ) -> dict[int, Refusal]:
         """Set, for each receipt handle, in how many seconds from now its message becomes visible again."""
 
+    def now(self) -> float:
+        """Return the time by which the queue counts the age of its messages, in seconds since the epoch."""
+
+    def retention_seconds(self) -> int:
+        """Return how long the queue keeps a message before it drops it.
+
+        Raises:
+            QueueError: the queue cannot be read.
+        """
+
     def depth(self) -> Depth:
         """Return the approximate number of messages.
 

@@ -1,6 +1,7 @@
 """The Amazon SQS queue, through botocore."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +16,7 @@ from penstock.queue.retries import BatchCall, Deadline, Numbered, call_batches, 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 T = TypeVar("T")
 
@@ -110,18 +112,29 @@ class SqsQueue:
             raise self._unreadable(error) from error
         return [from_message(message) for message in response.get("Messages", [])]
 
+    def now(self) -> float:
+        """Return the time of this machine."""
+        return time.time()
+
+    def retention_seconds(self) -> int:
+        """Read how long the queue keeps a message (SQS: MessageRetentionPeriod)."""
+        return int(self._attributes()["MessageRetentionPeriod"])
+
     def depth(self) -> Depth:
         """Read the three approximate counts (SQS: GetQueueAttributes)."""
-        try:
-            response = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
-        except (ClientError, BotoCoreError) as error:
-            raise self._unreadable(error) from error
-        attributes = response["Attributes"]
+        attributes = self._attributes()
         return Depth(
             visible=int(attributes["ApproximateNumberOfMessages"]),
             in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
             delayed=int(attributes["ApproximateNumberOfMessagesDelayed"]),
         )
+
+    def _attributes(self) -> "Mapping[QueueAttributeNameType, str]":
+        try:
+            response = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
+        except (ClientError, BotoCoreError) as error:
+            raise self._unreadable(error) from error
+        return response["Attributes"]
 
     def _unreadable(self, error: ClientError | BotoCoreError) -> QueueError:
         return QueueError(f"the queue {self.url} cannot be read: {refusal_of(error).code}")

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _LONGEST_VISIBILITY_SECONDS = 43_200
 _DEDUPLICATION_SECONDS = 300
+_RETENTION_SECONDS = 14 * 86_400
 _IN_FLIGHT_LIMIT = 120_000
 
 
@@ -64,12 +65,19 @@ class MemoryQueue:
     deduplication id it has received in the last five minutes. While a message of a group is leased, it delivers no
     other message of that group.
 
+    A `receive` drops the messages that are older than the retention period.
+
     While 120,000 messages are leased it delivers no more. A `receive` that waits then returns nothing; one that
     does not wait is refused as `OverLimit`, except on a FIFO queue (SQS quotas: messages per queue, in flight).
     """
 
     def __init__(
-        self, clock: ManualClock | None = None, *, fifo: bool = False, in_flight_limit: int = _IN_FLIGHT_LIMIT
+        self,
+        clock: ManualClock | None = None,
+        *,
+        fifo: bool = False,
+        in_flight_limit: int = _IN_FLIGHT_LIMIT,
+        retention_seconds: int = _RETENTION_SECONDS,
     ) -> None:
         """Make an empty queue.
 
@@ -77,7 +85,9 @@ class MemoryQueue:
             clock: the clock by which leases expire; by default a new one, `queue.clock`.
             fifo: whether it is a FIFO queue.
             in_flight_limit: the most messages that may be leased at once.
+            retention_seconds: how long it keeps a message.
         """
+        self._retention_seconds = retention_seconds
         self._in_flight_limit = in_flight_limit
         self.clock = clock or ManualClock()
         self.fifo = fifo
@@ -160,6 +170,8 @@ class MemoryQueue:
         free = self._in_flight_limit - self.depth().in_flight
         if free <= 0 and not wait_seconds and not self.fifo:
             raise QueueError("the queue in memory cannot be read: OverLimit")
+        oldest = self.clock() - self._retention_seconds
+        self._stored = [stored for stored in self._stored if stored.sent_at > oldest]
         visible = [one for one in self._stored if one.visible_at <= self.clock() and not self._is_blocked(one)]
         return [self._lease(stored, visibility_seconds) for stored in visible[: max(0, min(limit, free))]]
 
@@ -195,6 +207,14 @@ class MemoryQueue:
                 code = "InvalidParameterValue" if stored else "ReceiptHandleIsInvalid"
                 refused[index] = Refusal(code, retryable=False)
         return refused
+
+    def now(self) -> float:
+        """Return the time of its clock."""
+        return self.clock()
+
+    def retention_seconds(self) -> int:
+        """Return how long it keeps a message."""
+        return self._retention_seconds
 
     def depth(self) -> Depth:
         """Return the exact number of messages."""

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Engine, Integer, MetaData, Table, insert, select,
 from penstock.consumer import Append, Drain
 from penstock.consumer.dead_letter import FAULT_ATTRIBUTE
 from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
+from penstock.consumer.pipeline.retention import PATIENCE_SECONDS
 from penstock.intents import encode_envelope, new_id
 from penstock.queue import ATTRIBUTE_LIMIT, Attribute, Outgoing
 from penstock.testing import LambdaContext, received, sqs_event
@@ -167,6 +168,7 @@ def test_an_unknown_kind_that_is_there_twice_waits_twice(bench: Bench) -> None:
 def test_an_unknown_kind_is_dead_lettered_in_the_end(bench: Bench) -> None:
     """After the last attempt an unknown kind is dead-lettered with that reason."""
     intent = LaterKind(x=1)
+    bench.queue.clock.advance(PATIENCE_SECONDS)
     assert [len(bench([intent])) for _ in range(MAX_ATTEMPTS)] == [1] * (MAX_ATTEMPTS - 1) + [0]
     assert [letter.reason for letter in bench.letters] == ["unknown-kind"]
     assert bench.outcomes == {intent.intent_id: "dead"}
@@ -259,6 +261,7 @@ def test_no_value_reaches_the_log(bench: Bench, caplog: pytest.LogCaptureFixture
     caplog.set_level("DEBUG")
     bench([ThingMade(name=secret)])
     bad = [ThingMade(name=secret), ThingMade(name="x", parent=secret), ThingMade(name=secret, size=2**40)]
+    bench.queue.clock.advance(PATIENCE_SECONDS)
     for _ in range(MAX_ATTEMPTS):
         bench([bad[1]])
     bench([bad[0], bad[2], _broken(size=secret), secret])

@@ -11,6 +11,7 @@ from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Drain
 from penstock.consumer.dead_letter import DeadLetter
 from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
+from penstock.consumer.pipeline.retention import PATIENCE_SECONDS
 from penstock.database import ledger
 from penstock.deadletters import Plan, Selector, replay
 from penstock.intents import encode_envelope, new_id
@@ -108,6 +109,7 @@ def test_a_message_without_an_upgrader_is_retried_then_dead_lettered(bench: Benc
         name: str
 
     body = event("part.noted", {"called": "a"})
+    bench.queue.clock.advance(PATIENCE_SECONDS)
     neighbour = [Forgotten(name=f"neighbour {number}") for number in range(MAX_ATTEMPTS)]
     back = [bench.drain(Forgotten, [body, neighbour[number]]) for number in range(MAX_ATTEMPTS)]
     assert back == [1] * (MAX_ATTEMPTS - 1) + [0]

@@ -18,6 +18,7 @@ import pytest
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import PayloadFault
+from penstock.consumer.pipeline.retention import Retention
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
 from penstock.local.errors import ToolError
 from penstock.local.node import check_node, install_osls
@@ -223,7 +224,8 @@ def test_redrive_is_a_backstop(template: dict[str, Any], monkeypatch: pytest.Mon
     for count in range(1, queue["RedrivePolicy"]["maxReceiveCount"] + 1):
         record = {"messageId": "1", "receiptHandle": "1", "attributes": {"ApproximateReceiveCount": str(count)}}
         item = Item(record, fault=PayloadFault("payload-unavailable"))
-        set_retry_visibility(Batch([item], time.monotonic() + 30, "1", {"1": item}), MemoryQueue())
+        memory = MemoryQueue()
+        set_retry_visibility(Batch([item], time.monotonic() + 30, "1", {"1": item}), memory, Retention(memory))
     assert sum(low for low, _ in bounds) >= queue["MessageRetentionPeriod"]
     assert max(high for _, high in bounds) <= 11 * 3600, "SQS counts its 12 hours from the receive on"
 

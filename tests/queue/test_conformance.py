@@ -188,3 +188,11 @@ def test_ten_attributes_are_sent(queue: Queue) -> None:
     ten = {f"a{number}": Attribute("x") for number in range(10)}
     assert queue.send([Outgoing("1", ten)]) == {}
     assert only(queue).attributes == ten
+
+
+def test_a_queue_tells_how_long_it_keeps_a_message(queue: Queue) -> None:
+    """The retention is one that SQS allows: from a minute to 14 days; and no message is from the future."""
+    assert 60 <= queue.retention_seconds() <= 14 * 86_400
+    assert queue.send([Outgoing("a")]) == {}
+    (message,) = queue.receive(1)
+    assert message.sent_at <= queue.now() + 1

@@ -116,6 +116,14 @@ class InterceptedQueue:
         self._before("change_visibility")
         return self._queue.change_visibility(leases, timeout_seconds=timeout_seconds)
 
+    def now(self) -> float:
+        """Read the clock."""
+        return self._queue.now()
+
+    def retention_seconds(self) -> int:
+        """Read how long messages are kept."""
+        return self._queue.retention_seconds()
+
     def depth(self) -> Depth:
         """Count."""
         return self._queue.depth()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.consumer.batch import Batch
 from penstock.consumer.breaker.event_source import EventSourceMapping, MappingNotFound, code_of, lambda_client
 from penstock.consumer.breaker.health_check import check_health
+from penstock.consumer.faults.sqlstate import is_outage
 from penstock.consumer.faults.tree import ConflictFault, DeploymentFault, EnvironmentFault, Fault, PayloadFault
 from penstock.database.watchdog import Watchdog
 
@@ -78,7 +79,7 @@ class Breaker:
             _log_not_tripped("PENSTOCK_EVENT_SOURCE_MAPPING is not set")
             return None
         if batch.seconds_left < _MIN_SECONDS_TO_CHECK:
-            return fault if isinstance(fault, EnvironmentFault) else None
+            return fault if is_outage(fault) else None
         return check_health(database, HEALTH_CHECK_SECONDS)
 
     def _trip(self, fault: Fault, batch: Batch, context: Any) -> None:

@@ -16,6 +16,7 @@ from penstock.consumer.faults.tree import (
     EnvironmentFault,
     Fault,
     NotYetFault,
+    SchemaFault,
 )
 from penstock.database.engine import password_was_refused
 
@@ -66,7 +67,7 @@ def fault_of(error: Exception) -> Fault:
             error of psycopg; or an error of Pydantic about a value that cannot be serialized.
     """
     if isinstance(error, Fault):
-        return error
+        return _usable(error)
     if isinstance(error, PydanticSerializationError):
         return DataFault(Cause(type(error).__name__))
     cause = error.orig if isinstance(error, DBAPIError) else error
@@ -78,9 +79,10 @@ def fault_of(error: Exception) -> Fault:
     if cause.sqlstate is None and password_was_refused(cause):
         return DeploymentFault("AuthenticationFailed")
     if cause.sqlstate is None:
-        refused = any(words in str(cause) for words in _CONNECTION_REFUSED)
-        return (DeploymentFault if refused else EnvironmentFault)(type(cause).__name__)
-    return _class_of(cause.sqlstate)(_cause_of(cause, cause.sqlstate))
+        return _without_sqlstate(cause)(type(cause).__name__)
+    return (SchemaFault if _has_no_partition(cause) else _class_of(cause.sqlstate))(
+        _cause_of(cause, cause.sqlstate)
+    )
 
 
 def connection_was_lost(error: Exception) -> bool:
@@ -92,14 +94,62 @@ def connection_was_lost(error: Exception) -> bool:
     return error.sqlstate is None or error.sqlstate[:3] == "57P" or error.sqlstate[:2] == "08"
 
 
-def about_the_statement(fault: Fault) -> bool:
-    """Return whether an error is about the statement itself, and would be the same for any row."""
+def is_outage(fault: Fault) -> bool:
+    """Return whether the database or the way to it is unwell: a smaller set would fare no better."""
+    sqlstate = fault.cause.sqlstate
+    return isinstance(fault, EnvironmentFault) and (sqlstate is None or not sqlstate.startswith(_CAUSED_BY_ROWS))
+
+
+def timed_out(fault: Fault) -> bool:
+    """Return whether a statement was cancelled because it took too long."""
+    return fault.cause.sqlstate == _CANCELLED
+
+
+def may_be_data(fault: Fault) -> bool:
+    """Return whether a single row can cause a fault that is not a data fault by its code."""
     sqlstate = fault.cause.sqlstate or ""
-    return isinstance(fault, DeploymentFault) and sqlstate[:2] in _STATEMENT and sqlstate != _NOT_PERMITTED
+    return (
+        not isinstance(fault, DataFault | SchemaFault)
+        and not is_outage(fault)
+        and not sqlstate.startswith(_NEVER_DATA)
+    )
 
 
-_STATEMENT = {"0A", "26", "3D", "3F", "42"}
-_NOT_PERMITTED = "42501"  # row level security also raises it, for a single row
+_CANCELLED = "57014"
+_CAUSED_BY_ROWS = (_CANCELLED, "58", "XX")
+"""Environment faults that a single row can cause: a slow trigger, a function of an extension, a damaged page."""
+_NEVER_DATA = ("2200H", "58", "XX001", "XX002")
+"""An exhausted sequence, the operating system, a damaged table or index: other rows may land, and yet no row is to
+blame."""
+
+
+def _usable(fault: Fault) -> Fault:
+    """Return a fault as it is, unless a subclass of the service's has made its cause unusable."""
+    try:
+        hash(fault.cause)
+        if isinstance(fault.cause, Cause) and isinstance(str(fault.cause), str):
+            return fault
+    except Exception:  # noqa: BLE001, S110 (the service's code may raise anything)
+        pass
+    own = next(kind for kind in type(fault).__mro__ if kind.__module__ == Fault.__module__)
+    usable: Fault = Exception.__new__(own)
+    usable.cause = Cause(type(fault).__name__)
+    return usable
+
+
+def _has_no_partition(error: psycopg.Error) -> bool:
+    """Return whether a partition is missing. A check that a trigger raises has no constraint either."""
+    names = error.diag.constraint_name, error.diag.source_function
+    return error.sqlstate == "23514" and not names[0] and names[1] == "ExecFindPartition"
+
+
+def _without_sqlstate(error: psycopg.Error) -> type[Fault]:
+    """Map an error that psycopg itself raised, or that refused a connection."""
+    if isinstance(error, psycopg.DataError):
+        return DataFault  # U+0000 in a text, a number out of range
+    refused = any(words in str(error) for words in _CONNECTION_REFUSED)
+    misused = isinstance(error, psycopg.ProgrammingError | psycopg.NotSupportedError)
+    return DeploymentFault if refused or misused else EnvironmentFault
 
 
 def _class_of(sqlstate: str) -> type[Fault]:

@@ -2,16 +2,21 @@
 
     Fault
     ├── DataFault           this intent can never be written: dead-letter it at once
+    │   ├── UndecidedFault  ... or nothing was decided before the queue would drop its message
     │   └── NotYetFault     ... unless something else arrives first: hand it back a few times before that
+    │       └── SharedFault many have it and none is written: the deployment may be at fault
     ├── EnvironmentFault    the database or the network is unwell: hand everything back, lose nothing
     │   ├── ConflictFault   another transaction was in the way: repeat this one first
     │   └── PayloadFault    the bucket of large intents cannot be read: hand back this intent alone
     └── DeploymentFault     code, schema and permissions disagree: hand back all of its kind, and log an error
+        └── SchemaFault     a row was refused for something that its intent does not carry: hand back this one
 
 A fault carries no value of the intent that caused it: its text is safe for logs and message attributes.
 """
 
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, replace
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 
@@ -27,6 +32,7 @@ class Cause:
         table: the table of that constraint.
         column: the column, if Postgres names one.
         fields: the wrong fields of the envelope: the dotted path of each, with Pydantic's error type.
+        last: the class and the reason of the last fault, if nothing was decided in time.
     """
 
     reason: str
@@ -35,6 +41,7 @@ class Cause:
     table: str | None = None
     column: str | None = None
     fields: tuple[str, ...] = ()
+    last: str | None = None
 
     def __str__(self) -> str:
         named = {
@@ -42,31 +49,70 @@ class Cause:
             "constraint": self.constraint,
             "table": self.table,
             "column": self.column,
+            "last": self.last,
         }
         parts = [f"{name} {value}" for name, value in named.items() if value]
         parts += [", ".join(self.fields)] if self.fields else []
         return f"{self.reason}: {', '.join(parts)}" if parts else self.reason
 
 
+_UNSTORABLE = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+"""What SQS or Postgres refuses: control characters, lone surrogates, U+FFFE and U+FFFF."""
+
+_LONGEST = 2000
+
+
+def storable(given: Any) -> Cause:
+    """Return a cause that the ledger and a message can hold, whatever the service gave."""
+    if not isinstance(given, Cause):
+        return Cause(_text(given))
+    given_texts = {f.name: getattr(given, f.name) for f in dataclass_fields(given) if f.name != "fields"}
+    texts = {name: None if value is None else _text(value) for name, value in given_texts.items()}
+    fields = given.fields if isinstance(given.fields, tuple | list) else (given.fields,)
+    return replace(given, **texts, fields=tuple(map(_text, fields)))  # type: ignore[arg-type]
+
+
+def _text(value: Any) -> str:
+    return _UNSTORABLE.sub("\ufffd", str(value))[:_LONGEST]
+
+
 class Fault(Exception):
     """Why something failed; `cause` has the details."""
 
+    cause = Cause("unspecified")
+    """What a subclass has that does not call `__init__`."""
+
     def __init__(self, cause: Cause | str) -> None:
-        self.cause = Cause(cause) if isinstance(cause, str) else cause
+        self.cause = storable(cause)
         super().__init__(str(self.cause))
 
     def record(self) -> dict[str, Any]:
         """Return the fault as it is stored in the ledger: its class, its cause, and one line of text."""
-        cause = {name: value for name, value in asdict(self.cause).items() if value}
-        return {"fault": type(self).__name__, "detail": str(self), **cause}
+        # Not the text of the exception: a subclass of the service's may have another.
+        cause = storable(self.cause)
+        named = {name: value for name, value in asdict(cause).items() if value}
+        return {"fault": type(self).__name__, "detail": str(cause), **named}
 
 
 class DataFault(Fault):
     """This intent can never be written as it is."""
 
 
+class UndecidedFault(DataFault):
+    """This intent would go back to the queue, which would drop it before long."""
+
+    def __init__(self, last: Fault) -> None:
+        """Keep the last fault."""
+        named = f"{type(last).__name__} {last.cause.reason}"
+        super().__init__(replace(last.cause, reason="undecided", last=named))
+
+
 class NotYetFault(DataFault):
     """This intent can be written only after its kind is deployed, or after its parent exists."""
+
+
+class SharedFault(NotYetFault):
+    """Many intents fail for one cause and none is written: either all of them are wrong, or the deployment is."""
 
 
 class EnvironmentFault(Fault):
@@ -83,3 +129,7 @@ class PayloadFault(EnvironmentFault):
 
 class DeploymentFault(Fault):
     """Code, schema and permissions disagree."""
+
+
+class SchemaFault(DeploymentFault):
+    """A row was refused for something that its intent does not carry."""

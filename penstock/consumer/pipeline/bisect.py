@@ -1,21 +1,28 @@
 """The step `isolate`: find the items that Postgres refuses, by cutting a set up under savepoints.
 
-At the end it is known whose fault it is. If any item of the set was written, the table and the permissions are
-fine, and the refused items are at fault. If none was written, and all failed for the same cause, the deployment is
-at fault.
+An error code does not show whose fault it is: a trigger, a generated column or the parser of a type may raise any
+code for a single row. So experiments decide. If the same statement fails without rows, too, the deployment is at
+fault, and nothing is cut up. If a row is refused alone while others of its set are written, that row is at fault.
+If no row is written, the code decides; and if many rows were refused for the same cause, they are tried again,
+because the deployment may be at fault.
 """
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
-import psycopg
-from pydantic_core import PydanticSerializationError
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
-from penstock.consumer.faults.sqlstate import about_the_statement, fault_of
-from penstock.consumer.faults.tree import Cause, DataFault, DeploymentFault, EnvironmentFault, Fault
+from penstock.consumer.faults.sqlstate import fault_of, is_outage, may_be_data, timed_out
+from penstock.consumer.faults.tree import (
+    Cause,
+    DataFault,
+    EnvironmentFault,
+    Fault,
+    NotYetFault,
+    SharedFault,
+)
 from penstock.consumer.pipeline.savepoint import Savepoint
 from penstock.queue.chunks import chunked
 
@@ -28,7 +35,11 @@ SLICE = 1000
 """The most items in one statement. Between statements the time is checked."""
 
 SYSTEMIC_MIN_ROWS = 10
-"""If at least this many rows fail for one cause and none is written, the deployment is at fault, not the data."""
+"""If at least this many rows fail for one cause and none is written, the deployment may be at fault."""
+
+_ENOUGH = 100
+"""If this many rows fail one by one, by their code not through their data, and none is written, the rest is not
+tried: what is broken for all must not use up the time of the other kinds."""
 
 
 def write_bisecting(
@@ -36,6 +47,7 @@ def write_bisecting(
     things: Sequence[T],
     write: Callable[[Sequence[T]], None],
     out_of_time: Callable[[], bool],
+    after_timeout: Callable[[], None] = lambda: None,
 ) -> dict[T, Fault]:
     """Write all things that can be written, in as few sets as their faults and the time allow.
 
@@ -44,31 +56,51 @@ def write_bisecting(
     Args:
         connection: in a transaction.
         things: the things to write.
-        write: writes a set of them, or raises; the savepoint then undoes what it did.
+        write: writes a set of them, or raises; the savepoint then undoes what it did. It is called without things,
+            too, to find out whether it fails for every set; that is always undone.
         out_of_time: whether to stop; things that have not been written by then get an `EnvironmentFault`.
+        after_timeout: called after an undone write, once a statement has taken too long: it limits the next ones.
 
     Returns:
         The faults. Everything else has been written.
 
     Raises:
         EnvironmentFault: the database is unwell; the transaction must be rolled back.
+        sqlalchemy.exc.SQLAlchemyError: the same.
         psycopg.Error: the same.
     """
     faults: dict[T, Fault] = {}
     sets: list[Sequence[T]] = list(reversed(list(chunked(things, SLICE))))
-    savepoint = Savepoint(connection)
+    experiment = _Experiment(connection, write, after_timeout)
+    written = 0
     while sets:
         some = sets.pop()
         late = out_of_time()
-        fault = LATE if late else _attempt(savepoint, some, write)
+        fault = LATE if late else experiment.write(some)
         if fault is None:
+            written += len(some)
             continue
-        if late or len(some) == 1 or about_the_statement(fault):
+        hopeless = not written and len(faults) >= _ENOUGH and not isinstance(fault, DataFault)
+        if late or hopeless or len(some) == 1 or experiment.fails_without_rows(fault):
             faults.update(dict.fromkeys(some, fault))
         else:
             sets += _quarters(some)[::-1]
-    savepoint.close()
-    return _reclassify(faults, written=len(things) - len(faults))
+    decided = _blame_rows(faults, experiment) if written else _blame_many(faults)
+    experiment.close()
+    return decided
+
+
+def fails_without_things(connection: Connection, write: Callable[[Sequence[T]], object]) -> bool:
+    """Return whether a write of nothing is refused.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is unwell; the transaction must be rolled back.
+        psycopg.Error: the same.
+    """
+    experiment = _Experiment(connection, write, lambda: None)
+    works = experiment.still_works()
+    experiment.close()
+    return not works
 
 
 def _quarters(things: Sequence[T]) -> list[Sequence[T]]:
@@ -77,30 +109,97 @@ def _quarters(things: Sequence[T]) -> list[Sequence[T]]:
     return [things[start:end] for start, end in pairwise(cuts)]
 
 
-def _attempt(savepoint: Savepoint, things: Sequence[T], write: Callable[[Sequence[T]], None]) -> Fault | None:
-    try:
-        write(things)
-        # Inside the try, because Postgres refuses it if `write` swallowed an error.
-        savepoint.keep()
-    except (SQLAlchemyError, psycopg.Error, PydanticSerializationError, Fault) as error:
+class _Experiment(Generic[T]):
+    """Writes sets under a savepoint, and finds out whether an empty set is refused as well."""
+
+    def __init__(
+        self, connection: Connection, write: Callable[[Sequence[T]], object], after_timeout: Callable[[], None]
+    ) -> None:
+        self._connection = connection
+        self._write = write
+        self._after_timeout = after_timeout
+        self._timed_out = False
+        self._without_rows: dict[Cause, bool] = {}
+        self._savepoint = Savepoint(connection)
+
+    def write(self, things: Sequence[T]) -> Fault | None:
+        """Write a set, and keep it; or undo it, and return why it was refused."""
+        try:
+            self._write(things)
+            # Inside the try, because Postgres refuses it if `write` swallowed an error.
+            self._savepoint.keep()
+        except Exception as error:  # noqa: BLE001 (a type of the service's may raise anything for one value)
+            fault = self._not_an_outage(error)
+            self._undo()
+            return fault
+        return None
+
+    def fails_without_rows(self, fault: Fault) -> bool:
+        """Return whether an empty set is refused, too. Each cause is examined once."""
+        if isinstance(fault, DataFault):
+            return False
+        if fault.cause not in self._without_rows:
+            self._without_rows[fault.cause] = self._empty_set_fails()
+        return self._without_rows[fault.cause]
+
+    def still_works(self) -> bool:
+        """Return whether no cause was found that an empty set has, now too: the schema may change at any time."""
+        return not any(self._without_rows.values()) and not self._empty_set_fails()
+
+    def close(self) -> None:
+        """Release the savepoint."""
+        self._savepoint.close()
+
+    def _empty_set_fails(self) -> bool:
+        try:
+            self._write(())
+        except Exception as error:  # noqa: BLE001 (the same)
+            self._not_an_outage(error)
+            return True
+        finally:
+            if self._is_alive:
+                self._undo()
+        return False
+
+    def _undo(self) -> None:
+        self._savepoint.roll_back()
+        if self._timed_out:
+            # The savepoint undid the limit as well.
+            self._after_timeout()
+
+    def _not_an_outage(self, error: Exception) -> Fault:
+        """Return the fault of an error, or raise the error if the transaction cannot go on."""
         fault = fault_of(error)
-        if isinstance(fault, EnvironmentFault):
-            raise
-        savepoint.roll_back()
+        if is_outage(fault) or not self._is_alive:
+            raise error
+        self._timed_out = self._timed_out or timed_out(fault)
         return fault
-    return None
+
+    @property
+    def _is_alive(self) -> bool:
+        if self._connection.invalidated or self._connection.closed:
+            return False
+        driver: Any = self._connection.connection.driver_connection
+        return driver.pgconn.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}
 
 
-def _reclassify(faults: dict[T, Fault], written: int) -> dict[T, Fault]:
-    """Decide between data and deployment, once it is known how many other things were written."""
-    if written:
-        return {thing: DataFault(f.cause) if _may_be_data(f) else f for thing, f in faults.items()}
-    if len(faults) >= SYSTEMIC_MIN_ROWS and len({fault.cause for fault in faults.values()}) == 1:
-        for fault in faults.values():
+def _blame_rows(faults: dict[T, Fault], experiment: _Experiment[T]) -> dict[T, Fault]:
+    """Decide what is to blame if other rows of the set were written."""
+    if not any(map(may_be_data, faults.values())) or not experiment.still_works():
+        return faults
+    return {thing: _fault_of_row(fault) if may_be_data(fault) else fault for thing, fault in faults.items()}
+
+
+def _fault_of_row(fault: Fault) -> Fault:
+    # The database may have been slow just then: such a row is tried a few times.
+    return (NotYetFault if timed_out(fault) else DataFault)(fault.cause)
+
+
+def _blame_many(faults: dict[T, Fault]) -> dict[T, Fault]:
+    """Decide what is to blame if no row was written."""
+    tried = {thing: fault for thing, fault in faults.items() if not is_outage(fault)}
+    if len(tried) >= SYSTEMIC_MIN_ROWS and len({fault.cause for fault in tried.values()}) == 1:
+        for fault in tried.values():
             if type(fault) is DataFault:
-                return dict.fromkeys(faults, DeploymentFault(fault.cause))
+                return faults | dict.fromkeys(tried, SharedFault(fault.cause))
     return faults
-
-
-def _may_be_data(fault: Fault) -> bool:
-    return isinstance(fault, DeploymentFault) and not about_the_statement(fault)

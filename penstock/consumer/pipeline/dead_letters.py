@@ -2,7 +2,7 @@
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +14,8 @@ from penstock.queue import Attribute, Outgoing, Queue, Refusal
 _logger = logging.getLogger(__name__)
 
 
-def send_to_dlq(batch: Batch, dead_letters: Queue) -> None:
-    """Send every dead item to the dead-letter queue. Items that cannot be sent go back to the main queue."""
-    dead = [item for item in batch.items if item.is_dead]
+def send_to_dlq(batch: Batch, dead: Sequence[Item], dead_letters: Queue) -> None:
+    """Send dead items to the dead-letter queue. Items that cannot be sent go back to the main queue."""
     try:
         letters = [_letter(item, batch.function_version) for item in dead]
         messages = [_message(item, letter) for item, letter in zip(dead, letters, strict=True)]
@@ -25,9 +24,9 @@ def send_to_dlq(batch: Batch, dead_letters: Queue) -> None:
         _logger.error("dead letters: %s", type(error).__name__, extra={"action": "dead_letters_failed"})
         batch.hand_back(dead)
         return
+    batch.hand_back(dead[index] for index in refused)
     for index, (item, letter) in enumerate(zip(dead, letters, strict=True)):
         _log(item, letter, refused.get(index))
-    batch.hand_back(dead[index] for index in refused)
 
 
 def _log(item: Item, letter: DeadLetter, refusal: Refusal | None) -> None:
@@ -41,25 +40,30 @@ def _log(item: Item, letter: DeadLetter, refusal: Refusal | None) -> None:
 
 def _letter(item: Item, function_version: str) -> DeadLetter:
     assert item.fault is not None  # noqa: S101 (a dead item has a fault)
-    first = item.system("ApproximateFirstReceiveTimestamp")
     return DeadLetter.of(
         item.fault,
         kind=item.envelope.type if item.envelope else None,
         id=str(item.envelope.id) if item.envelope else None,
         receive_count=item.receive_count,
-        first_seen=datetime.fromtimestamp(int(first) / 1000, UTC).isoformat() if first else None,
+        first_seen=_first_seen(item),
         function_version=function_version,
     )
 
 
+def _first_seen(item: Item) -> str | None:
+    first = item.milliseconds("ApproximateFirstReceiveTimestamp")
+    try:
+        return datetime.fromtimestamp(first / 1000, UTC).isoformat() if first else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def _message(item: Item, letter: DeadLetter) -> Outgoing:
     """Copy every part of the message that can be sent again, and add as much of the letter as fits."""
-    given = item.record.get("messageAttributes") or {}
-    attributes = {name: _attribute(value) for name, value in given.items()}
     return letter.stamp(
         Outgoing(
             item.record["body"],
-            attributes,
+            _attributes(item.record.get("messageAttributes")),
             group=item.system("MessageGroupId"),
             # Not the original one: SQS would drop a message that is replayed and dead-lettered again within
             # minutes.
@@ -68,8 +72,25 @@ def _message(item: Item, letter: DeadLetter) -> Outgoing:
     )
 
 
+def _attributes(given: Any) -> dict[str, Attribute]:
+    """Return the attributes that SQS accepts. One odd attribute must keep no letter back."""
+    attributes = {}
+    for name, value in given.items() if isinstance(given, dict) else ():
+        try:
+            attribute = _attribute(value)
+            if attribute.size:  # It can be encoded.
+                attributes[name] = attribute
+        except (AttributeError, TypeError, ValueError) as error:
+            named = {"action": "attribute_dropped"}
+            _logger.warning("attribute of a dead letter dropped: %s", type(error).__name__, extra=named)
+    return attributes
+
+
 def _attribute(value: Mapping[str, Any]) -> Attribute:
-    type_ = value.get("dataType") or "String"
+    type_ = str(value.get("dataType") or "String")
     if value.get("binaryValue") is not None:
         return Attribute(base64.b64decode(value["binaryValue"]), type_)
-    return Attribute(value.get("stringValue") or "", type_)
+    text = value.get("stringValue")
+    if not isinstance(text, str) or not text:
+        raise ValueError("SQS accepts no attribute without a value")
+    return Attribute(text, type_)

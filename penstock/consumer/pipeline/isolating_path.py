@@ -9,6 +9,7 @@ from penstock.consumer.modes.base import Bound
 from penstock.consumer.modes.tombstones import lock_deletable_tables
 from penstock.consumer.pipeline.bisect import write_bisecting
 from penstock.consumer.pipeline.ledger_outcomes import mark_stale
+from penstock.consumer.pipeline.schema_faults import excuse_orphans, excuse_uncarried
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 
 
@@ -35,7 +36,7 @@ def run_isolating_path(work: UnitOfWork) -> dict[Item, Fault]:
     for bound in here:
         if not bound.streams:
             faults |= _write(work, bound, by_kind[bound.kind])
-    return faults
+    return excuse_orphans(work.connection, work.writes, faults)
 
 
 def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, Fault]:
@@ -43,13 +44,17 @@ def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, 
         _claim(work, bound, some)
 
     def apply(some: Sequence[Item]) -> None:
+        if not some and not bound.write.pipelined:
+            return  # A function of the service's is never called without intents.
         with nullcontext() if bound.write.pipelined else work.session_kept():
             stale = bound.write.apply(work.connection, [item.require_envelope() for item in some])
         mark_stale(work.connection, stale)
 
-    faults = write_bisecting(work.connection, items, claim, work.out_of_time)
+    limits = work.out_of_time, work.limit_statements
+    faults = write_bisecting(work.connection, items, claim, *limits)
     claimed = [item for item in items if item.claimed]
-    return faults | write_bisecting(work.connection, claimed, apply, work.out_of_time)
+    refused = write_bisecting(work.connection, claimed, apply, *limits)
+    return faults | excuse_uncarried(work.connection, bound, refused)
 
 
 def _claim(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> None:

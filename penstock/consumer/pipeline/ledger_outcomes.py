@@ -1,7 +1,7 @@
 """The step `settle`: outcomes other than `applied` are entered in the ledger, in the transaction that writes."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -74,7 +74,11 @@ _faulty = insert(ledger).from_select(
     include_defaults=False,
 )
 _attempts = case((ledger.c.outcome == DEAD, 0), else_=ledger.c.attempts) + _faulty.excluded.attempts
-_given_up = and_(_faulty.excluded.attempts > 0, _attempts >= MAX_ATTEMPTS)
+_given_up = and_(
+    _faulty.excluded.attempts > 0,
+    _attempts >= MAX_ATTEMPTS,
+    ledger.c.id != func.all(bindparam("patient", type_=ARRAY(Uuid))),
+)
 _ENTER_FAULTS = _faulty.on_conflict_do_update(
     index_elements=["id"],
     set_={
@@ -100,8 +104,13 @@ class EnteredFaults(NamedTuple):
     duplicates: Collection[Item] = ()
 
 
-def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> EnteredFaults:
+def enter_faults(
+    connection: Connection, faults: Mapping[Item, Fault], patient: Callable[[Item], bool] = lambda _item: False
+) -> EnteredFaults:
     """Enter the items that were not written: as dead, or as pending if they are tried again.
+
+    An intent that cannot be written yet is dead after its attempts, but not while `patient` says of its item that
+    it has not waited for long.
 
     An intent that took effect before stays as it is. Attempts are counted only here, where the database answered:
     an outage uses up none, however often SQS delivers the message in the meantime. An item that was claimed and
@@ -120,7 +129,11 @@ def enter_faults(connection: Connection, faults: Mapping[Item, Fault]) -> Entere
     if not rows:
         return EnteredFaults()
     claimed = [envelopes[item].id for item in entered if item.claimed]
-    found = connection.execute(_ENTER_FAULTS, {"rows": json.dumps(list(rows.values())), "ids": claimed})
+    waiting = [
+        envelopes[item].id for item, fault in entered.items() if isinstance(fault, NotYetFault) and patient(item)
+    ]
+    parameters = {"rows": json.dumps(list(rows.values())), "ids": claimed, "patient": waiting}
+    found = connection.execute(_ENTER_FAULTS, parameters)
     outcomes = {id_: outcome for id_, outcome in found}  # noqa: C416 (to mypy, a row is not a pair)
     # All items, not one for each id: a message that is in the batch twice goes back twice.
     early = [item for item, fault in entered.items() if isinstance(fault, NotYetFault)]

@@ -5,6 +5,7 @@ import random
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import NotYetFault
+from penstock.consumer.pipeline.retention import Retention
 from penstock.queue import Queue
 
 _FIRST_DELAY_SECONDS = 5
@@ -18,10 +19,17 @@ _LONGEST_REST_SECONDS = 11 * 3600
 _logger = logging.getLogger(__name__)
 
 
-def set_retry_visibility(batch: Batch, queue: Queue) -> None:
-    """Set when each failed item is delivered again. If that fails, its visibility timeout stays as it is."""
-    leases = [(str(item.record["receiptHandle"]), _seconds(item)) for item in batch.failed.values()]
+def set_retry_visibility(batch: Batch, queue: Queue, retention: Retention) -> None:
+    """Set when each failed item is delivered again. If that fails, its visibility timeout stays as it is.
+
+    Args:
+        batch: the batch.
+        queue: its queue.
+        retention: how long the queue keeps the messages.
+    """
     try:
+        longest = retention.longest_delay_seconds if batch.failed else 0
+        leases = [(str(i.record["receiptHandle"]), min(_seconds(i), longest)) for i in batch.failed.values()]
         refused = queue.change_visibility(leases, timeout_seconds=batch.seconds_left / 2)
         codes = {refusal.code for refusal in refused.values()}
     except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
@@ -32,11 +40,11 @@ def set_retry_visibility(batch: Batch, queue: Queue) -> None:
 
 def _seconds(item: Item) -> int:
     """Return a fixed delay for an item that cannot be written yet, and a random one (full jitter) for others."""
+    if item.receive_count > _SHORT_ROUNDS:
+        return _long_rest(item.receive_count - _SHORT_ROUNDS)
     factor = 1 << min(item.receive_count - 1, 10)
     if isinstance(item.fault, NotYetFault):
         return min(_LONGEST_DELAY_SECONDS, _NOT_YET_SECONDS * factor)
-    if item.receive_count > _SHORT_ROUNDS:
-        return _long_rest(item.receive_count - _SHORT_ROUNDS)
     longest = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * factor)
     return random.randint(1, longest)  # noqa: S311 (jitter is no secret)
 

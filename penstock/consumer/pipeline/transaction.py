@@ -12,14 +12,11 @@ from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, TypeAlias
 
-import psycopg
 from psycopg.pq import TransactionStatus
-from pydantic_core import PydanticSerializationError
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.batch import Batch, Item
-from penstock.consumer.faults.sqlstate import connection_was_lost, fault_of
+from penstock.consumer.faults.sqlstate import connection_was_lost, fault_of, is_outage
 from penstock.consumer.faults.tree import Cause, ConflictFault, DataFault, DeploymentFault, EnvironmentFault, Fault
 from penstock.consumer.modes.base import Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
@@ -27,6 +24,7 @@ from penstock.consumer.pipeline.fast_path import run_fast_path
 from penstock.consumer.pipeline.fifo import OutOfOrder, check_group_order
 from penstock.consumer.pipeline.isolating_path import run_isolating_path
 from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
+from penstock.consumer.pipeline.retention import Retention, set_aside_ending
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 
 _CONFLICTS = 3
@@ -62,6 +60,7 @@ def write_batch(
     writes: Writes,
     *,
     strategy: WriteStrategy = WriteStrategy.FAST,
+    retention: Retention | None = None,
 ) -> None:
     """Write everything in the batch that can be written, and enter every outcome in the ledger.
 
@@ -75,28 +74,30 @@ def write_batch(
         decoder: decodes the batch part by part; the fast path sends a part to Postgres before the next is decoded.
         writes: how each kind is written, parents before their children.
         strategy: the first strategy.
+        retention: how long the queue keeps the messages; None if they are not from a queue.
 
     Raises:
         Fault: the transaction failed as a whole: nothing has changed in the database.
     """
     if not decoder.has_envelopes():
         return
-    attempts = _Attempts(batch, strategy)
+    attempts = _Attempts(batch, strategy, retention)
     while True:
         try:
             _run_transaction(begin, batch, decoder, writes, attempts)
             return
         except OutOfOrder as error:
             error.hold_back()
-        except (SQLAlchemyError, psycopg.Error, PydanticSerializationError, Fault) as error:
+        except Exception as error:  # noqa: BLE001 (a type of the service's may raise anything for one value)
             attempts.prepare_next(error)
 
 
 class _Attempts:
     """What has been attempted, and what is attempted next."""
 
-    def __init__(self, batch: Batch, strategy: WriteStrategy) -> None:
+    def __init__(self, batch: Batch, strategy: WriteStrategy, retention: Retention | None) -> None:
         self.strategy = strategy
+        self.retention = retention
         # The rest is kept for the steps after the commit: dead letters, visibility, the response.
         self._end = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
         self._conflicts = 0
@@ -105,6 +106,10 @@ class _Attempts:
     @property
     def seconds_left(self) -> float:
         return self._end - time.monotonic()
+
+    def is_patient(self, item: Item) -> bool:
+        """Return whether it is too soon to give up an item that cannot be written yet."""
+        return self.retention is not None and self.retention.is_patient(item)
 
     def prepare_next(self, error: Exception) -> None:
         """Choose how the next attempt is made, after a failed one.
@@ -120,9 +125,9 @@ class _Attempts:
             # The function was frozen, or there was a failover. If the transaction committed, the ledger has the
             # ids.
             self._lost_connection = True
-        elif self.strategy is WriteStrategy.FAST and not isinstance(fault, EnvironmentFault):
+        elif self.strategy is WriteStrategy.FAST and not is_outage(fault):
             self.strategy = WriteStrategy.ISOLATE
-        elif self.strategy is WriteStrategy.ISOLATE and not isinstance(fault, EnvironmentFault):
+        elif self.strategy is WriteStrategy.ISOLATE and not is_outage(fault):
             self.strategy = WriteStrategy.IMMEDIATE_CONSTRAINTS
         else:
             raise fault from error
@@ -139,7 +144,9 @@ def _run_transaction(
         faults = _claim_and_apply(work, attempts.strategy)
         faults |= {item: item.fault for item in batch.items if item.fault}
         faults |= _find_id_conflicts(work, batch, faults)
-        entered = enter_faults(connection, faults)
+        if faults and attempts.retention:
+            faults = set_aside_ending(faults, attempts.retention)
+        entered = enter_faults(connection, faults, attempts.is_patient)
         check_group_order(batch, faults, entered.retry_later)
         _check_transaction_is_open(connection)
     _set_results(faults, entered)

@@ -12,6 +12,12 @@ from penstock.consumer.modes.base import Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.session import session_kept, set_limits
 
+_ONE_STATEMENT = 0.4
+"""The share of the time that one statement may take. The rest suffices to find a row that takes longer."""
+_AFTER_TIMEOUT = 1 / 8
+"""The same once one has taken too long: a row among a thousand is found with five more of them."""
+_LEAST_LIMIT_SECONDS = 0.1
+
 ByKind: TypeAlias = dict[str, list[Item]]
 
 
@@ -37,16 +43,22 @@ class UnitOfWork:
         self.writes = writes
         self._decoder = decoder
         self._seconds = seconds
+        self._limit = seconds * _ONE_STATEMENT
         self._end = time.monotonic() + seconds
         self._first: dict[int, Item] = {}
 
     def set_limits(self) -> None:
-        """Pin the settings of the transaction."""
-        set_limits(self.connection, self._seconds)
+        """Pin the settings of the transaction. A single statement may not use up all of its time."""
+        set_limits(self.connection, self._limit)
+
+    def limit_statements(self) -> None:
+        """Limit the next statements to a part of the time left, so that a slow row can be found in time."""
+        self._limit = max(_LEAST_LIMIT_SECONDS, (self._end - time.monotonic()) * _AFTER_TIMEOUT)
+        set_limits(self.connection, self._limit)
 
     def session_kept(self) -> AbstractContextManager[None]:
         """Return a block at whose end the session is put back to what it was before."""
-        return session_kept(self.connection, self._seconds)
+        return session_kept(self.connection, self._limit)
 
     def out_of_time(self) -> bool:
         """Return whether the time is over: no other statement is begun."""

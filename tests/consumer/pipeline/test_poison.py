@@ -20,6 +20,7 @@ from penstock.local.postgres import Postgres
 from penstock.queue import MESSAGE_LIMIT_BYTES, Attribute
 from penstock.testing import LambdaContext, received, sqs_event
 from tests.support.drain import Bench, ThingMade, things
+from tests.support.triggers import add_trigger
 
 
 class Fragile(WriteIntent, kind="fragile"):
@@ -94,13 +95,6 @@ def test_code_that_fails_for_one_intent_fails_it_alone(bench: Bench, caplog: pyt
     assert "hunter2" not in caplog.text + str(bench.letters)
 
 
-def add_trigger(bench: Bench, statement: str) -> None:
-    body = f"$$ BEGIN {statement}; RETURN NEW; END $$"
-    with bench.engine.begin() as connection:
-        connection.execute(text(f"CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS {body}"))
-        connection.execute(text("CREATE TRIGGER t BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION meddle()"))
-
-
 RAISES = {
     "assert": "ASSERT false",
     "no row": "PERFORM 1; RAISE no_data_found",
@@ -113,7 +107,7 @@ RAISES = {
 @pytest.mark.parametrize("statement", RAISES.values(), ids=RAISES)
 def test_a_row_that_a_trigger_refuses_is_at_fault(bench: Bench, statement: str) -> None:
     """Whatever a trigger raises for one row, that row is dead-lettered and its neighbours are written."""
-    add_trigger(bench, f"IF NEW.name = 'bad' THEN {statement}; END IF")
+    add_trigger(bench.engine, f"IF NEW.name = 'bad' THEN {statement}; END IF")
     assert bench([ThingMade(name="a"), ThingMade(name="bad"), ThingMade(name="b")]) == []
     assert bench.names == ["a", "b"]
     assert len(bench.letters) == 1
@@ -233,7 +227,7 @@ def test_a_batch_full_of_poison_is_dead_lettered_in_one_invocation(small_server:
 
 def test_items_without_time_go_back(bench: Bench) -> None:
     """A batch too slow for the time left commits what it has written, and hands back the rest in time."""
-    add_trigger(bench, "PERFORM pg_sleep(0.1)")
+    add_trigger(bench.engine, "PERFORM pg_sleep(0.1)")
     bad = [ThingMade(name="taken") for _ in range(40)]
     event_ = sqs_event([ThingMade(name="taken"), *bad])
     started = time.monotonic()

@@ -1,0 +1,120 @@
+"""What is not the fault of an intent: constraints on what it does not carry, and the kind of a parent that waits.
+
+A serial that is behind its table, a column that was added with NOT NULL or CHECK and without a default: the
+intents go back until the schema is mended. If the table has a trigger that runs before an insert, the trigger may
+make such a column of the intent's values: then the intent is at fault.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, Table, text
+
+from penstock.consumer.batch import Item
+from penstock.consumer.faults.tree import DataFault, Fault, NotYetFault, SchemaFault
+from penstock.consumer.modes.base import Bound
+from penstock.consumer.modes.requirements import Requirements
+from penstock.consumer.pipeline.bisect import fails_without_things
+
+_ABOUT_COLUMNS = {"23502", "23505", "23514"}
+_NO_PARENT = "23503"
+
+_CONSTRAINTS = text("""
+WITH one AS (SELECT pg_catalog.to_regclass(:table)::oid AS relid),
+relation AS (
+  SELECT relid FROM one UNION SELECT p.relid::oid FROM one, pg_catalog.pg_partition_tree(one.relid::regclass) p
+),
+named AS (
+  SELECT c.conname AS name, c.conrelid AS relid, c.conkey AS columns
+    FROM pg_catalog.pg_constraint c JOIN relation ON relation.relid = c.conrelid WHERE c.contype = 'c'
+  UNION ALL
+  SELECT i.relname, x.indrelid, x.indkey::int2[]
+    FROM pg_catalog.pg_index x JOIN relation ON relation.relid = x.indrelid
+    JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+)
+SELECT named.name,
+       coalesce(pg_catalog.array_agg(a.attname::text) FILTER (WHERE a.attname IS NOT NULL), '{}') AS columns
+  FROM named LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = named.relid AND a.attnum = ANY (named.columns)
+ WHERE NOT coalesce(0 = ANY (named.columns), false)
+ GROUP BY named.name, named.relid
+""")
+_MADE_BY_THE_DATABASE = text("""
+SELECT a.attname::text FROM pg_catalog.pg_attribute a
+ WHERE a.attrelid = pg_catalog.to_regclass(:table)
+   AND (a.attgenerated <> '' OR EXISTS (
+     SELECT FROM pg_catalog.pg_trigger t
+      WHERE t.tgrelid = a.attrelid AND NOT t.tgisinternal AND t.tgtype & 7 = 7))
+""")
+"""The columns that may depend on those that the intent carries. Bits 1, 2, 4: FOR EACH ROW, BEFORE, INSERT."""
+
+
+def excuse_uncarried(connection: Connection, bound: Bound, faults: Mapping[Item, Fault]) -> dict[Item, Fault]:
+    """Return the faults. A violated constraint on columns that the kind does not carry is the schema's fault."""
+    about = [fault for fault in faults.values() if _is_about_columns(fault)]
+    requirements = bound.write.requirements
+    if not about or requirements is None:
+        return dict(faults)
+    name = _quoted(connection, requirements.table)
+    carried = _carried(requirements) | set(connection.scalars(_MADE_BY_THE_DATABASE, {"table": name}))
+    constraints = {row.name: set(row.columns) for row in connection.execute(_CONSTRAINTS, {"table": name})}
+
+    def is_uncarried(fault: Fault) -> bool:
+        cause = fault.cause
+        if cause.sqlstate == "23502":
+            return cause.table == requirements.table.name and cause.column not in carried
+        return cause.constraint in constraints and not constraints[cause.constraint] & carried
+
+    return {
+        item: SchemaFault(fault.cause) if _is_about_columns(fault) and is_uncarried(fault) else fault
+        for item, fault in faults.items()
+    }
+
+
+def excuse_orphans(
+    connection: Connection, writes: Sequence[Bound], faults: Mapping[Item, Fault]
+) -> dict[Item, Fault]:
+    """Return the faults, in which an intent whose parent's kind waits uses up no attempt."""
+    orphans = [item for item, fault in faults.items() if _is_orphan(fault)]
+    if not orphans:
+        return dict(faults)
+    waiting_kinds = {
+        item.require_envelope().type for item, fault in faults.items() if not isinstance(fault, DataFault)
+    }
+    by_kind = {bound.kind: bound for bound in writes}
+    parents: set[Table] = set()
+    for bound in writes:
+        if bound.table is None or bound.table not in _parents(by_kind, orphans):
+            continue
+        if bound.kind in waiting_kinds or _cannot_be_written(connection, bound):
+            parents.add(bound.table)
+    return {
+        item: SchemaFault(fault.cause) if _is_orphan(fault) and _parents(by_kind, [item]) & parents else fault
+        for item, fault in faults.items()
+    }
+
+
+def _parents(by_kind: Mapping[str, Bound], orphans: Sequence[Item]) -> set[Table]:
+    tables = {by_kind[item.require_envelope().type].table for item in orphans}
+    return {key.column.table for table in tables if table is not None for key in table.foreign_keys}
+
+
+def _cannot_be_written(connection: Connection, bound: Bound) -> bool:
+    return bound.write.pipelined and fails_without_things(
+        connection, lambda envelopes: bound.write.apply(connection, envelopes)
+    )
+
+
+def _is_about_columns(fault: Fault) -> bool:
+    return isinstance(fault, DataFault) and fault.cause.sqlstate in _ABOUT_COLUMNS
+
+
+def _is_orphan(fault: Fault) -> bool:
+    return isinstance(fault, NotYetFault) and fault.cause.sqlstate == _NO_PARENT
+
+
+def _carried(requirements: Requirements) -> set[str]:
+    columns = requirements.table.c
+    return {columns[key].name for key in (*requirements.fields, *requirements.key)}
+
+
+def _quoted(connection: Connection, table: Table) -> str:
+    return connection.dialect.identifier_preparer.format_table(table)
