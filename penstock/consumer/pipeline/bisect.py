@@ -90,14 +90,14 @@ def write_bisecting(
     return decided
 
 
-def fails_without_things(connection: Connection, write: Callable[[Sequence[T]], object]) -> bool:
+def fails_without_things(connection: Connection, write: Callable[[Sequence[Any]], object]) -> bool:
     """Return whether a write of nothing is refused.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database is unwell; the transaction must be rolled back.
         psycopg.Error: the same.
     """
-    experiment = _Experiment(connection, write, lambda: None)
+    experiment: _Experiment[Any] = _Experiment(connection, write, lambda: None)
     works = experiment.still_works()
     experiment.close()
     return not works
