@@ -1,11 +1,13 @@
 """Corrections of dead letters: exact, bounded, and never of the fields that identify an intent."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import Field
 
 from penstock import WriteIntent
 from penstock.deadletters.edit.edit import Edit
@@ -21,6 +23,7 @@ class Ordered(WriteIntent, kind="ordered.things"):
     sku: str
     quantity: int
     more: dict[str, Any]
+    exact: dict[str, Decimal | list[Decimal]] = Field(default_factory=dict)
 
 
 class Moved(WriteIntent, kind="moved.things"):
@@ -30,9 +33,10 @@ class Moved(WriteIntent, kind="moved.things"):
 CONTRACT = Contract([Ordered, Moved])
 
 
-def body(more: str = "{}", sku: str = "A1") -> str:
+def body(more: str = "{}", sku: str = "A1", exact: str = "{}") -> str:
     sealed = json.loads(encode_envelope(Ordered(sku=sku, quantity=0, more={}), id=ID, source="/shop"))
-    return json.dumps(sealed | {"time": "2026-11-20T10:00:00Z"}).replace('"more": {}', f'"more": {more}')
+    text = json.dumps(sealed | {"time": "2026-11-20T10:00:00Z"})
+    return text.replace('"more": {}', f'"more": {more}').replace('"exact": {}', f'"exact": {exact}')
 
 
 def edited(edit: str, text: str | None = None) -> str:
@@ -114,8 +118,15 @@ def test_a_refusal_names_the_field_and_shows_no_value() -> None:
 @pytest.mark.parametrize("number", [BIG, TINY, "0.1", "1.10", "-1E-7", "1e22", f"[{BIG}, {TINY}]"])
 def test_numbers_that_an_edit_leaves_alone_stay_as_written(form: str, number: str) -> None:
     """No number goes through a float and comes back as another, neither large nor small nor precise."""
-    text = edited(QUANTITY[form], body(f'{{"n": {number}}}'))
+    text = edited(QUANTITY[form], body(exact=f'{{"n": {number}}}'))
     assert f'"n": {number}' in text
+
+
+@pytest.mark.parametrize("form", QUANTITY)
+def test_a_number_that_the_drain_would_refuse_is_refused(form: str) -> None:
+    """In a field of any type, where a double would change the number, the edited letter would be dead again."""
+    with pytest.raises(EditRefused, match=r"invalid-data: data\.more inexact_number"):
+        edited(QUANTITY[form], body(f'{{"n": {TINY}}}'))
 
 
 @pytest.mark.parametrize("form", QUANTITY)
@@ -127,7 +138,8 @@ def test_a_number_beyond_a_double_is_refused_where_it_is_none(form: str) -> None
 
 def test_a_number_becomes_no_other_text() -> None:
     """An expression that converts a number to text yields the number's own text."""
-    text = edited("merge(@, {data: merge(data, {sku: to_string(data.more.n)})})", body(f'{{"n": {TINY}}}'))
+    edit = "merge(@, {data: merge(data, {sku: to_string(data.exact.n)})})"
+    text = edited(edit, body(exact=f'{{"n": {TINY}}}'))
     assert json.loads(text)["data"]["sku"] == TINY
 
 
@@ -135,8 +147,8 @@ def test_a_number_becomes_no_other_text() -> None:
 def test_a_number_of_the_edit_itself_is_not_rounded(number: str) -> None:
     """A literal that JMESPath would round is refused when the edit is parsed; a JSON Patch keeps it exactly."""
     with pytest.raises(BadExpression, match="would round the number"):
-        Edit.parse(f"merge(@, {{data: merge(data, {{more: {{n: `{number}`}}}})}})")
-    patched = f'[{{"op": "add", "path": "/data/more/n", "value": {TINY}}}]'
+        Edit.parse(f"merge(@, {{data: merge(data, {{exact: {{n: `{number}`}}}})}})")
+    patched = f'[{{"op": "add", "path": "/data/exact/n", "value": {TINY}}}]'
     assert f'"n": {TINY}' in edited(patched)
 
 
