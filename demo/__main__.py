@@ -11,7 +11,7 @@ from rich.progress import track
 from rich.table import Table
 
 from demo.account import Account, take_account
-from demo.connections import ConnectionWatch
+from demo.connections import ConnectionMonitor
 from demo.requests import CONCURRENCY, Answer, Request, make_burst, one_of_each, send
 from penstock.local.aws import ACCESS_KEY
 from penstock.local.errors import LocalError
@@ -48,8 +48,8 @@ def _run(local: LocalState) -> int:
     session = boto3.Session(ACCESS_KEY, ACCESS_KEY, region_name=local.region)
     client = sqs_client(session, local.endpoint_url)
     queue = SqsQueue(local.queue_url, client)
-    with ConnectionWatch(local.database_url, local.service) as connections:
-        answers = _send(local, one_of_each(), "waking every function up")
+    with ConnectionMonitor(local.database_url, local.service) as connections:
+        answers = _send(local, one_of_each(), "starting every function")
         _wait_until_drained(queue)
         started = time.monotonic()
         answers += _send(local, make_burst(REQUESTS, REPEATED), f"sending, {CONCURRENCY} at a time")
@@ -97,7 +97,7 @@ def _show(account: Account, seconds: float, most_connections: int, budget: int) 
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    for letter in account.letters.values():
+    for letter in account.dead_letters.values():
         table.add_row("dead letter", f"{letter.kind} {letter.detail}")
     _stdout.print(table)
 

@@ -1,7 +1,8 @@
 """`make bench-emit`: the cost of emitting, compared with a producer function without a framework.
 
 How to read the figures. Both sides are timed in turn, in one process and one run. Compare ratios, not
-milliseconds, which depend on the machine. The other side is `benchmarks/emit/bare.py`: boto3, json, no validation, no receipt.
+milliseconds, which depend on the machine. The other side is `benchmarks/emit/bare.py`: boto3, json, no validation,
+no receipt.
 
     burst      `emit_many` of 10,000 intents, compared with a loop of `send_message_batch`
     request    one request to a handler that emits, compared with one to a handler that sends; `HttpApi` also
@@ -13,9 +14,9 @@ milliseconds, which depend on the machine. The other side is `benchmarks/emit/ba
     memory     the memory that many different requests leave behind in a process
 
 Bursts and requests are measured against two endpoints. `stub` is botocore with all of its work, and a fixed time
-for each call that stands for the network. `local` is the local AWS; `--no-local` skips it. The local AWS serves one
-call at a time and shares the processors with the client. It takes about a thousand messages a second from either
-side, so concurrent calls gain nothing there, and a burst has no target. SQS serves calls concurrently.
+for each call that stands for the network. `local` is the local AWS; `--no-local` skips it. The local AWS serves
+one call at a time and shares the processors with the client. It takes about a thousand messages a second from
+either side, so concurrent calls gain nothing there, and a burst has no target. SQS serves calls concurrently.
 
 The report marks a missed target. The exit code is 0 if the measurement itself worked.
 """
