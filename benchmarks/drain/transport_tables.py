@@ -94,7 +94,7 @@ class Grade(enum.Enum):
 
 
 class Article(WriteIntent, kind="bench.documents"):
-    """Four plain fields beside an object, two lists and an enum."""
+    """Four plain fields, an object, two lists and an enum."""
 
     sku: str
     title: str

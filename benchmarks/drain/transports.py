@@ -3,8 +3,8 @@
 A batch travels to Postgres as a few parameters (`penstock/consumer/rows/transport.py`). A field of plain values is
 one array. All other fields (objects, lists, enums) travel together as one JSON text, which `json_to_recordset`
 takes apart. Arrays alone are not enough: `json_to_recordset` turns a JSON list into an array of any type and
-dimension, and `unnest` flattens an array of arrays. JSON alone would be enough. So the benchmark
-measures what the arrays save.
+dimension, and `unnest` flattens an array of arrays. JSON alone would be enough. So the
+benchmark measures what the arrays save.
 
 Contenders, on the same intents and the same table, with one connection each:
 
@@ -215,7 +215,7 @@ def _make_tables(url: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m benchmarks.drain.transports", description="Measure arrays beside JSON."
+        "python -m benchmarks.drain.transports", description="Compare arrays with JSON."
     )
     parser.add_argument("--size", type=int, default=1000, help="records per batch")
     parser.add_argument("--rounds", type=int, default=61, help="number of counted rounds")
