@@ -1,4 +1,4 @@
-# Every target sets up what it needs, inside this folder.
+# Every target installs its dependencies inside this folder.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -34,19 +34,19 @@ campaign: install ## Run the long tests: storms, outages, kill loops
 	$(RUN)pytest -m campaign
 
 .PHONY: bench-drain
-bench-drain: install ## Measure the drain beside what people use today: a table, and build/bench-drain.json
+bench-drain: install ## Compare the drain with common alternatives: a table, and build/bench-drain.json
 	$(RUN)python -m benchmarks.drain $(BENCH)
 
 .PHONY: bench-transports
-bench-transports: install ## Measure arrays beside JSON as the way of a batch to Postgres: a table
+bench-transports: install ## Compare arrays with JSON as the transport of a batch to Postgres: a table
 	$(RUN)python -m benchmarks.drain.transports $(BENCH)
 
 .PHONY: bench-emit
-bench-emit: install ## Measure emitting beside a plainly written producer: a table, and build/bench-emit.json
+bench-emit: install ## Compare emitting with a producer without a framework: a table, and build/bench-emit.json
 	$(RUN)python -m benchmarks.emit $(BENCH)
 
 .PHONY: bench-dlq
-bench-dlq: install ## Measure 100,000 dead letters, looked at, replayed, saved: a table, and build/bench-dlq.json
+bench-dlq: install ## Measure counting, exporting and replaying 100,000 dead letters: a table, and build/bench-dlq.json
 	$(RUN)python -m benchmarks.dlq $(BENCH)
 
 .PHONY: check
@@ -57,14 +57,14 @@ check: install ## Check style, types and import rules
 	$(RUN)lint-imports --no-logo
 
 .PHONY: openapi
-openapi: install ## Describe the API anew: producer/openapi.json
+openapi: install ## Generate the OpenAPI document: producer/openapi.json
 	@mkdir -p build
 	$(RUN)python -m penstock.producer.http.openapi --title shop producer.page_views producer.orders producer.stock \
 		producer.emails producer.batches > build/openapi.json
 	mv build/openapi.json producer/openapi.json
 
 .PHONY: picture
-picture: install ## Draw the picture of `penstock top` anew: docs/top.svg
+picture: install ## Draw the picture of `penstock top`: docs/top.svg
 	@mkdir -p build
 	$(RUN)python -m demo.picture > build/top.svg
 	mv build/top.svg docs/top.svg
@@ -79,7 +79,7 @@ wheel: install ## Build the wheel of the framework: dist/
 	$(UV) build --wheel
 
 .PHONY: install
-install: .venv/.installed node_modules/.installed ## Install everything that is needed, inside this folder
+install: .venv/.installed node_modules/.installed ## Install all dependencies, inside this folder
 
 .venv/.installed: pyproject.toml uv.lock | .tools/uv-$(UV_VERSION)
 	$(UV) sync --locked --all-extras --quiet --python "$$(command -v $(PYTHON))"

@@ -1,1 +1,1 @@
-"""Measurements of Penstock against what people use today."""
+"""Benchmarks that compare Penstock with common alternatives."""

@@ -1,1 +1,1 @@
-"""The main job of the shop on a local stack: a burst of requests, drained, with an account of every intent."""
+"""The demo of the shop on a local stack: a burst of requests, and an account of every intent."""

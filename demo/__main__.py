@@ -11,7 +11,7 @@ from rich.progress import track
 from rich.table import Table
 
 from demo.account import Account, take_account
-from demo.connections import ConnectionWatch
+from demo.connections import ConnectionMonitor
 from demo.requests import CONCURRENCY, Answer, Request, make_burst, one_of_each, send
 from penstock.local.aws import ACCESS_KEY
 from penstock.local.errors import LocalError
@@ -24,8 +24,8 @@ REQUESTS = 3000
 REPEATED = 150
 DRAIN_LIMIT_SECONDS = 60
 
-_talk = Console(stderr=True)
-_data = Console()
+_stderr = Console(stderr=True)
+_stdout = Console()
 
 
 def main() -> int:
@@ -34,13 +34,13 @@ def main() -> int:
     stack = LocalDeployment(PROJECT, PROJECT / ".penstock" / "demo")
     try:
         stack.reset()
-        local = stack.up(lambda step: _talk.print(f"[dim]{step}[/dim]"))
+        local = stack.up(lambda step: _stderr.print(f"[dim]{step}[/dim]"))
         return _run(local)
     except (LocalError, QueueError) as error:
-        _talk.print(f"[red]The demo cannot run:[/red] {error}")
+        _stderr.print(f"[red]The demo cannot run:[/red] {error}")
         return 1
     finally:
-        _talk.print("[dim]stopping everything[/dim]")
+        _stderr.print("[dim]stopping everything[/dim]")
         stack.reset()
 
 
@@ -48,8 +48,8 @@ def _run(local: LocalState) -> int:
     session = boto3.Session(ACCESS_KEY, ACCESS_KEY, region_name=local.region)
     client = sqs_client(session, local.endpoint_url)
     queue = SqsQueue(local.queue_url, client)
-    with ConnectionWatch(local.database_url, local.service) as connections:
-        answers = _send(local, one_of_each(), "waking every function up")
+    with ConnectionMonitor(local.database_url, local.service) as connections:
+        answers = _send(local, one_of_each(), "starting every function")
         _wait_until_drained(queue)
         started = time.monotonic()
         answers += _send(local, make_burst(REQUESTS, REPEATED), f"sending, {CONCURRENCY} at a time")
@@ -63,12 +63,12 @@ def _run(local: LocalState) -> int:
 
 def _send(local: LocalState, requests: list[Request], label: str) -> list[tuple[Request, Answer]]:
     answers = send(requests, local.api_url, dict(local.api_headers))
-    return list(zip(requests, track(answers, label, total=len(requests), console=_talk), strict=True))
+    return list(zip(requests, track(answers, label, total=len(requests), console=_stderr), strict=True))
 
 
 def _wait_until_drained(queue: Queue) -> None:
     deadline = time.monotonic() + DRAIN_LIMIT_SECONDS
-    with _talk.status("draining the queue") as status:
+    with _stderr.status("draining the queue") as status:
         while (depth := queue.depth().total) and time.monotonic() < deadline:
             status.update(f"draining the queue: {depth:,} left")
             time.sleep(0.1)
@@ -97,9 +97,9 @@ def _show(account: Account, seconds: float, most_connections: int, budget: int) 
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    for letter in account.letters.values():
+    for letter in account.dead_letters.values():
         table.add_row("dead letter", f"{letter.kind} {letter.detail}")
-    _data.print(table)
+    _stdout.print(table)
 
 
 def _spread(seconds: list[float]) -> str:
@@ -111,9 +111,9 @@ def _verdict(account: Account, most_connections: int, budget: int) -> int:
     if not 0 < most_connections <= budget:
         errors.append(f"the connections stay within the budget: {most_connections} of {budget}")
     for error in errors:
-        _data.print(f"[bold red]does not hold:[/bold red] {error}")
+        _stdout.print(f"[bold red]does not hold:[/bold red] {error}")
     if not errors:
-        _data.print("[bold green]The account adds up:[/bold green] emitted = applied + stale + dead + pending.")
+        _stdout.print("[bold green]The account adds up:[/bold green] emitted = applied + stale + dead + pending.")
     return 1 if errors else 0
 
 

@@ -14,18 +14,18 @@ from penstock.queue import Queue
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where every intent of the burst is.
+    """The account of every intent of the burst.
 
     Attributes:
-        sent: requests.
-        accepted: requests answered with 202.
-        emitted: the intents that they made, each with a request that made it.
-        outcomes: the ledger's outcome of each of them.
-        tables: what is in each of the shop's tables.
-        letters: the dead letters, by intent.
-        from_202: seconds from 202 to the row, of each applied intent; 0 where the row was there first.
-        from_emit: seconds from the making of the intent to the row.
-        statuses: how many answers there were of each HTTP status.
+        sent: the number of requests.
+        accepted: the number of requests that were answered with 202.
+        emitted: the intents of these requests, by id, each with one of its requests.
+        outcomes: the outcome of each intent in the ledger.
+        tables: the contents of each of the shop's tables.
+        dead_letters: the dead letters, by the id of their intent.
+        from_202: the seconds from 202 to the row, for each applied intent; 0 if the row was written first.
+        from_emit: the seconds from the creation of the intent to the row, for each applied intent.
+        statuses: the number of answers with each HTTP status.
     """
 
     sent: int
@@ -33,7 +33,7 @@ class Account:
     emitted: dict[UUID, Request]
     outcomes: dict[UUID, str]
     tables: dict[str, Any]
-    letters: dict[UUID, DeadLetter]
+    dead_letters: dict[UUID, DeadLetter]
     from_202: list[float]
     from_emit: list[float]
     statuses: Counter[int]
@@ -44,11 +44,11 @@ class Account:
 
     @property
     def duplicates(self) -> int:
-        """How many accepted requests repeated another."""
+        """The number of accepted requests that repeated another."""
         return self.accepted - len(self.emitted)
 
     def errors(self) -> list[str]:
-        """Return what does not add up; each source is compared with the others."""
+        """Return the statements that do not hold; each source is compared with the others."""
         settled = {outcome: self.count(outcome) for outcome in ("applied", "stale", "dead", "pending")}
         dead = {id_ for id_, outcome in self.outcomes.items() if outcome == "dead"}
         checks = {
@@ -56,18 +56,18 @@ class Account:
             f"emitted = applied + stale + dead + pending: {settled}": len(self.emitted) == sum(settled.values()),
             "nothing is pending once the queue is empty": settled["pending"] == 0,
             "the ledger knows only what was emitted": self.outcomes.keys() <= self.emitted.keys(),
-            "each dead intent has its dead letter, and no other has one": self.letters.keys() == dead,
+            "each dead intent has its dead letter, and no other has one": self.dead_letters.keys() == dead,
         }
         for table, found in _expected(self._applied()).items():
             checks[f"{table} holds each applied intent once, and nothing else"] = self.tables[table] == found
-        return [what for what, holds in checks.items() if not holds]
+        return [statement for statement, holds in checks.items() if not holds]
 
     def _applied(self) -> dict[UUID, Request]:
-        return {id_: made for id_, made in self.emitted.items() if self.outcomes.get(id_) == "applied"}
+        return {id_: request for id_, request in self.emitted.items() if self.outcomes.get(id_) == "applied"}
 
 
 def _expected(applied: dict[UUID, Request]) -> dict[str, Any]:
-    """Compute what the tables must contain, from the requests alone."""
+    """Compute the expected contents of the tables from the requests alone."""
     stock: Counter[str] = Counter()
     expected: dict[str, Any] = {"page_views": set(), "outbox": set(), "orders": set(), "stock": stock}
     for id_, request in applied.items():
@@ -86,7 +86,13 @@ def _expected(applied: dict[UUID, Request]) -> dict[str, Any]:
 
 
 def take_account(answers: list[tuple[Request, Answer]], database_url: str, dead_letters: Queue) -> Account:
-    """Read the ledger, the tables and the dead-letter queue, and count what became of the burst."""
+    """Read the ledger, the tables and the dead-letter queue, and return the account of the burst.
+
+    Args:
+        answers: the requests of the burst with their answers.
+        database_url: the URL of the shop's database.
+        dead_letters: the dead-letter queue.
+    """
     accepted = [(request, answer.id, answer.at) for request, answer in answers if answer.id]
     accepted_at = {id_: at for _, id_, at in reversed(accepted)}
     with psycopg.connect(database_url) as connection:
@@ -99,7 +105,7 @@ def take_account(answers: list[tuple[Request, Answer]], database_url: str, dead_
         emitted={id_: request for request, id_, _ in accepted},
         outcomes={id_: outcome for id_, outcome, *_ in ledger},
         tables=tables,
-        letters=_letters(dead_letters),
+        dead_letters=_read_dead_letters(dead_letters),
         from_202=[max(0.0, settled.timestamp() - accepted_at[id_]) for id_, _, settled in applied],
         from_emit=[(settled - stated).total_seconds() for _, stated, settled in applied],
         statuses=Counter(answer.status for _, answer in answers),
@@ -115,7 +121,7 @@ def _tables(connection: psycopg.Connection[Any]) -> dict[str, Any]:
     }
 
 
-def _letters(queue: Queue) -> dict[UUID, DeadLetter]:
+def _read_dead_letters(queue: Queue) -> dict[UUID, DeadLetter]:
     found: dict[UUID, DeadLetter] = {}
     while messages := queue.receive(10, visibility_seconds=60):
         letters = [DeadLetter.read(message.attributes) for message in messages]

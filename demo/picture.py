@@ -26,7 +26,7 @@ _CAUSES = (
 
 
 def snapshots() -> Iterator[Snapshot]:
-    """Return two invented minutes of a burst: the queue grows, the drain keeps its rate, some intents die."""
+    """Yield snapshots of two invented minutes: the queue grows, the drain keeps its rate, intents die."""
     for n in range(60):
         rate = min(1450 + 90 * sin(n / 3), 240.0 * n)
         depth = int(48_000 * sin((n + 4) / 26) + 900 * sin(n))
@@ -65,7 +65,7 @@ def snapshot(*, at: datetime = _AT, depth: int = 0, settled: int = 0, dead: int 
 
 
 def picture() -> str:
-    """Draw the last of the snapshots as SVG, without a font that must be downloaded."""
+    """Draw the last snapshot as SVG, without a font that must be downloaded."""
     history = History()
     for each in snapshots():
         history.add(each)

@@ -1,4 +1,4 @@
-"""The burst: which requests are sent, and how."""
+"""The burst: its requests, and the client that sends them."""
 
 import random
 import threading
@@ -15,7 +15,7 @@ import httpx
 CONCURRENCY = 8
 _ATTEMPTS = 5
 _TIMEOUT_SECONDS = 30
-_A_DAY_TOO_LONG_MS = 2_000_000_000
+_LONGER_THAN_A_DAY_MS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back.
+    """The answer to a request.
 
     Attributes:
         status: the HTTP status.
-        id: the intent's id, when it was accepted.
-        at: when the answer was there, in seconds since the epoch.
+        id: the id of the intent; None if it was not accepted.
+        at: the time of the answer, in seconds since the epoch.
     """
 
     status: int
@@ -44,18 +44,18 @@ class Answer:
 
 
 def one_of_each() -> list[Request]:
-    """Make one request for each route: the first one, which starts every function."""
+    """Make one request for each route; the first request to a function starts it."""
     chance = random.Random(0)  # noqa: S311 (the same requests each time)
     return [make(chance) for make in _ROUTES]
 
 
 def make_burst(count: int, repeated: int) -> list[Request]:
-    """Make `count` requests of all kinds, one that the database refuses, and repeat some of them."""
+    """Make `count` requests of all kinds; one of them the database refuses, and `repeated` are repetitions."""
     chance = random.Random(count)  # noqa: S311 (the same burst each time)
     makers = chance.choices(list(_ROUTES), list(_ROUTES.values()), k=count - repeated - 1)
     burst = [make(chance) for make in makers]
     burst += chance.sample(burst, repeated)
-    burst.append(Request("POST", "/page-views", _view(chance) | {"duration_ms": _A_DAY_TOO_LONG_MS}))
+    burst.append(Request("POST", "/page-views", _view(chance) | {"duration_ms": _LONGER_THAN_A_DAY_MS}))
     chance.shuffle(burst)
     return burst
 
@@ -75,7 +75,7 @@ def _view(chance: random.Random) -> dict[str, Any]:
 
 def _order(chance: random.Random) -> Request:
     total = f"{chance.randrange(100_000) / 100:.2f}"
-    order = {"order_id": str(uuid4()), "customer": "somebody", "total": total, "placed_at": _now()}
+    order = {"order_id": str(uuid4()), "customer": "customer-1", "total": total, "placed_at": _now()}
     return Request("POST", "/orders", order)
 
 
@@ -100,18 +100,18 @@ def _now() -> str:
 
 
 def send(burst: list[Request], api_url: str, headers: dict[str, str]) -> Iterator[Answer]:
-    """Send all requests, several at a time, and give their answers as they come in."""
+    """Send all requests, `CONCURRENCY` at a time, and yield their answers in the order of the requests."""
     local = threading.local()
     clients: list[httpx.Client] = []
 
     def send_one(request: Request) -> Answer:
         if not hasattr(local, "client"):
-            # trust_env: no proxy stands between here and this machine.
+            # trust_env: requests to this machine must not use a proxy from the environment.
             local.client = httpx.Client(
                 base_url=api_url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
             )
             clients.append(local.client)
-        return _persistently(local.client, request)
+        return _send_with_retry(local.client, request)
 
     try:
         with ThreadPoolExecutor(CONCURRENCY) as pool:
@@ -121,8 +121,8 @@ def send(burst: list[Request], api_url: str, headers: dict[str, str]) -> Iterato
             client.close()
 
 
-def _persistently(client: httpx.Client, request: Request) -> Answer:
-    """Behave like a good client: on 503, send the same request with the same key again after `Retry-After`."""
+def _send_with_retry(client: httpx.Client, request: Request) -> Answer:
+    """Send a request; on 503, send it again with the same key after `Retry-After` seconds."""
     for _ in range(_ATTEMPTS):
         response = client.request(
             request.method, request.path, json=request.body, headers={"Idempotency-Key": request.key}

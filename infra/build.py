@@ -1,8 +1,9 @@
 """Build one artifact per function: `python infra/build.py --stage STAGE` writes `build/STAGE/FUNCTION.zip`.
 
-Each holds only what its function needs, from the lock file: a producer gets neither SQLAlchemy nor psycopg nor
-the part of the framework that uses them. boto3 is the one that the Lambda runtime brings. The stage `local` is
-built for this machine, every other one for what serverless.yml names. The same input gives the same bytes.
+Each artifact contains only what its function needs, in the versions of the lock file: a producer gets neither
+SQLAlchemy nor psycopg nor the part of the framework that uses them. boto3 is left out, because the Lambda runtime
+has it. The stage `local` is built for this machine, every other stage for the runtime and architecture in
+serverless.yml. The same input gives the same bytes.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +29,7 @@ LOCAL: Final = "local"
 WHEEL_PLATFORMS: Final = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
 UNNEEDED_FOLDERS: Final = {"__pycache__", "bin", "tests"}
 UNNEEDED_FILES: Final = {".lock", "INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
-# The earliest time that a zip can hold: a real one would make each build another file.
+# The earliest time that a zip file can store. With the real time, each build would have other bytes.
 TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -37,30 +39,40 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Contents:
-    """What one kind of function carries: rooms of this repository, and extras of the distribution."""
+    """The contents of the artifact of one kind of function.
 
-    rooms: tuple[str, ...]
+    Attributes:
+        folders: folders of this repository.
+        extras: extras of the distribution, whose dependencies are included.
+    """
+
+    folders: tuple[str, ...]
     extras: tuple[str, ...] = ()
 
 
-BOTH: Final = ("penstock/expressions", "penstock/intents", "penstock/producer", "penstock/queue", "shared")
-PRODUCER: Final = Contents(("producer", *BOTH))
-# The status of a write is an API too, so that the consumer's side has the producer's HTTP conventions.
-CONSUMER: Final = Contents(("consumer", "penstock/consumer", "penstock/database", *BOTH), extras=("consumer",))
-OPERATOR: Final = replace(CONSUMER, rooms=("penstock/deadletters", *CONSUMER.rooms))
-# Needs Alembic, and is run by the `penstock` command alone.
-LEFT_OUT: Final = ("penstock/database/migrations", "penstock/database/migrate.py")
+COMMON: Final = ("penstock/expressions", "penstock/intents", "penstock/producer", "penstock/queue", "shared")
+PRODUCER: Final = Contents(("producer", *COMMON))
+# The consumer's side includes penstock/producer for its HTTP conventions: the status of a write is an API too.
+CONSUMER: Final = Contents(("consumer", "penstock/consumer", "penstock/database", *COMMON), extras=("consumer",))
+OPERATOR: Final = replace(CONSUMER, folders=("penstock/deadletters", *CONSUMER.folders))
+# These need Alembic, and only the `penstock` command runs them.
+EXCLUDED: Final = ("penstock/database/migrations", "penstock/database/migrate.py")
 
 
 @dataclass(frozen=True)
 class Target:
-    """The machine that an artifact runs on."""
+    """The machine that an artifact runs on.
+
+    Attributes:
+        python: its version of Python.
+        platform: its platform, as uv names it; None for this machine.
+    """
 
     python: str
     platform: str | None
 
     def options(self) -> list[str]:
-        """Return what tells uv to take wheels for this machine."""
+        """Return the options with which uv selects wheels for the target."""
         options = ["--python", sys.executable]
         if self.platform:
             options += ["--python-version", self.python, "--python-platform", self.platform]
@@ -68,9 +80,9 @@ class Target:
 
 
 def main() -> int:
-    """Build what the command line asks for; return the exit code."""
+    """Build the artifacts of the stage in the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--stage", required=True, help="the stage that is going to be deployed, e.g. dev")
+    parser.add_argument("--stage", required=True, help="the stage to deploy, e.g. dev")
     stage = parser.parse_args().stage
     try:
         built = build(stage)
@@ -85,7 +97,7 @@ def build(stage: str) -> list[str]:
     """Build the artifacts of a stage.
 
     Args:
-        stage: Its name, as in `osls deploy --stage`.
+        stage: The name of the stage, as in `osls deploy --stage`.
 
     Returns:
         The functions whose artifact changed, each with its size.
@@ -94,20 +106,26 @@ def build(stage: str) -> list[str]:
         BuildError: A tool is missing, or has failed.
     """
     service = yaml.safe_load((ROOT / "serverless.yml").read_text())
+    target = _target(service, stage)
+    built = []
+    with _build_folder(stage) as folder:
+        for name, function in service["functions"].items():
+            contents = _contents(function["handler"])
+            dependencies = _install_dependencies(contents.extras, target)
+            artifact = folder / f"{name}.zip"
+            if _write_if_changed(artifact, _select_files(contents, dependencies)):
+                built.append(f"{name} ({artifact.stat().st_size / 1e6:.1f} MB)")
+    return built
+
+
+@contextmanager
+def _build_folder(stage: str) -> Iterator[Path]:
+    """Give the folder of a stage's artifacts; two builds never run at once."""
     folder = ROOT / "build" / stage
     folder.mkdir(parents=True, exist_ok=True)
     with (ROOT / "build" / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _build_all(service["functions"], _target(service, stage), folder)
-
-
-def _build_all(functions: dict[str, dict[str, str]], target: Target, folder: Path) -> list[str]:
-    built = []
-    for name, function in functions.items():
-        artifact = folder / f"{name}.zip"
-        if _write_if_changed(artifact, _files(_contents(function["handler"]), target)):
-            built.append(f"{name} ({artifact.stat().st_size / 1e6:.1f} MB)")
-    return built
+        yield folder
 
 
 def _contents(handler: str) -> Contents:
@@ -123,17 +141,16 @@ def _target(service: dict[str, dict[str, dict[str, str]]], stage: str) -> Target
     return Target(str(service["provider"]["runtime"]).removeprefix("python"), WHEEL_PLATFORMS[architecture])
 
 
-def _files(contents: Contents, target: Target) -> dict[str, Path]:
-    """Return the files of an artifact by their place in it."""
-    dependencies = _dependencies(contents.extras, target)
-    files = {str(path.relative_to(dependencies)): path for path in _needed(dependencies)}
+def _select_files(contents: Contents, dependencies: Path) -> dict[str, Path]:
+    """Return the files of an artifact by their path inside it."""
+    files = {str(path.relative_to(dependencies)): path for path in _needed_files(dependencies)}
     package = [path for path in (ROOT / "penstock").iterdir() if path.is_file()]
-    rooms = [path for room in contents.rooms for path in _needed(ROOT / room)]
-    own = {str(path.relative_to(ROOT)): path for path in [*package, *rooms]}
-    return files | {name: path for name, path in own.items() if not name.startswith(LEFT_OUT)}
+    inner = [path for folder in contents.folders for path in _needed_files(ROOT / folder)]
+    own = {str(path.relative_to(ROOT)): path for path in [*package, *inner]}
+    return files | {name: path for name, path in own.items() if not name.startswith(EXCLUDED)}
 
 
-def _needed(folder: Path) -> Iterator[Path]:
+def _needed_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if path.is_file() and not UNNEEDED_FOLDERS.intersection(inside.parts) and path.name not in UNNEEDED_FILES:
@@ -141,17 +158,17 @@ def _needed(folder: Path) -> Iterator[Path]:
 
 
 def _write_if_changed(artifact: Path, files: dict[str, Path]) -> bool:
-    """Write an artifact unless it was made from the very same files; return whether it was written."""
+    """Write an artifact unless it was built from the same files; return whether it was written."""
     digest = hashlib.sha256()
     for name, path in sorted(files.items()):
         digest.update(json.dumps([name, path.stat().st_size]).encode() + path.read_bytes())
-    mark = artifact.with_suffix(".sha256")
-    if artifact.exists() and mark.exists() and mark.read_text() == digest.hexdigest():
+    digest_file = artifact.with_suffix(".sha256")
+    if artifact.exists() and digest_file.exists() and digest_file.read_text() == digest.hexdigest():
         return False
     draft = artifact.with_suffix(".draft")
     _zip(draft, files)
     draft.rename(artifact)
-    mark.write_text(digest.hexdigest())
+    digest_file.write_text(digest.hexdigest())
     return True
 
 
@@ -164,20 +181,20 @@ def _zip(archive: Path, files: dict[str, Path]) -> None:
             file.writestr(entry, path.read_bytes())
 
 
-def _dependencies(extras: tuple[str, ...], target: Target) -> Path:
-    """Return a folder with the locked dependencies, installed once for each lock file, choice and target."""
+def _install_dependencies(extras: tuple[str, ...], target: Target) -> Path:
+    """Return a folder with the locked dependencies, installed once for each lock file, extras and target."""
     lock = (ROOT / "uv.lock").read_bytes()
     key = hashlib.sha256(lock + repr((extras, target)).encode()).hexdigest()[:16]
     folder = ROOT / "build" / ".dependencies" / key
     if not folder.exists():
         draft = folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
-        _install(extras, target, draft)
+        _install_locked(extras, target, draft)
         draft.rename(folder)
     return folder
 
 
-def _install(extras: tuple[str, ...], target: Target, folder: Path) -> None:
+def _install_locked(extras: tuple[str, ...], target: Target, folder: Path) -> None:
     folder.mkdir(parents=True)
     requirements = folder.with_suffix(".txt")
     chosen = [option for extra in extras for option in ("--extra", extra)]
@@ -203,7 +220,7 @@ def _find_uv() -> list[str]:
         return [on_path]
     if find_spec("uv"):
         return [sys.executable, "-m", "uv"]
-    message = "uv is needed (https://docs.astral.sh/uv/): put it on the PATH, or `make install`"
+    message = "uv is missing (https://docs.astral.sh/uv/): put it on the PATH, or run `make install`"
     raise BuildError(message)
 
 

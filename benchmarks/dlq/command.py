@@ -1,8 +1,8 @@
-"""The `penstock` command in a process of its own, for `make bench-dlq`, with its start.
+"""The `penstock` command in a separate process, including its start, for `make bench-dlq`.
 
-    python -m benchmarks.dlq.command WORD ...
+    python -m benchmarks.dlq.command ARGUMENT ...
 
-prints what `benchmarks.dlq.runs` does. What the command writes goes to a file.
+prints the same JSON object as `benchmarks.dlq.operations`. The output of the command goes to a file.
 """
 
 import json
@@ -13,21 +13,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 
-def main(words: list[str]) -> None:
-    """Run the command and print its figures."""
-    begun, cpu = time.perf_counter(), time.process_time()
-    from penstock.cli import main as penstock  # noqa: PLC0415 (its import is part of its start)
+def main(arguments: list[str]) -> None:
+    """Run the command with these arguments and print its figures."""
+    started, cpu = time.perf_counter(), time.process_time()
+    from penstock.cli import main as penstock  # noqa: PLC0415 (the import is part of the start)
 
     with TemporaryDirectory() as folder, (Path(folder) / "out.jsonl").open("w") as out, redirect_stdout(out):
         try:
-            penstock(words)
+            penstock(arguments)
         except SystemExit as ended:
             if ended.code:
                 raise
-    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
-    from benchmarks.drain.memory import peak  # noqa: PLC0415 (it imports what the command need not)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
+    from benchmarks.drain.memory import peak_bytes  # noqa: PLC0415 (it imports modules that the command does not need)
 
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak": peak()}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak": peak_bytes()}))
 
 
 if __name__ == "__main__":

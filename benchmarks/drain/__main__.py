@@ -1,22 +1,22 @@
-"""`make bench-drain`: how fast the drain is, beside what people use today.
+"""`make bench-drain`: the speed of the drain, compared with common alternatives.
 
-How to read it. Every figure is a median of interleaved rounds (A B C A B C ...) in one run, on one embedded
-Postgres, from the Lambda event (a dict of records) to the committed transaction. All contenders are handed the
-same events of fresh ids, have one connection each, and start each round with tables that were emptied and then
-written to a little, so that none of them pays for new files and forgotten plans.
+How to read the figures. Every figure is a median of interleaved rounds (A B C A B C ...) in one run, on one
+embedded Postgres, from the Lambda event (a dict of records) to the committed transaction. All contenders get the
+same events with fresh ids and have one connection each. Each round starts with tables that were truncated and then
+written to with a few records, so that no contender pays for new files and discarded plans.
 
     penstock    the drain: validation, ledger (each id takes effect once), rows
     powertools  Powertools' BatchProcessor, one SQLAlchemy transaction per record
     bulk        json.loads and one SQLAlchemy executemany per event; no validation, no dedup, all or nothing
-    copy        COPY of rows that were made ready before the clock started: what no consumer can beat
+    copy        COPY of rows that were prepared before the clock started: the upper limit for any consumer
 
-Penstock alone is set against its own clean batch: poison, duplicates, a ledger of millions of rows, and the write
-modes that write by key. After each round the tables are held against what the events said.
+Scenarios of Penstock alone are compared with its own clean batch: poison, duplicates, a ledger of millions of
+rows, and the write modes that write by key. After each round the tables are compared with the events.
 
-Compare ratios, not milliseconds: those are this machine's. Client and server share its processors, there is no
-network between them, and dead letters go to a queue in memory. Postgres runs as it ships, so that each commit
-waits for the disk (where `powertools` spends a part of its time); `--no-fsync` leaves that out, for all alike.
-A target that is missed is shown as such; the exit code is 0 whenever the measurement itself worked.
+Compare ratios, not milliseconds, which depend on the machine. Client and server share its processors, there is no
+network between them, and dead letters go to a queue in memory. Postgres has its default settings, so that each
+commit waits for the disk (a part of the time of `powertools`); `--no-fsync` removes that wait for all contenders.
+The report marks a missed target. The exit code is 0 if the measurement itself worked.
 """
 
 import argparse
@@ -28,71 +28,81 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.drain.comparison import Comparison, speed_figures
 from benchmarks.drain.memory import memory_figure
-from benchmarks.drain.race import Race, speed_figures
-from benchmarks.drain.report import Report
+from benchmarks.drain.report import DrainReport
 from benchmarks.drain.scenarios import SCENARIOS, cost_figures, run_scenarios
 from benchmarks.drain.server import Database, server
 from penstock.local.postgres import Postgres
 
-_talk = Console(stderr=True)
-_data = Console(width=None if sys.stdout.isatty() else 120)
+_stderr = Console(stderr=True)
+_stdout = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the table, write the JSON."""
     options = _parser().parse_args(arguments)
-    # Records of dead letters would be printed; on Lambda they are written to a pipe.
+    # Without a handler, log records of dead letters would be printed. On Lambda they are written to a pipe.
     logging.getLogger("penstock").addHandler(logging.NullHandler())
     with server(durable=options.fsync) as postgres:
         report = measure(postgres, options)
-    report.show(_data)
+    report.show(_stdout)
     report.write(options.json)
-    _say(f"written to {options.json}")
+    _report_progress(f"written to {options.json}")
     if options.markdown:
         report.write_markdown(options.markdown)
-        _say(f"written to {options.markdown}")
+        _report_progress(f"written to {options.markdown}")
 
 
-def measure(postgres: Postgres, options: argparse.Namespace) -> Report:
-    """Measure everything, on a server of its own."""
+def measure(postgres: Postgres, options: argparse.Namespace) -> DrainReport:
+    """Measure everything on a Postgres server that nothing else uses.
+
+    Args:
+        postgres: the server.
+        options: the parsed command line.
+    """
     with closing(Database(postgres, "bench")) as database, closing(Database(postgres, "full")) as full:
-        report = Report(database.settings(), options.ledger_rows)
-        _race(report, database, options)
-        _alone(report, database, full, options)
+        report = DrainReport(database.settings(), options.ledger_rows)
+        _compare(report, database, options)
+        _measure_scenarios(report, database, full, options)
         if options.memory_records:
-            _say(f"memory, {options.memory_records:,} records")
+            _report_progress(f"memory, {options.memory_records:,} records")
             report.figures.append(memory_figure(database, options.memory_records))
     return report
 
 
-def _race(report: Report, database: Database, options: argparse.Namespace) -> None:
+def _compare(report: DrainReport, database: Database, options: argparse.Namespace) -> None:
     for size in options.sizes:
-        _say(f"race, {size:,} records")
-        report.race[size] = Race(database, size).run(options.rounds)
-        report.figures += speed_figures(report.race[size])
+        _report_progress(f"comparison, {size:,} records")
+        report.comparison[size] = Comparison(database, size).run(options.rounds)
+        report.figures += speed_figures(report.comparison[size])
 
 
-def _alone(report: Report, empty: Database, full: Database, options: argparse.Namespace) -> None:
+def _measure_scenarios(report: DrainReport, empty: Database, full: Database, options: argparse.Namespace) -> None:
     if options.ledger_rows:
-        _say(f"filling a ledger with {options.ledger_rows:,} rows")
+        _report_progress(f"filling a ledger with {options.ledger_rows:,} rows")
         full.fill_ledger(options.ledger_rows)
-    scenarios = [scenario for scenario in SCENARIOS if options.ledger_rows or not scenario.full]
-    _say(f"penstock alone, {options.batch:,} records")
-    report.alone = run_scenarios(scenarios, empty, full, size=options.batch, rounds=options.rounds)
-    report.figures += cost_figures(report.alone)
+    scenarios = [scenario for scenario in SCENARIOS if options.ledger_rows or not scenario.full_ledger]
+    _report_progress(f"penstock alone, {options.batch:,} records")
+    report.scenarios = run_scenarios(scenarios, empty, full, size=options.batch, rounds=options.rounds)
+    report.figures += cost_figures(report.scenarios)
 
 
-def _say(step: str) -> None:
-    _talk.print(f"[dim]{step}[/dim]")
+def _report_progress(step: str) -> None:
+    _stderr.print(f"[dim]{step}[/dim]")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m benchmarks.drain", description="Measure the drain and its peers.")
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.drain", description="Measure the drain and its alternatives."
+    )
     add = parser.add_argument
-    add("--sizes", type=int, nargs="+", default=[100, 1000, 10_000], help="records per event in the race")
+    add("--sizes", type=int, nargs="+", default=[100, 1000, 10_000], help="records per event in the comparison")
     add(
-        "--rounds", type=int, default=15, help="rounds at 1,000 records (small events have more, large ones fewer)"
+        "--rounds",
+        type=int,
+        default=15,
+        help="rounds at 1,000 records; smaller events have more, larger ones fewer",
     )
     add("--batch", type=int, default=1000, help="records per event in the scenarios of penstock alone")
     add("--ledger-rows", type=int, default=10_000_000, help="rows in the full ledger; 0 skips its scenarios")
@@ -102,9 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         default=10_000,
         help="records of the event whose memory is measured; 0 skips it",
     )
-    add("--no-fsync", dest="fsync", action="store_false", help="have no commit wait for the disk")
-    add("--json", type=Path, default=Path("build/bench-drain.json"), help="where the JSON goes")
-    add("--markdown", type=Path, help="where the figures go as a Markdown table, if anywhere")
+    add("--no-fsync", dest="fsync", action="store_false", help="let no commit wait for the disk")
+    add("--json", type=Path, default=Path("build/bench-drain.json"), help="path of the JSON file")
+    add("--markdown", type=Path, help="path of a Markdown page of the figures; none by default")
     return parser
 
 

@@ -1,9 +1,9 @@
-"""The contenders: Penstock, and three hand-written ways to write an SQS event to Postgres.
+"""The contenders: Penstock, and three hand-written alternatives that write an SQS event to Postgres.
 
-Each has one connection, those of SQLAlchemy in the same pool (which pings it first, as a function that may have
-been frozen has to), and is handed the same events. Preparation of the input (only `CopyOfReadyRows`
-needs any) is outside of the clock. The peers use the ids as they are: none of them finds a duplicate, keeps a
-ledger or records an outcome, and only Penstock validates.
+All contenders get the same events and have one connection each. Those that use SQLAlchemy have the same kind of
+pool, which pings the connection first, because a function may have been frozen. The preparation of the input (only
+`CopyOfReadyRows` needs any) is not timed. The peers insert the ids as they are: none of them detects a duplicate,
+keeps a ledger or records an outcome, and only Penstock validates.
 """
 
 import json
@@ -25,26 +25,26 @@ from penstock.database import make_engine
 from penstock.testing import LambdaContext, MemoryQueue
 
 
-class Contender(Protocol):
-    """Something that writes an event to Postgres.
+class EventWriter(Protocol):
+    """A contender: it writes an event to Postgres.
 
     Attributes:
-        name: what it is called in the table.
+        name: the name in the report.
     """
 
     name: str
 
     def prepare(self, event: Event) -> Run:
-        """Make ready, outside of the clock; what is returned is then called and timed."""
+        """Prepare an event, not timed; return the call to time."""
 
     def close(self) -> None:
-        """Close its connection."""
+        """Close the connection."""
 
 
 SETTLING = 10
-"""How many records each contender writes before the clock starts, to tables that were just emptied.
+"""The number of records that each contender writes to the truncated tables before the clock starts.
 
-TRUNCATE makes Postgres forget plans and begin new files, which a service in production never sees.
+After TRUNCATE, Postgres discards plans and starts new files. A service in production never has that cost.
 """
 
 
@@ -60,7 +60,7 @@ class Penstock:
         bind_shop(self._drain)
 
     def prepare(self, event: Event) -> Run:
-        """Drain it; not one record may be handed back."""
+        """Return a call that drains the event; it fails if a record is returned to the queue."""
 
         def run() -> None:
             assert self._drain.handler(event, LambdaContext()) == {"batchItemFailures": []}
@@ -68,12 +68,12 @@ class Penstock:
         return run
 
     def take_dead_letters(self) -> int:
-        """Take everything off the dead-letter queue; return how much it was."""
-        taken = 0
+        """Delete all messages of the dead-letter queue; return how many there were."""
+        count = 0
         while letters := self._dead_letters.receive(10):
-            taken += len(letters)
+            count += len(letters)
             self._dead_letters.delete([letter.receipt_handle for letter in letters])
-        return taken
+        return count
 
     def close(self) -> None:
         """Close the connection."""
@@ -81,7 +81,7 @@ class Penstock:
 
 
 class PerRecord:
-    """Powertools' BatchProcessor, with one transaction on a pooled connection per record: its usual idiom."""
+    """Powertools' BatchProcessor, with one transaction on a pooled connection per record: its usual form."""
 
     name = "powertools"
 
@@ -90,7 +90,7 @@ class PerRecord:
         self._processor = BatchProcessor(event_type=EventType.SQS)
 
     def prepare(self, event: Event) -> Run:
-        """Process it; not one record may fail."""
+        """Return a call that processes the event; it fails if a record fails."""
 
         def run() -> None:
             context: Any = LambdaContext()
@@ -118,7 +118,7 @@ class Bulk:
         self._engine = make_engine(url)
 
     def prepare(self, event: Event) -> Run:
-        """Insert all records in one transaction."""
+        """Return a call that inserts all records in one transaction."""
 
         def run() -> None:
             rows = [_row(record["body"]) for record in event["Records"]]
@@ -133,7 +133,7 @@ class Bulk:
 
 
 class CopyOfReadyRows:
-    """The limit: COPY of rows that were decoded before the clock starts."""
+    """The upper limit: COPY of rows that were decoded before the clock started."""
 
     name = "copy"
 
@@ -143,7 +143,7 @@ class CopyOfReadyRows:
         self._statement = sql.SQL("COPY page_views ({}) FROM STDIN").format(columns)
 
     def prepare(self, event: Event) -> Run:
-        """Copy the rows in one transaction."""
+        """Return a call that copies the rows in one transaction."""
         rows = ready_rows(event)
 
         def run() -> None:

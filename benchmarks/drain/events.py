@@ -1,4 +1,4 @@
-"""SQS events as Lambda hands them over, of intents that have never been seen before. Never made on the clock."""
+"""SQS events as Lambda passes them, with intents of fresh ids. Making them is never timed."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -27,22 +27,22 @@ def page_views_event(size: int, *, poison: int = 0, derived: bool = False, body_
     """Make an event of `size` page views.
 
     Args:
-        size: how many records.
-        poison: how many of them Postgres refuses by a CHECK constraint, spread evenly: the dearest way to isolate.
-        derived: whether the ids are derived from keys (version 5, anywhere in the index) and not made by time.
-        body_bytes: the least length of a body; paths are made longer to reach it.
+        size: the number of records.
+        poison: how many violate a CHECK constraint. They are spread evenly, which costs the most to isolate.
+        derived: whether the ids are derived from keys (version 5, anywhere in the index), not ordered by time.
+        body_bytes: the minimum length of a body; longer paths fill shorter bodies.
     """
     refused = {(2 * n + 1) * size // (2 * poison) for n in range(poison)}
     return sqs_event(_body(_view(n in refused), derived, body_bytes) for n in range(size))
 
 
 def keyed_event(kinds: Sequence[Callable[[int], WriteIntent]], size: int, *, per_key: int = 10) -> Event:
-    """Make an event of `size` intents that share keys, in no order.
+    """Make an event of `size` intents that share keys, shuffled.
 
     Args:
-        kinds: what makes an intent of the key of this number, in turn.
-        size: how many records.
-        per_key: how many of them have the same key.
+        kinds: functions that make an intent for the key with a number; they take turns.
+        size: the number of records.
+        per_key: how many records have the same key.
     """
     intents = [kinds[n % len(kinds)](n // per_key) for n in range(size)]
     _random.shuffle(intents)
@@ -50,7 +50,7 @@ def keyed_event(kinds: Sequence[Callable[[int], WriteIntent]], size: int, *, per
 
 
 def order_placed(number: int) -> OrderPlaced:
-    """Make a version of an order."""
+    """Return an intent that places an order."""
     return OrderPlaced(
         order_id=_order_id(number),
         customer=f"customer-{_random.randrange(100_000)}@example.com",
@@ -60,23 +60,23 @@ def order_placed(number: int) -> OrderPlaced:
 
 
 def order_status_changed(number: int) -> OrderStatusChanged:
-    """Move an order on."""
+    """Return an intent that changes the status of an order."""
     status = _random.choice(get_args(OrderStatusChanged.model_fields["status"].annotation))
     return OrderStatusChanged(order_id=_order_id(number), status=status, changed_at=_some_time())
 
 
 def stock_adjusted(number: int) -> StockAdjusted:
-    """Let some stock come or go."""
+    """Return an intent that adjusts the stock of a SKU."""
     return StockAdjusted(sku=f"SKU-{number:08}", delta=_random.randint(-100, 100))
 
 
 def ready_rows(event: Mapping[str, Any]) -> list[Row]:
-    """Take an event of page views apart into rows of `page_views`, as texts: what COPY is fastest with."""
+    """Return the rows of `page_views` for an event, as texts, with which COPY is fastest."""
     envelopes = [json.loads(record["body"]) for record in event["Records"]]
-    return [(envelope["id"], *map(_text, envelope["data"].values())) for envelope in envelopes]
+    return [(envelope["id"], *map(_as_text, envelope["data"].values())) for envelope in envelopes]
 
 
-def _text(value: object) -> str | None:
+def _as_text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
@@ -102,10 +102,10 @@ def _body(view: PageViewed, derived: bool, body_bytes: int) -> str:
     id_ = _derived_id() if derived else new_id()
     body = encode_envelope(view, id=id_, source=_SOURCE)
     missing = body_bytes - len(body)
-    return encode_envelope(_longer(view, missing), id=id_, source=_SOURCE) if missing > 0 else body
+    return encode_envelope(_with_longer_path(view, missing), id=id_, source=_SOURCE) if missing > 0 else body
 
 
-def _longer(view: PageViewed, characters: int) -> PageViewed:
+def _with_longer_path(view: PageViewed, characters: int) -> PageViewed:
     return view.model_copy(update={"path": view.path + "/" + "x" * (characters - 1)})
 
 

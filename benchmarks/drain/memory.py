@@ -1,9 +1,9 @@
-"""The peak memory of one large event, in a process of its own.
+"""The peak memory of one large event, in a separate process.
 
-The child warms up with one record and notes its resident memory: the idle process. Then it reads the event from
-its JSON text, as Lambda's runtime does, drains it, and notes the most that was resident at any moment (VmHWM of
-/proc/self/status, which unlike `ru_maxrss` starts anew with the child; `ru_maxrss` where there is no /proc). So
-the figure holds the event itself, its text, and everything that the drain makes of it.
+The child drains one record to warm up and reads its resident memory: the idle process. Then it parses the event
+from JSON, as Lambda's runtime does, drains it, and reads its peak resident memory. That is VmHWM of
+/proc/self/status, which unlike `ru_maxrss` starts again with the child; without /proc it is `ru_maxrss`. So the
+figure includes the event, its text, and all objects that the drain makes.
 """
 
 import gc
@@ -26,11 +26,11 @@ from benchmarks.figures import Figure
 AT_MOST_MIB = 150
 MIB = 2**20
 BODY_BYTES = 629
-"""How long each body is: 10,000 of them are 6 MiB."""
+"""The length of each body: 10,000 of them are 6 MiB."""
 
 
 def memory_figure(database: Database, records: int) -> Figure:
-    """Measure an event of `records` records of `BODY_BYTES` each."""
+    """Measure an event of `records` records with bodies of `BODY_BYTES`."""
     database.empty(*SHOP, *LEDGERS)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "event.json"
@@ -44,18 +44,18 @@ def memory_figure(database: Database, records: int) -> Figure:
 
 
 def main(url: str, path: str) -> None:
-    """Print how many bytes the event of the file takes above the idle process, at its peak."""
+    """Print the peak memory above the idle process while draining the event of a file, in bytes."""
     contender = Penstock(url)
     contender.prepare(page_views_event(1))()
     gc.collect()
     idle = psutil.Process().memory_info().rss
     contender.prepare(json.loads(Path(path).read_text()))()
-    print(peak() - idle)
+    print(peak_bytes() - idle)
     contender.close()
 
 
-def peak() -> int:
-    """Return the most bytes of this process that were resident at any moment."""
+def peak_bytes() -> int:
+    """Return the peak resident memory of this process, in bytes."""
     status = Path("/proc/self/status")
     if status.exists():
         found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)

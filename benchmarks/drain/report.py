@@ -1,4 +1,4 @@
-"""The report: a table for people, JSON for programs."""
+"""The report: tables for people, JSON for programs."""
 
 import json
 import os
@@ -17,55 +17,55 @@ from benchmarks.figures import VERDICTS, Figure, write_page
 
 
 @dataclass(slots=True)
-class Report:
-    """Everything that was measured.
+class DrainReport:
+    """All results of a run.
 
     Attributes:
-        settings: of Postgres, by name.
-        ledger_rows: how many rows the full ledger had; 0 if it was skipped.
-        race: by size, then by contender.
-        alone: Penstock's scenarios, by name.
-        figures: what follows, with the targets.
+        settings: the settings of Postgres, by name.
+        ledger_rows: the number of rows of the full ledger; 0 if its scenarios were skipped.
+        comparison: the timings of all contenders, by records per event, then by contender.
+        scenarios: the timings of Penstock's scenarios, by name.
+        figures: the figures that follow from the timings.
     """
 
     settings: Mapping[str, str]
     ledger_rows: int
-    race: dict[int, Mapping[str, Timing]] = field(default_factory=dict)
-    alone: Mapping[str, Timing] = field(default_factory=dict)
+    comparison: dict[int, Mapping[str, Timing]] = field(default_factory=dict)
+    scenarios: Mapping[str, Timing] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return all results."""
         return {
             "machine": _machine(),
             "postgres": dict(self.settings),
             "ledger_rows": self.ledger_rows,
-            "race": {str(size): _timings(timings) for size, timings in self.race.items()},
-            "alone": _timings(self.alone),
+            "race": {str(size): _timings(timings) for size, timings in self.comparison.items()},
+            "alone": _timings(self.scenarios),
             "figures": [figure.as_json() for figure in self.figures],
         }
 
     def write(self, path: Path) -> None:
-        """Write it as JSON."""
+        """Write the report as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
     def write_markdown(self, path: Path) -> None:
-        """Write the figures as a page of Markdown."""
-        words = f"Written by `make bench-drain`: {self._circumstances()}."
-        write_page(path, "Figures", words, self.figures)
+        """Write the figures as a Markdown page."""
+        introduction = f"Written by `make bench-drain`: {self._conditions()}."
+        write_page(path, "Figures", introduction, self.figures)
 
     def show(self, console: Console) -> None:
-        """Print it."""
-        console.print(self._circumstances())
-        for size, timings in self.race.items():
+        """Print the report."""
+        console.print(self._conditions())
+        for size, timings in self.comparison.items():
             console.print(_timing_table(f"From the event to the commit, {size:,} records", timings))
-        console.print(_timing_table("Penstock alone", self.alone))
+        console.print(_timing_table("Penstock alone", self.scenarios))
         console.print(_figure_table(self.figures))
 
-    def _circumstances(self) -> str:
-        named = {**_machine(), **self.settings, "rows in the full ledger": f"{self.ledger_rows:,}"}
-        return ", ".join(f"{name} {value}" for name, value in named.items())
+    def _conditions(self) -> str:
+        conditions = {**_machine(), **self.settings, "rows in the full ledger": f"{self.ledger_rows:,}"}
+        return ", ".join(f"{name} {value}" for name, value in conditions.items())
 
 
 def _machine() -> dict[str, Any]:
@@ -93,7 +93,7 @@ _STYLES = {True: "green", False: "yellow", None: ""}
 
 
 def _figure_table(figures: Iterable[Figure]) -> Table:
-    table = Table("figure", title="What it comes to", title_justify="left")
+    table = Table("figure", title="Figures and targets", title_justify="left")
     for heading in ("measured", "target", ""):
         table.add_column(heading, justify="right")
     for figure in figures:

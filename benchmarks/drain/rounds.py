@@ -1,4 +1,4 @@
-"""Timing in interleaved rounds: A B C A B C ..., so that whatever else the machine does hits all alike."""
+"""Timing in interleaved rounds (A B C A B C ...): other load on the machine affects all contenders equally."""
 
 import gc
 import statistics
@@ -10,33 +10,33 @@ from typing import Any, Protocol
 from benchmarks.drain.events import Event
 
 WARM_UP = 2
-"""Rounds that are run like all others and not counted."""
+"""The number of rounds that are run first and not counted."""
 
 Run = Callable[[], None]
 
 
 class Turn(Protocol):
-    """What one contender does in each round."""
+    """The work of one contender in each round."""
 
     @property
     def event(self) -> Event:
         """The event of the latest round."""
 
     def prepare(self) -> Run:
-        """Make everything ready, outside of the clock, and return what is to be timed."""
+        """Prepare the round, not timed; return the call to time."""
 
     def check(self) -> None:
-        """See, outside of the clock, that the work was done."""
+        """Check, not timed, that the work was done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long one size took one contender.
+    """The times of one contender at one event size.
 
     Attributes:
         records: records per event.
-        body_bytes: how long their bodies are, on average.
-        seconds: of each round, in order.
+        body_bytes: the mean length of their bodies.
+        seconds: the time of each round, in order.
     """
 
     records: int
@@ -54,7 +54,7 @@ class Timing:
         return self.records / self.median
 
     def as_json(self) -> dict[str, Any]:
-        """Return every figure."""
+        """Return the times and what follows from them."""
         return {**asdict(self), "median_seconds": self.median, "records_per_second": self.rate}
 
 
@@ -64,9 +64,9 @@ def interleave(
     """Run every contender in each round.
 
     Args:
-        turns: by name, in the order in which they are taken.
-        rounds: how many rounds are counted.
-        before_round: called before each round, outside of the clock.
+        turns: the contenders' turns by name, in their order within a round.
+        rounds: the number of counted rounds.
+        before_round: called before each round, not timed.
     """
     seconds: dict[str, list[float]] = {name: [] for name in turns}
     for _ in range(WARM_UP + rounds):
@@ -78,7 +78,7 @@ def interleave(
 
 
 def rounds_for(records: int, rounds: int) -> int:
-    """Return how many rounds a size is worth, if 1,000 records are worth `rounds`: five at least."""
+    """Return the number of rounds for an event size, at least five, given that for 1,000 records."""
     return min(2 * rounds, max(5, rounds * 1000 // records))
 
 
@@ -88,7 +88,7 @@ def _timing(event: Event, seconds: Sequence[float]) -> Timing:
 
 
 def _time(run: Run) -> float:
-    """Time a call that starts with no garbage; the collector stays on, as it does on Lambda."""
+    """Time a call that starts without garbage; the garbage collector stays enabled, as on Lambda."""
     gc.collect()
     start = time.perf_counter()
     run()

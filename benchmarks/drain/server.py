@@ -1,4 +1,4 @@
-"""The Postgres that is measured against: embedded, in a temporary folder, with the shop's tables."""
+"""The Postgres server of the benchmarks: embedded, in a temporary folder, with the shop's tables."""
 
 import shutil
 import tempfile
@@ -22,14 +22,21 @@ LEDGERS = ("penstock.ledger", "penstock.ledger_past")
 """Both generations of the ledger: the drain looks ids up in both."""
 
 _MIGRATIONS = Path(__file__).parents[2] / "infra" / "migrations"
-_BY_TIME = (
+_TIME_ORDERED_ID = (
     "lpad(to_hex(1700000000000 + n), 12, '0') || '7' || left(md5(n::text), 3) || '8' || right(md5(n::text), 15)"
 )
-_STATED = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "autovacuum")
+_REPORTED_SETTINGS = (
+    "server_version",
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "shared_buffers",
+    "autovacuum",
+)
 
 
 class Database:
-    """A database with the ledger and the shop's tables, and a connection to tend it outside of the clock."""
+    """A database with the ledger and the shop's tables, and a connection for work that is not timed."""
 
     def __init__(self, server: Postgres, name: str) -> None:
         with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -41,11 +48,11 @@ class Database:
     def settings(self) -> dict[str, str]:
         """Return the settings of Postgres that the figures depend on."""
         query = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
-        found: dict[str, str] = dict(self.connection.execute(query, [list(_STATED)]).fetchall())
-        return {name: found[name] for name in _STATED}
+        found: dict[str, str] = dict(self.connection.execute(query, [list(_REPORTED_SETTINGS)]).fetchall())
+        return {name: found[name] for name in _REPORTED_SETTINGS}
 
     def empty(self, *tables: str) -> None:
-        """Empty tables, so that each round finds them as the first one did."""
+        """Truncate tables, so that each round starts from the same state."""
         self.connection.execute(f"TRUNCATE {', '.join(tables)}")
 
     def count(self, table: str) -> int:
@@ -55,10 +62,10 @@ class Database:
         return int(row[0])
 
     def fill_ledger(self, rows: int) -> None:
-        """Enter `rows` intents, half with ids made by time (version 7), half with derived ones.
+        """Insert `rows` entries, half with ids ordered by time (version 7), half with derived ones.
 
-        All are copies of the entry of an intent that was really drained, whatever columns the ledger has. The
-        older half of them is in the generation before.
+        All are copies of the entry of one drained intent, so this works with any columns of the ledger. The older
+        half is in the previous generation of the ledger.
         """
         self._drain_one()
         names = self._ledger_columns()
@@ -70,7 +77,7 @@ class Database:
                 INSERT INTO {generation} ({", ".join(names)})
                 SELECT {values}
                 FROM (SELECT * FROM penstock.ledger LIMIT 1) AS entry,
-                     (SELECT CASE WHEN n % 2 = 0 THEN md5(n::text)::uuid ELSE ({_BY_TIME})::uuid END AS id
+                     (SELECT CASE WHEN n % 2 = 0 THEN md5(n::text)::uuid ELSE ({_TIME_ORDERED_ID})::uuid END AS id
                       FROM generate_series({first:d}, {last:d}) AS n ORDER BY 1) AS fresh
                 """
             )
@@ -104,11 +111,11 @@ def server(*, durable: bool) -> Iterator[Postgres]:
     """Run a separate Postgres server.
 
     Args:
-        durable: whether a commit waits for the disk, as in production.
+        durable: whether each commit waits for the disk, as in production.
     """
     folder = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
-    loose = {} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    postgres = Postgres(folder, settings=loose)
+    settings = {} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    postgres = Postgres(folder, settings=settings)
     postgres.start()
     try:
         yield postgres

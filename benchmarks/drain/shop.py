@@ -1,4 +1,4 @@
-"""The part of the shop that is measured: the kinds without a `Custom` function, and the expected tables."""
+"""The measured part of the shop: the kinds without a `Custom` function, and the expected tables."""
 
 import json
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from penstock.consumer import Append, Drain, Increment, Upsert
 from shared.intents import OrderPlaced, OrderStatusChanged, PageViewed, StockAdjusted
 
 SHOP = ("page_views", "orders", "stock")
-"""The tables."""
+"""The tables of the measured kinds."""
 
 COLUMNS = ("intent_id", "path", "visitor", "referrer", "viewed_at", "duration_ms")
-"""The columns of `page_views`, in the order in which ready rows have them."""
+"""The columns of `page_views`, in the order of `ready_rows`."""
 
 
 def bind_shop(drain: Drain) -> None:
-    """Have a drain write the kinds as the shop does."""
+    """Bind the kinds to the tables as the shop does."""
     drain.write(PageViewed, Append(page_views))
     drain.write(OrderPlaced, Upsert(orders, key="order_id", version="placed_at"))
     columns = {"status_changed_at": "changed_at"}
@@ -29,12 +29,12 @@ def bind_shop(drain: Drain) -> None:
     drain.write(StockAdjusted, Increment(stock, key="sku", add={"quantity": "delta"}))
 
 
-class Held(NamedTuple):
-    """What the tables hold.
+class TableState(NamedTuple):
+    """The contents of the tables.
 
     Attributes:
-        views: how many page views.
-        orders: total and status of each order.
+        views: the number of page views.
+        orders: the total and the status of each order.
         stock: the quantity of each SKU.
     """
 
@@ -43,16 +43,16 @@ class Held(NamedTuple):
     stock: dict[str, int]
 
 
-def held(connection: psycopg.Connection) -> Held:
+def read_tables(connection: psycopg.Connection) -> TableState:
     """Read the tables."""
     views = connection.execute("SELECT count(*) FROM page_views").fetchall()
     found = connection.execute("SELECT order_id::text, total, status FROM orders").fetchall()
     quantities = connection.execute("SELECT sku, quantity FROM stock").fetchall()
-    return Held(views[0][0], {id_: (total, status) for id_, total, status in found}, dict(quantities))
+    return TableState(views[0][0], {id_: (total, status) for id_, total, status in found}, dict(quantities))
 
 
-def due(events: Iterable[Event]) -> Held:
-    """Compute what the tables must contain after these events, in any order: each id once."""
+def expected_tables(events: Iterable[Event]) -> TableState:
+    """Compute the contents of the tables after these events, in any order, with each id applied once."""
     bodies = (json.loads(record["body"]) for event in events for record in event["Records"])
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for envelope in {body["id"]: body for body in bodies}.values():
@@ -68,4 +68,4 @@ def due(events: Iterable[Event]) -> Held:
     for adjusted in by_kind.get("stock.adjusted", []):
         quantities[adjusted["sku"]] = quantities.get(adjusted["sku"], 0) + adjusted["delta"]
     both = {id_: (totals.get(id_), statuses.get(id_)) for id_ in totals | statuses}
-    return Held(len(views), both, quantities)
+    return TableState(len(views), both, quantities)

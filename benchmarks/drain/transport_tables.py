@@ -1,4 +1,4 @@
-"""The tables that the transports are measured on: a narrow one, a wide one, and one with documents and arrays."""
+"""The tables of the transport benchmark: a narrow one, a wide one, and one with documents and arrays."""
 
 import enum
 import random
@@ -38,11 +38,11 @@ _START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A table, and what is written to it.
+    """A table and the intents that are written to it.
 
     Attributes:
         name: the name in the report.
-        intent: the class of intents.
+        intent: the intent class.
         table: the table.
         make: makes one intent.
     """
@@ -94,7 +94,7 @@ class Grade(enum.Enum):
 
 
 class Article(WriteIntent, kind="bench.documents"):
-    """Four plain fields beside an object, two lists and an enum."""
+    """Four plain fields, an object, two lists and an enum."""
 
     sku: str
     title: str
@@ -204,4 +204,4 @@ CASES = (
     Case("wide", Invoice, _invoices, _invoice),
     Case("documents", Article, _articles, _article),
 )
-"""Of plain fields the narrow table has 3, the wide one 20, and the one with an object, lists and an enum 4."""
+"""The narrow table has 3 plain fields, the wide one 20, and the one with an object, lists and an enum 4."""

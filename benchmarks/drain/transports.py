@@ -1,10 +1,10 @@
-"""`python -m benchmarks.drain.transports`: whether the two transports of field values are worth their code.
+"""`python -m benchmarks.drain.transports`: measures whether two transports of field values are worth their code.
 
 A batch travels to Postgres as a few parameters (`penstock/consumer/rows/transport.py`). A field of plain values is
 one array. All other fields (objects, lists, enums) travel together as one JSON text, which `json_to_recordset`
 takes apart. Arrays alone are not enough: `json_to_recordset` turns a JSON list into an array of any type and
-dimension, and `unnest` flattens an array of arrays. JSON alone would be enough. So the question is what the arrays
-save.
+dimension, and `unnest` flattens an array of arrays. JSON alone would be enough. So the
+benchmark measures what the arrays save.
 
 Contenders, on the same intents and the same table, with one connection each:
 
@@ -12,12 +12,12 @@ Contenders, on the same intents and the same table, with one connection each:
     json    every field in the JSON text; id and time are still arrays, which favours this contender
     again   the same as `both`: the distance of its ratio from 1 is the noise of the run
 
-What is measured is the processor time from the Lambda event to the commit, of this process and of its Postgres
-backend (`/proc/PID/schedstat`, so Linux only). On a machine that has other work it is steadier than elapsed time.
+The benchmark measures the processor time from the Lambda event to the commit, of this process and of its Postgres
+backend (`/proc/PID/schedstat`, so Linux only). On a machine with other load it varies less than elapsed time.
 A ratio is the median of the ratios of all rounds. The turns of one round follow each other directly, in an order
 that changes from round to round. The bytes are those of all parameters of one batch; no network is measured.
 
-A speed of json / both of at least 0.95, of the whole and of Postgres, would say that JSON alone is enough.
+A speed of json / both of at least 0.95, in total and of Postgres alone, would mean that JSON alone is enough.
 """
 
 import argparse
@@ -55,8 +55,8 @@ ENOUGH = 0.95
 """The part of the speed of both transports at which JSON alone is enough."""
 
 _SWITCH = "penstock.consumer.rows.transport.sent_as_array"
-_talk = Console(stderr=True)
-_data = Console(width=None if sys.stdout.isatty() else 120)
+_stderr = Console(stderr=True)
+_stdout = Console(width=None if sys.stdout.isatty() else 120)
 _order = random.Random(20_261_120)  # noqa: S311 (the same order in every run)
 
 
@@ -64,8 +64,8 @@ class Used(NamedTuple):
     """Processor time in seconds.
 
     Attributes:
-        drain: of this process.
-        postgres: of the Postgres backend.
+        drain: that of this process.
+        postgres: that of the Postgres backend.
     """
 
     drain: float
@@ -76,7 +76,7 @@ class Contender:
     """A drain of one kind, with one connection."""
 
     def __init__(self, url: str, case: Case, *, json_only: bool) -> None:
-        """Bind the kind, which decides how each of its fields travels."""
+        """Bind the kind; this chooses the transport of each field."""
         self.bytes_sent = 0
         self._engine = make_engine(url, for_drain=True)
         self._drain = Drain(engine=self._engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
@@ -85,11 +85,11 @@ class Contender:
             self.drain(sqs_event([]))  # The drain binds its kinds at the first event.
 
     def drain(self, event: Event) -> None:
-        """Drain an event; no record may be handed back."""
+        """Drain an event; fail if a record is returned to the queue."""
         assert self._drain.handler(event, LambdaContext()) == {"batchItemFailures": []}
 
     def measure(self, event: Event) -> Used:
-        """Drain an event, and return the processor time that it took."""
+        """Drain an event; return the processor time."""
         backend = self._backend()
         postgres, drain = _backend_seconds(backend), time.process_time()
         self.drain(event)
@@ -101,7 +101,7 @@ class Contender:
             return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
 
     def count_bytes(self, event: Event) -> None:
-        """Drain an event, and count the bytes of all parameters."""
+        """Drain an event and add the bytes of all parameters to `bytes_sent`."""
 
         def count(_connection: Any, _cursor: Any, _text: str, parameters: Any, *_: Any) -> None:
             given = parameters.values() if isinstance(parameters, Mapping) else parameters
@@ -130,7 +130,7 @@ class Race:
         }
 
     def run(self, rounds: int) -> list[Figure]:
-        """Return the figures of so many rounds."""
+        """Return the figures of a number of counted rounds."""
         used: dict[str, list[Used]] = {name: [] for name in self._contenders}
         try:
             for _ in range(WARM_UP + rounds):
@@ -186,25 +186,25 @@ def _speed(title: str, seconds: Mapping[str, Sequence[float]], name: str) -> Fig
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the figures, and write them as a page if asked to."""
+    """Measure, print the figures, and with `--markdown` write them as a page."""
     options = _parser().parse_args(arguments)
     logging.getLogger("penstock").addHandler(logging.NullHandler())
     with server(durable=True) as postgres, closing(Database(postgres, "bench")) as database:
         _make_tables(database.url)
         figures: list[Figure] = []
         for case in CASES:
-            _talk.print(f"[dim]{case.name}, {options.size:,} records[/dim]")
+            _stderr.print(f"[dim]{case.name}, {options.size:,} records[/dim]")
             figures += Race(database, case, options.size).run(options.rounds)
         settings = database.settings()
     for figure in figures:
-        _data.print(f"{figure.name:<50} {figure.measured:>20}", highlight=False)
+        _stdout.print(f"{figure.name:<50} {figure.measured:>20}", highlight=False)
     if options.markdown:
         machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-        named = ", ".join(f"{name} {value}" for name, value in {**machine, **settings}.items())
-        measured = f"{options.size:,} records a batch, {options.rounds} rounds, {named}"
+        conditions = ", ".join(f"{name} {value}" for name, value in {**machine, **settings}.items())
+        measured = f"{options.size:,} records a batch, {options.rounds} rounds, {conditions}"
         command = "python -m benchmarks.drain.transports"
-        words = f"Written by `{command}`: {measured}. How to read it: `benchmarks/drain/transports.py`."
-        write_page(options.markdown, "Figures of the transports", words, figures)
+        introduction = f"Written by `{command}`: {measured}. How to read it: `benchmarks/drain/transports.py`."
+        write_page(options.markdown, "Figures of the transports", introduction, figures)
 
 
 def _make_tables(url: str) -> None:
@@ -215,11 +215,11 @@ def _make_tables(url: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m benchmarks.drain.transports", description="Measure arrays beside JSON."
+        "python -m benchmarks.drain.transports", description="Compare arrays with JSON."
     )
     parser.add_argument("--size", type=int, default=1000, help="records per batch")
-    parser.add_argument("--rounds", type=int, default=61, help="rounds that are counted")
-    parser.add_argument("--markdown", type=Path, help="where the figures go as a Markdown page, if anywhere")
+    parser.add_argument("--rounds", type=int, default=61, help="number of counted rounds")
+    parser.add_argument("--markdown", type=Path, help="path of a Markdown page of the figures; none by default")
     return parser
 
 

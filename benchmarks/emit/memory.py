@@ -1,9 +1,9 @@
-"""Whether the memory of a producer function stays flat: resident bytes after many requests to its handler.
+"""The memory of a producer function: resident bytes after many requests to its handler.
 
-A process of its own drives the shop's handlers as API Gateway does, against the stub in place of SQS: writes,
-repeated ones, batches, and requests that are refused, no two alike. What grows with the number of requests is a
-leak: a function's instance lives for hours. Pydantic's cache of short strings does grow, to 16,384 of them, which
-takes a MiB or so.
+A separate process calls the shop's handlers as API Gateway does, with the stub in place of SQS: writes, repeated
+writes, batches, and requests that are refused. No two requests are the same. A function instance lives for hours:
+memory that grows with the number of requests is a leak. Pydantic's cache of short strings does grow, to 16,384
+entries, which take about a MiB.
 """
 
 import gc
@@ -27,14 +27,14 @@ from penstock.settings import Settings
 from penstock.testing import LambdaContext
 
 MARKS = (1_000, 10_000, 100_000)
-"""After how many requests memory is looked at."""
+"""The numbers of requests after which memory is measured."""
 
 AT_MOST_MIB = 2.0
 MIB = 2**20
 
 
 def memory_figures(marks: Sequence[int]) -> Iterator[Figure]:
-    """Measure how much each mark has above the first, in a process of its own."""
+    """Measure the memory at each mark above that at the first, in a separate process."""
     command = [sys.executable, "-m", "benchmarks.emit.memory", *map(str, marks)]
     project = Path(__file__).parents[2]
     child = subprocess.run(command, check=True, capture_output=True, text=True, cwd=project)
@@ -46,45 +46,45 @@ def memory_figures(marks: Sequence[int]) -> Iterator[Figure]:
 
 def main(marks: Sequence[int]) -> None:
     """Print the resident bytes at each mark, as JSON."""
-    ask, process, resident = asking(), psutil.Process(), []
+    send, process, resident = request_sender(), psutil.Process(), []
     for number in range(1, marks[-1] + 1):
-        ask(number)
+        send(number)
         if number in marks:
             gc.collect()
             resident.append(process.memory_info().rss)
     print(json.dumps(resident))
 
 
-def asking(replace: Callable[[Any, str, Any], object] = setattr) -> Callable[[int], None]:
-    """Return what sends the request of a number to the shop's handlers.
+def request_sender(replace: Callable[[Any, str, Any], object] = setattr) -> Callable[[int], None]:
+    """Return a function that sends the request with a number to the shop's handlers.
 
     Args:
-        replace: puts the stub's producer in place of the environment's.
+        replace: sets an attribute; it replaces the environment's producer by one that uses the stub.
     """
     client = sqs_client()
     stub(client, 0)
     producer = Producer(Settings(receipt_key="k" * 32, source="/shop"), SqsQueue(URL, client))
-    # No mock: it would remember every call.
+    # Not a mock, which would record every call.
     replace(emitter, "environment_producer", lambda: producer)
     stock, batches = (importlib.import_module(f"producer.{name}").handler for name in ("stock", "batches"))
 
-    def ask(number: int) -> None:
+    def send(number: int) -> None:
         handler = batches if number % 50 == 0 else stock
         handler(_event(number), LambdaContext())
 
-    return ask
+    return send
 
 
 def _event(number: int) -> dict[str, Any]:
-    """Make a request that is like no other: every seventh is refused, every fiftieth is a batch."""
-    made, sku = request(), f"sku-{number}"
-    made["headers"] |= {"idempotency-key": f"key-{number // 2}", "x-other": sku, "prefer": f"wait={number}"}
+    """Make a unique request: every seventh is refused, every fiftieth is a batch."""
+    event, sku = request(), f"sku-{number}"
+    event["headers"] |= {"idempotency-key": f"key-{number // 2}", "x-other": sku, "prefer": f"wait={number}"}
     if number % 50 == 0:
         item = {"type": "stock.adjusted", "data": {"sku": sku, "delta": number}, "idempotencyKey": sku}
         route = {"routeKey": "POST /batches", "rawPath": "/batches", "pathParameters": None}
-        return made | route | {"body": json.dumps([item, {"type": sku}])}
+        return event | route | {"body": json.dumps([item, {"type": sku}])}
     body = {"delta": number} if number % 7 else {"delta": sku, sku: number}
-    return made | {
+    return event | {
         "rawPath": f"/stock/{sku}/adjustments",
         "pathParameters": {"sku": sku},
         "body": json.dumps(body),

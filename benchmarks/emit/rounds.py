@@ -1,4 +1,4 @@
-"""What `make bench-emit` times: bursts, single requests, and imports, each contender in turn in every round."""
+"""Timing for `make bench-emit`: in every round, each contender runs in turn."""
 
 import gc
 import json
@@ -14,27 +14,27 @@ Run = Callable[[], object]
 Samples = Mapping[str, Sequence[float]]
 
 WARM_UP = 2
-"""Rounds that are run like all others and not counted."""
+"""The number of rounds that are run first and not counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Times of several contenders.
+class TimingTable:
+    """The times of several contenders.
 
     Attributes:
         title: what was timed.
-        samples: by contender, in seconds.
+        samples: the times by contender, in seconds.
     """
 
     title: str
     samples: Samples
 
     def ratio(self, one: str, other: str, *, at: float = 0.5) -> float:
-        """Say how many times as long as the other one the first one took, at a quantile."""
+        """Return the ratio of the time of one contender to that of another, at a quantile."""
         return quantile(self.samples[one], at) / quantile(self.samples[other], at)
 
     def as_json(self) -> dict[str, Any]:
-        """Return every contender's figures, in seconds."""
+        """Return the figures of every contender, in seconds."""
         return {name: _figures(seconds) for name, seconds in self.samples.items()}
 
 
@@ -44,13 +44,13 @@ def quantile(seconds: Sequence[float], at: float) -> float:
 
 
 def interleave(runs: Mapping[str, Run], *, rounds: int, warm_up: int = WARM_UP, collect: bool = True) -> Samples:
-    """Run every contender in each round: A B A B ..., so that whatever else the machine does hits all alike.
+    """Run every contender in each round (A B A B ...): other load on the machine affects all equally.
 
     Args:
-        runs: what to time, by name.
-        rounds: how many rounds are counted.
-        warm_up: how many are run before that.
-        collect: whether each turn starts with no garbage.
+        runs: the calls to time, by name.
+        rounds: the number of counted rounds.
+        warm_up: the number of rounds before these.
+        collect: whether each turn starts without garbage.
     """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(warm_up + rounds):
@@ -63,14 +63,16 @@ def interleave(runs: Mapping[str, Run], *, rounds: int, warm_up: int = WARM_UP, 
     return {name: found[warm_up:] for name, found in seconds.items()}
 
 
-def alone(codes: Mapping[str, str], *, rounds: int, clock: str = "perf_counter", warm_up: int = 1) -> Samples:
-    """Time pieces of code in turn, each in a process of its own.
+def time_in_processes(
+    codes: Mapping[str, str], *, rounds: int, clock: str = "perf_counter", warm_up: int = 1
+) -> Samples:
+    """Time pieces of code in turn, each in a separate process.
 
     Args:
-        codes: what to time, by name.
-        rounds: how many rounds are counted.
-        clock: which clock of `time` goes; `process_time` leaves out what else the machine does.
-        warm_up: how many are run before that.
+        codes: the code to time, by name.
+        rounds: the number of counted rounds.
+        clock: the clock function of `time`; `process_time` excludes other load on the machine.
+        warm_up: the number of rounds before these.
     """
     seconds: dict[str, list[float]] = {name: [] for name in codes}
     for _ in range(warm_up + rounds):
@@ -86,14 +88,19 @@ def _seconds(code: str, clock: str) -> float:
 
 
 def first_answer(module: str, environment: Mapping[str, str]) -> str:
-    """Return the code of a function's start: its import, and its answer to a first request."""
-    told = f"import os; os.environ.update({dict(environment)!r})"
-    asked = f"assert handler({request()!r}, None)['statusCode'] == 202"
-    return f"{told}\nfrom {module} import handler\n{asked}"
+    """Return code that starts a function: its import and its answer to a first request.
+
+    Args:
+        module: the module with the handler.
+        environment: the environment variables of the function.
+    """
+    setup = f"import os; os.environ.update({dict(environment)!r})"
+    check = f"assert handler({request()!r}, None)['statusCode'] == 202"
+    return f"{setup}\nfrom {module} import handler\n{check}"
 
 
 def request(sku: str = "A1") -> dict[str, Any]:
-    """Make the event of one request, as an HTTP API hands it over."""
+    """Return the event of one request, as an HTTP API passes it."""
     path = f"/stock/{sku}/adjustments"
     return {
         "version": "2.0",

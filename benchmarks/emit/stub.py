@@ -1,4 +1,4 @@
-"""SQS without a network: botocore does all of its work, and each call is answered after a fixed time."""
+"""SQS without a network: botocore does all of its work, and each call returns after a fixed time."""
 
 import json
 import time
@@ -14,28 +14,33 @@ URL = "https://sqs.us-east-1.amazonaws.com/000000000000/bench"
 
 
 class StubbedSession:
-    """In place of botocore's HTTP session."""
+    """Replaces the HTTP session of botocore."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.messages = 0
 
     def send(self, request: Any) -> AWSResponse:
-        """Answer that everything was kept."""
-        asked = json.loads(request.body)
+        """Answer that SQS accepted all messages."""
+        body = json.loads(request.body)
         time.sleep(self._seconds)
-        kept = [{"Id": entry["Id"], **_RECEIPT} for entry in asked.get("Entries", [])]
-        self.messages += len(kept) or 1
-        answer = {"Successful": kept, "Failed": []} if kept else _RECEIPT
+        sent = [{"Id": entry["Id"], **_RECEIPT} for entry in body.get("Entries", [])]
+        self.messages += len(sent) or 1
+        answer = {"Successful": sent, "Failed": []} if sent else _RECEIPT
         headers: Any = {"content-type": "application/x-amz-json-1.0"}
         return AWSResponse(request.url, 200, headers, _Raw(json.dumps(answer).encode()))
 
     def close(self) -> None:
-        """Close nothing."""
+        """Do nothing: there is no connection."""
 
 
 def stub(client: "SQSClient", seconds: float) -> StubbedSession:
-    """Let a client answer itself, after so many seconds each time."""
+    """Replace the HTTP session of a client.
+
+    Args:
+        client: the client.
+        seconds: the duration of each call.
+    """
     session = StubbedSession(seconds)
     client._endpoint.http_session = session  # type: ignore[attr-defined]
     return session

@@ -1,4 +1,4 @@
-"""The benchmarks run; what they measure is not asserted."""
+"""The benchmark of the drain runs; its results are not asserted."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ FULL = ("full ledger, ids by time", "full ledger, derived ids")
 
 
 def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With tiny sizes, JSON and Markdown have every figure, and the table says what Postgres waited for."""
+    """With tiny sizes, JSON and Markdown have every figure, and the output names the fsync setting."""
     path, page = tmp_path / "deep" / "bench.json", tmp_path / "figures.md"
     tiny = ["--rounds", "1", "--batch", "100", "--ledger-rows", "100", "--memory-records", "10"]
     main(["--sizes", "5", "10", *tiny, "--no-fsync", "--json", str(path), "--markdown", str(page)])
@@ -47,8 +47,8 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
     assert "fsync off" in capsys.readouterr().out
 
 
-def test_what_takes_long_may_be_skipped(tmp_path: Path) -> None:
-    """The full ledger and the large event are left out on demand, and nothing else."""
+def test_slow_parts_can_be_skipped(tmp_path: Path) -> None:
+    """With 0 ledger rows and 0 memory records, only their scenarios and figures are skipped."""
     path = tmp_path / "bench.json"
     tiny = ["--rounds", "1", "--batch", "100", "--ledger-rows", "0", "--memory-records", "0"]
     main(["--sizes", "5", *tiny, "--no-fsync", "--json", str(path)])
@@ -56,7 +56,7 @@ def test_what_takes_long_may_be_skipped(tmp_path: Path) -> None:
 
 
 def test_a_figure_knows_its_target() -> None:
-    """A figure that misses its target says so; one without a target says nothing."""
+    """A figure reports whether it reached its target; without a target it reports None."""
     assert Figure("speed", 1.7, at_least=1.7).reached
     assert not Figure("time", 3.1, at_most=3).reached
     assert Figure("speed", 1.0).reached is None

@@ -1,4 +1,4 @@
-"""The benchmark of emitting runs; what it measures is not asserted."""
+"""The benchmark of emitting runs; its results are not asserted."""
 
 import json
 from pathlib import Path
@@ -20,23 +20,23 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
     tiny += ["--memory", "1010"]
     main([*tiny, "--json", str(path), "--markdown", str(page)])
     report = json.loads(path.read_text())
-    places = ["stub, 1 ms per call", "local"]
+    endpoints = ["stub, 1 ms per call", "local"]
     assert {title: [*table] for title, table in report["tables"].items()} == {
-        **{f"burst of 25 intents, {place}": ["penstock", "loop"] for place in places},
-        **{f"one request, {place}": HANDLERS for place in places},
+        **{f"burst of 25 intents, {endpoint}": ["penstock", "loop"] for endpoint in endpoints},
+        **{f"one request, {endpoint}": HANDLERS for endpoint in endpoints},
         "start to first answer, local": ["bare", *STARTS],
         "import of a producer function, processor time": ["bare", *IMPORTS],
     }
     assert [figure["name"] for figure in report["figures"]] == [
         name
-        for place in places
+        for endpoint in endpoints
         for name in (
-            f"speed: emit_many / plain loop, {place}",
-            *(f"time: {one} / bare, {at}, {place}" for one in HANDLERS[1:] for at in ("p50", "p99")),
+            f"speed: emit_many / plain loop, {endpoint}",
+            *(f"time: {one} / bare, {at}, {endpoint}" for one in HANDLERS[1:] for at in ("p50", "p99")),
         )
     ] + [f"start: {one} / bare" for one in STARTS] + [f"import: {one} / bare" for one in IMPORTS] + [
         "memory: 1,010 requests above 1,000"
     ]
     assert all(figure["value"] > 0 for figure in report["figures"][:-1])
     assert all(f"| {figure['name']} |" in page.read_text() for figure in report["figures"])
-    assert "What it comes to" in capsys.readouterr().out
+    assert "Figures and targets" in capsys.readouterr().out

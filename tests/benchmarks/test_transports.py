@@ -1,4 +1,4 @@
-"""The benchmark of the transports runs; what it measures is not asserted."""
+"""The benchmark of the transports runs; its results are not asserted."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What would be deployed: the packaged template and the artifacts, made with no account and no credentials."""
+"""The packaged template and the artifacts, made without an AWS account and credentials."""
 
 import json
 import os
@@ -34,20 +34,20 @@ pytestmark = pytest.mark.xdist_group("deployment")
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """An environment that has what finds programs and nothing else."""
+    """Return an environment with only the variables that are needed to find programs."""
     return {"PATH": os.environ["PATH"], "HOME": str(home)}
 
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """The artifacts for AWS."""
+    """Build the artifacts for AWS."""
     subprocess.run([sys.executable, "infra/build.py", "--stage", STAGE], cwd=ROOT, check=True)
     return BUILD
 
 
 @pytest.fixture(scope="session")
 def template(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The CloudFormation template that osls makes of serverless.yml."""
+    """Return the CloudFormation template that osls generates from serverless.yml."""
     need_node()
     package = tmp_path_factory.mktemp("package")
     done = package_with_osls(ROOT, package)
@@ -100,7 +100,7 @@ def statements(template: dict[str, Any], holder: str) -> Iterator[dict[str, Any]
 
 
 def actions(template: dict[str, Any], *holders: str) -> dict[str, set[str]]:
-    """What roles and policies allow, by the resource that it may be done to (without the log groups)."""
+    """Return the actions that roles and policies allow, by resource (without the log groups)."""
     allowed: dict[str, set[str]] = {}
     for statement in chain.from_iterable(statements(template, holder) for holder in holders):
         given = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -114,12 +114,12 @@ def contents(name: str) -> set[str]:
 
 
 def test_functions(template: dict[str, Any]) -> None:
-    """There is one function per kind of request, and the four of the consumer's side."""
+    """There is one function per kind of request, and the five of the consumer's side."""
     assert functions(template).keys() == PRODUCERS | CONSUMERS
 
 
 def test_routes(template: dict[str, Any]) -> None:
-    """The API's routes are those of the service."""
+    """The API has the routes of the service."""
     routes = {route["RouteKey"] for route in resources(template, "AWS::ApiGatewayV2::Route").values()}
     assert routes == {
         "POST /page-views",
@@ -135,7 +135,7 @@ def test_routes(template: dict[str, Any]) -> None:
 
 
 def test_authorization(template: dict[str, Any]) -> None:
-    """Every route asks for a token of the issuer's, and a service whose issuer was not set cannot be reached."""
+    """Every route requires a token of the issuer, and a service without a configured issuer accepts no token."""
     (authorizer,) = resources(template, "AWS::ApiGatewayV2::Authorizer").values()
     assert authorizer["AuthorizerType"] == "JWT"
     assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
@@ -146,7 +146,7 @@ def test_authorization(template: dict[str, Any]) -> None:
 
 
 def test_iam_authorization(built: Path, tmp_path: Path) -> None:
-    """With `authorizer` set to iam every route asks for a signature, and nothing of the tokens' is left."""
+    """With `authorizer` set to iam, every route requires a signature, and there is no authorizer for tokens."""
     need_node()
     done = package_with_osls(ROOT, tmp_path, "--param=authorizer=iam")
     assert done.returncode == 0, done.stdout
@@ -157,19 +157,19 @@ def test_iam_authorization(built: Path, tmp_path: Path) -> None:
 
 
 def test_no_cors(template: dict[str, Any]) -> None:
-    """No page of another origin may call the API unless that is set."""
+    """No page of another origin may call the API by default."""
     (api,) = resources(template, "AWS::ApiGatewayV2::Api").values()
     assert "CorsConfiguration" not in api
 
 
 def test_time_to_answer(template: dict[str, Any]) -> None:
-    """What answers requests gives up before API Gateway does, after 30 s."""
+    """The functions behind the API time out before API Gateway does, after 30 s."""
     found = functions(template)
     assert all(found[name]["Timeout"] < 30 for name in [*PRODUCERS, "writes"])
 
 
 def test_visibility_timeout(template: dict[str, Any]) -> None:
-    """No message comes back while its batch is still being drained: 6 x the timeout, and the window."""
+    """No message becomes visible while its batch is being drained: 6 x the timeout, plus the window."""
     drain = functions(template)["drain"]
     queue = template["Resources"]["Queue"]["Properties"]
     least = 6 * drain["Timeout"] + mapping(template)["MaximumBatchingWindowInSeconds"]
@@ -177,25 +177,25 @@ def test_visibility_timeout(template: dict[str, Any]) -> None:
 
 
 def test_reserved_concurrency(template: dict[str, Any]) -> None:
-    """The queue never invokes more drains at once than are reserved, so that none is throttled."""
+    """The queue invokes at most the reserved number of drains at once, so that none is throttled."""
     most = mapping(template)["ScalingConfig"]["MaximumConcurrency"]
     assert most >= 2
     assert functions(template)["drain"]["ReservedConcurrentExecutions"] >= most
 
 
 def test_budget(template: dict[str, Any]) -> None:
-    """The connection budget that the stack tells is what its functions can hold at once, exactly."""
+    """The connection budget in the outputs is exactly the connections that its functions can hold at once."""
     connected = {name: function for name, function in functions(template).items() if name in CONSUMERS}
-    held = [
+    connections = [
         function["ReservedConcurrentExecutions"] * int(function["Environment"]["Variables"]["PENSTOCK_POOL_SIZE"])
         for function in connected.values()
     ]
-    assert len(held) == 5
-    assert int(template["Outputs"]["ConnectionBudget"]["Value"]) == sum(held)
+    assert len(connections) == 5
+    assert int(template["Outputs"]["ConnectionBudget"]["Value"]) == sum(connections)
 
 
 def test_batches(template: dict[str, Any]) -> None:
-    """The drain gets full batches and answers for each message by itself; nothing is filtered away."""
+    """The drain gets full batches and reports each failed message; no message is filtered."""
     found = mapping(template)
     assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert 10 < found["BatchSize"] <= 10_000
@@ -204,14 +204,14 @@ def test_batches(template: dict[str, Any]) -> None:
 
 
 def test_retention(template: dict[str, Any]) -> None:
-    """A dead letter keeps the age of its message, so that both queues keep for 14 days, the most there is."""
+    """A dead letter keeps the age of its message, so both queues retain messages for 14 days, the maximum."""
     queues = resources(template, "AWS::SQS::Queue")
     assert {queue["MessageRetentionPeriod"] for queue in queues.values()} == {14 * 24 * 3600}
     assert all(queue["SqsManagedSseEnabled"] is True for queue in queues.values())
 
 
 def test_redrive_is_a_backstop(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is handed back for as long as the queue keeps it is not received so often that SQS dead-letters it."""
+    """A message that is retried until its retention ends never reaches the receive count of the redrive policy."""
     queue = template["Resources"]["Queue"]["Properties"]
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
     bounds: list[tuple[int, ...]] = []
@@ -227,12 +227,12 @@ def test_redrive_is_a_backstop(template: dict[str, Any], monkeypatch: pytest.Mon
         memory = MemoryQueue()
         set_retry_visibility(Batch([item], time.monotonic() + 30, "1", {"1": item}), memory, Retention(memory))
     assert sum(low for low, _ in bounds) >= queue["MessageRetentionPeriod"]
-    assert max(high for _, high in bounds) <= 11 * 3600, "SQS counts its 12 hours from the receive on"
+    assert max(high for _, high in bounds) <= 11 * 3600, "SQS counts its 12 hours from the receive"
 
 
 @pytest.mark.parametrize("name", sorted(PRODUCERS))
 def test_producers_know_no_database(template: dict[str, Any], name: str) -> None:
-    """A producer function is told nothing about the database, and has the producers' role."""
+    """A producer function has no setting of the database, and has the producers' role."""
     function = functions(template)[name]
     assert function["Role"] == {"Fn::GetAtt": ["ProducerRole", "Arn"]}
     assert function["Environment"]["Variables"].keys() == {
@@ -247,7 +247,7 @@ def test_producers_know_no_database(template: dict[str, Any], name: str) -> None
 
 
 def test_producer_permissions(template: dict[str, Any]) -> None:
-    """A producer may send to the queue, put payloads and read the receipt key, and nothing else."""
+    """A producer may only send to the queue, put payloads and read the receipt key."""
     assert actions(template, "ProducerRole") == {
         '{"Fn::Sub": "${PayloadBucket.Arn}/payloads/*"}': {"s3:PutObject"},
         '{"Fn::GetAtt": ["Queue", "Arn"]}': {"sqs:SendMessage*"},
@@ -256,7 +256,7 @@ def test_producer_permissions(template: dict[str, Any]) -> None:
 
 
 def test_drain_permissions(template: dict[str, Any]) -> None:
-    """The drain may take from the queue, read payloads, send dead letters and read the database's URL."""
+    """The drain may receive from the queue, read payloads, send dead letters and read the database's URL."""
     found = actions(template, "DrainRole")
     secrets = [resource for resource in found if "database-url" in resource]
     assert len(secrets) == 1
@@ -275,7 +275,7 @@ def test_drain_permissions(template: dict[str, Any]) -> None:
 
 
 def test_writes_permissions(template: dict[str, Any]) -> None:
-    """What answers for outcomes may read two secrets and touches no queue."""
+    """The function for outcomes may read two secrets, and has no permission on a queue."""
     found = actions(template, "WritesRole")
     assert set().union(*found.values()) == {"secretsmanager:GetSecretValue"}
     assert len(found) == 2
@@ -288,7 +288,7 @@ MAPPING = (
 
 
 def test_breaker_permissions(template: dict[str, Any]) -> None:
-    """The drain may turn off its own mapping and no other, and may look for it."""
+    """The drain may find its own mapping, and may update no other."""
     policy = template["Resources"]["DrainBreakerPolicy"]["Properties"]
     assert policy["Roles"] == [{"Ref": "DrainRole"}]
     assert actions(template, "DrainBreakerPolicy") == {
@@ -298,7 +298,7 @@ def test_breaker_permissions(template: dict[str, Any]) -> None:
 
 
 def test_probe_permissions(template: dict[str, Any]) -> None:
-    """The probe may see to that one mapping and read the database's URL; it touches no queue."""
+    """The probe may read and update that one mapping and read the database's URL; no queue."""
     assert template["Resources"]["ProbeBreakerPolicy"]["Properties"]["Roles"] == [{"Ref": "ProbeRole"}]
     found = actions(template, "ProbeRole", "ProbeBreakerPolicy")
     assert {action.removeprefix("lambda:") for action in found.pop(MAPPING)} == {
@@ -315,14 +315,14 @@ def test_probe_permissions(template: dict[str, Any]) -> None:
 
 
 def test_prune_permissions(template: dict[str, Any]) -> None:
-    """What prunes may read the database's URL and nothing else."""
+    """The prune function may only read the database's URL."""
     ((secret, given),) = actions(template, "PruneRole").items()
     assert "database-url" in secret
     assert given == {"secretsmanager:GetSecretValue"}
 
 
 def test_dead_letters_permissions(template: dict[str, Any]) -> None:
-    """What answers for the dead letters may take them, send to the queue and read the URL; nobody invokes it."""
+    """The dead-letters function may receive dead letters and send to the queue; no service may invoke it."""
     found = {where: given for where, given in actions(template, "DeadLettersRole").items() if "sqs" in str(given)}
     assert found == {
         '{"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}': {
@@ -338,7 +338,7 @@ def test_dead_letters_permissions(template: dict[str, Any]) -> None:
 
 
 def test_schedules(template: dict[str, Any]) -> None:
-    """The probe runs every minute and the pruning every day, one of each at a time."""
+    """The probe runs every minute and prune every day, and neither runs twice at once."""
     rules = resources(template, "AWS::Events::Rule").values()
     assert {rule["Targets"][0]["Arn"]["Fn::GetAtt"][0]: rule["ScheduleExpression"] for rule in rules} == {
         "ProbeLambdaFunction": "rate(1 minute)",
@@ -349,13 +349,13 @@ def test_schedules(template: dict[str, Any]) -> None:
 
 
 def test_probe_timeout(template: dict[str, Any]) -> None:
-    """The probe has the time that a silent database takes, and no two of its runs overlap."""
+    """The probe's timeout is longer than that of a connection attempt, and shorter than its interval."""
     probe = functions(template)["probe"]
     assert 10 < probe["Timeout"] < 60
 
 
 def test_breaker_environment(template: dict[str, Any]) -> None:
-    """Drain and probe are told of one and the same mapping: the drain by its own name, the probe by reference."""
+    """Drain and probe have settings of the same mapping: the drain by its own name, the probe by reference."""
     found = functions(template)
     drain, probe = (found[name]["Environment"]["Variables"] for name in ("drain", "probe"))
     assert drain["PENSTOCK_EVENT_SOURCE_MAPPING"] == found["drain"]["FunctionName"]
@@ -365,7 +365,7 @@ def test_breaker_environment(template: dict[str, Any]) -> None:
 
 
 def test_no_circular_dependency(template: dict[str, Any]) -> None:
-    """CloudFormation can make the resources one after the other: drain, mapping, what names the mapping."""
+    """CloudFormation can create the resources in order: drain, mapping, and what refers to the mapping."""
     made = template["Resources"]
     needs = {name: {other for other in referred(content) if other in made} for name, content in made.items()}
     assert {"DrainEventSourceMappingSQSQueue"} <= needs["DrainBreakerPolicy"] & needs["ProbeLambdaFunction"]
@@ -374,7 +374,7 @@ def test_no_circular_dependency(template: dict[str, Any]) -> None:
 
 
 def referred(content: Any) -> Iterator[str]:
-    """The names that a part of the template refers to."""
+    """Yield the names that a part of the template refers to."""
     if isinstance(content, dict):
         for key, value in content.items():
             if key in {"Ref", "DependsOn", "Fn::GetAtt"}:
@@ -389,7 +389,7 @@ def referred(content: Any) -> Iterator[str]:
 
 
 def test_no_wildcard_resources(template: dict[str, Any]) -> None:
-    """No role may do anything to everything but look for mappings; logs go to this service's groups alone."""
+    """Only listing mappings is allowed on all resources; logs go only to the log groups of this service."""
     policies = resources(template, "AWS::IAM::Policy")
     for holder in ("ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole", *policies):
         for statement in statements(template, holder):
@@ -400,13 +400,13 @@ def test_no_wildcard_resources(template: dict[str, Any]) -> None:
 
 
 def test_roles(template: dict[str, Any]) -> None:
-    """There is a role for each kind of function, and no shared default one."""
+    """There is a role for each kind of function, and no shared default role."""
     roles = {"ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole", "DeadLettersRole"}
     assert resources(template, "AWS::IAM::Role").keys() == roles
 
 
 def test_only_tls(template: dict[str, Any]) -> None:
-    """On a stage in AWS, both queues refuse plain HTTP; the local AWS has nothing else."""
+    """On a stage in AWS, both queues refuse plain HTTP, which is all that the local AWS has."""
     policies = resources(template, "AWS::SQS::QueuePolicy")
     assert len(policies) == 2
     assert template["Conditions"]["IsRemote"] == {"Fn::Not": [{"Fn::Equals": [STAGE, "local"]}]}
@@ -418,7 +418,7 @@ def test_only_tls(template: dict[str, Any]) -> None:
 
 
 def test_payload_bucket(template: dict[str, Any]) -> None:
-    """Payloads are encrypted and nobody else's, over TLS alone, and outlast queue, dead letters and a replay."""
+    """The payload bucket is private and TLS-only, and its objects outlast queue, dead letters and a replay."""
     made = template["Resources"]["PayloadBucket"]
     assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("Retain", "Retain")
     bucket = made["Properties"]
@@ -437,15 +437,15 @@ def test_payload_bucket(template: dict[str, Any]) -> None:
 
 
 def test_payload_environment(template: dict[str, Any]) -> None:
-    """Producers and the drain are told of one and the same bucket, and no other function of any."""
-    told = {name: function["Environment"]["Variables"] for name, function in functions(template).items()}
-    buckets = {name: given.get("PENSTOCK_PAYLOAD_BUCKET") for name, given in told.items()}
+    """Only the producers and the drain have the setting of the payload bucket."""
+    environments = {name: function["Environment"]["Variables"] for name, function in functions(template).items()}
+    buckets = {name: given.get("PENSTOCK_PAYLOAD_BUCKET") for name, given in environments.items()}
     assert {name for name, bucket in buckets.items() if bucket} == PRODUCERS | {"drain"}
     assert all(bucket == {"Ref": "PayloadBucket"} for bucket in buckets.values() if bucket)
 
 
 def test_runtime(template: dict[str, Any]) -> None:
-    """All functions run on arm64 and one Python, and their logs are not kept for ever."""
+    """All functions run on arm64 and one Python, and their logs expire."""
     found = functions(template).values()
     assert {tuple(function["Architectures"]) for function in found} == {("arm64",)}
     assert len({function["Runtime"] for function in found}) == 1
@@ -453,13 +453,13 @@ def test_runtime(template: dict[str, Any]) -> None:
 
 
 def test_outputs(template: dict[str, Any]) -> None:
-    """The stack tells what the command line finds a service by."""
+    """The stack has the outputs by which the command line finds a service."""
     expected = {"ApiUrl", "QueueUrl", "DeadLetterQueueUrl", "ConnectionBudget", "EventSourceMapping", "HttpApiId"}
     assert expected <= template["Outputs"].keys()
 
 
 def test_missing_artifacts(built: Path, tmp_path: Path) -> None:
-    """Packaging without the artifacts fails, and names the one that is missing."""
+    """Packaging without the artifacts fails, and names the missing one."""
     need_node()
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
     shutil.copy(ROOT / "serverless.yml", tmp_path)
@@ -470,7 +470,7 @@ def test_missing_artifacts(built: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(PRODUCERS))
 def test_producer_artifact(built: Path, name: str) -> None:
-    """A producer's artifact carries neither a database library nor the parts of Penstock that use one."""
+    """A producer's artifact contains neither a database library nor the parts of Penstock that use one."""
     files = contents(name)
     tops = {file.split("/")[0] for file in files}
     assert {"penstock", "producer", "shared", "pydantic", "aws_lambda_powertools"} <= tops
@@ -481,7 +481,7 @@ def test_producer_artifact(built: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(CONSUMERS))
 def test_consumer_artifact(built: Path, name: str) -> None:
-    """An artifact of the consumer's side carries the database libraries and no tool, test or producer."""
+    """An artifact of the consumer's side contains the database libraries, and no tool and no producer."""
     files = contents(name)
     tops = {file.split("/")[0] for file in files}
     assert {"penstock", "consumer", "shared", "sqlalchemy", "psycopg", "psycopg_binary"} <= tops
@@ -492,28 +492,28 @@ def test_consumer_artifact(built: Path, name: str) -> None:
 
 
 def test_handlers_are_in_the_artifacts(built: Path, template: dict[str, Any]) -> None:
-    """Each function's artifact has the module that its handler names."""
+    """Each function's artifact contains the module of its handler."""
     for name, function in functions(template).items():
         module, _, _ = function["Handler"].rpartition(".")
         assert f"{module}.py" in contents(name)
 
 
 def test_artifacts_are_lean(built: Path) -> None:
-    """No artifact carries compiled files, tests or programs, and each is far below what Lambda takes."""
+    """No artifact contains bytecode or tests, and each is far below the size limit of Lambda."""
     for name in PRODUCERS | CONSUMERS:
         assert not [file for file in contents(name) if file.endswith(".pyc") or "/tests/" in file]
         assert (BUILD / f"{name}.zip").stat().st_size < 20e6
 
 
 def test_artifacts_are_for_the_target(built: Path) -> None:
-    """Compiled modules are those of the function's Python and processor, not of this machine."""
+    """Compiled modules are for the function's Python and processor, not for this machine."""
     compiled = [file for file in contents("drain") if file.endswith(".so") and "cpython" in file]
     assert compiled
     assert all("cpython-314-aarch64" in file for file in compiled)
 
 
 def test_same_input_same_bytes(built: Path) -> None:
-    """An artifact that is built again from the same input has the same bytes."""
+    """A second build from the same input has the same bytes."""
     before = (built / "stock.zip").read_bytes()
     (built / "stock.sha256").unlink()
     subprocess.run([sys.executable, "infra/build.py", "--stage", STAGE], cwd=ROOT, check=True)

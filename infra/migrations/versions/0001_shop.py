@@ -1,4 +1,4 @@
-"""The shop's first tables."""
+"""Create the shop's first tables."""
 
 from alembic import op
 
@@ -37,12 +37,12 @@ TABLES = {
 
 
 def upgrade() -> None:
-    """Make them."""
+    """Create the tables."""
     for name, columns in TABLES.items():
         op.execute(f"CREATE TABLE {name} ({columns})")
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the tables."""
     for name in TABLES:
         op.execute(f"DROP TABLE {name}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pydantic.main
 import pytest
 
-from benchmarks.emit.memory import asking, memory_figures
+from benchmarks.emit.memory import memory_figures, request_sender
 
 WARM_UP, REQUESTS = 500, 1500
 LEAST_LEAK_BYTES = 30
@@ -18,7 +18,7 @@ LEAST_LEAK_BYTES = 30
 def ask(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     """Sends the request with a number, each a different one, to the shop's handlers."""
     tracemalloc.start()
-    yield asking(monkeypatch.setattr)
+    yield request_sender(monkeypatch.setattr)
     tracemalloc.stop()
 
 

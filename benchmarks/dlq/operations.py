@@ -1,9 +1,9 @@
-"""One operation on dead letters, in a process of its own, for `make bench-dlq`.
+"""One operation on dead letters in a separate process, for `make bench-dlq`.
 
-    python -m benchmarks.dlq.runs NAME URL-OF-THE-DEAD URL-OF-THE-MAIN
+    python -m benchmarks.dlq.operations NAME DEAD-LETTER-QUEUE-URL QUEUE-URL
 
-prints a JSON object: seconds, CPU seconds, and the most memory that was resident at any moment, in bytes. The
-libraries are there before the clock starts.
+prints a JSON object: elapsed seconds, processor seconds, and the peak resident memory in bytes. All libraries are
+imported before the clock starts.
 """
 
 import json
@@ -21,9 +21,9 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 
-from benchmarks.drain.memory import peak
+from benchmarks.drain.memory import peak_bytes
 from penstock.deadletters import Plan, Replayed, Selector, replay, scan
-from penstock.deadletters.archive.export import export as write
+from penstock.deadletters.archive.export import export as export_all
 from penstock.deadletters.archive.file import Archive
 from penstock.deadletters.stats import By, count_by
 from penstock.queue import SqsQueue
@@ -34,7 +34,7 @@ KIND: Final = "stock.adjusted"
 
 
 def stats(dead_url: str, _main_url: str) -> Callable[[], None]:
-    """Count all of them, as `penstock dlq stats` does."""
+    """Count all dead letters, as `penstock dlq stats` does."""
     dead = SqsQueue(dead_url)
 
     def run() -> None:
@@ -45,23 +45,23 @@ def stats(dead_url: str, _main_url: str) -> Callable[[], None]:
 
 
 def export(dead_url: str, _main_url: str) -> Callable[[], None]:
-    """Write all of them to a compressed file, as `penstock dlq export` does."""
+    """Write all dead letters to a compressed file, as `penstock dlq export` does."""
     dead = SqsQueue(dead_url)
 
     def run() -> None:
         with TemporaryDirectory() as folder, Archive(Path(folder) / "letters.jsonl.gz") as archive:
-            write(dead, archive, Selector.all())
+            export_all(dead, archive, Selector.all())
 
     return run
 
 
 def replay_third(dead_url: str, main_url: str) -> Callable[[], None]:
-    """Replay one kind of three."""
+    """Replay the dead letters of one kind, a third of all."""
     return _replay(dead_url, main_url, Selector.of(kinds=[KIND]))
 
 
 def replay_all(dead_url: str, main_url: str) -> Callable[[], None]:
-    """Replay all of them."""
+    """Replay all dead letters."""
     return _replay(dead_url, main_url, Selector.all())
 
 
@@ -71,99 +71,102 @@ def _replay(dead_url: str, main_url: str, selector: Selector) -> Callable[[], No
     def run() -> None:
         with Path(os.devnull).open("w") as out:
 
-            def tell(one: Replayed) -> None:
-                out.write(json.dumps(asdict(one), default=str))
+            def write_result(result: Replayed) -> None:
+                out.write(json.dumps(asdict(result), default=str))
 
-            replay(dead, main, Plan(selector=selector), on_result=tell)
+            replay(dead, main, Plan(selector=selector), on_result=write_result)
 
     return run
 
 
 def plain_receive(dead_url: str, _main_url: str) -> Callable[[], None]:
-    """Receive everything, and do nothing with it."""
+    """Receive all messages, and do nothing with them."""
     client = _client()
-    return lambda: _work(lambda: _received(client, dead_url))
+    return lambda: _run_in_threads(lambda: _receive(client, dead_url))
 
 
 def plain_give_back(dead_url: str, _main_url: str) -> Callable[[], None]:
-    """Receive everything, then make it visible again."""
+    """Receive all messages, then make them visible again."""
     client = _client()
 
     def run() -> None:
-        chunked: list[Any] = []
+        batches: list[Any] = []
 
         def receive() -> bool:
-            messages = _received(client, dead_url)
-            chunked.extend([_handles(messages, VisibilityTimeout=0)] if messages else [])
+            messages = _receive(client, dead_url)
+            batches.extend([_receipt_handles(messages, VisibilityTimeout=0)] if messages else [])
             return bool(messages)
 
         def give_back() -> bool:
             with suppress(IndexError):
-                client.change_message_visibility_batch(QueueUrl=dead_url, Entries=chunked.pop())
-            return bool(chunked)
+                client.change_message_visibility_batch(QueueUrl=dead_url, Entries=batches.pop())
+            return bool(batches)
 
-        _work(receive)
-        _work(give_back)
+        _run_in_threads(receive)
+        _run_in_threads(give_back)
 
     return run
 
 
 def plain_third(dead_url: str, main_url: str) -> Callable[[], None]:
-    """Move one kind of three."""
+    """Move the messages of one kind, a third of all."""
     return _move(dead_url, main_url, lambda message: message["MessageAttributes"]["type"]["StringValue"] == KIND)
 
 
 def plain_all(dead_url: str, main_url: str) -> Callable[[], None]:
-    """Move all of them."""
+    """Move all messages."""
     return _move(dead_url, main_url, lambda _message: True)
 
 
-def _move(dead_url: str, main_url: str, meant: Callable[[Any], bool]) -> Callable[[], None]:
-    """Receive, send, delete, in tens, as the documentation's examples do."""
+def _move(dead_url: str, main_url: str, matches: Callable[[Any], bool]) -> Callable[[], None]:
+    """Receive, send and delete 10 messages per call, as the examples of the AWS documentation do."""
     client = _client()
 
     def move() -> bool:
-        messages = _received(client, dead_url)
-        if some := list(filter(meant, messages)):
-            client.send_message_batch(QueueUrl=main_url, Entries=[_entry(n, one) for n, one in enumerate(some)])
-            client.delete_message_batch(QueueUrl=dead_url, Entries=_handles(some))
+        messages = _receive(client, dead_url)
+        if selected := list(filter(matches, messages)):
+            client.send_message_batch(
+                QueueUrl=main_url, Entries=[_entry(n, message) for n, message in enumerate(selected)]
+            )
+            client.delete_message_batch(QueueUrl=dead_url, Entries=_receipt_handles(selected))
         return bool(messages)
 
-    return lambda: _work(move)
+    return lambda: _run_in_threads(move)
 
 
 def _client() -> Any:
-
     return boto3.client("sqs", config=Config(max_pool_connections=2 * THREADS))
 
 
-def _received(client: Any, url: str) -> Any:
-    wanted = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
+def _receive(client: Any, url: str) -> Any:
+    names = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
     return client.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=WAIT_SECONDS, VisibilityTimeout=3600, **wanted
+        QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=WAIT_SECONDS, VisibilityTimeout=3600, **names
     ).get("Messages", [])
 
 
-def _handles(messages: Any, **more: Any) -> Any:
-    return [{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"], **more} for n, one in enumerate(messages)]
+def _receipt_handles(messages: Any, **more: Any) -> Any:
+    return [
+        {"Id": str(n), "ReceiptHandle": message["ReceiptHandle"], **more} for n, message in enumerate(messages)
+    ]
 
 
 def _entry(number: int, message: Any) -> Any:
     return {"Id": str(number), "MessageBody": message["Body"], "MessageAttributes": message["MessageAttributes"]}
 
 
-def _work(once: Callable[[], Any]) -> None:
-    """Do it in so many threads until there is no more of it."""
+def _run_in_threads(step: Callable[[], Any]) -> None:
+    """Repeat a step in each of `THREADS` threads until it returns a false value."""
 
     def work(_number: int) -> None:
-        while once():
+        while step():
             pass
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(work, range(THREADS)))
 
 
-RUNS: Final = {
+OPERATIONS: Final = {
     "stats": stats,
     "export": export,
     "plain receive": plain_receive,
@@ -175,14 +178,18 @@ RUNS: Final = {
 }
 
 
-def measured(run: Callable[[], None]) -> str:
-    """Run it and return its figures."""
-    begun, cpu = time.perf_counter(), time.process_time()
+def measure(run: Callable[[], None]) -> str:
+    """Run an operation; return its figures as JSON."""
+    started, cpu = time.perf_counter(), time.process_time()
     run()
-    figures = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu, "peak": peak()}
+    figures = {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu,
+        "peak": peak_bytes(),
+    }
     return json.dumps(figures)
 
 
 if __name__ == "__main__":
     _name, _dead_url, _main_url = sys.argv[1:]
-    print(measured(RUNS[_name](_dead_url, _main_url)))
+    print(measure(OPERATIONS[_name](_dead_url, _main_url)))

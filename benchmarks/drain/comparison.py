@@ -1,8 +1,8 @@
-"""The race: Penstock and its peers on the same events, in the same table, in the same run."""
+"""The comparison of Penstock and its peers: the same events, the same table, the same run."""
 
 from collections.abc import Mapping
 
-from benchmarks.drain.contenders import SETTLING, Bulk, Contender, CopyOfReadyRows, Penstock, PerRecord
+from benchmarks.drain.contenders import SETTLING, Bulk, CopyOfReadyRows, EventWriter, Penstock, PerRecord
 from benchmarks.drain.events import Event, page_views_event
 from benchmarks.drain.rounds import Run, Timing, interleave, rounds_for
 from benchmarks.drain.server import LEDGERS, Database
@@ -15,11 +15,11 @@ SPEED_TARGETS: Mapping[tuple[str, int], float] = {
     (CopyOfReadyRows.name, 1000): 0.45,
     (CopyOfReadyRows.name, 100): 0.6,
 }
-"""How many times as fast as a peer Penstock is to be, by peer and size."""
+"""The lowest ratio of Penstock's speed to that of a peer, by peer and records per event."""
 
 
-class Race:
-    """A race of events of one size."""
+class Comparison:
+    """A comparison of all contenders on events of one size."""
 
     def __init__(self, database: Database, size: int) -> None:
         self.database = database
@@ -27,11 +27,15 @@ class Race:
         self.event: Event = {}
 
     def run(self, rounds: int) -> dict[str, Timing]:
-        """Time every contender; `rounds` is how many 1,000 records are worth."""
-        contenders: list[Contender] = [
+        """Time every contender.
+
+        Args:
+            rounds: the number of rounds at 1,000 records per event; see `rounds_for`.
+        """
+        contenders: list[EventWriter] = [
             make(self.database.url) for make in (Penstock, PerRecord, Bulk, CopyOfReadyRows)
         ]
-        turns = {contender.name: _Turn(self, contender) for contender in contenders}
+        turns = {contender.name: _ComparisonTurn(self, contender) for contender in contenders}
         try:
             return interleave(turns, rounds=rounds_for(self.size, rounds), before_round=self._new_event)
         finally:
@@ -42,26 +46,26 @@ class Race:
         self.event = page_views_event(self.size)
 
 
-class _Turn:
-    def __init__(self, race: Race, contender: Contender) -> None:
-        self._race = race
+class _ComparisonTurn:
+    def __init__(self, comparison: Comparison, contender: EventWriter) -> None:
+        self._comparison = comparison
         self._contender = contender
 
     @property
     def event(self) -> Event:
-        return self._race.event
+        return self._comparison.event
 
     def prepare(self) -> Run:
-        self._race.database.empty(*SHOP, *LEDGERS)
+        self._comparison.database.empty(*SHOP, *LEDGERS)
         self._contender.prepare(page_views_event(SETTLING))()
-        return self._contender.prepare(self._race.event)
+        return self._contender.prepare(self._comparison.event)
 
     def check(self) -> None:
-        assert self._race.database.count("page_views") == SETTLING + self._race.size
+        assert self._comparison.database.count("page_views") == SETTLING + self._comparison.size
 
 
 def speed_figures(timings: Mapping[str, Timing]) -> list[Figure]:
-    """Say how many times as fast as each peer Penstock is."""
+    """Return the ratio of Penstock's speed to that of each peer."""
     ours = timings[Penstock.name]
     return [
         Figure(

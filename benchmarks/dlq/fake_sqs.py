@@ -1,13 +1,15 @@
-"""An SQS that takes the same time for each call, however many messages there are, in a process of its own.
+"""A fake SQS in a separate process: each call takes the same time, for any number of messages.
 
-The local AWS looks through the whole queue at every call: of 100,000 messages it gives some ten calls per second,
-and nothing but that would be measured. Here are the calls that dead letters need, over HTTP as botocore speaks it,
-each answered after a fixed time in place of a network. A queue gives nothing more while 120,000 are leased, and
-leases do not run out. There is a stack, too, for the command line to find the queues by.
+The local AWS scans the whole queue at every call. With 100,000 messages it answers about ten calls per second, and
+the benchmark would measure only that. This fake implements the calls that dead letters need, over the HTTP
+protocol of botocore, and answers each after a fixed time that stands for the network. A queue delivers no more
+messages while 120,000 are leased, and leases do not expire. The fake also answers DescribeStacks, by which the
+command line finds the queues.
 
-    python -m benchmarks.dlq.sqs_stand_in MILLISECONDS
+    python -m benchmarks.dlq.fake_sqs MILLISECONDS
 
-prints its address, and ends with its standard input. A request of `fill N` leaves N dead letters and nothing else.
+prints its address, and exits when its standard input is closed. The request `fill N` replaces all messages by N
+dead letters.
 """
 
 import asyncio
@@ -41,8 +43,8 @@ STACK_XML = """<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.co
 </Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
 
 
-def letter(number: int) -> Outgoing:
-    """Write a dead letter, one of three kinds, of a body of some 400 bytes, as the drain would."""
+def dead_letter(number: int) -> Outgoing:
+    """Return a dead letter as the drain would send it: one of three kinds, with a body of about 400 bytes."""
     kind, id_ = KINDS[number % len(KINDS)], str(UUID(int=number))
     data = {"sku": f"A{number}", "delta": -2, "note": "x" * PADDING}
     envelope = {"specversion": "1.0", "id": id_, "source": "/shop", "type": kind, "time": "2026-11-20T10:00:00Z"}
@@ -54,97 +56,101 @@ def letter(number: int) -> Outgoing:
     return stamped.stamp(Outgoing(body, {"type": Attribute(kind)}))
 
 
-class Messages:
+class FakeQueue:
     """The messages of one queue."""
 
     def __init__(self) -> None:
-        self.kept: dict[int, str] = {}
+        self.stored: dict[int, str] = {}
         self.ready: deque[int] = deque()
         self.leased: set[int] = set()
-        self.last = 0
+        self.last_number = 0
 
     def add(self, body: str, attributes: dict[str, Any]) -> None:
-        """Keep a message, written down as a receive will give it."""
-        self.last += 1
+        """Store a message, already serialized as ReceiveMessage returns it."""
+        self.last_number += 1
         system = {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(time.time() * 1000))}
-        message = {"MessageId": str(UUID(int=self.last)), "ReceiptHandle": str(self.last), "Body": body}
+        message = {
+            "MessageId": str(UUID(int=self.last_number)),
+            "ReceiptHandle": str(self.last_number),
+            "Body": body,
+        }
         whole = message | {"Attributes": system, "MessageAttributes": attributes}
-        self.kept[self.last] = json.dumps(whole, separators=(",", ":"))
-        self.ready.append(self.last)
+        self.stored[self.last_number] = json.dumps(whole, separators=(",", ":"))
+        self.ready.append(self.last_number)
 
-    def receive(self, asked: dict[str, Any]) -> str:
-        """Lease the oldest."""
-        room = min(int(asked["MaxNumberOfMessages"]), IN_FLIGHT_LIMIT - len(self.leased), len(self.ready))
-        given = [self.ready.popleft() for _ in range(room)]
+    def receive(self, request: dict[str, Any]) -> str:
+        """Lease the oldest messages."""
+        count = min(int(request["MaxNumberOfMessages"]), IN_FLIGHT_LIMIT - len(self.leased), len(self.ready))
+        given = [self.ready.popleft() for _ in range(count)]
         self.leased.update(given)
-        return f'{{"Messages":[{",".join(self.kept[number] for number in given)}]}}' if given else "{}"
+        return f'{{"Messages":[{",".join(self.stored[number] for number in given)}]}}' if given else "{}"
 
-    def send(self, asked: dict[str, Any]) -> str:
-        """Take messages."""
-        for entry in asked["Entries"]:
+    def send(self, request: dict[str, Any]) -> str:
+        """Store the messages of a batch."""
+        for entry in request["Entries"]:
             self.add(entry["MessageBody"], entry.get("MessageAttributes", {}))
-        return _successful(asked)
+        return _all_successful(request)
 
-    def delete(self, asked: dict[str, Any]) -> str:
+    def delete(self, request: dict[str, Any]) -> str:
         """Delete messages."""
-        for number in _numbers(asked):
+        for number in _message_numbers(request):
             self.leased.discard(number)
-            self.kept.pop(number, None)
-        return _successful(asked)
+            self.stored.pop(number, None)
+        return _all_successful(request)
 
-    def give_back(self, asked: dict[str, Any]) -> str:
-        """Make leased messages visible; no other change of a lease is needed here."""
-        for number in _numbers(asked):
+    def make_visible(self, request: dict[str, Any]) -> str:
+        """Make leased messages visible; the benchmark needs no other visibility timeout."""
+        for number in _message_numbers(request):
             if number in self.leased:
                 self.leased.remove(number)
                 self.ready.append(number)
-        return _successful(asked)
+        return _all_successful(request)
 
-    def attributes(self, _asked: dict[str, Any]) -> str:
+    def attributes(self, _request: dict[str, Any]) -> str:
         """Count the messages."""
         counts = {"": len(self.ready), "NotVisible": len(self.leased), "Delayed": 0}
         found = {f"ApproximateNumberOfMessages{name}": str(count) for name, count in counts.items()}
         return json.dumps({"Attributes": found | {"MessageRetentionPeriod": "1209600"}})
 
 
-CALLS: dict[str, Callable[[Messages, dict[str, Any]], str]] = {
-    "ReceiveMessage": Messages.receive,
-    "SendMessageBatch": Messages.send,
-    "DeleteMessageBatch": Messages.delete,
-    "ChangeMessageVisibilityBatch": Messages.give_back,
-    "GetQueueAttributes": Messages.attributes,
+CALLS: dict[str, Callable[[FakeQueue, dict[str, Any]], str]] = {
+    "ReceiveMessage": FakeQueue.receive,
+    "SendMessageBatch": FakeQueue.send,
+    "DeleteMessageBatch": FakeQueue.delete,
+    "ChangeMessageVisibilityBatch": FakeQueue.make_visible,
+    "GetQueueAttributes": FakeQueue.attributes,
 }
 
 
-def _numbers(asked: dict[str, Any]) -> Iterator[int]:
-    return (int(entry["ReceiptHandle"]) for entry in asked["Entries"])
+def _message_numbers(request: dict[str, Any]) -> Iterator[int]:
+    return (int(entry["ReceiptHandle"]) for entry in request["Entries"])
 
 
-def _successful(asked: dict[str, Any]) -> str:
-    return json.dumps({"Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]]})
+def _all_successful(request: dict[str, Any]) -> str:
+    return json.dumps({"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]]})
 
 
 class Connection(asyncio.Protocol):
-    """One connection of a client: a request, an answer, and so on."""
+    """One HTTP connection of a client."""
 
-    def __init__(self, queues: dict[str, Messages], seconds: float) -> None:
+    def __init__(self, queues: dict[str, FakeQueue], seconds: float) -> None:
         self._queues = queues
         self._seconds = seconds
-        self._got = b""
+        self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep where answers go."""
+        """Keep the transport for the responses."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer once a request is whole."""
-        self._got += data
-        head, found, body = self._got.partition(b"\r\n\r\n")
+        """Answer as soon as a request is complete."""
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
         length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
         if not found or (length and len(body) < int(length[1])):
             return
-        self._got = b""
+        self._received = b""
         target = re.search(rb"x-amz-target: *AmazonSQS\.(\w+)", head, re.IGNORECASE)
         seconds, answer = self._answer(target[1].decode() if target else "", body)
         loop = asyncio.get_running_loop()
@@ -152,25 +158,25 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, call: str, body: bytes) -> tuple[float, bytes]:
         if not call:
-            return 0, self._other(body)
-        asked = json.loads(body)
-        text = CALLS[call](self._queues[asked["QueueUrl"].rpartition("/")[2]], asked)
-        # A receive that finds nothing waits as long as it was asked to.
-        seconds = asked.get("WaitTimeSeconds", 0) if text == "{}" else self._seconds
-        return seconds, _http("200 OK", text, "application/x-amz-json-1.0")
+            return 0, self._answer_other(body)
+        request = json.loads(body)
+        text = CALLS[call](self._queues[request["QueueUrl"].rpartition("/")[2]], request)
+        # A receive that finds nothing waits for its WaitTimeSeconds.
+        seconds = request.get("WaitTimeSeconds", 0) if text == "{}" else self._seconds
+        return seconds, _http_response("200 OK", text, "application/x-amz-json-1.0")
 
-    def _other(self, body: bytes) -> bytes:
-        """Answer what is no call to SQS: the filling, and the stack; the rest is refused."""
+    def _answer_other(self, body: bytes) -> bytes:
+        """Answer requests that are no call to SQS: `fill N` and DescribeStacks; all others are refused."""
         if body.startswith(b"fill "):
-            _fill(self._queues, int(body[5:]))
-            return _http("200 OK", "", "text/plain")
+            _fill_queues(self._queues, int(body[5:]))
+            return _http_response("200 OK", "", "text/plain")
         if b"DescribeStacks" not in body:
-            return _http("400 Bad Request", "<ErrorResponse/>", "text/xml")
+            return _http_response("400 Bad Request", "<ErrorResponse/>", "text/xml")
         urls = {name: f"{_url(self._transport)}/{name}" for name in (DEAD, MAIN)}
-        return _http("200 OK", STACK_XML.format(**urls), "text/xml")
+        return _http_response("200 OK", STACK_XML.format(**urls), "text/xml")
 
 
-def _http(status: str, text: str, kind: str) -> bytes:
+def _http_response(status: str, text: str, kind: str) -> bytes:
     body = text.encode()
     return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
@@ -180,10 +186,10 @@ def _url(transport: asyncio.BaseTransport) -> str:
     return f"http://{host}:{port}/1"
 
 
-def _fill(queues: dict[str, Messages], letters: int) -> None:
-    queues |= {DEAD: Messages(), MAIN: Messages()}
-    for number in range(letters):
-        message = letter(number)
+def _fill_queues(queues: dict[str, FakeQueue], count: int) -> None:
+    queues |= {DEAD: FakeQueue(), MAIN: FakeQueue()}
+    for number in range(count):
+        message = dead_letter(number)
         given = {
             name: {"DataType": one.type, "StringValue": one.value} for name, one in message.attributes.items()
         }
@@ -191,7 +197,7 @@ def _fill(queues: dict[str, Messages], letters: int) -> None:
 
 
 async def _serve(seconds: float) -> None:
-    queues: dict[str, Messages] = {}
+    queues: dict[str, FakeQueue] = {}
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(queues, seconds), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
@@ -199,9 +205,13 @@ async def _serve(seconds: float) -> None:
 
 
 @contextmanager
-def stand_in(call_ms: float) -> Iterator[str]:
-    """Run it in a process of its own; give its address."""
-    command = [sys.executable, "-m", "benchmarks.dlq.sqs_stand_in", str(call_ms)]
+def fake_sqs(call_ms: float) -> Iterator[str]:
+    """Run the fake SQS in a separate process; give its address.
+
+    Args:
+        call_ms: the duration of each call, in milliseconds.
+    """
+    command = [sys.executable, "-m", "benchmarks.dlq.fake_sqs", str(call_ms)]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
@@ -210,9 +220,9 @@ def stand_in(call_ms: float) -> Iterator[str]:
         process.stdin.close()
 
 
-def refill(address: str, letters: int) -> None:
-    """Leave so many dead letters and nothing else."""
-    with urlopen(address, data=f"fill {letters}".encode()) as answer:  # noqa: S310 (our own address)
+def refill(address: str, count: int) -> None:
+    """Replace all messages by a number of dead letters."""
+    with urlopen(address, data=f"fill {count}".encode()) as answer:  # noqa: S310 (our own address)
         assert answer.status == HTTPStatus.OK
 
 

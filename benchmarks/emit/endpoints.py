@@ -1,4 +1,4 @@
-"""Where `make bench-emit` emits to: a stub in place of SQS, and the local AWS."""
+"""The endpoints that `make bench-emit` emits to: a stub in place of SQS, and the local AWS."""
 
 import importlib
 import os
@@ -25,65 +25,69 @@ KEY = "k" * 32
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """Both sides, emitting to the same queue.
+class Endpoint:
+    """A queue, and both producers configured to send to it.
 
     Attributes:
-        bare: the plain function's module.
-        url: the queue's.
-        empty: empties the queue.
-        secret: the ARN of a secret that holds the receipts' key; None where there is no Secrets Manager.
+        bare: the module of the function without a framework.
+        url: the URL of the queue.
+        purge: removes all messages from the queue.
+        secret: the ARN of a secret that contains the receipt key; None without Secrets Manager.
     """
 
     bare: ModuleType
     url: str
-    empty: Callable[[], object]
+    purge: Callable[[], object]
     secret: str | None = None
 
 
 @contextmanager
-def stubbed(seconds: float) -> Iterator[Bench]:
-    """Emit to a stub: each call takes a fixed number of seconds and succeeds."""
-    bare, client = _bare(), sqs_client()
+def stub_endpoint(seconds: float) -> Iterator[Endpoint]:
+    """Emit to a stub, whose calls all succeed.
+
+    Args:
+        seconds: the duration of each call.
+    """
+    bare, client = _import_bare(), sqs_client()
     stub(bare.sqs, seconds)
     stub(client, seconds)
-    with _producing(SqsQueue(URL, client), URL):
-        yield Bench(bare, URL, lambda: None)
+    with _producer_environment(SqsQueue(URL, client), URL):
+        yield Endpoint(bare, URL, lambda: None)
 
 
 @contextmanager
-def local() -> Iterator[Bench]:
+def local_endpoint() -> Iterator[Endpoint]:
     """Emit to a queue of the local AWS."""
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
         aws = LocalAws(Path(folder), environment=ROOT / ".penstock" / "aws-environment")
         aws.start()
         try:
             with mock.patch.dict(os.environ, aws.client_environment()):
-                bare, client = _bare(), sqs_client()
+                bare, client = _import_bare(), sqs_client()
                 url = client.create_queue(QueueName="bench")["QueueUrl"]
-                with _producing(SqsQueue(url, client), url):
-                    yield Bench(bare, url, lambda: client.purge_queue(QueueUrl=url), _secret())
+                with _producer_environment(SqsQueue(url, client), url):
+                    yield Endpoint(bare, url, lambda: client.purge_queue(QueueUrl=url), _create_secret())
         finally:
             aws.stop()
 
 
-def _bare() -> ModuleType:
-    """Import the plain function anew, with a client for what the environment says now."""
+def _import_bare() -> ModuleType:
+    """Import the bare function again, with a client for the present environment."""
     sys.modules.pop("benchmarks.emit.bare", None)
     return importlib.import_module("benchmarks.emit.bare")
 
 
 @contextmanager
-def _producing(queue: SqsQueue, url: str) -> Iterator[None]:
+def _producer_environment(queue: SqsQueue, url: str) -> Iterator[None]:
     producer = Producer(Settings(receipt_key=KEY, source="/shop"), queue)
     with (
-        # A mock would cost each emit a fiftieth of its time.
+        # A mock would add 2 % to the time of each emit.
         mock.patch.object(emitter, "environment_producer", lambda: producer),  # noqa: PT008
         mock.patch.dict(os.environ, {"PENSTOCK_QUEUE_URL": url}),
     ):
         yield
 
 
-def _secret() -> str:
+def _create_secret() -> str:
     with closing(boto3.client("secretsmanager")) as client:
         return client.create_secret(Name="receipt-key", SecretString=KEY)["ARN"]
