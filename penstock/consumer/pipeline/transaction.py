@@ -25,6 +25,7 @@ from penstock.consumer.pipeline.fifo import OutOfOrder, check_group_order
 from penstock.consumer.pipeline.isolating_path import run_isolating_path
 from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
 from penstock.consumer.pipeline.retention import Retention, set_aside_ending
+from penstock.consumer.pipeline.twins import conflicting
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 
 _CONFLICTS = 3
@@ -163,13 +164,15 @@ def _claim_and_apply(work: UnitOfWork, strategy: WriteStrategy) -> dict[Item, Fa
 def _find_id_conflicts(work: UnitOfWork, batch: Batch, faults: Collection[Item]) -> dict[Item, Fault]:
     """Find the items whose id belongs to another payload that has taken effect, in this batch or before it."""
     found = [item for item in batch.items if item.id_conflict]
-    for item in batch.items:
-        first = item.first_occurrence
-        if first and not item.same_payload(first):
-            # If the first conflicts with what took effect before, this one may still be a duplicate of that.
-            item.duplicate = first.id_conflict and not work.has_id_conflict(item)
-            if first not in faults and not item.duplicate:
-                found.append(item)
+    repeated = [(item, item.first_occurrence) for item in batch.items if item.first_occurrence]
+    twins = [(item, first) for item, first in repeated if not item.same_payload(first)]
+    # If the first conflicts with what took effect before, another one may still be a duplicate of that.
+    doubtful = [item for item, first in twins if first.id_conflict]
+    differing = conflicting(work, doubtful) if doubtful else set()
+    for item, first in twins:
+        item.duplicate = first.id_conflict and item not in differing
+        if first not in faults and not item.duplicate:
+            found.append(item)
     mark_id_conflicts(work.connection, {item.require_envelope().id for item in found})
     return dict.fromkeys(found, _ID_REUSED)
 
