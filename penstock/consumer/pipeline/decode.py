@@ -36,6 +36,12 @@ class StreamDecoder:
                 self._decoded_parts = number
             yield part
 
+    def of(self, part: Batch) -> "StreamDecoder":
+        """Decode the rest, and return a decoder of a part of the batch, which has nothing left to decode."""
+        for _ in self.parts():
+            pass
+        return StreamDecoder(part, self._contract, part.items)
+
     def has_envelopes(self) -> bool:
         """Return whether any record has a readable envelope. Decodes up to the first one."""
         return any(item.envelope for part in self.parts() for item in part)

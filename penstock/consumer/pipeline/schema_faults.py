@@ -98,9 +98,10 @@ def _parents(by_kind: Mapping[str, Bound], orphans: Sequence[Item]) -> set[Table
 
 
 def _cannot_be_written(connection: Connection, bound: Bound) -> bool:
-    return bound.write.pipelined and fails_without_things(
-        connection, lambda envelopes: bound.write.apply(connection, envelopes)
-    )
+    def write(_nothing: Sequence[object]) -> None:
+        bound.write.apply(connection, ())
+
+    return bound.write.pipelined and fails_without_things(connection, write)
 
 
 def _is_about_columns(fault: Fault) -> bool:

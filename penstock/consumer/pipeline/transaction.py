@@ -7,10 +7,9 @@ intents that are at fault.
 
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Mapping
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any
 
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, text
@@ -22,9 +21,11 @@ from penstock.consumer.modes.base import Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.fast_path import run_fast_path
 from penstock.consumer.pipeline.fifo import OutOfOrder, check_group_order
+from penstock.consumer.pipeline.halves import Begin, SessionLost, write_in_halves
 from penstock.consumer.pipeline.isolating_path import run_isolating_path
 from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
 from penstock.consumer.pipeline.retention import Retention, set_aside_ending
+from penstock.consumer.pipeline.twins import conflicting
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 
 _CONFLICTS = 3
@@ -37,9 +38,6 @@ _SETTLING = 0.25
 CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 
 _ID_REUSED = DataFault("id-reused")
-
-Begin: TypeAlias = Callable[[float], AbstractContextManager[Connection]]
-"""Begins a transaction with a time limit in seconds. It commits at the end of the block, except in a dry run."""
 
 
 class WriteStrategy(Enum):
@@ -81,7 +79,20 @@ def write_batch(
     """
     if not decoder.has_envelopes():
         return
-    attempts = _Attempts(batch, strategy, retention)
+
+    def write(part: Batch, its_decoder: StreamDecoder) -> None:
+        _write_at_once(begin, part, its_decoder, writes, _Attempts(part, strategy, retention))
+
+    try:
+        write(batch, decoder)
+    except SessionLost as lost:
+        if retention is None or not write_in_halves(begin, batch, decoder, write):
+            raise lost.fault from lost
+
+
+def _write_at_once(
+    begin: Begin, batch: Batch, decoder: StreamDecoder, writes: Writes, attempts: "_Attempts"
+) -> None:
     while True:
         try:
             _run_transaction(begin, batch, decoder, writes, attempts)
@@ -116,14 +127,17 @@ class _Attempts:
 
         Raises:
             Fault: there is no other attempt to make.
+            SessionLost: the connection was lost for the second time.
         """
         fault = fault_of(error)
         if isinstance(fault, ConflictFault) and self._conflicts < _CONFLICTS:
             time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**self._conflicts))  # noqa: S311 (no secret)
             self._conflicts += 1
-        elif connection_was_lost(error) and not self._lost_connection and self.seconds_left > _LEAST_SECONDS:
+        elif connection_was_lost(error) and self.seconds_left > _LEAST_SECONDS:
             # The function was frozen, or there was a failover. If the transaction committed, the ledger has the
             # ids.
+            if self._lost_connection:
+                raise SessionLost(fault) from error
             self._lost_connection = True
         elif self.strategy is WriteStrategy.FAST and not is_outage(fault):
             self.strategy = WriteStrategy.ISOLATE
@@ -163,13 +177,15 @@ def _claim_and_apply(work: UnitOfWork, strategy: WriteStrategy) -> dict[Item, Fa
 def _find_id_conflicts(work: UnitOfWork, batch: Batch, faults: Collection[Item]) -> dict[Item, Fault]:
     """Find the items whose id belongs to another payload that has taken effect, in this batch or before it."""
     found = [item for item in batch.items if item.id_conflict]
-    for item in batch.items:
-        first = item.first_occurrence
-        if first and not item.same_payload(first):
-            # If the first conflicts with what took effect before, this one may still be a duplicate of that.
-            item.duplicate = first.id_conflict and not work.has_id_conflict(item)
-            if first not in faults and not item.duplicate:
-                found.append(item)
+    repeated = [(item, item.first_occurrence) for item in batch.items if item.first_occurrence]
+    twins = [(item, first) for item, first in repeated if not item.same_payload(first)]
+    # If the first conflicts with what took effect before, another one may still be a duplicate of that.
+    doubtful = [item for item, first in twins if first.id_conflict]
+    differing = conflicting(work, doubtful) if doubtful else set()
+    for item, first in twins:
+        item.duplicate = first.id_conflict and item not in differing
+        if first not in faults and not item.duplicate:
+            found.append(item)
     mark_id_conflicts(work.connection, {item.require_envelope().id for item in found})
     return dict.fromkeys(found, _ID_REUSED)
 

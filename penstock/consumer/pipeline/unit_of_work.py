@@ -1,9 +1,10 @@
 """The unit of work: what one transaction writes, and how much time it has."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeAlias
+from typing import Any, TypeAlias
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -11,6 +12,7 @@ from penstock.consumer.batch import Item
 from penstock.consumer.modes.base import Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.session import session_kept, set_limits
+from penstock.intents import Envelope
 
 _ONE_STATEMENT = 0.4
 """The share of the time that one statement may take. The rest suffices to find a row that takes longer."""
@@ -68,11 +70,10 @@ class UnitOfWork:
         """Return whether more than a share of the time, from 0 to 1, has passed."""
         return self._end - time.monotonic() < (1 - share) * self._seconds
 
-    def has_id_conflict(self, item: Item) -> bool:
-        """Ask Postgres whether another payload took effect under the id of an item."""
-        envelope = item.require_envelope()
-        write = next(bound.write for bound in self.writes if bound.kind == envelope.type)
-        return bool(write.id_conflicts(self.connection, [envelope]))
+    def id_conflicts(self, kind: str, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
+        """Ask Postgres under which ids another payload took effect: once for each envelope that differs."""
+        write = next(bound.write for bound in self.writes if bound.kind == kind)
+        return write.id_conflicts(self.connection, envelopes)
 
     def decoded_parts(self) -> Iterator[ByKind]:
         """Decode part by part, and return the items to write: of items with the same id, only the first."""

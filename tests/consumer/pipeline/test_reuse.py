@@ -217,3 +217,20 @@ def test_the_search_for_conflicts_scans_no_ledger(engine: Engine) -> None:
         plan = "\n".join(map(str, write.id_conflicts(connection, [envelope])))
     assert statements
     assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize("ids", [1, 5, 200])
+@pytest.mark.parametrize("duplicates", [0, 1, 7])
+def test_many_payloads_of_an_id_take_a_few_statements(bench: Bench, ids: int, duplicates: int) -> None:
+    """Of many payloads of known ids each gets its own result, and the number of statements hardly grows."""
+    known = [new_id() for _ in range(ids)]
+    bench([_sealed(id_, name=f"first {id_}") for id_ in known])
+    others = [_sealed(known[n % ids], name=f"other {n}") for n in range(400)]
+    middle = [_sealed(id_, name=f"first {id_}") for id_ in known[:duplicates] * (duplicates or 1)]
+    statements: list[str] = []
+    event.listen(bench.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    assert bench([*others[:200], *middle, *others[200:]]) == []
+    assert len(bench.letters) == 400
+    assert {letter.reason for letter in bench.letters} == {"id-reused"}
+    assert len(statements) < 60
+    assert {*_reused(bench)} == {*known}
