@@ -100,7 +100,7 @@ class Case:
         ]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_accepted_binding_commutes(engine: Engine, data: st.DataObject) -> None:
     """Random intents of random modes over a random table leave the same rows in every order and in all cuts."""
