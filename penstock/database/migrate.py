@@ -40,12 +40,12 @@ def upgrade(database_url: str, service_migrations: Path | None = None) -> list[s
     applied: list[str] = []
     try:
         with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            connection.execute(text("SELECT pg_catalog.pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
             applied += [f"penstock {name}" for name in _run(connection, _FRAMEWORK, SCHEMA)]
         if service_migrations is not None:
             with engine.begin() as connection:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                connection.execute(text("SELECT pg_catalog.pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 applied += [f"service {name}" for name in _run(connection, service_migrations, None)]
     finally:
         engine.dispose()

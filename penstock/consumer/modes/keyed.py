@@ -57,7 +57,7 @@ def bind_keyed(
     Raises:
         BindingError: the intent and the table do not agree, or the key is not unique.
     """
-    bound = bind_columns(intent, table, columns, inserts=inserts)
+    bound = bind_columns(intent, table, columns, inserts=inserts, updates=inserts)
     required, nullable = [*key, *needed], nullable_columns(intent, bound)
     errors = [
         f"column {name!r} of the key or the version gets no field: add a field {name!r} to the intent, "

@@ -15,7 +15,7 @@ def upgrade() -> None:
             action text NOT NULL,
             actor text NOT NULL,
             selection json NOT NULL,
-            begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            begun_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
             ended_at timestamptz,
             outcome text,
             counts json,
