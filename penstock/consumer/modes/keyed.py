@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from penstock.consumer.mapping.columns import ID, bind_columns, binding_error, nullable_columns
+from penstock.consumer.mapping.compatibility import order_errors
 from penstock.intents import WriteIntent
 
 ColumnKeys = str | Sequence[str]
@@ -70,6 +71,12 @@ def bind_keyed(
         "make the field required"
         for name in required
         if name in nullable
+    ]
+    errors += [
+        f"field {bound[name]!r}, column {name!r}: {error}"
+        for name in required
+        if name in bound
+        for error in order_errors(table.c[name])
     ]
     if table.name == "excluded":
         errors.append("Postgres uses the name `excluded` in ON CONFLICT: give the table another name")
