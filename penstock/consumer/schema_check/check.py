@@ -16,7 +16,7 @@ from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.tombstones import tombstone
 from penstock.consumer.schema_check.catalog import read_relation, read_server, table_privileges
 from penstock.consumer.schema_check.finding import Finding, Severity
-from penstock.consumer.schema_check.hazards import schemas_of_others
+from penstock.consumer.schema_check.server_check import server_findings
 from penstock.consumer.schema_check.statement_check import statement_findings
 from penstock.consumer.schema_check.table_check import schema_drift
 from penstock.database.ledger import SCHEMA, ledger, past
@@ -26,22 +26,7 @@ from penstock.database.watchdog import Watchdog
 TIMEOUT_SECONDS: Final = 30
 """How long a check may take by default."""
 
-_OLDEST_VERSION: Final = 140000
 _UPGRADE: Final = "run `penstock db upgrade`"
-_UNSAFE: Final = {
-    "synchronous_commit": (
-        "synchronous_commit is off: in a crash, every writer but the drain loses what it has just committed",
-        "set synchronous_commit to on for the role, the database or the server",
-    ),
-    "fsync": (
-        "fsync is off: a crash of the machine loses or destroys what was acknowledged",
-        "set fsync to on, unless all data of the server may be lost",
-    ),
-    "full_page_writes": (
-        "full_page_writes is off: a crash of the machine can destroy what was acknowledged",
-        "set full_page_writes to on, unless all data of the server may be lost",
-    ),
-}
 _LIMITS = text(
     "SELECT pg_catalog.set_config('statement_timeout', '10s', true),"
     " pg_catalog.set_config('lock_timeout', '1s', true)"
@@ -68,8 +53,7 @@ def check_schema(engine: Engine, drain: Drain, *, seconds: float = TIMEOUT_SECON
     with Watchdog(snapshot).transaction(seconds) as connection:
         connection.execute(_LIMITS)
         found = [
-            *_check_server(connection),
-            *_check_search_path(connection),
+            *server_findings(connection, read_server(connection)),
             *_check_own_tables(connection, writes),
         ]
         known = not any(finding.severity is Severity.FAULT for finding in found)
@@ -79,34 +63,6 @@ def check_schema(engine: Engine, drain: Drain, *, seconds: float = TIMEOUT_SECON
                 of_kind += [replace(one, kind=bound.kind) for one in statement_findings(connection, bound.write)]
             found += of_kind
         return found
-
-
-def _check_server(connection: Connection) -> Iterator[Finding]:
-    server = read_server(connection)
-    if server.version < _OLDEST_VERSION:
-        problem = f"PostgreSQL {server.version // 10000} is too old"
-        yield _fault(problem, f"use PostgreSQL {_OLDEST_VERSION // 10000} or newer")
-    if server.standby:
-        yield _fault(
-            "the server is a standby, which takes no writes", "connect to the primary (the writer endpoint)"
-        )
-    elif server.read_only:
-        hint = "remove the setting default_transaction_read_only from the role, the database or the server"
-        yield _fault("transactions are read only by default", hint)
-    for name in server.unsafe:
-        yield _warning(*_UNSAFE[name])
-
-
-def _check_search_path(connection: Connection) -> Iterator[Finding]:
-    """Check whose operators and types a statement can find. Functions are always those of pg_catalog."""
-    quote = connection.dialect.identifier_preparer.quote
-    for schema, roles in schemas_of_others(connection).items():
-        who = ", ".join(role if role == "PUBLIC" else quote(role) for role in roles)
-        yield _warning(
-            f"the schema {schema!r} is on the role's search_path, and {who} may create in it: an operator or a "
-            "type that is planted there could run as the role that writes",
-            f"REVOKE CREATE ON SCHEMA {quote(schema)} FROM {who}",
-        )
 
 
 def _check_own_tables(connection: Connection, writes: Sequence[Bound]) -> Iterator[Finding]:
@@ -157,10 +113,6 @@ def _check_kind(connection: Connection, bound: Bound) -> Iterator[Finding]:
         yield Finding(severity=Severity.NOTE, problem=problem, kind=bound.kind)
         return
     yield from (replace(finding, kind=bound.kind) for finding in schema_drift(connection, requirements))
-
-
-def _warning(problem: str, hint: str) -> Finding:
-    return Finding(severity=Severity.WARNING, problem=problem, hint=hint)
 
 
 def _fault(problem: str, hint: str) -> Finding:
