@@ -68,7 +68,9 @@ def hook_errors(column: Column[Any]) -> Iterator[str]:
 
 def default_errors(column: Column[Any], *, inserts: bool, updates: bool) -> Iterator[str]:
     """Yield which values Python would make for a column that gets no field, and the way out."""
-    if inserts and column.server_default is None and column.default is not None and not column.default.is_sequence:
+    # The sequence of a key is the serial's own.
+    made = column.default is not None and (column.nullable or not column.default.is_sequence)
+    if inserts and made and column.server_default is None:
         yield (
             f"column {column.key!r} gets no field, and its `default` is a value of Python's, which a "
             "set-based write leaves out: give it a server_default, or bind a field to it"

@@ -1,7 +1,8 @@
 """Check the schema: a drain's writes against the live database, as the role that will write.
 
 A binding is checked against the tables that the code declares. This check compares those tables, and the role's
-privileges on them, with the database. It reads catalogs only: it writes nothing and waits for no lock.
+privileges on them, with the database. It reads catalogs, and has Postgres plan each statement: it writes
+nothing, and gives up at once where a table is locked.
 """
 
 from collections.abc import Iterator, Sequence
