@@ -16,6 +16,7 @@ from penstock.consumer.faults.tree import (
     EnvironmentFault,
     Fault,
     NotYetFault,
+    TableFault,
 )
 from penstock.database.engine import password_was_refused
 
@@ -94,6 +95,8 @@ def connection_was_lost(error: Exception) -> bool:
 
 def about_the_statement(fault: Fault) -> bool:
     """Return whether an error is about the statement itself, and would be the same for any row."""
+    if isinstance(fault, TableFault):
+        return True
     sqlstate = fault.cause.sqlstate or ""
     return isinstance(fault, DeploymentFault) and sqlstate[:2] in _STATEMENT and sqlstate != _NOT_PERMITTED
 

@@ -7,6 +7,7 @@
     │   ├── ConflictFault   another transaction was in the way: repeat this one first
     │   └── PayloadFault    the bucket of large intents cannot be read: hand back this intent alone
     └── DeploymentFault     code, schema and permissions disagree: hand back all of its kind, and log an error
+        └── TableFault      the live table compares or changes values otherwise than it is declared
 
 A fault carries no value of the intent that caused it: its text is safe for logs and message attributes.
 """
@@ -83,3 +84,7 @@ class PayloadFault(EnvironmentFault):
 
 class DeploymentFault(Fault):
     """Code, schema and permissions disagree."""
+
+
+class TableFault(DeploymentFault):
+    """The live table compares or changes values otherwise than it is declared: nothing of the kind is written."""

@@ -1,6 +1,6 @@
 """The interface of a write mode, and a kind that is bound to one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,10 +30,12 @@ class TableContext:
     Attributes:
         groups: all groups of columns that upserts write.
         deletable: whether rows are deleted.
+        without_default: the columns for which a default in the database would make the order matter.
     """
 
     groups: Sequence[ColumnGroup] = ()
     deletable: bool = False
+    without_default: Collection[str] = ()
 
 
 SOLE_WRITER = TableContext()

@@ -1,0 +1,95 @@
+"""Which modes may write one table: those whose intents leave the same table in any order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy import Table
+
+from penstock.consumer.modes.append import Append
+from penstock.consumer.modes.base import ColumnGroup, WriteMode
+from penstock.consumer.modes.delete import Delete
+from penstock.consumer.modes.increment import Increment
+from penstock.consumer.modes.upsert import Upsert
+from penstock.consumer.modes.versions import defaults_to_zero, has_default
+
+Modes = Mapping[str, WriteMode]
+"""The modes of one table, by kind."""
+
+_KEYED = (Upsert, Increment, Delete)
+
+
+def order_errors(kind: str, modes: Modes, groups: Sequence[ColumnGroup]) -> Iterator[str]:
+    """Yield why the order of a kind's intents and of others would matter, and how to change that.
+
+    Args:
+        kind: the kind.
+        modes: the modes of its table, the kind's own among them.
+        groups: the groups of columns that upserts of the table write.
+    """
+    mode = modes[kind]
+    others = {other: modes[other] for other in modes if other != kind}
+    yield from _append_errors(mode, others)
+    yield from _key_errors(mode, others)
+    if isinstance(mode, Increment):
+        yield from _sum_errors(mode, groups)
+    if isinstance(mode, _KEYED):
+        for name, why in columns_without_default(modes, groups).items():
+            if _has_default(mode.table, name):
+                yield f"column {name!r} has a server default, {why}: remove the default"
+
+
+def columns_without_default(modes: Modes, groups: Sequence[ColumnGroup]) -> dict[str, str]:
+    """Return the columns for which a default would make the order matter, with the reason."""
+    found: dict[str, str] = {}
+    added = {column for mode in modes.values() if isinstance(mode, Increment) for column in mode.add}
+    if added and groups:
+        why = (
+            "and it is added to, but only if an upsert inserts the row: the sum would depend on which comes first"
+        )
+        found |= dict.fromkeys(sorted(added), why)
+    if len(groups) + bool(added) > 1:
+        why = "which would count as a version if another kind inserts the row"
+        found |= dict.fromkeys((group.version for group in groups), why)
+        if any(isinstance(mode, Delete) for mode in modes.values()):
+            why = "but a Delete sets the column to null where another kind keeps the row"
+            found |= dict.fromkeys((column for group in groups for column in sorted(group.columns)), why)
+    return found
+
+
+def _append_errors(mode: WriteMode, others: Modes) -> Iterator[str]:
+    """Refuse an Append beside a keyed mode. An appended row has no version that could be older or newer."""
+    for other, its in others.items():
+        if isinstance(mode, Append) != isinstance(its, Append):
+            yield (
+                f"kind {other!r} writes the same table, and only one of the two is an Append, so the result would "
+                "depend on the order: write both by key, or give each its own table"
+            )
+            return
+
+
+def _key_errors(mode: WriteMode, others: Modes) -> Iterator[str]:
+    """Refuse two keys for one table: what one kind calls a row, another would find or miss by chance."""
+    for other, its in others.items():
+        if isinstance(mode, _KEYED) and isinstance(its, _KEYED) and mode.key != its.key:
+            yield (
+                f"kind {other!r} finds the rows of the table by the key {_names(its.key)}, and this kind by "
+                f"{_names(mode.key)}, so the result would depend on the order: use the same columns, in the same "
+                "order, as the key of all kinds"
+            )
+            return
+
+
+def _sum_errors(mode: Increment, groups: Sequence[ColumnGroup]) -> Iterator[str]:
+    for group in groups:
+        for column in sorted({*mode.add} & {group.version, *group.columns}):
+            yield (
+                f"column {column!r} is added to, and an Upsert of the table writes it, too, so the result would "
+                "depend on which comes first: give each a column of its own"
+            )
+
+
+def _has_default(table: Table, name: str) -> bool:
+    return name in table.c and has_default(table.c[name]) and not defaults_to_zero(table.c[name])
+
+
+def _names(key: Sequence[str]) -> str:
+    return ", ".join(map(repr, key))
