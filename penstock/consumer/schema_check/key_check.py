@@ -1,0 +1,31 @@
+"""Check that live keys, versions and values compare as the declared ones do; otherwise the drain does not write."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from penstock.consumer.modes.requirements import Requirements
+from penstock.consumer.schema_check.finding import Finding, Severity
+
+
+def equality_drift(connection: Connection, requirements: Requirements) -> Iterator[Finding]:
+    """Compare how a write and its live table compare values.
+
+    Yields:
+        The findings, without a kind.
+
+    Raises:
+        psycopg.Error: the database cannot be read.
+    """
+    if requirements.live is None:
+        return
+    fields = {requirements.table.c[key].name: field for key, field in requirements.fields.items()}
+    for found in requirements.live.differences(connection):
+        yield Finding(
+            severity=Severity.FAULT,
+            problem=found.problem,
+            hint=found.hint,
+            table=requirements.table.fullname,
+            column=found.column,
+            field=fields.get(found.column or ""),
+        )
