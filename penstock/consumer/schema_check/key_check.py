@@ -1,4 +1,4 @@
-"""Check that live keys, versions and values compare as the declared ones do; otherwise the drain does not write."""
+"""Check that live keys, versions and values compare as declared ones do; otherwise the drain does not write."""
 
 from collections.abc import Iterator
 
