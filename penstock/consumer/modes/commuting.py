@@ -1,6 +1,7 @@
 """Which modes may write one table: those whose intents leave the same table in any order."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Table
 
@@ -32,26 +33,40 @@ def order_errors(kind: str, modes: Modes, groups: Sequence[ColumnGroup]) -> Iter
     if isinstance(mode, Increment):
         yield from _sum_errors(mode, groups)
     if isinstance(mode, _KEYED):
-        for name, why in columns_without_default(modes, groups).items():
-            if _has_default(mode.table, name):
-                yield f"column {name!r} has a server default, {why}: remove the default"
+        for name, rule in columns_without_default(modes, groups).items():
+            if _breaks(mode.table, name, rule):
+                yield f"column {name!r} has a server default, {rule.why}: remove the default"
 
 
-def columns_without_default(modes: Modes, groups: Sequence[ColumnGroup]) -> dict[str, str]:
+class NoDefault(NamedTuple):
+    """Why a column must have no default.
+
+    Attributes:
+        why: what the default would do.
+        zero_allowed: whether a default of 0 does no harm.
+    """
+
+    why: str
+    zero_allowed: bool = False
+
+
+def columns_without_default(modes: Modes, groups: Sequence[ColumnGroup]) -> dict[str, NoDefault]:
     """Return the columns for which a default would make the order matter, with the reason."""
-    found: dict[str, str] = {}
-    added = {column for mode in modes.values() if isinstance(mode, Increment) for column in mode.add}
-    if added and groups:
-        why = (
-            "and it is added to, but only if an upsert inserts the row: the sum would depend on which comes first"
-        )
-        found |= dict.fromkeys(sorted(added), why)
+    increments = [mode for mode in modes.values() if isinstance(mode, Increment)]
+    added = {column for mode in increments for column in mode.add}
+    why = "to which is added only if another kind inserts the row: the sum would depend on which comes first"
+    found = {
+        column: NoDefault(why, zero_allowed=True)
+        for column in sorted(added)
+        if groups or any(column not in mode.add for mode in increments)
+    }
     if len(groups) + bool(added) > 1:
         why = "which would count as a version if another kind inserts the row"
-        found |= dict.fromkeys((group.version for group in groups), why)
+        found |= dict.fromkeys((group.version for group in groups), NoDefault(why))
         if any(isinstance(mode, Delete) for mode in modes.values()):
             why = "but a Delete sets the column to null where another kind keeps the row"
-            found |= dict.fromkeys((column for group in groups for column in sorted(group.columns)), why)
+            columns = (column for group in groups for column in sorted(group.columns))
+            found |= dict.fromkeys(columns, NoDefault(why))
     return found
 
 
@@ -87,8 +102,10 @@ def _sum_errors(mode: Increment, groups: Sequence[ColumnGroup]) -> Iterator[str]
             )
 
 
-def _has_default(table: Table, name: str) -> bool:
-    return name in table.c and has_default(table.c[name]) and not defaults_to_zero(table.c[name])
+def _breaks(table: Table, name: str, rule: NoDefault) -> bool:
+    if name not in table.c or not has_default(table.c[name]):
+        return False
+    return not (rule.zero_allowed and defaults_to_zero(table.c[name]))
 
 
 def _names(key: Sequence[str]) -> str:

@@ -114,7 +114,7 @@ def _requirements(
             table,
             key,
             versions=[group.version for group in groups],
-            without_default=[*context.without_default],
+            without_default=context.without_default,
             tombstones=True,
         ),
     )

@@ -84,7 +84,7 @@ class Increment:
             fields=bound,
             privileges={"INSERT": [*bound], "UPDATE": [*self.add], "SELECT": [*bound]},
             key=self.key,
-            live=LiveTable(self.table, self.key, values=[*self.add], without_default=[*context.without_default]),
+            live=LiveTable(self.table, self.key, values=[*self.add], without_default=context.without_default),
         )
         outcome = case((_belongs_to_no_intent(sums, updated, inserted, self.key), null()), else_=APPLIED)
         return SetWrite(recordset, outcome=outcome, requirements=requirements)

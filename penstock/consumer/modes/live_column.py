@@ -47,9 +47,11 @@ class LiveColumn:
     collation_declared: bool
     default: str | None
 
-    def defaults_to_nothing(self) -> bool:
-        """Return whether the default is null or 0, which adds nothing."""
-        return self.default is None or _ZERO.fullmatch(self.default) is not None
+    def has_default(self, *, zero_allowed: bool) -> bool:
+        """Return whether the column has a default other than null, or than 0 if that is allowed."""
+        if self.default is None or self.default.upper().startswith("NULL"):
+            return False
+        return not (zero_allowed and _ZERO.fullmatch(self.default))
 
     def stores_unchanged(self, *, compared: bool) -> bool:
         """Return whether the live column holds, compares and writes each value as the declared one does.
@@ -80,7 +82,7 @@ class LiveColumn:
 def _fits(base: str, wanted: tuple[int, ...], actual: tuple[int, ...]) -> bool:
     """Return whether values of the declared length or precision stay the same in the live one."""
     if not wanted:
-        return "time" in base and actual[0] >= _MICROSECONDS
+        return ("time" in base or base == "interval") and actual[0] >= _MICROSECONDS
     if base == "numeric":
         return _scale(wanted) <= _scale(actual) and wanted[0] - _scale(wanted) <= actual[0] - _scale(actual)
     # A longer character(n) pads more, which counts in no comparison of keys, but in the text of values.

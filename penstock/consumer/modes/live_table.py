@@ -5,7 +5,7 @@ rows of the table in the live types. If the two disagree, rows are lost or overw
 connection of the drain reads the catalogs once for each kind, and nothing is written while they disagree.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ class LiveTable:
         *,
         versions: Sequence[str] = (),
         values: Sequence[str] = (),
-        without_default: Sequence[str] = (),
+        without_default: Mapping[str, bool] | None = None,
         tombstones: bool = False,
     ) -> None:
         """Take the columns by their keys in SQLAlchemy.
@@ -59,12 +59,13 @@ class LiveTable:
             key: the columns by which rows are found: equal values must be equal in both types.
             versions: the columns of versions: they must have the same order, too.
             values: the columns that are added to, or that decide between equal versions.
-            without_default: the columns for which a default would make the order of intents matter.
+            without_default: the columns for which a default would make the order of intents matter, and for each
+                whether a default of 0 does no harm.
             tombstones: whether tombstones hold the key.
         """
         self._table = table
         self._key, self._versions, self._values = tuple(key), tuple(versions), tuple(values)
-        self._without_default = tuple(without_default)
+        self._without_default = dict(without_default or {})
         self._tombstones = tombstones
 
     def check(self, connection: Connection) -> None:
@@ -119,7 +120,7 @@ class LiveTable:
 
     def _column(self, key: str, live: LiveColumn) -> Iterator[Difference]:
         name = self._table.c[key].name
-        if key in self._without_default and not live.defaults_to_nothing():
+        if key in self._without_default and live.has_default(zero_allowed=self._without_default[key]):
             problem = f"the column defaults to {live.default}, so the order of intents would matter"
             yield Difference("default-differs", name, problem, "ALTER TABLE ... ALTER COLUMN ... DROP DEFAULT")
         if key not in {*self._key, *self._versions, *self._values}:

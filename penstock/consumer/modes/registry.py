@@ -74,7 +74,9 @@ class WriteRegistry:
         if errors := [*order_errors(kind, modes, groups)]:
             raise binding_error(self._intents[kind], mode.table, errors)
         deletable = any(isinstance(self._modes[k], Delete) for k in kinds)
-        context = TableContext(groups, deletable, [*columns_without_default(modes, groups)])
+        rules = columns_without_default(modes, groups)
+        zero_allowed = {name: rule.zero_allowed for name, rule in rules.items()}
+        context = TableContext(groups, deletable, zero_allowed)
         write = mode.bind(self._intents[kind], context)
         return Bound(kind, write, mode.table, isinstance(mode, Delete), deletable, self._streams(mode))
 

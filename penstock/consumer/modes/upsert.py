@@ -99,7 +99,7 @@ class Upsert:
                 self.key,
                 versions=[self.version],
                 values=values,
-                without_default=[*context.without_default],
+                without_default=context.without_default,
                 tombstones=context.deletable,
             ),
         )

@@ -116,7 +116,7 @@ REFUSED: list[tuple[str, Callable[[], Bindings]]] = [
         _together(lambda c: [put(c), (GoneByOther, Delete(c, key="other", version="v"))]),
     ),
     (
-        r"column 'total' has a server default, and it is added to",
+        r"column 'total' has a server default, to which is added only if",
         _together(lambda c: [put(c), totalled(c)], total="5"),
     ),
     (r"column 'v' has a server default, which would count", _together(lambda c: [put(c), totalled(c)], v="5")),
@@ -124,6 +124,11 @@ REFUSED: list[tuple[str, Callable[[], Bindings]]] = [
     (
         r"column 'name' has a server default, but a Delete sets the column to null",
         _together(lambda c: [put(c), named(c), gone(c)], name="x"),
+    ),
+    (r"column 'v' has a server default, which would count", _together(lambda c: [put(c), totalled(c)], v="0")),
+    (
+        r"column 'total' has a server default, to which is added only if",
+        _together(lambda c: [totalled(c), (Added, Increment(c, key="k", add={"n": "n"}))], total="5"),
     ),
     (r"has another Table object of the same name: bind both", lambda: [put(table()), totalled(table())]),
     (r"has another Table object of the same name: bind both", lambda: [put(table()), (Added, Append(table()))]),
