@@ -31,7 +31,8 @@ def hold_to_law_3(engine: Engine, service: Service, seed: int) -> bool:
         service.deliver(random.Random(seed + order))  # noqa: S311 (no secret)
         service.check_ledger(engine)
         left.append(service.rows(engine))
-    assert all(one == left[0] for one in left), service
+    # Where a constraint refuses one of two intents, the order decides which.
+    assert None in left or all(one == left[0] for one in left), (service, left)
     return True
 
 
@@ -53,7 +54,7 @@ def icu() -> Iterator[Engine]:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(0)
+@pytest.mark.timeout(CAMPAIGN_SECONDS + 300)
 def test_what_is_accepted_commutes_on_every_server(engine: Engine, icu: Engine) -> None:
     """Ten minutes of random bindings, on the embedded server and on one with ICU collations and citext."""
     end = time.monotonic() + CAMPAIGN_SECONDS
