@@ -109,7 +109,13 @@ LIVE_COLUMNS: Final = """
     live AS (
         SELECT declared.*, pg_catalog.to_regtype(declared.type)::oid AS declared_oid, a.*
         FROM declared JOIN pg_catalog.pg_attribute a ON a.attname = declared.name
-        WHERE attrelid = pg_catalog.to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped
+        WHERE attrelid = (
+        SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relname = %(table)s AND CASE
+            WHEN %(schema)s::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
+            ELSE n.nspname = %(schema)s::text
+        END
+    ) AND attnum > 0 AND NOT attisdropped
     ),
     base (origin, type, modifier) AS (
         SELECT oid, oid, -1 FROM (SELECT atttypid FROM live UNION SELECT declared_oid FROM live) AS types (oid)
@@ -152,7 +158,13 @@ LIVE_INDEXES: Final = """
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part.number
     LEFT JOIN pg_catalog.pg_collation of_index ON of_index.oid = part.collation_oid
     LEFT JOIN pg_catalog.pg_collation own ON own.oid = a.attcollation
-    WHERE i.indrelid = pg_catalog.to_regclass(%(table)s) AND i.indisunique AND i.indpred IS NULL
+    WHERE i.indrelid = (
+        SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relname = %(table)s AND CASE
+            WHEN %(schema)s::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
+            ELSE n.nspname = %(schema)s::text
+        END
+    ) AND i.indisunique AND i.indpred IS NULL
         AND a.attname = ANY (%(names)s::text[]) AND i.indnkeyatts = pg_catalog.cardinality(%(names)s::text[])
         AND part.collation_oid <> a.attcollation
         AND NOT (COALESCE(of_index.collisdeterministic, true) AND COALESCE(own.collisdeterministic, true))

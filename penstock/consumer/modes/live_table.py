@@ -87,7 +87,7 @@ class LiveTable:
         Raises:
             psycopg.Error: the catalogs cannot be read.
         """
-        name = ".".join(_quote(part) for part in (self._table.schema, self._table.name) if part)
+        place = {"table": self._table.name, "schema": self._table.schema}
         keys = dict.fromkeys([*self._key, *self._versions, *self._values, *self._without_default])
         columns = [self._table.c[key] for key in keys]
         # SQLAlchemy cannot read the answer inside of a pipeline; psycopg can.
@@ -95,7 +95,7 @@ class LiveTable:
         found = driver.execute(
             LIVE_COLUMNS,
             {
-                "table": name,
+                **place,
                 "names": [column.name for column in columns],
                 "types": [uncollated(column.type).compile(dialect=_DIALECT) for column in columns],
                 "collations": [_collation(column.type) for column in columns],
@@ -106,7 +106,7 @@ class LiveTable:
         for key in keys:
             if column := live.get(self._table.c[key].name):
                 yield from self._column(key, column)
-        yield from self._indexes(driver, name)
+        yield from self._indexes(driver, place)
 
     def _other_name(self, connection: Connection, live: dict[str, LiveColumn]) -> Iterator[Difference]:
         """Find two names for one table: their modes were never compared with each other."""
@@ -148,9 +148,9 @@ class LiveTable:
             problem = f"the column has the collation {live.collation}, which calls other keys equal"
             yield Difference("key-collation-differs", name, problem, "declare this collation in its type")
 
-    def _indexes(self, driver: Any, name: str) -> Iterator[Difference]:
+    def _indexes(self, driver: Any, place: Mapping[str, str | None]) -> Iterator[Difference]:
         columns = [self._table.c[key].name for key in self._key]
-        for column, index in driver.execute(LIVE_INDEXES, {"table": name, "names": columns}).fetchall():
+        for column, index in driver.execute(LIVE_INDEXES, {**place, "names": columns}).fetchall():
             problem = f"the unique index {index} calls other keys equal than the column does"
             yield Difference("index-collation-differs", column, problem, "give the column the index's collation")
 
