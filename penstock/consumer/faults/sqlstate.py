@@ -17,6 +17,7 @@ from penstock.consumer.faults.tree import (
     Fault,
     NotYetFault,
     SchemaFault,
+    TableFault,
 )
 from penstock.database.engine import password_was_refused
 
@@ -109,7 +110,7 @@ def may_be_data(fault: Fault) -> bool:
     """Return whether a single row can cause a fault that is not a data fault by its code."""
     sqlstate = fault.cause.sqlstate or ""
     return (
-        not isinstance(fault, DataFault | SchemaFault)
+        not isinstance(fault, DataFault | SchemaFault | TableFault)
         and not is_outage(fault)
         and not sqlstate.startswith(_NEVER_DATA)
     )

@@ -9,7 +9,8 @@
     │   ├── ConflictFault   another transaction was in the way: repeat this one first
     │   └── PayloadFault    the bucket of large intents cannot be read: hand back this intent alone
     └── DeploymentFault     code, schema and permissions disagree: hand back all of its kind, and log an error
-        └── SchemaFault     a row was refused for something that its intent does not carry: hand back this one
+        ├── SchemaFault     a row was refused for something that its intent does not carry: hand back this one
+        └── TableFault      the live table compares or changes values otherwise than it is declared
 
 A fault carries no value of the intent that caused it: its text is safe for logs and message attributes.
 """
@@ -133,3 +134,7 @@ class DeploymentFault(Fault):
 
 class SchemaFault(DeploymentFault):
     """A row was refused for something that its intent does not carry."""
+
+
+class TableFault(DeploymentFault):
+    """The live table compares or changes values otherwise than it is declared."""

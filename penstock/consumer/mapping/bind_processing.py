@@ -75,7 +75,7 @@ def default_errors(column: Column[Any], *, inserts: bool, updates: bool) -> Iter
             f"column {column.key!r} gets no field, and its `default` is a value of Python's, which a "
             "set-based write leaves out: give it a server_default, or bind a field to it"
         )
-    if updates and column.onupdate is not None:
+    if updates and column.onupdate is not None and column.server_onupdate is None:
         yield (
             f"column {column.key!r} gets no field, and its `onupdate` is a value of SQLAlchemy's, which a "
             "set-based write leaves out: bind a field to it; or set it in a trigger, and declare "

@@ -66,14 +66,6 @@ def type_errors(field: FieldType, column: Column[Any]) -> Iterator[str]:
         yield "the field has a serializer, but bytea takes plain bytes: remove it, or use a text column"
 
 
-def order_errors(column: Column[Any]) -> Iterator[str]:
-    """Yield why Postgres cannot find the newest of a column's values, or rows by them."""
-    type_ = postgres_type(column.type)
-    is_json = isinstance(type_, JSON) and not isinstance(type_, postgresql.JSONB)
-    if is_json or isinstance(type_, postgresql.HSTORE):
-        yield f"Postgres cannot compare values of {type_!r}: use a time, a number or a text"
-
-
 def _errors(field: FieldType, type_: TypeEngine[Any]) -> Iterator[str]:
     for alternative in field.alternatives:
         for name in sorted(type_names(alternative)):

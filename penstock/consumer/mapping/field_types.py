@@ -127,6 +127,13 @@ def field_type(intent: type[WriteIntent], name: str) -> FieldType:
     )
 
 
+def contains_set(intent: type[WriteIntent], name: str) -> bool:
+    """Return whether the text of a field has the order of a set, which differs between processes."""
+    if name in IDENTITY or field_type(intent, name).serialized:
+        return False
+    return _contains_set(intent.model_fields[name].annotation)
+
+
 def type_names(alternative: Any) -> set[str]:
     """Return the names of a type as `_NAMES` has them: one, several for an enum, none if it is not known."""
     values = values_of(alternative)

@@ -1,7 +1,7 @@
 """The interface of a write mode, and a kind that is bound to one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy import Table
@@ -30,10 +30,13 @@ class TableContext:
     Attributes:
         groups: all groups of columns that upserts write.
         deletable: whether rows are deleted.
+        without_default: the columns for which a default in the database would make the order matter, and for each
+            whether a default of 0 does no harm.
     """
 
     groups: Sequence[ColumnGroup] = ()
     deletable: bool = False
+    without_default: Mapping[str, bool] = field(default_factory=dict)
 
 
 SOLE_WRITER = TableContext()

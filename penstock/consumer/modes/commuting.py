@@ -1,98 +1,127 @@
-"""Which write modes may share a table: those whose result does not depend on the order of their intents."""
+"""Which modes may write one table: those whose intents leave the same table in any order."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Column, Table
-from sqlalchemy.schema import DefaultClause
+from sqlalchemy import Table
 
 from penstock.consumer.modes.append import Append
 from penstock.consumer.modes.base import ColumnGroup, WriteMode
 from penstock.consumer.modes.delete import Delete
 from penstock.consumer.modes.increment import Increment
 from penstock.consumer.modes.upsert import Upsert
+from penstock.consumer.modes.versions import defaults_to_zero, has_default
 
-Keyed = Upsert | Increment | Delete
+Modes = Mapping[str, WriteMode]
+"""The modes of one table, by kind."""
+
+_KEYED = (Upsert, Increment, Delete)
 
 
-def order_errors(kind: str, modes: Mapping[str, WriteMode], groups: Sequence[ColumnGroup]) -> Iterator[str]:
-    """Yield why the result would depend on the order, if these kinds are written to one table.
+def order_errors(kind: str, modes: Modes, groups: Sequence[ColumnGroup]) -> Iterator[str]:
+    """Yield why the order of a kind's intents and of others would matter, and how to change that.
 
     Args:
-        kind: the kind that is bound.
-        modes: all kinds of the table, the kind itself among them, with their modes.
-        groups: the groups of columns that upserts write.
+        kind: the kind.
+        modes: the modes of its table, the kind's own among them.
+        groups: the groups of columns that upserts of the table write.
     """
-    table = modes[kind].table
-    if table is None:
-        return
-    keyed = {name: mode for name, mode in modes.items() if isinstance(mode, Keyed)}
-    yield from _other_declaration(kind, modes)
-    yield from _append_beside_keyed(kind, modes)
-    yield from _other_key(kind, keyed)
-    yield from _added_and_upserted(table, keyed, groups)
-    yield from _defaults(table, keyed, groups)
+    mode = modes[kind]
+    others = {other: modes[other] for other in modes if other != kind}
+    yield from _append_errors(mode, others)
+    yield from _key_errors(mode, others)
+    if isinstance(mode, Delete):
+        yield from _tombstone_errors(mode, others)
+    if isinstance(mode, Increment):
+        yield from _sum_errors(mode, groups)
+    if isinstance(mode, _KEYED):
+        for name, rule in columns_without_default(modes, groups).items():
+            if _breaks(mode.table, name, rule):
+                yield f"column {name!r} has a server default, {rule.why}: remove the default"
 
 
-def _other_declaration(kind: str, modes: Mapping[str, WriteMode]) -> Iterator[str]:
-    for other, mode in modes.items():
-        if mode.table is not modes[kind].table:
-            yield f"kind {other!r} is bound to another Table object of the same name: bind both kinds to one Table"
+class NoDefault(NamedTuple):
+    """Why a column must have no default.
+
+    Attributes:
+        why: what the default would do.
+        zero_allowed: whether a default of 0 does no harm.
+    """
+
+    why: str
+    zero_allowed: bool = False
 
 
-def _append_beside_keyed(kind: str, modes: Mapping[str, WriteMode]) -> Iterator[str]:
+def columns_without_default(modes: Modes, groups: Sequence[ColumnGroup]) -> dict[str, NoDefault]:
+    """Return the columns for which a default would make the order matter, with the reason."""
+    increments = [mode for mode in modes.values() if isinstance(mode, Increment)]
+    added = {column for mode in increments for column in mode.add}
+    why = "to which is added only if another kind inserts the row: the sum would depend on which comes first"
+    found = {
+        column: NoDefault(why, zero_allowed=True)
+        for column in sorted(added)
+        if groups or any(column not in mode.add for mode in increments)
+    }
+    if len(groups) + bool(added) > 1:
+        why = "which would count as a version if another kind inserts the row"
+        found |= dict.fromkeys((group.version for group in groups), NoDefault(why))
+        if any(isinstance(mode, Delete) for mode in modes.values()):
+            why = "but a Delete sets the column to null where another kind keeps the row"
+            columns = (column for group in groups for column in sorted(group.columns))
+            found |= dict.fromkeys(columns, NoDefault(why))
+    return found
+
+
+def _append_errors(mode: WriteMode, others: Modes) -> Iterator[str]:
     """Refuse an Append beside a keyed mode. An appended row has no version that could be older or newer."""
-    other = next((k for k, m in modes.items() if isinstance(m, Append) != isinstance(modes[kind], Append)), None)
-    if other is not None:
-        yield (
-            f"kind {other!r} writes the same table, and only one of the two is an Append, so the result would "
-            "depend on the order: write both by key, or give each its own table"
-        )
-
-
-def _other_key(kind: str, keyed: Mapping[str, Keyed]) -> Iterator[str]:
-    """Refuse two keys: a row that one mode finds by its key can be made by the other one, or not, before."""
-    own = keyed.get(kind)
-    for other, mode in keyed.items():
-        if own is not None and set(mode.key) != set(own.key):
+    for other, its in others.items():
+        if isinstance(mode, Append) != isinstance(its, Append):
             yield (
-                f"kind {other!r} finds the rows of the table by the key {', '.join(mode.key)}, this one by "
-                f"{', '.join(own.key)}, so the result would depend on the order: use one key"
+                f"kind {other!r} writes the same table, and only one of the two is an Append, so the result would "
+                "depend on the order: write both by key, or give each its own table"
             )
+            return
 
 
-def _added_and_upserted(table: Table, keyed: Mapping[str, Keyed], groups: Sequence[ColumnGroup]) -> Iterator[str]:
-    upserted = {column for group in groups for column in (group.version, *group.columns)}
-    for added in sorted(_added(keyed)):
-        if added in upserted:
+def _key_errors(mode: WriteMode, others: Modes) -> Iterator[str]:
+    """Refuse two keys for one table: what one kind calls a row, another would find or miss by chance."""
+    for other, its in others.items():
+        if isinstance(mode, _KEYED) and isinstance(its, _KEYED) and mode.key != its.key:
             yield (
-                f"column {added!r} is added to by an Increment and overwritten by an Upsert, so the result would "
-                "depend on the order: give each its own column"
+                f"kind {other!r} finds the rows of the table by the key {_names(its.key)}, and this kind by "
+                f"{_names(mode.key)}, so the result would depend on the order: use the same columns, in the same "
+                "order, as the key of all kinds"
             )
-        elif groups and not _starts_at_zero(table.c[added]):
+            return
+
+
+def _tombstone_errors(mode: Delete, others: Modes) -> Iterator[str]:
+    """Refuse two Deletes whose versions cannot be compared. A key has one tombstone, with one version."""
+    for other, its in others.items():
+        if isinstance(its, Delete) and repr(mode.table.c[mode.version].type) != repr(
+            its.table.c[its.version].type
+        ):
             yield (
-                f"column {added!r} has a server default other than 0, which a row gets from an Upsert and not "
-                "from an Increment, so the result would depend on the order: make the default 0, or remove it"
+                f"kind {other!r} deletes rows of the table by the version {its.version!r}, this kind by "
+                f"{mode.version!r}, and the two columns differ in type: use one column for both"
             )
+            return
 
 
-def _defaults(table: Table, keyed: Mapping[str, Keyed], groups: Sequence[ColumnGroup]) -> Iterator[str]:
-    """Refuse defaults of a group that another kind's row would start with."""
-    if len(groups) + bool(_added(keyed)) < 2:  # noqa: PLR2004
-        return
-    deletes = any(isinstance(mode, Delete) for mode in keyed.values())
+def _sum_errors(mode: Increment, groups: Sequence[ColumnGroup]) -> Iterator[str]:
     for group in groups:
-        for name in (group.version, *(sorted(group.columns) if deletes else ())):
-            if table.c[name].server_default is not None:
-                yield (
-                    f"column {name!r} has a server default, which it gets if another kind inserts the row first, "
-                    "so the result would depend on the order: remove the default"
-                )
+        for column in sorted({*mode.add} & {group.version, *group.columns}):
+            yield (
+                f"column {column!r} is added to, and an Upsert of the table writes it, too, so the result would "
+                "depend on which comes first: give each a column of its own"
+            )
 
 
-def _added(keyed: Mapping[str, Keyed]) -> set[str]:
-    return {column for mode in keyed.values() if isinstance(mode, Increment) for column in mode.added}
+def _breaks(table: Table, name: str, rule: NoDefault) -> bool:
+    if name not in table.c or not has_default(table.c[name]):
+        return False
+    return not (rule.zero_allowed and defaults_to_zero(table.c[name]))
 
 
-def _starts_at_zero(column: Column[object]) -> bool:
-    default = column.server_default
-    return default is None or (isinstance(default, DefaultClause) and str(default.arg).strip("'") == "0")
+def _names(key: Sequence[str]) -> str:
+    return ", ".join(map(repr, key))

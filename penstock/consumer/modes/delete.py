@@ -17,9 +17,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from penstock.consumer.mapping.collation import cast_to_column
 from penstock.consumer.mapping.columns import ID, TableLike, binding_error, table_of
 from penstock.consumer.modes.base import SOLE_WRITER, ColumnGroup, TableContext
+from penstock.consumer.modes.canonical import canonical_errors
 from penstock.consumer.modes.keyed import ColumnKeys, as_tuple, bind_keyed, newest_per_key, same_key
+from penstock.consumer.modes.ledger_claims import outcome_by_id
+from penstock.consumer.modes.live_table import LiveTable
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.modes.tombstones import key_as_json, tombstone
@@ -51,7 +55,7 @@ class Delete:
         """
         self.table = table_of(table)
         self.key = as_tuple(key)
-        self._version = version
+        self.version = version
         self._columns = columns
 
     def bind(self, intent: type[WriteIntent], context: TableContext = SOLE_WRITER, /) -> SetWrite:
@@ -60,26 +64,27 @@ class Delete:
         Raises:
             penstock.consumer.BindingError: the intent, the table and the context do not agree.
         """
-        bound = bind_keyed(intent, self.table, self.key, self._columns, [self._version], inserts=False)
-        groups = context.groups or [ColumnGroup(self._version, frozenset())]
-        requirements = _requirements(self.table, self.key, groups, bound)
+        bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version], inserts=False)
+        groups = context.groups or [ColumnGroup(self.version, frozenset())]
+        requirements = _requirements(self.table, self.key, groups, bound, context)
         if errors := [*self._errors(bound, groups, requirements)]:
             raise binding_error(intent, self.table, errors)
         recordset = Recordset(intent, sources(self.table, bound))
-        return _deleting(recordset, self.table, self.key, self._version, groups, requirements)
+        return _deleting(recordset, self.table, self.key, self.version, groups, requirements)
 
     def _errors(
         self, bound: Mapping[str, str], groups: Sequence[ColumnGroup], requirements: Requirements
     ) -> Iterator[str]:
-        for column in sorted(set(bound) - {*self.key, self._version}):
+        yield from canonical_errors(self.table, self.key)
+        for column in sorted(set(bound) - {*self.key, self.version}):
             yield (
                 f"field {bound[column]!r}, column {column!r}: a Delete takes the key and the version only: "
                 "remove the field from the intent"
             )
         for group in groups:
-            if repr(self.table.c[group.version].type) != repr(self.table.c[self._version].type):
+            if repr(self.table.c[group.version].type) != repr(self.table.c[self.version].type):
                 yield (
-                    f"field {bound[self._version]!r}: the version columns {group.version!r} and {self._version!r} "
+                    f"field {bound[self.version]!r}: the version columns {group.version!r} and {self.version!r} "
                     "differ in type: give all version columns of the table the same type"
                 )
         for column in requirements.nulls:
@@ -91,7 +96,11 @@ class Delete:
 
 
 def _requirements(
-    table: Table, key: tuple[str, ...], groups: Sequence[ColumnGroup], bound: Mapping[str, str]
+    table: Table,
+    key: tuple[str, ...],
+    groups: Sequence[ColumnGroup],
+    bound: Mapping[str, str],
+    context: TableContext,
 ) -> Requirements:
     compared = [name for group in groups for name in (group.version, *sorted(group.columns))]
     return Requirements(
@@ -101,7 +110,13 @@ def _requirements(
         key=key,
         # A group is set to null where another group keeps the row.
         nulls=compared if len(groups) > 1 else (),
-        versions=[group.version for group in groups],
+        live=LiveTable(
+            table,
+            key,
+            versions=[group.version for group in groups],
+            without_default=context.without_default,
+            tombstones=True,
+        ),
     )
 
 
@@ -124,21 +139,23 @@ def _deleting(  # noqa: PLR0917
     emptied = _empty(table, compared).where(same_row, any_newer, any_older).cte("penstock_emptied")
     none_older = and_(*(group.newer | group.unwritten for group in compared))
     kept = select(newest.c[ID]).join(table, same_row).where(any_newer, none_older)
-    newly_deleted = key_as_json(newest, key).in_(select(tombstones.c.key))
+    newly_deleted = key_as_json(table, newest, key).in_(select(tombstones.c.key))
     applied = select(newest.c[ID]).where(newly_deleted, newest.c[ID].not_in(kept))
-    return SetWrite(recordset, [deleted, emptied], applied, requirements=requirements)
+    return SetWrite(recordset, [deleted, emptied], outcome_by_id(recordset, applied), requirements=requirements)
 
 
 def _write_tombstone(table: Table, newest: CTE, key: Sequence[str], version: str) -> CTE:
-    rows = select(literal(table.fullname), key_as_json(newest, key).label("key"), cast(newest.c[version], Text))
-    ordered = rows.order_by(key_as_json(newest, key))
+    rows = select(
+        literal(table.fullname), key_as_json(table, newest, key).label("key"), cast(newest.c[version], Text)
+    )
+    ordered = rows.order_by(key_as_json(table, newest, key))
     statement = insert(tombstone).from_select(["target", "key", "version"], ordered, include_defaults=False)
     type_ = table.c[version].type
     return (
         statement.on_conflict_do_update(
             index_elements=["target", "key"],
             set_={"version": statement.excluded.version, "deleted_at": statement.excluded.deleted_at},
-            where=cast(statement.excluded.version, type_) > cast(tombstone.c.version, type_),
+            where=cast_to_column(statement.excluded.version, type_) > cast_to_column(tombstone.c.version, type_),
         )
         .returning(tombstone.c.key)
         .cte("penstock_tombstones")

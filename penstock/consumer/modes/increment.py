@@ -1,19 +1,40 @@
 """The write mode `Increment`: numbers added to a row."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Float, Integer, Numeric, Select, Table, cast, exists, func, not_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Float,
+    Integer,
+    Numeric,
+    Select,
+    Table,
+    case,
+    cast,
+    exists,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.mapping.bind_processing import postgres_type
 from penstock.consumer.mapping.columns import TableLike, binding_error, table_of
 from penstock.consumer.modes.base import SOLE_WRITER, TableContext
 from penstock.consumer.modes.keyed import ColumnKeys, as_tuple, bind_keyed, same_key
+from penstock.consumer.modes.live_table import LiveTable
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.rows.recordset import Recordset, sources
+from penstock.database.ledger import APPLIED
 from penstock.intents import WriteIntent
+
+_KEPT = "penstock_kept"
+"""The column that says whether an updated row has the key by which it was found."""
 
 
 class Increment:
@@ -43,13 +64,8 @@ class Increment:
         """
         self.table = table_of(table)
         self.key = as_tuple(key)
-        self._add = dict(add)
+        self.add = dict(add)
         self._columns = columns
-
-    @property
-    def added(self) -> Collection[str]:
-        """The columns that numbers are added to."""
-        return self._add.keys()
 
     def bind(self, intent: type[WriteIntent], context: TableContext = SOLE_WRITER, /) -> SetWrite:
         """Check the mode against a class of intents, and build its statements.
@@ -57,20 +73,22 @@ class Increment:
         Raises:
             penstock.consumer.BindingError: the intent, the table and the context do not agree.
         """
-        bound = bind_keyed(intent, self.table, self.key, {**(self._columns or {}), **self._add}, [])
+        bound = bind_keyed(intent, self.table, self.key, {**(self._columns or {}), **self.add}, [])
         if errors := [*self._errors(bound, context)]:
             raise binding_error(intent, self.table, errors)
         recordset = Recordset(intent, sources(self.table, bound))
-        sums = _sums(self.table, recordset.cte, self.key, list(self._add)).cte("penstock_added")
-        updated = _update(self.table, sums, self.key, list(self._add))
-        inserted = _insert_missing(self.table, sums, updated, self.key, list(self._add))
+        sums = _sums(self.table, recordset.cte, self.key, list(self.add)).cte("penstock_added")
+        updated = _update(self.table, sums, self.key, list(self.add))
+        inserted = _insert_missing(self.table, sums, updated, self.key, list(self.add))
         requirements = Requirements(
             table=self.table,
             fields=bound,
-            privileges={"INSERT": [*bound], "UPDATE": [*self._add], "SELECT": [*bound]},
+            privileges={"INSERT": [*bound], "UPDATE": [*self.add], "SELECT": [*bound]},
             key=self.key,
+            live=LiveTable(self.table, self.key, values=[*self.add], without_default=context.without_default),
         )
-        return SetWrite(recordset, [inserted], requirements=requirements)
+        outcome = case((_belongs_to_no_intent(sums, updated, inserted, self.key), null()), else_=APPLIED)
+        return SetWrite(recordset, outcome=outcome, requirements=requirements)
 
     def _errors(self, bound: Mapping[str, str], context: TableContext) -> Iterator[str]:
         if context.deletable:
@@ -78,7 +96,9 @@ class Increment:
                 "the table has both an Increment and a Delete, but a sum has no version, so the result would "
                 "depend on the order: use Upsert with a version, or write the sums to another table"
             )
-        for column, field in self._add.items():
+        if not self.add:
+            yield "`add` is empty: name at least one column, and the field that is added to it"
+        for column, field in self.add.items():
             # A sum of floats depends on the order of its parts.
             type_ = postgres_type(self.table.c[column].type)
             if isinstance(type_, Float) or not isinstance(type_, Integer | Numeric):
@@ -86,7 +106,7 @@ class Increment:
                     f"field {field!r}, column {column!r}: an Increment needs an integer or a numeric, "
                     f"not {type_}: change the type of the column"
                 )
-        for column in sorted(set(bound) - {*self.key, *self._add}):
+        for column in sorted(set(bound) - {*self.key, *self.add}):
             yield (
                 f"field {bound[column]!r}, column {column!r}: the column is not part of the key and nothing "
                 "is added to it: name it in `key` or `add`, or remove the field from the intent"
@@ -120,7 +140,7 @@ def _update(table: Table, sums: CTE, key: Sequence[str], add: Sequence[str]) -> 
         table.update()
         .values({name: func.coalesce(table.c[name], 0) + sums.c[name] for name in add})
         .where(same_key(table, sums, key), exists().where(same_key(locked, sums, key)))
-        .returning(*keys)
+        .returning(*keys, same_key(table, sums, key).label(_KEPT))
         .cte("penstock_updated")
     )
 
@@ -133,7 +153,17 @@ def _insert_missing(table: Table, sums: CTE, updated: CTE, key: Sequence[str], a
         .order_by(*(sums.c[name] for name in key))
     )
     statement = insert(table).from_select([table.c[name] for name in names], missing, include_defaults=False)
-    return statement.on_conflict_do_update(
-        index_elements=[table.c[name] for name in key],
-        set_={table.c[name]: func.coalesce(table.c[name], 0) + statement.excluded[name] for name in add},
-    ).cte("penstock_inserted")
+    return (
+        statement.on_conflict_do_update(
+            index_elements=[table.c[name] for name in key],
+            set_={table.c[name]: func.coalesce(table.c[name], 0) + statement.excluded[name] for name in add},
+        )
+        .returning(*(table.c[name] for name in key))
+        .cte("penstock_inserted")
+    )
+
+
+def _belongs_to_no_intent(sums: CTE, updated: CTE, inserted: CTE, key: Sequence[str]) -> ColumnElement[bool]:
+    """Say that a row was written whose key no intent has: a trigger has changed it."""
+    strange = exists().where(not_(exists().where(same_key(sums, inserted, key)))).select_from(inserted)
+    return or_(exists().where(not_(updated.c[_KEPT])), strange)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from penstock.consumer.mapping.columns import ID, bind_columns, binding_error, nullable_columns
-from penstock.consumer.mapping.compatibility import order_errors
+from penstock.consumer.modes.versions import spelled_differently, version_errors
 from penstock.intents import WriteIntent
 
 ColumnKeys = str | Sequence[str]
@@ -72,19 +72,9 @@ def bind_keyed(
         for name in required
         if name in nullable
     ]
-    errors += [
-        f"column {name!r} is part of the key and is the version too: choose another column for the version"
-        for name in needed
-        if name in key
-    ]
-    errors += [
-        f"field {bound[name]!r}, column {name!r}: {error}"
-        for name in required
-        if name in bound
-        for error in order_errors(table.c[name])
-    ]
     if table.name == "excluded":
         errors.append("Postgres uses the name `excluded` in ON CONFLICT: give the table another name")
+    errors += version_errors(table, key, needed)
     if not _is_unique(table, key):
         names = ", ".join(map(repr, key))
         errors.append(
@@ -109,6 +99,11 @@ def _is_partial(index: Index) -> bool:
 def same_key(one: FromClause, other: FromClause, key: Sequence[str]) -> ColumnElement[bool]:
     """Say that two rows have the same key."""
     return and_(*(one.c[name] == other.c[name] for name in key))
+
+
+def tie_broken_by(table: Table, version: str, values: Sequence[str]) -> list[str]:
+    """Return the columns that decide between equal versions; equal versions may be written differently, too."""
+    return [*values, *([version] if spelled_differently(table, version) else [])]
 
 
 def tie_breaker(row: Any, names: Sequence[str]) -> ColumnElement[str]:

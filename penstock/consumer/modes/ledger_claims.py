@@ -38,16 +38,29 @@ def settled_in_past(id_: ColumnElement[Any]) -> ColumnElement[bool]:
     return exists().where(past.c.id == id_, not_(unsettled(past)))
 
 
-def first_claim(rows: Rows, applied: Select[Any] | None) -> Insert:
+def outcome_by_id(rows: Rows, written: Select[Any], accepted: Select[Any] | None = None) -> ColumnElement[Any]:
+    """Return the outcome of each intent of a set, for `first_claim`.
+
+    Args:
+        rows: the set.
+        written: the ids of the intents whose rows were written; null for a row that belongs to no intent. If there
+            is such a row, an intent that is not among them has no outcome.
+        accepted: the ids of other intents that are not stale.
+    """
+    found = rows.cte.c[ID].in_(written)
+    # Postgres evaluates what follows only for intents that were not written.
+    more = [] if accepted is None else [(rows.cte.c[ID].in_(accepted), APPLIED)]
+    return case((found, APPLIED), (found.is_(None), null()), *more, else_=STALE)
+
+
+def first_claim(rows: Rows, outcome: ColumnElement[Any] | None) -> Insert:
     """Build the statement that claims all ids of a set; it raises a data fault if the ledger has any of them.
 
     Args:
         rows: the set.
-        applied: the ids of the intents that are not stale; None if no intent can be.
+        outcome: the outcome of each intent, or null if none can be entered; None if all are applied.
     """
-    outcome: ColumnElement[Any] = literal(APPLIED)
-    if applied is not None:
-        outcome = case((rows.cte.c[ID].in_(applied), APPLIED), else_=STALE)
+    outcome = literal(APPLIED) if outcome is None else outcome
     # The ledger refuses an entry without an outcome.
     known = exists().where(past.c.id == rows.cte.c[ID])
     claiming: Insert = _claiming(rows, case((known, null()), else_=outcome))

@@ -7,7 +7,7 @@ from sqlalchemy.schema import sort_tables
 from penstock.consumer.mapping.columns import BindingError, binding_error
 from penstock.consumer.modes.append import Append
 from penstock.consumer.modes.base import Bound, ColumnGroup, TableContext, WriteMode
-from penstock.consumer.modes.commuting import order_errors
+from penstock.consumer.modes.commuting import columns_without_default, order_errors
 from penstock.consumer.modes.delete import Delete
 from penstock.consumer.modes.upsert import Upsert
 from penstock.intents import Contract, WriteIntent, kind_of
@@ -31,6 +31,7 @@ class WriteRegistry:
         kind = kind_of(intent)
         if kind in self._modes:
             raise TypeError(f"the kind {kind!r} is bound already: bind each kind once")
+        self._refuse_second_name(intent, mode)
         self._intents[kind], self._modes[kind] = intent, mode
         try:
             for other in self._kinds_of_table(kind):
@@ -38,6 +39,15 @@ class WriteRegistry:
         except BindingError:
             del self._intents[kind], self._modes[kind]
             raise
+
+    def _refuse_second_name(self, intent: type[WriteIntent], mode: WriteMode) -> None:
+        """Refuse a second Table object of one table: the modes would not be compared with each other."""
+        for other, its in self._modes.items():
+            if mode.table is None or its.table is None or mode.table is its.table:
+                continue
+            if mode.table.fullname == its.table.fullname:
+                error = f"kind {other!r} has another Table object of the same name: bind both kinds to one object"
+                raise binding_error(intent, mode.table, [error])
 
     def contract(self) -> Contract:
         """Return the contract that decodes the kinds.
@@ -60,10 +70,14 @@ class WriteRegistry:
     def _bind(self, kind: str) -> Bound:
         mode, kinds = self._modes[kind], self._kinds_of_table(kind)
         groups = self._groups(kinds)
-        if errors := [*order_errors(kind, {k: self._modes[k] for k in kinds}, groups)]:
+        modes = {other: self._modes[other] for other in kinds}
+        if errors := [*order_errors(kind, modes, groups)]:
             raise binding_error(self._intents[kind], mode.table, errors)
         deletable = any(isinstance(self._modes[k], Delete) for k in kinds)
-        write = mode.bind(self._intents[kind], TableContext(groups, deletable))
+        rules = columns_without_default(modes, groups)
+        zero_allowed = {name: rule.zero_allowed for name, rule in rules.items()}
+        context = TableContext(groups, deletable, zero_allowed)
+        write = mode.bind(self._intents[kind], context)
         return Bound(kind, write, mode.table, isinstance(mode, Delete), deletable, self._streams(mode))
 
     def _streams(self, mode: WriteMode) -> bool:

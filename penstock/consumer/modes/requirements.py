@@ -6,6 +6,8 @@ from typing import Literal
 
 from sqlalchemy import Table
 
+from penstock.consumer.modes.live_table import LiveTable
+
 Privilege = Literal["SELECT", "INSERT", "UPDATE", "DELETE"]
 
 
@@ -19,7 +21,7 @@ class Requirements:
         privileges: the columns on which each privilege is required; none if the privilege is on the whole table.
         key: the columns that have to be unique together, if rows are found by a key.
         nulls: the columns that may be set to null.
-        versions: the columns whose values are compared to find the newest.
+        live: how the live columns must compare, if that matters.
     """
 
     table: Table
@@ -27,7 +29,7 @@ class Requirements:
     privileges: Mapping[Privilege, Collection[str]]
     key: tuple[str, ...] = ()
     nulls: Collection[str] = ()
-    versions: Collection[str] = ()
+    live: LiveTable | None = None
 
     @property
     def columns(self) -> list[str]:

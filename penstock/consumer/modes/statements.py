@@ -4,13 +4,15 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, Connection, Select, false, select
+from sqlalchemy import CTE, ColumnElement, Connection, false, null, select
 from sqlalchemy.dialects.postgresql import Insert
 
+from penstock.consumer.faults.tree import Cause, TableFault
 from penstock.consumer.mapping.columns import ID
 from penstock.consumer.modes.ledger_claims import claim, first_claim, id_conflicts
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.rows.recordset import Rows
+from penstock.database.ledger import APPLIED
 from penstock.intents import Envelope
 
 Envelopes = Sequence[Envelope[Any]]
@@ -31,7 +33,7 @@ class SetWrite:
         self,
         rows: Rows,
         writing: Sequence[CTE] = (),
-        applied: Select[Any] | None = None,
+        outcome: ColumnElement[Any] | None = None,
         *,
         requirements: Requirements | None = None,
     ) -> None:
@@ -40,17 +42,19 @@ class SetWrite:
         Args:
             rows: the set.
             writing: the parts of a statement that write it.
-            applied: the ids of the intents that are not stale; None if no intent can be.
+            outcome: the outcome of each intent; null if a row was written that no intent has. None if all are
+                applied.
             requirements: what the statements require of the database; None if that is not known.
         """
         self.requirements = requirements
         self.key = requirements.key if requirements and requirements.key else None
         self._rows = rows
         ids = rows.cte.c[ID]
-        self._first = first_claim(rows, applied).add_cte(*writing)
+        self._first = first_claim(rows, outcome).add_cte(*writing)
         self._claim = claim(rows)
         self._id_conflicts = id_conflicts(rows)
-        self._apply = select(ids).where(false() if applied is None else ids.not_in(applied)).add_cte(*writing)
+        other = false() if outcome is None else outcome.is_distinct_from(APPLIED)
+        self._apply = select(ids, null() if outcome is None else outcome).where(other).add_cte(*writing)
 
     @property
     def first_statement(self) -> Insert:
@@ -70,6 +74,7 @@ class SetWrite:
             pydantic_core.PydanticSerializationError: an envelope cannot be written.
             penstock.consumer.Fault: the write itself found a fault.
         """
+        self._check_live(connection)
         connection.execute(self._first, self._rows.parameters(envelopes))
 
     def claim(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:
@@ -82,6 +87,7 @@ class SetWrite:
             sqlalchemy.exc.SQLAlchemyError: the database is unwell.
             pydantic_core.PydanticSerializationError: an envelope cannot be written.
         """
+        self._check_live(connection)
         return connection.scalars(self._claim, self._rows.parameters(envelopes)).all()
 
     def id_conflicts(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:
@@ -104,4 +110,14 @@ class SetWrite:
             pydantic_core.PydanticSerializationError: an envelope cannot be written.
             penstock.consumer.Fault: the write itself found a fault.
         """
-        return connection.scalars(self._apply, self._rows.parameters(envelopes)).all()
+        self._check_live(connection)
+        others = connection.execute(self._apply, self._rows.parameters(envelopes)).all()
+        if any(outcome is None for _, outcome in others):
+            table = self.requirements.table.fullname if self.requirements else None
+            raise TableFault(Cause("key-changed-by-trigger", table=table))
+        return [id_ for id_, _ in others]
+
+    def _check_live(self, connection: Connection) -> None:
+        """Check once for each connection that the live columns compare as the declared ones do."""
+        if self.requirements and self.requirements.live:
+            self.requirements.live.check(connection)

@@ -14,7 +14,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    cast,
     exists,
     func,
     literal,
@@ -23,7 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from penstock.consumer.mapping.collation import cast_to_column
 from penstock.consumer.modes.base import Bound
+from penstock.consumer.modes.canonical import canonical
 from penstock.database.ledger import SCHEMA
 
 tombstone = Table(
@@ -42,9 +43,10 @@ tombstone = Table(
 )
 
 
-def key_as_json(rows: FromClause, key: Sequence[str]) -> ColumnElement[Any]:
-    """Return the key of a row as tombstones have it: a JSON array."""
-    return func.pg_catalog.jsonb_build_array(*(rows.c[name] for name in key), type_=JSONB())
+def key_as_json(table: Table, rows: FromClause, key: Sequence[str]) -> ColumnElement[Any]:
+    """Return the key of a row as tombstones have it: a JSON array, the same for all keys that are equal."""
+    form = (canonical(rows.c[name], table.c[name].type) for name in key)
+    return func.pg_catalog.jsonb_build_array(*form, type_=JSONB())
 
 
 def not_deleted(table: Table, rows: FromClause, key: Sequence[str], version: str) -> ColumnElement[bool]:
@@ -53,8 +55,8 @@ def not_deleted(table: Table, rows: FromClause, key: Sequence[str], version: str
     return not_(
         exists().where(
             tombstone.c.target == table.fullname,
-            tombstone.c.key == key_as_json(rows, key),
-            cast(tombstone.c.version, type_) >= rows.c[version],
+            tombstone.c.key == key_as_json(table, rows, key),
+            cast_to_column(tombstone.c.version, type_) >= rows.c[version],
         )
     )
 

@@ -1,14 +1,26 @@
 """The write mode `Upsert`: the row of a key, if the version is newer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Table, and_, or_, select
+from sqlalchemy import CTE, ColumnElement, Table, and_, exists, literal_column, not_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from penstock.consumer.mapping.columns import ID, TableLike, nullable_columns, table_of
+from penstock.consumer.mapping.columns import ID, TableLike, binding_error, nullable_columns, table_of
+from penstock.consumer.mapping.field_types import contains_set
 from penstock.consumer.modes.base import SOLE_WRITER, ColumnGroup, TableContext
-from penstock.consumer.modes.keyed import ColumnKeys, as_tuple, bind_keyed, newest_per_key, same_key, tie_breaker
+from penstock.consumer.modes.canonical import canonical_errors
+from penstock.consumer.modes.keyed import (
+    ColumnKeys,
+    as_tuple,
+    bind_keyed,
+    newest_per_key,
+    same_key,
+    tie_breaker,
+    tie_broken_by,
+)
+from penstock.consumer.modes.ledger_claims import outcome_by_id
+from penstock.consumer.modes.live_table import LiveTable
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.modes.tombstones import not_deleted
@@ -59,26 +71,56 @@ class Upsert:
             penstock.consumer.BindingError: the intent and the table do not agree.
         """
         bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version])
+        if errors := [*self._errors(intent, bound, context)]:
+            raise binding_error(intent, self.table, errors)
         recordset = Recordset(intent, sources(self.table, bound))
         rows, values = recordset.cte, sorted(set(bound) - {*self.key, self.version})
-        newest = newest_per_key(rows, self.key, self.version, values)
+        ties = tie_broken_by(self.table, self.version, values)
+        newest = newest_per_key(rows, self.key, self.version, ties)
         if context.deletable:
             newest = newest.where(not_deleted(self.table, rows, self.key, self.version))
         folded = newest.cte("penstock_newest")
-        written = _upsert(self.table, folded, self.key, self.version, values)
-        applied = select(folded.c[ID]).join(written, same_key(folded, written, self.key))
+        written = _upsert(self.table, folded, self.key, self.version, values, ties)
+        # A trigger may have changed the key: then the row that was written belongs to no intent.
+        landed = select(folded.c[ID]).select_from(written.outerjoin(folded, same_key(folded, written, self.key)))
+        # Not `SELECT *`, for which the role would need to read every column of the table.
+        kept = exists(literal_column("1")).where(
+            same_key(self.table, folded, self.key), not_(_is_newer(folded.c, self.table.c, self.version, ties))
+        )
+        # A trigger may have left the row out: Postgres accepted it, and nothing newer was there.
+        accepted = select(folded.c[ID]).where(not_(kept))
         requirements = Requirements(
             table=self.table,
             fields=bound,
             privileges={"INSERT": [*bound], "UPDATE": [self.version, *values], "SELECT": [*bound]},
             key=self.key,
             nulls=nullable_columns(intent, bound),
-            versions=(self.version,),
+            live=LiveTable(
+                self.table,
+                self.key,
+                versions=[self.version],
+                values=values,
+                without_default=context.without_default,
+                tombstones=context.deletable,
+            ),
         )
-        return SetWrite(recordset, applied=applied, requirements=requirements)
+        outcome = outcome_by_id(recordset, landed, accepted)
+        return SetWrite(recordset, outcome=outcome, requirements=requirements)
+
+    def _errors(self, intent: type[WriteIntent], bound: Mapping[str, str], context: TableContext) -> Iterator[str]:
+        if context.deletable:
+            yield from canonical_errors(self.table, self.key)
+        for column, field in bound.items():
+            if contains_set(intent, field):
+                yield (
+                    f"field {field!r}, column {column!r}: the order of a set differs between processes, but the "
+                    "values decide between equal versions: declare the field as a list, or sort it in a serializer"
+                )
 
 
-def _upsert(table: Table, rows: CTE, key: Sequence[str], version: str, values: Sequence[str]) -> CTE:
+def _upsert(  # noqa: PLR0917
+    table: Table, rows: CTE, key: Sequence[str], version: str, values: Sequence[str], ties: Sequence[str]
+) -> CTE:
     names = [*key, version, *values]
     # By key, so that two batches lock the rows that they share in the same order.
     ordered = select(*(rows.c[name] for name in names)).order_by(*(rows.c[name] for name in key))
@@ -87,15 +129,15 @@ def _upsert(table: Table, rows: CTE, key: Sequence[str], version: str, values: S
         statement.on_conflict_do_update(
             index_elements=[table.c[name] for name in key],
             set_={table.c[name]: statement.excluded[name] for name in [version, *values]},
-            where=_is_newer(statement.excluded, table.c, version, values),
+            where=_is_newer(statement.excluded, table.c, version, ties),
         )
         .returning(*(table.c[name] for name in key))
         .cte("penstock_written")
     )
 
 
-def _is_newer(new: Any, old: Any, version: str, values: Sequence[str]) -> ColumnElement[bool]:
+def _is_newer(new: Any, old: Any, version: str, ties: Sequence[str]) -> ColumnElement[bool]:
     newer = [old[version].is_(None), new[version] > old[version]]
-    if values:
-        newer.append(and_(new[version] == old[version], tie_breaker(new, values) > tie_breaker(old, values)))
+    if ties:
+        newer.append(and_(new[version] == old[version], tie_breaker(new, ties) > tie_breaker(old, ties)))
     return or_(*newer)

@@ -8,9 +8,10 @@ own, so Postgres reads each value as the column would.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import CTE, BigInteger, Table, cast, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, Table, cast, select
 
 from penstock.consumer.mapping.bind_processing import postgres_type
+from penstock.consumer.mapping.collation import collated, uncollated
 from penstock.consumer.mapping.columns import DIGEST, ID, TIME
 from penstock.consumer.mapping.conversions import Conversion, conversion_of
 from penstock.consumer.mapping.field_types import IDENTITY, field_type
@@ -94,7 +95,10 @@ class Recordset:
             digest_in_sql(intent, {columns[name].field: rows.c[sent] for name, sent in names.items()}).label(
                 DIGEST
             ),
-            *(found.convert(rows.c[names[name]]).label(name) for name, found in conversions.items()),
+            *(
+                _value(found, rows.c[names[name]], columns[name]).label(name)
+                for name, found in conversions.items()
+            ),
         ).cte("penstock_intent")
         self._writers = transport.writers()
 
@@ -120,10 +124,14 @@ class IdentityRows:
         return identity_parameters(envelopes) | {DIGEST: f"{{{digests}}}"}
 
 
+def _value(conversion: Conversion, sent: ColumnElement[Any], source: Source) -> ColumnElement[Any]:
+    return collated(conversion.convert(sent), source.type)
+
+
 def _conversion(intent: type[WriteIntent], source: Source) -> Conversion:
     if source.field not in IDENTITY:
-        return conversion_of(field_type(intent, source.field), source.type)
+        return conversion_of(field_type(intent, source.field), uncollated(source.type))
     sent_as = IDENTITY_TYPES[IDENTITY_COLUMNS[source.field]]
     if same_type(sent_as, source.type):
         return Conversion(sent_as)
-    return Conversion(sent_as, lambda value: cast(value, source.type))
+    return Conversion(sent_as, lambda value: cast(value, uncollated(source.type)))

@@ -43,8 +43,6 @@ class LiveColumn:
         generated: whether Postgres always generates the value, so that none can be given.
         privileges: the privileges of the role on the column: SELECT, INSERT, UPDATE.
         denied_sequence: the sequence that the default uses, if the role lacks the privilege to use it.
-        collation: the name of its collation, if its type has one.
-        nondeterministic: whether that collation calls different texts equal.
     """
 
     name: str
@@ -55,8 +53,6 @@ class LiveColumn:
     generated: bool
     privileges: frozenset[str]
     denied_sequence: str | None
-    collation: str | None
-    nondeterministic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +222,9 @@ _COLUMNS = text(
             WHERE adrelid = attrelid AND adnum = attnum
                 AND CASE s.relkind WHEN 'S' THEN NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE, UPDATE') END
             LIMIT 1
-        ) AS denied_sequence,
-        collname::text AS collation, NOT coalesce(collisdeterministic, true) AS nondeterministic
+        ) AS denied_sequence
     FROM base JOIN pg_catalog.pg_type ON pg_type.oid = type AND typtype <> 'd'
     JOIN pg_catalog.pg_attribute ON attrelid = :oid AND attnum = number
-    LEFT JOIN pg_catalog.pg_collation ON pg_collation.oid = attcollation
     ORDER BY attnum
     """
 )

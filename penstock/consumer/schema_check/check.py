@@ -17,6 +17,7 @@ from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.tombstones import tombstone
 from penstock.consumer.schema_check.catalog import read_relation, read_server, table_privileges
 from penstock.consumer.schema_check.finding import Finding, Severity
+from penstock.consumer.schema_check.key_check import equality_drift
 from penstock.consumer.schema_check.server_check import server_findings
 from penstock.consumer.schema_check.statement_check import statement_findings
 from penstock.consumer.schema_check.table_check import schema_drift
@@ -113,7 +114,11 @@ def _check_kind(connection: Connection, bound: Bound) -> Iterator[Finding]:
         problem = "the kind is written by a function of the service, which cannot be checked"
         yield Finding(severity=Severity.NOTE, problem=problem, kind=bound.kind)
         return
-    yield from (replace(finding, kind=bound.kind) for finding in schema_drift(connection, requirements))
+    drift = [*schema_drift(connection, requirements)]
+    # A type that does not fit is found by both.
+    known = {finding.column for finding in drift if finding.severity is Severity.FAULT}
+    more = (finding for finding in equality_drift(connection, requirements) if finding.column not in known)
+    yield from (replace(finding, kind=bound.kind) for finding in (*drift, *more))
 
 
 def _fault(problem: str, hint: str) -> Finding:

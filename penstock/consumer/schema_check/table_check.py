@@ -8,7 +8,6 @@ from sqlalchemy import ARRAY, Column, Computed, Connection, DefaultClause, Enum,
 
 from penstock.consumer.modes.requirements import Privilege, Requirements
 from penstock.consumer.schema_check.catalog import LiveColumn, Relation, UniqueIndex, read_relation, tables_like
-from penstock.consumer.schema_check.comparison_check import comparison_findings
 from penstock.consumer.schema_check.finding import Finding, Severity
 from penstock.consumer.schema_check.hazard_check import hazard_findings
 from penstock.consumer.schema_check.live_type import enum_labels, read_type
@@ -126,7 +125,6 @@ class TableCheck:
             yield _fault(problem, f"{self._alter(live)} TYPE {declared.text}, or declare it as {live.type.text}")
         else:
             yield from self._check_labels(column, written)
-            yield from comparison_findings(self.connection, self.requirements, column, live, declared)
 
     def _check_labels(self, column: Column[Any], written: str) -> Iterator[Finding]:
         type_ = column.type.item_type if isinstance(column.type, ARRAY) else column.type

@@ -226,7 +226,8 @@ def test_damage_is_found_and_the_hint_repairs_it(
 def test_a_column_that_a_deletion_empties_must_be_nullable(made: Engine) -> None:
     """A deletion sets older columns to null in a row with newer ones: NOT NULL with a default is a fault."""
     execute(made, f"ALTER TABLE {ORDERS} ALTER state SET DEFAULT 'open', ALTER state SET NOT NULL")
-    (finding,) = check(made)
+    # The default alone is a fault of the kinds that insert the row, too.
+    (finding,) = (found for found in check(made) if "the column defaults to" not in found.problem)
     assert (finding.kind, finding.column, finding.field) == ("removed", "state", None)
     assert "may set the column to null" in finding.problem
 
