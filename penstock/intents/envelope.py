@@ -167,6 +167,14 @@ def _head(text: str) -> Envelope[Any]:
         ) from None
 
 
+def read_head(text: str) -> Envelope[Any] | None:
+    """Decode an envelope of any kind without validating its data; None if it is not an envelope."""
+    try:
+        return _head(text)
+    except EnvelopeError:
+        return None
+
+
 def _to_text(envelope: Envelope[Any]) -> str:
     values = {field.name: getattr(envelope, field.name) for field in fields(envelope)}
     return to_json(values, inf_nan_mode="constants").decode()
