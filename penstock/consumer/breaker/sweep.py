@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from threading import Lock
 
-from penstock.consumer.dead_letter import DeadLetter
+from penstock.consumer.dead_letter import DeadLetter, send_letters
 from penstock.consumer.faults.tree import EnvironmentFault, UndecidedFault
 from penstock.consumer.retention import Retention
 from penstock.intents.envelope import read_head
@@ -107,9 +107,8 @@ class Sweep:
     def _set_aside(self, ending: Sequence[Received], function_version: str) -> int:
         """Dead-letter messages; return how many. What the dead-letter queue refuses stays on the queue."""
         letters = [_letter(message, function_version) for message in ending]
-        refused = self._dead_letters.send(
-            [letter.stamp(self._copy(message)) for message, letter in zip(ending, letters, strict=True)]
-        )
+        copies = [letter.stamp(self._copy(message)) for message, letter in zip(ending, letters, strict=True)]
+        refused = send_letters(self._dead_letters, copies)
         for index, letter in enumerate(letters):
             _log(letter, refused[index].code if index in refused else None)
         sent = [message.receipt_handle for index, message in enumerate(ending) if index not in refused]

@@ -1,9 +1,11 @@
 """The sweep: which messages it moves to the dead-letter queue, and when the probe runs it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -13,11 +15,12 @@ from penstock.consumer.breaker.event_source import MARK, OPERATOR_MARK
 from penstock.consumer.breaker.sweep import LEASE_SECONDS, Sweep
 from penstock.consumer.dead_letter import DeadLetter, unstamp
 from penstock.intents import encode_envelope, encode_reference
-from penstock.queue import Attribute, Outgoing, QueueError
+from penstock.queue import Attribute, Outgoing, QueueError, SqsQueue, sqs_client
 from penstock.settings import Settings, SettingsError
 from penstock.testing import LambdaContext, ManualClock, MemoryQueue
 from tests.support.breaker import NoteTaken
 from tests.support.lambdas import MAPPING, LambdaStub
+from tests.support.project import SESSION
 
 DAY = 86_400
 DUE = 41_667 * 12 * 3600
@@ -142,6 +145,44 @@ def test_refused_letters_stay_on_the_queue_in_order() -> None:
     bench.clock.advance(12 * 3600)
     assert bench.run() == ["1", "2", "3"]
     assert bench.main.messages == []
+
+
+def test_a_letter_that_sqs_refuses_is_sent_without_the_attributes_of_its_sender(bench: Bench) -> None:
+    """If the dead-letter queue refuses a letter as invalid, it gets the body and the fault alone."""
+    bench.dead.refuse("InvalidParameterValue", retryable=False)
+    assert bench.run() == ["old"]
+    assert unstamp(bench.dead.messages[0].attributes) == {}
+    assert DeadLetter.read(bench.dead.messages[0].attributes)
+    assert bench.main.messages == []
+
+
+@pytest.fixture
+def sqs(local_aws_endpoint: str) -> Iterator[tuple[SqsQueue, SqsQueue]]:
+    """A main queue of the local AWS, by whose clock its messages are 13 days older, and a dead-letter queue."""
+
+    class Aged(SqsQueue):
+        def now(self) -> float:
+            return super().now() + OLD
+
+    with closing(sqs_client(SESSION, local_aws_endpoint)) as client:
+        urls = [client.create_queue(QueueName=f"queue-{uuid4()}")["QueueUrl"] for _ in range(2)]
+        client.set_queue_attributes(QueueUrl=urls[0], Attributes={"MessageRetentionPeriod": str(14 * DAY)})
+        yield Aged(urls[0], client), SqsQueue(urls[1], client)
+        for url in urls:
+            client.delete_queue(QueueUrl=url)
+
+
+def test_many_messages_of_a_real_queue_are_swept_once(sqs: tuple[SqsQueue, SqsQueue]) -> None:
+    """From SQS as a local AWS has it, several threads move each message to the dead-letter queue once."""
+    main, dead = sqs
+    bodies = [str(number) for number in range(95)]
+    assert main.send([Outgoing(body, {"region": Attribute("eu")}) for body in bodies]) == {}
+    assert Sweep(main, dead).run(30, "1") == 95
+    assert main.depth().total == 0
+    letters = [message for _ in bodies for message in dead.receive(10)]
+    assert sorted(message.body for message in letters) == sorted(bodies)
+    assert all(DeadLetter.read(message.attributes) for message in letters)
+    assert all(message.attributes["region"] == Attribute("eu") for message in letters)
 
 
 def test_an_unreadable_queue_raises(bench: Bench) -> None:
