@@ -37,6 +37,10 @@ class Retention:
         """Return whether a message that was sent at this time, in seconds since the epoch, must not go back."""
         return self._queue.now() >= sent_at + self._seconds - self._margin
 
+    def seconds_left(self, age: float) -> float:
+        """Return how long a message of this age, in seconds, may still go back to the queue."""
+        return max(0.0, self._seconds - self._margin - age)
+
     def is_patient(self, item: Item) -> bool:
         """Return whether it is too soon to give up an item that cannot be written yet."""
         first = item.milliseconds("ApproximateFirstReceiveTimestamp")
