@@ -60,6 +60,7 @@ def snapshot(*, at: datetime = _AT, depth: int = 0, settled: int = 0, dead: int 
         figures=figures,
         breaker=BreakerStatus("closed", None, None, "Enabled"),
         budget=12,
+        swept_in_seconds=None,
         errors={},
     )
 

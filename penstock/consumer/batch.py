@@ -59,7 +59,8 @@ class Item:
 
     def system(self, name: str) -> str | None:
         """Return a system attribute of the message, which SQS set."""
-        value = (self.record.get("attributes") or {}).get(name)
+        attributes = self.record.get("attributes")
+        value = attributes.get(name) if isinstance(attributes, dict) else None
         return value if isinstance(value, str) else None
 
     @property

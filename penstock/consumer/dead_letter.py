@@ -6,14 +6,14 @@ JSON.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 
 from pydantic import TypeAdapter, ValidationError
 
 from penstock.consumer.faults.tree import Cause, Fault, storable
-from penstock.queue import ATTRIBUTE_LIMIT, MESSAGE_LIMIT_BYTES, Attribute, Outgoing
+from penstock.queue import ATTRIBUTE_LIMIT, MESSAGE_LIMIT_BYTES, Attribute, Outgoing, Queue, Refusal
 
 FAULT_ATTRIBUTE = "penstock.fault"
 LETTER_ATTRIBUTE = "penstock.dead-letter"
@@ -124,3 +124,31 @@ def _fingerprint(kind: str | None, cause: Cause) -> str:
 def unstamp(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
     """Return the attributes that the sender wrote, without those that `DeadLetter.stamp` added."""
     return {k: v for k, v in attributes.items() if k not in {FAULT_ATTRIBUTE, LETTER_ATTRIBUTE}}
+
+
+def send_letters(
+    dead_letters: Queue, letters: Sequence[Outgoing], timeout_seconds: float | None = None
+) -> dict[int, Refusal]:
+    """Send stamped messages to the dead-letter queue; return the refusals by position.
+
+    SQS may refuse the attributes of one message, and a whole call because of them. What is refused as invalid is
+    sent again without the attributes of its sender: the drain reads the body alone.
+    """
+    refused = dead_letters.send(letters, timeout_seconds=timeout_seconds)
+    invalid = [
+        index for index, refusal in refused.items() if _is_invalid(refusal) and unstamp(letters[index].attributes)
+    ]
+    if not invalid:
+        return refused
+    bare = [replace(letters[index], attributes=_stamps(letters[index].attributes)) for index in invalid]
+    again = dead_letters.send(bare, timeout_seconds=timeout_seconds)
+    sent = {index for position, index in enumerate(invalid) if position not in again}
+    return {index: refusal for index, refusal in refused.items() if index not in sent}
+
+
+def _is_invalid(refusal: Refusal) -> bool:
+    return not refusal.retryable and ("Invalid" in refusal.code or "Parameter" in refusal.code)
+
+
+def _stamps(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    return {name: value for name, value in attributes.items() if name in {FAULT_ATTRIBUTE, LETTER_ATTRIBUTE}}

@@ -17,11 +17,12 @@ from penstock.consumer.pipeline.dead_letters import send_to_dlq
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.gc_pause import gc_paused
 from penstock.consumer.pipeline.payloads import PayloadFetcher
-from penstock.consumer.pipeline.retention import Retention, take_back_ending
+from penstock.consumer.pipeline.retention import take_back_ending
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
 from penstock.consumer.pipeline.tracing import link_traces
 from penstock.consumer.pipeline.transaction import write_batch
 from penstock.consumer.resources import Resources
+from penstock.consumer.retention import Retention
 from penstock.database import drain_engine
 from penstock.intents import Contract, WriteIntent, kind_of
 from penstock.queue import Payloads, Queue, payload_store

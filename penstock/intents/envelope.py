@@ -210,6 +210,14 @@ def _is_no_json(error: ValidationError) -> bool:
     return error.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid"
 
 
+def read_head(text: str) -> Envelope[Any] | None:
+    """Decode an envelope of any kind without validating its data; None if it is not an envelope."""
+    try:
+        return _HEAD.validate_json(text)
+    except ValidationError:
+        return None
+
+
 def _to_text(envelope: Envelope[Any]) -> str:
     values = {field.name: getattr(envelope, field.name) for field in fields(envelope)}
     return to_json(values, inf_nan_mode="constants").decode()

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Engine, Integer, MetaData, Table, insert, select,
 from penstock.consumer import Append, Drain
 from penstock.consumer.dead_letter import FAULT_ATTRIBUTE
 from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
-from penstock.consumer.pipeline.retention import PATIENCE_SECONDS
+from penstock.consumer.retention import PATIENCE_SECONDS
 from penstock.intents import encode_envelope, new_id
 from penstock.queue import ATTRIBUTE_LIMIT, Attribute, Outgoing
 from penstock.testing import LambdaContext, received, sqs_event

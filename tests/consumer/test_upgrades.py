@@ -11,7 +11,7 @@ from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Drain
 from penstock.consumer.dead_letter import DeadLetter
 from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
-from penstock.consumer.pipeline.retention import PATIENCE_SECONDS
+from penstock.consumer.retention import PATIENCE_SECONDS
 from penstock.database import ledger
 from penstock.deadletters import Plan, Selector, replay
 from penstock.intents import encode_envelope, new_id

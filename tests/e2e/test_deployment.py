@@ -18,8 +18,8 @@ import pytest
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import PayloadFault
-from penstock.consumer.pipeline.retention import Retention
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
+from penstock.consumer.retention import Retention
 from penstock.local.errors import ToolError
 from penstock.local.node import check_node, install_osls
 from penstock.testing import MemoryQueue
@@ -298,7 +298,7 @@ def test_breaker_permissions(template: dict[str, Any]) -> None:
 
 
 def test_probe_permissions(template: dict[str, Any]) -> None:
-    """The probe may read and update that one mapping and read the database's URL; no queue."""
+    """The probe may update that one mapping, read the database's URL, and move messages to the dead letters."""
     assert template["Resources"]["ProbeBreakerPolicy"]["Properties"]["Roles"] == [{"Ref": "ProbeRole"}]
     found = actions(template, "ProbeRole", "ProbeBreakerPolicy")
     assert {action.removeprefix("lambda:") for action in found.pop(MAPPING)} == {
@@ -309,6 +309,12 @@ def test_probe_permissions(template: dict[str, Any]) -> None:
         "UntagResource",
         "UpdateEventSourceMapping",
     }
+    assert found.pop('{"Fn::GetAtt": ["Queue", "Arn"]}') == {
+        "sqs:DeleteMessage*",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+    }
+    assert found.pop('{"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}') == {"sqs:SendMessage*"}
     ((secret, given),) = found.items()
     assert "database-url" in secret
     assert given == {"secretsmanager:GetSecretValue"}

@@ -29,12 +29,13 @@ class Bench:
     def __init__(self, url: str, aws: LambdaStub, mapping: str = MAPPING) -> None:
         self.aws = aws
         self.engine = make_engine(url)
-        self.dead_letters = MemoryQueue()
+        self.queue, self.dead_letters = MemoryQueue(), MemoryQueue()
+        queues: Any = {"queue": self.queue, "dead_letters": self.dead_letters}
         settings = Settings(event_source_mapping=mapping)
-        self.drain = Drain(settings, engine=self.engine, queue=MemoryQueue(), dead_letters=self.dead_letters)
+        self.drain = Drain(settings, engine=self.engine, **queues)
         self.drain.write(NoteTaken, Append(notes))
         client: Any = aws
-        self._probe = Probe(settings, engine=self.engine, client=client)
+        self._probe = Probe(settings, engine=self.engine, client=client, **queues)
 
     def __call__(self, *intents: WriteIntent) -> int:
         """Drain the intents; return how many are to be retried."""

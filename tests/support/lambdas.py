@@ -1,7 +1,9 @@
 """A Lambda in memory, with one event source mapping."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -27,6 +29,8 @@ class LambdaStub:
     refusals: dict[str, Exception] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
+    clock: Callable[[], float] = time.time
+    modified_at: float = 0.0
 
     @property
     def named(self) -> list[str]:
@@ -53,11 +57,12 @@ class LambdaStub:
 
     def _get_event_source_mapping(self, UUID: str) -> Any:  # noqa: N803
         assert UUID == MAPPING
-        return {"State": "Enabled" if self.on else "Disabled"}
+        modified_at = datetime.fromtimestamp(self.modified_at, UTC)
+        return {"State": "Enabled" if self.on else "Disabled", "LastModified": modified_at}
 
     def _update_event_source_mapping(self, UUID: str, Enabled: bool) -> None:  # noqa: N803
         assert UUID == MAPPING
-        self.on = Enabled
+        self.on, self.modified_at = Enabled, self.clock()
 
     def _list_tags(self, Resource: str) -> Any:  # noqa: N803
         assert Resource == ARN

@@ -112,7 +112,9 @@ def _oldest(snapshot: Snapshot) -> str:
     source = _SOURCES[snapshot.oldest_source]
     if snapshot.oldest_source == EMPTY or snapshot.oldest_seconds is None:
         return f"{'none' if snapshot.oldest_source == EMPTY else 'unknown'} ({source})"
-    return f"{format_duration(snapshot.oldest_seconds)} ({source})"
+    swept = snapshot.swept_in_seconds
+    note = "" if swept is None else f"; while the drain is off, dead-lettered from {format_duration(swept)} on"
+    return f"{format_duration(snapshot.oldest_seconds)} ({source}){note}"
 
 
 def _dead_letters(snapshot: Snapshot) -> str | None:
@@ -140,7 +142,11 @@ def _latency(figures: LedgerStats) -> str:
 def row_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot as JSON values with constant keys; a part that could not be read is null."""
     figures, queue, dead = snapshot.figures, snapshot.queue, snapshot.dead_letters
-    oldest = {"oldest_seconds": snapshot.oldest_seconds, "oldest_source": snapshot.oldest_source}
+    oldest = {
+        "oldest_seconds": snapshot.oldest_seconds,
+        "oldest_source": snapshot.oldest_source,
+        "swept_in_seconds": snapshot.swept_in_seconds,
+    }
     return {
         "at": snapshot.at.isoformat(timespec="milliseconds"),
         "stack": snapshot.stack,

@@ -20,6 +20,7 @@ from penstock.cli.support.stage import Queues
 from penstock.consumer.breaker.event_source import EventSourceMapping
 from penstock.consumer.breaker.manual import BreakerStatus, breaker_status
 from penstock.consumer.breaker.probe import OPEN
+from penstock.consumer.retention import Retention
 from penstock.database.engine import make_engine
 from penstock.database.ledger_stats import LedgerStats, read_ledger_stats
 from penstock.database.watchdog import Watchdog
@@ -57,6 +58,8 @@ class Snapshot:
         figures: what the database knows.
         breaker: the breaker's state.
         budget: the most connections that the service may hold.
+        swept_in_seconds: how long until the probe may dead-letter the oldest message; None if the drain is on, or
+            the age is not known.
         errors: why a part could not be read, by part: `queue`, `dead-letters`, `database`, `breaker`.
     """
 
@@ -70,6 +73,7 @@ class Snapshot:
     figures: LedgerStats | None
     breaker: BreakerStatus | None
     budget: int
+    swept_in_seconds: float | None
     errors: Mapping[str, str]
 
     @property
@@ -135,6 +139,7 @@ class SnapshotReader:
             figures=figures,
             breaker=breaker,
             budget=self._budget,
+            swept_in_seconds=self._try("queue", lambda: self._swept_in(oldest, source, breaker)),
             errors=self._errors,
         )
 
@@ -168,6 +173,11 @@ class SnapshotReader:
         drains = breaker is not None and breaker.position != OPEN
         slowest = figures.slowest_seconds if figures and drains else None
         return slowest, UNKNOWN if slowest is None else LEDGER
+
+    def _swept_in(self, age: float | None, source: str, breaker: BreakerStatus | None) -> float | None:
+        if age is None or source != CLOUDWATCH or breaker is None or breaker.position != OPEN:
+            return None
+        return Retention(self._queues.main).seconds_left(age)
 
     def _age_from_cloudwatch(self) -> float | None:
         now = time.monotonic()

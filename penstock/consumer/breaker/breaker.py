@@ -17,7 +17,14 @@ from penstock.consumer.batch import Batch
 from penstock.consumer.breaker.event_source import EventSourceMapping, MappingNotFound, code_of, lambda_client
 from penstock.consumer.breaker.health_check import check_health
 from penstock.consumer.faults.sqlstate import is_outage
-from penstock.consumer.faults.tree import ConflictFault, DeploymentFault, EnvironmentFault, Fault, PayloadFault
+from penstock.consumer.faults.tree import (
+    ConflictFault,
+    DeploymentFault,
+    EnvironmentFault,
+    Fault,
+    PayloadFault,
+    UndecidedFault,
+)
 from penstock.database.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -56,6 +63,9 @@ class Breaker:
         by which the probe closes it. On an environment fault without enough time left for the check, the breaker
         trips at once: a breaker that tripped by mistake is closed within minutes.
 
+        A batch with a message near the end of its retention does not trip it: the drain goes on until it has
+        dead-lettered all of them.
+
         Args:
             raised: why the transaction failed as a whole, if it did.
             database: the database.
@@ -73,7 +83,7 @@ class Breaker:
 
     def _diagnose(self, fault: Fault | None, database: Watchdog, batch: Batch) -> Fault | None:
         """Return the reason to trip; None if there is no reason, or no mapping to disable."""
-        if fault is None or not _may_be_outage(fault):
+        if fault is None or not _may_be_outage(fault) or _has_ending(batch):
             return None
         if not self._mapping:
             _log_not_tripped("PENSTOCK_EVENT_SOURCE_MAPPING is not set")
@@ -104,6 +114,10 @@ def _common_fault(batch: Batch) -> Fault | None:
     faults = [item.fault for item in batch.items if item.fault]
     all_failed = len(batch.failed) == len(batch.items)
     return faults[0] if all_failed and faults and all(map(_may_be_outage, faults)) else None
+
+
+def _has_ending(batch: Batch) -> bool:
+    return any(isinstance(item.fault, UndecidedFault) for item in batch.items)
 
 
 def _may_be_outage(fault: Fault) -> bool:

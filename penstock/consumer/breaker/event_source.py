@@ -84,6 +84,12 @@ class EventSourceMapping:
         """Its state by Lambda's name: `Enabled`, `Disabled`, or a transition such as `Disabling`."""
         return self.client.get_event_source_mapping(UUID=self.uuid)["State"]
 
+    @property
+    def disabled_at(self) -> float | None:
+        """When it was disabled or last updated, in seconds since the epoch; None if it is not disabled."""
+        found = self.client.get_event_source_mapping(UUID=self.uuid)
+        return found["LastModified"].timestamp() if found["State"] in {DISABLED, DISABLING} else None
+
     def mark(self, reason: str, name: str = MARK) -> None:
         """Set a mark on the mapping, by default the breaker's, with the reason why it is disabled."""
         self.client.tag_resource(Resource=self.arn, Tags={name: reason})

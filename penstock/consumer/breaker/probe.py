@@ -6,6 +6,8 @@
     closed     marked, the database is well and the mapping is enabled: the probe removes the mark
     closed     with an operator's mark: the probe only removes that mark, once the mapping is enabled
 
+While the mapping is disabled, the probe also sweeps the queue, whoever disabled it: see `sweep`.
+
 The mark is removed one run later because consumers may trip the breaker meanwhile. In no order of events is the
 mapping then disabled without its mark, which would be permanent.
 """
@@ -28,8 +30,10 @@ from penstock.consumer.breaker.event_source import (
     lambda_client,
 )
 from penstock.consumer.breaker.health_check import check_health
+from penstock.consumer.breaker.sweep import Sweep
 from penstock.consumer.resources import Resources
 from penstock.database import writer_engine
+from penstock.queue import Queue
 from penstock.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,6 +42,10 @@ if TYPE_CHECKING:
 CLOSED = "closed"
 OPEN = "open"
 HALF_OPEN = "half-open"
+
+_SECONDS_TO_ANSWER = 10.0
+"""In the last seconds, or in the second half of a shorter time, a sweep receives no more. What it received before
+may take two slow calls to the queues."""
 
 _logger = logging.getLogger(__name__)
 
@@ -54,6 +62,8 @@ class Probe:
         *,
         engine: Engine | None = None,
         client: "LambdaClient | None" = None,
+        queue: Queue | None = None,
+        dead_letters: Queue | None = None,
     ) -> None:
         """Make a probe. Without settings, it reads them from the environment at the first invocation.
 
@@ -61,12 +71,14 @@ class Probe:
             settings: used instead of the environment.
             engine: used instead of one for the database that the settings name.
             client: a boto3 Lambda client; by default that of `event_source.lambda_client`.
+            queue: the main queue, instead of the one that the settings name.
+            dead_letters: the dead-letter queue, instead of the one that the settings name.
         """
-        self._resources = Resources(settings, engine, writer_engine)
+        self._resources = Resources(settings, engine, writer_engine, queue=queue, dead_letters=dead_letters)
         self._given_client = client
 
     def handler(self, _event: Mapping[str, Any], context: Any) -> dict[str, str]:
-        """Enable the mapping again if the breaker disabled it and the database is well.
+        """Enable the mapping again if the breaker disabled it and the database is well; else sweep if that is due.
 
         Returns:
             `{"breaker": "closed" | "open" | "half-open"}`.
@@ -76,10 +88,25 @@ class Probe:
             penstock.settings.SecretUnavailable: the database's URL cannot be read.
             penstock.consumer.breaker.event_source.MappingNotFound: the mapping is not found.
             botocore.exceptions.ClientError: Lambda refused a call; the next run tries again.
+            penstock.queue.QueueError: the queue cannot be read.
         """
         name = self._resources.settings.require("event_source_mapping").event_source_mapping
         mapping = EventSourceMapping.find(self._client, name, context.invoked_function_arn)
-        return {"breaker": self._update(mapping)}
+        position = OPEN
+        try:
+            position = self._update(mapping)
+        finally:  # A missing secret of the database, too, must not end in messages that the queue drops.
+            if position != HALF_OPEN:
+                self._sweep_if_off(mapping, context)
+        return {"breaker": position}
+
+    def _sweep_if_off(self, mapping: EventSourceMapping, context: Any) -> None:
+        if not self._sweep.is_due:
+            return
+        disabled_at = mapping.disabled_at
+        if disabled_at is not None and self._sweep.is_long_ago(disabled_at):
+            left = context.get_remaining_time_in_millis() / 1000
+            self._sweep.run(left - min(_SECONDS_TO_ANSWER, left / 2), context.function_version)
 
     def _update(self, mapping: EventSourceMapping) -> str:
         marks = mapping.marks
@@ -100,6 +127,10 @@ class Probe:
         if state in {DISABLED, DISABLING} and mapping.set_enabled(enabled=True):
             _logger.warning("breaker half-open", extra={"action": "breaker_half_open", "mapping": mapping.uuid})
         return HALF_OPEN
+
+    @cached_property
+    def _sweep(self) -> Sweep:
+        return Sweep(self._resources.queue, self._resources.dead_letters)
 
     @cached_property
     def _client(self) -> "LambdaClient":

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from penstock.consumer.batch import Batch, Item
-from penstock.consumer.dead_letter import DeadLetter
-from penstock.consumer.pipeline.sent_time import keep_time
+from penstock.consumer.dead_letter import DeadLetter, send_letters
 from penstock.consumer.pipeline.tracing import traceparent_of
+from penstock.consumer.sent_time import keep_time
 from penstock.queue import Attribute, Outgoing, Queue, Refusal
 
 _logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ def send_to_dlq(batch: Batch, dead: Sequence[Item], dead_letters: Queue) -> None
     try:
         letters = [_letter(item, batch.function_version) for item in dead]
         messages = [_message(item, letter) for item, letter in zip(dead, letters, strict=True)]
-        refused = dead_letters.send(messages, timeout_seconds=batch.seconds_left / 2)
+        refused = send_letters(dead_letters, messages, batch.seconds_left / 2)
     except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
         _logger.error("dead letters: %s", type(error).__name__, extra={"action": "dead_letters_failed"})
         batch.hand_back(dead)
@@ -77,7 +77,7 @@ def _attributes(given: Any) -> dict[str, Attribute]:
     for name, value in given.items() if isinstance(given, dict) else ():
         try:
             attribute = _attribute(value)
-            if attribute.size:  # It can be encoded.
+            if name.encode() and attribute.size:  # Both can be encoded.
                 attributes[name] = attribute
         except (AttributeError, TypeError, ValueError) as error:
             named = {"action": "attribute_dropped"}

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import Cause, DataFault, NotYetFault
-from penstock.consumer.pipeline.sent_time import sent_at
+from penstock.consumer.sent_time import sent_at
 from penstock.intents import Contract, EnvelopeError
 from penstock.queue.chunks import chunked
 

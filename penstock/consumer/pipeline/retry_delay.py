@@ -5,7 +5,7 @@ import random
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import NotYetFault
-from penstock.consumer.pipeline.retention import Retention
+from penstock.consumer.retention import Retention
 from penstock.queue import Queue
 
 _FIRST_DELAY_SECONDS = 5

@@ -24,9 +24,10 @@ from penstock.consumer.pipeline.fifo import OutOfOrder, check_group_order
 from penstock.consumer.pipeline.halves import Begin, SessionLost, write_in_halves
 from penstock.consumer.pipeline.isolating_path import run_isolating_path
 from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
-from penstock.consumer.pipeline.retention import Retention, set_aside_ending
+from penstock.consumer.pipeline.retention import set_aside_ending
 from penstock.consumer.pipeline.twins import conflicting
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
+from penstock.consumer.retention import Retention
 
 _CONFLICTS = 3
 _FIRST_PAUSE_SECONDS = 0.05

@@ -17,7 +17,7 @@ from penstock.cli.status.command import lines_of, row_of
 from penstock.cli.status.snapshot import describe_error
 from penstock.cli.support.project import Project
 from penstock.cli.support.stage import Stage
-from penstock.consumer.breaker.event_source import MARK
+from penstock.consumer.breaker.event_source import MARK, OPERATOR_MARK
 from penstock.queue.age import oldest_seconds
 from tests.support.audit import message
 from tests.support.cli_stack import Run, Stack, letter
@@ -55,6 +55,7 @@ def test_status_shows_every_part(stack: Stack, stub: LambdaStub, ledger: Ledger,
         "delayed": 0,
         "oldest_seconds": 2.0,
         "oldest_source": "ledger",
+        "swept_in_seconds": None,
     }
     (cause,) = row["drain"]["causes"]
     assert (row["drain"]["applied"], cause["sqlstate"], cause["count"]) == (60, "23514", 1)
@@ -139,6 +140,19 @@ def test_cloudwatch_is_asked_first(
     ledger.enter("applied")
     monkeypatch.setattr(snapshot, "oldest_seconds", lambda *_: 7201.0)
     assert "oldest:         2h (from CloudWatch)" in run("status").out
+
+
+def test_an_open_breaker_tells_when_messages_are_dead_lettered(
+    stack: Stack, stub: LambdaStub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the drain is off, the time until the oldest message is swept is a day less than the queue keeps it."""
+    stack.main.send([message(uuid4(), letter=False)])
+    kept = stack.main.retention_seconds()
+    monkeypatch.setattr(snapshot, "oldest_seconds", lambda *_: kept - 30 * HOUR)
+    assert "dead-lettered" not in run("status").out
+    stub.on, stub.tags = False, {OPERATOR_MARK: "alice"}
+    assert "(from CloudWatch); while the drain is off, dead-lettered from 6h on" in run("status").out
+    assert run("status", "--json").rows[0]["queue"]["swept_in_seconds"] == 6 * HOUR
 
 
 def test_watching_goes_on(stack: Stack, stub: LambdaStub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from penstock.consumer.breaker import breaker
 from penstock.consumer.breaker.event_source import MARK
 from penstock.database import make_engine
 from penstock.local.postgres import Postgres
-from tests.support.breaker import NOWHERE, Bench, consider
+from penstock.testing import LambdaContext, sqs_event
+from tests.support.breaker import NOWHERE, Bench, NoteTaken, consider
 from tests.support.lambdas import FUNCTION, MAPPING, LambdaStub, refusal
 
 
@@ -142,6 +143,19 @@ def test_a_failing_breaker_costs_the_batch_nothing(
     server.stop()
     assert bench() == 1
     assert "breaker not tripped: AccessDeniedException" in caplog.messages
+
+
+def test_a_batch_near_the_end_of_its_retention_trips_nothing(bench: Bench, server: Postgres) -> None:
+    """In an outage the drain goes on while it finds messages to dead-letter before the queue drops them."""
+    server.stop()
+    event = sqs_event([NoteTaken(text="old"), NoteTaken(text="young")])
+    sent_at = bench.queue.clock() - 13 * 86_400
+    event["Records"][0]["attributes"]["SentTimestamp"] = str(int(sent_at * 1000))
+    assert len(bench.drain.handler(event, LambdaContext())["batchItemFailures"]) == 1
+    assert len(bench.dead_letters.messages) == 1
+    assert bench.aws.on
+    bench(NoteTaken(text="young"))
+    assert not bench.aws.on
 
 
 def test_two_consumers_trip_at_once(aws: LambdaStub, nowhere: Engine) -> None:

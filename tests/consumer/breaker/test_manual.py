@@ -16,7 +16,7 @@ from penstock.consumer.breaker.manual import (
     open_breaker,
 )
 from penstock.settings import Settings
-from penstock.testing import LambdaContext
+from penstock.testing import LambdaContext, MemoryQueue
 from tests.support.breaker import consider
 from tests.support.lambdas import ARN, MAPPING, LambdaStub, refusal
 
@@ -49,7 +49,8 @@ def mapping_of(stub: LambdaStub) -> EventSourceMapping:
 def probe(stub: LambdaStub, engine: Engine) -> str:
     client: Any = stub
     settings = Settings(event_source_mapping=MAPPING)
-    return Probe(settings, engine=engine, client=client).handler({}, LambdaContext())["breaker"]
+    probe = Probe(settings, engine=engine, client=client, queue=MemoryQueue(), dead_letters=MemoryQueue())
+    return probe.handler({}, LambdaContext())["breaker"]
 
 
 @pytest.fixture

@@ -102,6 +102,10 @@ ODD: list[Any] = [
     {"a": {"binaryValue": "é"}},
     {"a": {"binaryValue": 3}},
     {"a": {"dataType": "String", "stringListValues": ["x"]}},
+    {"a": {"stringValue": "x", "dataType": "\ud800"}},
+    {"\ud800": {"stringValue": "x"}},
+    {"": {"stringValue": "x"}},
+    {5: {"stringValue": "x"}},
     ["a"],
     "a",
 ]
@@ -116,6 +120,34 @@ def test_odd_attributes_keep_no_letter_back(engine: Engine, odd: Any) -> None:
     event["Records"][0]["attributes"] |= {"ApproximateFirstReceiveTimestamp": "9" * 15}
     assert bench.failed(event) == []
     assert len(bench.letters) == 2
+
+
+@pytest.mark.parametrize("positions", [[0], [0, 1]])
+def test_a_letter_that_sqs_refuses_is_sent_without_the_attributes_of_its_sender(
+    engine: Engine, positions: list[int]
+) -> None:
+    """If SQS refuses one letter or a whole call as invalid, each letter is sent with its fault alone."""
+    bench = Bench(engine)
+    event = sqs_event(["nonsense", "nonsense too"])
+    for record in event["Records"]:
+        record["messageAttributes"] = {"region": {"stringValue": "eu", "dataType": "String.\u00e9"}}
+    bench.dead_letters.refuse("InvalidParameterValue", positions=positions, retryable=False)
+    assert bench.failed(event) == []
+    assert len(bench.letters) == 2
+    kept = ["region" in message.attributes for message in bench.dead_letters.messages]
+    assert sorted(kept) == sorted(index not in positions for index in range(2))
+
+
+@pytest.mark.parametrize("attributes", [None, [], "x", {"ApproximateReceiveCount": 3}, {"SentTimestamp": None}])
+def test_odd_system_attributes_keep_no_letter_back(engine: Engine, attributes: Any) -> None:
+    """A record whose system attributes are missing or odd is dead-lettered or handed back like its neighbours."""
+    bench = Bench(engine)
+    event = sqs_event(["nonsense", "nonsense too", ThingMade(name="x", parent="nobody"), ThingMade(name="a")])
+    for number in (0, 2):
+        event["Records"][number]["attributes"] = attributes
+    assert bench.failed(event) == [event["Records"][2]["messageId"]]
+    assert len(bench.letters) == 2
+    assert bench.names == ["a"]
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "", "many", "9" * 5000, None])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from penstock.consumer.pipeline.sent_time import SENT_ATTRIBUTE
+from penstock.consumer.sent_time import SENT_ATTRIBUTE
 from penstock.database import ledger
 from penstock.intents.ids import event_id
 from penstock.queue import Attribute

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from penstock.consumer import Append, Drain
 from penstock.consumer.pipeline.bisect import SYSTEMIC_MIN_ROWS
 from penstock.consumer.pipeline.ledger_outcomes import MAX_ATTEMPTS
-from penstock.consumer.pipeline.retention import PATIENCE_SECONDS
+from penstock.consumer.retention import PATIENCE_SECONDS
 from penstock.database import make_engine
 from penstock.intents import encode_envelope
 from penstock.queue import Outgoing, QueueError

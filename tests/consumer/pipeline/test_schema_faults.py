@@ -6,7 +6,7 @@ from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, Table, Tex
 from penstock import WriteIntent
 from penstock.consumer import Append, Drain
 from penstock.consumer.pipeline.bisect import SYSTEMIC_MIN_ROWS
-from penstock.consumer.pipeline.retention import PATIENCE_SECONDS
+from penstock.consumer.retention import PATIENCE_SECONDS
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.drain import Bench, ThingMade
 from tests.support.triggers import add_trigger

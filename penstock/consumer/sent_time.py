@@ -33,6 +33,11 @@ def keep_time(item: Item, message: Outgoing) -> Outgoing:
     sent = sent_at(item)
     if item.envelope is None or sent is None or item.envelope.time != sent:
         return message
+    return with_time(message, sent)
+
+
+def with_time(message: Outgoing, sent: datetime) -> Outgoing:
+    """Return a message that keeps the time at which SQS first got its intent, if the attribute fits."""
     kept = {SENT_ATTRIBUTE: Attribute(str(round(sent.timestamp() * 1000)))}
     dated = replace(message, attributes={**message.attributes, **kept})
     fits = len(dated.attributes) <= ATTRIBUTE_LIMIT and dated.size <= MESSAGE_LIMIT_BYTES
