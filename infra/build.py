@@ -44,10 +44,12 @@ class Contents:
     Attributes:
         folders: folders of this repository.
         extras: extras of the distribution, whose dependencies are included.
+        excluded: files and folders inside them that are left out.
     """
 
     folders: tuple[str, ...]
     extras: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ("penstock/database/migrations", "penstock/database/migrate.py")
 
 
 COMMON: Final = ("penstock/expressions", "penstock/intents", "penstock/producer", "penstock/queue", "shared")
@@ -55,8 +57,10 @@ PRODUCER: Final = Contents(("producer", *COMMON))
 # The consumer's side includes penstock/producer for its HTTP conventions: the status of a write is an API too.
 CONSUMER: Final = Contents(("consumer", "penstock/consumer", "penstock/database", *COMMON), extras=("consumer",))
 OPERATOR: Final = replace(CONSUMER, folders=("penstock/deadletters", *CONSUMER.folders))
-# These need Alembic, and only the `penstock` command runs them.
-EXCLUDED: Final = ("penstock/database/migrations", "penstock/database/migrate.py")
+# The only function with Alembic, and with the migrations of the framework and of the service.
+MIGRATOR: Final = Contents(
+    ("infra/migrations", "penstock/functions", *CONSUMER.folders), extras=("migrate",), excluded=()
+)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,8 @@ def _build_folder(stage: str) -> Iterator[Path]:
 def _contents(handler: str) -> Contents:
     if handler.startswith("producer/"):
         return PRODUCER
+    if handler.startswith("penstock/functions/migrate."):
+        return MIGRATOR
     return OPERATOR if handler.startswith("consumer/dead_letters.") else CONSUMER
 
 
@@ -147,7 +153,7 @@ def _select_files(contents: Contents, dependencies: Path) -> dict[str, Path]:
     package = [path for path in (ROOT / "penstock").iterdir() if path.is_file()]
     inner = [path for folder in contents.folders for path in _needed_files(ROOT / folder)]
     own = {str(path.relative_to(ROOT)): path for path in [*package, *inner]}
-    return files | {name: path for name, path in own.items() if not name.startswith(EXCLUDED)}
+    return files | {name: path for name, path in own.items() if not name.startswith(contents.excluded)}
 
 
 def _needed_files(folder: Path) -> Iterator[Path]:

@@ -39,11 +39,11 @@ class Settings:
     queue_url: str = _setting("PENSTOCK_QUEUE_URL", "the URL of the queue that receives the intents")
     dead_letter_queue_url: str = _setting("PENSTOCK_DEAD_LETTER_QUEUE_URL", "the URL of the dead-letter queue")
     database_url: str = _setting(
-        "PENSTOCK_DATABASE_URL", "the postgresql:// URL of the database, or the ARN of a secret that contains it"
+        "PENSTOCK_DATABASE_URL", "the postgresql:// URL of the database, or the ARN of a secret that names it"
     )
     database_reader_url: str = _setting(
         "PENSTOCK_DATABASE_READER_URL",
-        "the postgresql:// URL that outcomes are read from, or the ARN of a secret that contains it",
+        "the postgresql:// URL that outcomes are read from, or the ARN of a secret that names it",
     )
     pool_size: int = _setting(
         "PENSTOCK_POOL_SIZE", "the number of connections that one function instance may hold", 1

@@ -5,17 +5,13 @@ The settings follow from what happens to connections on Lambda. A frozen functio
 (keepalives and `tcp_user_timeout`; PostgreSQL documentation, "Connection Parameter Key Words").
 """
 
-import logging
 import os
-from typing import Any
 
-import psycopg
-from sqlalchemy import URL, Dialect, Engine, ExceptionContext, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Engine, ExceptionContext, create_engine, event
 
-from penstock.settings import Settings, SettingsError, refresh_secret, resolve_secret
-
-_logger = logging.getLogger(__name__)
+from penstock.database.address import find_address
+from penstock.database.credentials import Connector
+from penstock.settings import Settings
 
 _CONNECT_SECONDS = 5
 _POOL_WAIT_SECONDS = 5
@@ -35,17 +31,20 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
     """Make an engine that never holds more than `pool_size` connections. It connects at first use.
 
     Args:
-        url: a `postgresql://` URL.
+        url: a `postgresql://` URL, or another form of a database's address (see `penstock.database.address`).
+            If the password is in a secret or from IAM, each connection is made with the current one.
         pool_size: the maximum number of connections.
         for_drain: whether a drain uses the engine. A drain retries after a lost connection, so it needs no
             pre-ping. It repeats the same statements, so each is prepared at its first execution.
 
     Raises:
-        penstock.settings.SettingsError: the URL is not a Postgres URL. The error does not show it, since it may
-            contain a password.
+        penstock.settings.SettingsError: the URL is not valid. The error does not show it, since it may contain a
+            password.
+        penstock.settings.SecretUnavailable: the secret that the URL names cannot be read.
     """
+    address = find_address(url)
     engine = create_engine(
-        driver_url(url),
+        address.url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
@@ -67,6 +66,8 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
         },
     )
     event.listen(engine, "handle_error", _discard_reader_connections)
+    if address.secret or address.iam:
+        event.listen(engine, "do_connect", Connector(url, address).connect)
     return engine
 
 
@@ -80,94 +81,30 @@ def writer_engine(settings: Settings) -> Engine:
     """Make an engine of one connection, for every writer that is not a drain.
 
     Raises:
-        penstock.settings.SettingsError: the database's URL is not set, or is not a Postgres URL.
+        penstock.settings.SettingsError: the database's URL is not set, or is not valid.
         penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
-    return _engine_of(settings.require("database_url").database_url)
+    return make_engine(settings.require("database_url").database_url)
 
 
 def drain_engine(settings: Settings) -> Engine:
     """Make the engine of a drain.
 
     Raises:
-        penstock.settings.SettingsError: the database's URL is not set, or is not a Postgres URL.
+        penstock.settings.SettingsError: the database's URL is not set, or is not valid.
         penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
-    return _engine_of(settings.require("database_url").database_url, pool_size=settings.pool_size, for_drain=True)
+    return make_engine(settings.require("database_url").database_url, pool_size=settings.pool_size, for_drain=True)
 
 
 def reader_engine(settings: Settings) -> Engine:
     """Make the engine that reads outcomes.
 
     Raises:
-        penstock.settings.SettingsError: the database's URL is not set, or is not a Postgres URL.
+        penstock.settings.SettingsError: the database's URL is not set, or is not valid.
         penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
-    return _engine_of(settings.require("database_reader_url").database_reader_url, pool_size=settings.pool_size)
-
-
-def _engine_of(setting: str, **options: Any) -> Engine:
-    """Make the engine of a setting. If that names a secret, a connection follows a password that was rotated."""
-    url = resolve_secret(setting)
-    engine = make_engine(url, **options)
-    if url != setting:
-        event.listen(engine, "do_connect", _RotatedPassword(setting, url).connect)
-    return engine
-
-
-class _RotatedPassword:
-    """Connects with the URL of a secret, and reads the secret again if the server refuses the password."""
-
-    def __init__(self, setting: str, url: str) -> None:
-        self._setting = setting
-        self._first = self._url = url
-
-    def connect(self, dialect: Dialect, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
-        """Make one connection, with at most one more try (SQLAlchemy: DialectEvents.do_connect)."""
-        try:
-            return dialect.connect(*arguments, **options | self._renewed(dialect))
-        except psycopg.OperationalError as error:
-            if not password_was_refused(error):
-                raise
-            _logger.warning("authentication failed", extra={"action": "authentication_failed"})
-            known, self._url = self._url, refresh_secret(self._setting)
-            if self._url == known:
-                raise
-        return dialect.connect(*arguments, **options | self._renewed(dialect))
-
-    def _renewed(self, dialect: Dialect) -> dict[str, Any]:
-        """Return what a secret that was read again changes."""
-        if self._url == self._first:
-            return {}
-        return dict(dialect.create_connect_args(driver_url(self._url))[1])
-
-
-def password_was_refused(error: psycopg.Error) -> bool:
-    """Return whether a connection failed after the server had asked for the password.
-
-    libpq gives no SQLSTATE for a failed connection, and the server's message may be in any language.
-    """
-    return bool(error.pgconn and error.pgconn.used_password)
-
-
-def driver_url(url: str) -> URL:
-    """Parse a Postgres URL, and set psycopg 3 as SQLAlchemy's driver.
-
-    Raises:
-        penstock.settings.SettingsError: the URL is not a Postgres URL.
-    """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        parsed = None
-    if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise SettingsError(_INVALID_URL) from None
-    return parsed.set(drivername="postgresql+psycopg")
-
-
-_INVALID_URL = (
-    "the database URL is not of the form postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after USER"
-)
+    return make_engine(settings.require("database_reader_url").database_reader_url, pool_size=settings.pool_size)
 
 
 def application_name() -> str:

@@ -4,6 +4,9 @@ Each set runs in one transaction under an advisory lock, so that two deployments
 large tables are built after that.
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic.config import Config
@@ -15,11 +18,15 @@ from sqlalchemy import Connection, text
 from penstock.database.engine import make_engine
 from penstock.database.indexes import build_missing
 from penstock.database.ledger import SCHEMA
+from penstock.database.watchdog import Watchdog
 
 _FRAMEWORK = Path(__file__).parent / "migrations"
 REVISIONS = "alembic_version"
 """The table of the applied revisions, in either schema."""
 
+_NO_LIMIT_SECONDS = float("inf")
+_TO_CANCEL_SECONDS = 1.0
+"""The server cancels a statement this long before the connection is cut off, so that its lock is free again."""
 _LOCK = 0x70656E73746F636B  # "penstock": the key of the advisory lock
 
 
@@ -27,38 +34,52 @@ class UnknownRevision(RuntimeError):
     """The database is at a revision that these migrations do not have."""
 
 
-def upgrade(database_url: str, service_migrations: Path | None = None) -> list[str]:
+def upgrade(database_url: str, service_migrations: Path | None = None, seconds: float | None = None) -> list[str]:
     """Apply every migration that is not applied yet.
 
     Args:
-        database_url: a `postgresql://` URL with a role that may create tables.
+        database_url: a `postgresql://` URL, or another form of an address, with a role that may create tables.
         service_migrations: the folder of the service's Alembic migrations, which contains a folder `versions`;
             None if there is none.
+        seconds: how long it may take; by default there is no limit. What runs out of time is rolled back.
 
     Returns:
         The applied revisions in order, such as `penstock 0001` or `service 0001`.
 
     Raises:
         UnknownRevision: newer code has upgraded the database.
-        penstock.settings.SettingsError: the URL is not a Postgres URL.
+        penstock.settings.SettingsError: the URL is not valid.
+        penstock.settings.SecretUnavailable: the secret that the URL names cannot be read.
         sqlalchemy.exc.SQLAlchemyError: the database refused a statement; nothing of that set was applied.
     """
+    end = None if seconds is None else time.monotonic() + seconds
     engine = make_engine(database_url)
+    database = Watchdog(engine)
     applied: list[str] = []
     try:
-        with engine.begin() as connection:
-            connection.execute(text("SELECT pg_catalog.pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        with _locked(database, end) as connection:
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
             applied += [f"penstock {name}" for name in _run(connection, _FRAMEWORK, SCHEMA, _NEWER_PENSTOCK)]
         build_missing(engine)
         if service_migrations is not None:
-            with engine.begin() as connection:
-                connection.execute(text("SELECT pg_catalog.pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            with _locked(database, end) as connection:
                 found = _run(connection, service_migrations, _leave_own_schema(connection), _NEWER_SERVICE)
                 applied += [f"service {name}" for name in found]
     finally:
         engine.dispose()
     return applied
+
+
+@contextmanager
+def _locked(database: Watchdog, end: float | None) -> Iterator[Connection]:
+    """Begin a transaction that holds the lock. Out of time, its statement is cancelled, or it is cut off."""
+    left = _NO_LIMIT_SECONDS if end is None else end - time.monotonic()
+    with database.transaction(left) as connection:
+        if end is not None:
+            limit = text("SELECT pg_catalog.set_config('statement_timeout', :milliseconds, true)")
+            connection.execute(limit, {"milliseconds": str(max(1, int((left - _TO_CANCEL_SECONDS) * 1000)))})
+        connection.execute(text("SELECT pg_catalog.pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        yield connection
 
 
 def compare(connection: Connection) -> tuple[list[str], list[str]]:

@@ -1,6 +1,7 @@
 """Migrations of the framework's own tables that hold data."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,9 @@ from penstock.database import make_engine, migrate, retention
 from penstock.database.retention import ROTATED
 from penstock.database.watchdog import Watchdog
 from penstock.local.postgres import Postgres
+from tests.support.project import ROOT
 from tests.support.retention import A_MONTH_LATER
+from tests.support.servers import pgbouncer
 
 
 def migrate_to(url: str, revision: str, *, down: bool = False) -> None:
@@ -66,3 +69,12 @@ def test_the_ledger_survives_its_migrations(empty: str) -> None:
         assert connection.execute(entries).fetchall() == [("stale",), ("applied",)]
         migrate.upgrade(empty)
         assert connection.execute(entries).fetchall() == [("stale",), ("applied",)]
+
+
+def test_migrations_run_through_a_pooler(empty: str) -> None:
+    """Behind PgBouncer in transaction mode, two upgrades at once apply each revision once, and both succeed."""
+    with pgbouncer(empty) as pooled, ThreadPoolExecutor(2) as threads:
+        applied = list(threads.map(lambda url: migrate.upgrade(url, ROOT / "infra" / "migrations"), [pooled] * 2))
+    every = [revision for one in applied for revision in one]
+    assert len(every) == len(set(every))
+    assert {"penstock 0001", "service 0001"} <= set(every)

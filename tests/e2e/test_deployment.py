@@ -28,7 +28,7 @@ from tests.support.project import ROOT
 STAGE = "dev"
 BUILD = ROOT / "build" / STAGE
 PRODUCERS = {"page-views", "orders", "stock", "emails", "batches", "openapi"}
-CONSUMERS = {"writes", "drain", "probe", "prune", "dead-letters"}
+CONSUMERS = {"writes", "drain", "probe", "prune", "dead-letters", "migrate"}
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -114,7 +114,7 @@ def contents(name: str) -> set[str]:
 
 
 def test_functions(template: dict[str, Any]) -> None:
-    """There is one function per kind of request, and the five of the consumer's side."""
+    """There is one function per kind of request, and the six of the consumer's side."""
     assert functions(template).keys() == PRODUCERS | CONSUMERS
 
 
@@ -190,7 +190,7 @@ def test_budget(template: dict[str, Any]) -> None:
         function["ReservedConcurrentExecutions"] * int(function["Environment"]["Variables"]["PENSTOCK_POOL_SIZE"])
         for function in connected.values()
     ]
-    assert len(connections) == 5
+    assert len(connections) == 6
     assert int(template["Outputs"]["ConnectionBudget"]["Value"]) == sum(connections)
 
 
@@ -327,6 +327,16 @@ def test_prune_permissions(template: dict[str, Any]) -> None:
     assert given == {"secretsmanager:GetSecretValue"}
 
 
+def test_migrate_permissions(template: dict[str, Any]) -> None:
+    """The migrate function may only read the database's URL, and no service may invoke it."""
+    ((secret, given),) = actions(template, "MigrateRole").items()
+    assert "database-url" in secret
+    assert given == {"secretsmanager:GetSecretValue"}
+    permissions = resources(template, "AWS::Lambda::Permission").values()
+    assert "MigrateLambdaFunction" not in str(permissions)
+    assert template["Outputs"]["MigrateFunctionName"]["Value"] == {"Ref": "MigrateLambdaFunction"}
+
+
 def test_dead_letters_permissions(template: dict[str, Any]) -> None:
     """The dead-letters function may receive dead letters and send to the queue; no service may invoke it."""
     found = {where: given for where, given in actions(template, "DeadLettersRole").items() if "sqs" in str(given)}
@@ -397,7 +407,7 @@ def referred(content: Any) -> Iterator[str]:
 def test_no_wildcard_resources(template: dict[str, Any]) -> None:
     """Only listing mappings is allowed on all resources; logs go only to the log groups of this service."""
     policies = resources(template, "AWS::IAM::Policy")
-    for holder in ("ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole", *policies):
+    for holder in ("ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole", "MigrateRole", *policies):
         for statement in statements(template, holder):
             assert statement["Resource"] != "*" or statement["Action"] == "lambda:ListEventSourceMappings"
             own = "${PayloadBucket.Arn}" in json.dumps(statement["Resource"])
@@ -407,8 +417,8 @@ def test_no_wildcard_resources(template: dict[str, Any]) -> None:
 
 def test_roles(template: dict[str, Any]) -> None:
     """There is a role for each kind of function, and no shared default role."""
-    roles = {"ProducerRole", "WritesRole", "DrainRole", "ProbeRole", "PruneRole", "DeadLettersRole"}
-    assert resources(template, "AWS::IAM::Role").keys() == roles
+    roles = {"Producer", "Writes", "Drain", "Probe", "Prune", "DeadLetters", "Migrate"}
+    assert resources(template, "AWS::IAM::Role").keys() == {f"{name}Role" for name in roles}
 
 
 def test_only_tls(template: dict[str, Any]) -> None:
@@ -487,13 +497,16 @@ def test_producer_artifact(built: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(CONSUMERS))
 def test_consumer_artifact(built: Path, name: str) -> None:
-    """An artifact of the consumer's side contains the database libraries, and no tool and no producer."""
+    """An artifact of the consumer's side contains the database libraries, no producer, and only its own tools."""
     files = contents(name)
     tops = {file.split("/")[0] for file in files}
     assert {"penstock", "consumer", "shared", "sqlalchemy", "psycopg", "psycopg_binary"} <= tops
-    assert not tops & {"alembic", "typer", "rich", "boto3", "botocore", "producer"}
+    assert not tops & {"typer", "rich", "boto3", "botocore", "producer"}
+    assert ("alembic" in tops) == (name == "migrate")
+    migrations = {"penstock/database/migrations/versions/0001_ledger.py", "infra/migrations/versions/0001_shop.py"}
+    assert (files & migrations) == (migrations if name == "migrate" else set())
     rooms = {file.split("/")[1] for file in files if file.startswith("penstock/") and file.count("/") > 1}
-    own = {"deadletters"} if name == "dead-letters" else set()
+    own = {"dead-letters": {"deadletters"}, "migrate": {"functions"}}.get(name, set())
     assert rooms == {"consumer", "database", "expressions", "intents", "producer", "queue"} | own
 
 

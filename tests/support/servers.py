@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from penstock.local.processes import LOOPBACK, free_port
+from tests.support.tls import Certificates
 
 _POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 _START_SECONDS = 30
@@ -36,8 +37,16 @@ def needs(program: Path | str, package: str) -> Path:
 
 
 @contextmanager
-def postgres_15(*, encoding: str = "UTF8", settings: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Run a PostgreSQL 15 of Debian's; give the URL of its database `postgres`, as superuser."""
+def postgres_15(
+    *, encoding: str = "UTF8", settings: Mapping[str, str] | None = None, tls: Certificates | None = None
+) -> Iterator[str]:
+    """Run a PostgreSQL 15 of Debian's; give the URL of its database `postgres`, as superuser.
+
+    Args:
+        encoding: the encoding of its databases.
+        settings: server settings by name.
+        tls: the server's certificate; without it the server has no TLS. The embedded Postgres is built without it.
+    """
     initdb = needs(_POSTGRES_15 / "initdb", "postgresql-15")
     with _folder() as folder:
         password = secrets.token_hex(16)
@@ -55,6 +64,8 @@ def postgres_15(*, encoding: str = "UTF8", settings: Mapping[str, str] | None = 
         ]
         _run(folder, initdb, *words, "--auth=scram-sha-256", f"--pwfile={folder / 'password'}")
         options = {"listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": "", "fsync": "off"}
+        if tls:
+            options |= {"ssl": "on"} | _copied(tls, data)
         lines = [f"{name} = '{value}'\n" for name, value in (options | dict(settings or {})).items()]
         (data / "postgresql.conf").write_text("".join(lines))
         pg_ctl = _POSTGRES_15 / "pg_ctl"
@@ -102,6 +113,14 @@ def pgbouncer(url: str, *, pool_size: int = 2, **settings: str) -> Iterator[str]
                 yield through
             finally:
                 process.terminate()
+
+
+def _copied(tls: Certificates, data: Path) -> dict[str, str]:
+    """Copy the server's certificate and key into its folder, where they are its own, as Postgres demands."""
+    for file in (tls.certificate, tls.key):
+        _own(Path(shutil.copy(file, data)))
+        (data / file.name).chmod(0o600)
+    return {"ssl_cert_file": tls.certificate.name, "ssl_key_file": tls.key.name}
 
 
 @contextmanager

@@ -10,14 +10,15 @@ from penstock.cli.support.database import DatabaseOption, find_database, open_en
 from penstock.cli.support.errors import FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line
+from penstock.cli.support.remote import RemoteOption, run_remotely
 from penstock.cli.support.service import DRAIN, TargetArgument, import_drain
 from penstock.consumer.schema_check.check import check_schema
 from penstock.consumer.schema_check.finding import Finding, Severity
 
 EPILOG = (
-    "Examples: penstock check · penstock check --stage dev · penstock check consumer.writes:drain "
-    "--database-url postgresql://… --json. Exit codes: 0 no fault, 1 a fault was found, or the database cannot "
-    "be reached, 2 wrong usage."
+    "Examples: penstock check · penstock check --stage dev · penstock check --stage dev --remote · "
+    "penstock check consumer.writes:drain --database-url postgresql://… --json. Exit codes: 0 no fault, 1 a fault "
+    "was found, or the database cannot be reached, 2 wrong usage."
 )
 
 _OK = "ok"
@@ -30,21 +31,37 @@ def check(
     target: TargetArgument = DRAIN,
     at: Target,
     database_url: DatabaseOption = None,
+    remote: RemoteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check the drain's bindings against the live database: tables, columns, keys, privileges, migrations.
 
     Prints a line for each kind without findings, and a line for each finding, with its remedy. Use the
-    consumer's URL: privileges are checked for its role. The check writes nothing and waits for no lock.
+    consumer's URL: privileges are checked for its role. The check writes nothing and waits for no lock. With --remote,
+    the stage's function `migrate` checks the drain that is deployed.
     """
+    kinds, findings = (
+        _check_remotely(target, at, database_url) if remote else _check_here(target, at, database_url)
+    )
+    _print(kinds, findings, as_json=as_json)
+    _summarize(findings)
+
+
+def _check_here(target: str, at: Target, database_url: str | None) -> tuple[list[str], list[Finding]]:
     drain = import_drain(target)
     kinds = [bound.kind for bound in drain.bound()]
     if not kinds:
         raise Failure(f"{target} writes nothing: name the drain that the service deploys", USAGE)
     with open_engine(find_database(database_url, at)) as engine:
-        findings = check_schema(engine, drain)
-    _print(kinds, findings, as_json=as_json)
-    _summarize(findings)
+        return kinds, check_schema(engine, drain)
+
+
+def _check_remotely(target: str, at: Target, database_url: str | None) -> tuple[list[str], list[Finding]]:
+    if target != DRAIN:
+        raise Failure(f"{target} does not go with --remote, which checks the drain that is deployed", USAGE)
+    answer = run_remotely(at, "check", database_url=database_url)
+    findings = [Finding(**one | {"severity": Severity(one["severity"])}) for one in answer["findings"]]
+    return answer["kinds"], findings
 
 
 def _print(kinds: Sequence[str], findings: Sequence[Finding], *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from penstock.cli.support.errors import CONFLICT, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line, print_record
 from penstock.cli.support.project import Project
+from penstock.cli.support.remote import RemoteOption, run_remotely
 from penstock.database.migrate import UnknownRevision, upgrade
 from penstock.database.retention import POSTPONED, prune
 from penstock.database.watchdog import Watchdog
@@ -32,6 +33,7 @@ def group() -> None:
 @app.command(
     "upgrade",
     epilog="Examples: penstock db upgrade · penstock db upgrade --stage dev --profile work · "
+    "penstock db upgrade --stage dev --remote · "
     "PENSTOCK_DATABASE_URL=postgresql://… penstock db upgrade",
 )
 @on_stage
@@ -39,23 +41,32 @@ def upgrade_(
     *,
     at: Target,
     database_url: DatabaseOption = None,
+    remote: RemoteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Upgrade the database's schema: the framework's own tables, then the service's (infra/migrations).
 
-    Prints each revision that was applied. The command is safe to repeat. The stage's own database is that of the
-    local stack, or the one whose URL is in the secret penstock/SERVICE/STAGE/database-url.
+    Prints each revision that was applied. The command is safe to repeat, also while another one runs. The stage's
+    own database is that of the local stack, or the one whose URL is in the secret
+    penstock/SERVICE/STAGE/database-url. With --remote, the stage's function `migrate` does it, with the migrations
+    that are deployed.
     """
-    url = find_database(database_url, at)
-    with translate_errors(url):
-        migrations = Project.find(Path.cwd()).folder / _MIGRATIONS
-        try:
-            applied = upgrade(url, migrations if migrations.is_dir() else None)
-        except UnknownRevision as error:
-            raise Failure(str(error), CONFLICT) from error
+    if remote:
+        applied = run_remotely(at, "upgrade", database_url=database_url)["applied"]
+    else:
+        applied = _upgrade_here(find_database(database_url, at))
     for revision in applied:
         print_line({"revision": revision} if as_json else [revision], as_json=as_json)
     echo_err(f"{len(applied)} revision{'s' * (len(applied) != 1)} applied" if applied else "already up to date")
+
+
+def _upgrade_here(url: str) -> list[str]:
+    with translate_errors(url):
+        migrations = Project.find(Path.cwd()).folder / _MIGRATIONS
+        try:
+            return upgrade(url, migrations if migrations.is_dir() else None)
+        except UnknownRevision as error:
+            raise Failure(str(error), CONFLICT) from error
 
 
 @app.command(

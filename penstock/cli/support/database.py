@@ -13,7 +13,8 @@ from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import Target
 from penstock.cli.support.output import echo_err, escape_control
 from penstock.cli.support.stage import LOCAL, Stage
-from penstock.database.engine import driver_url, make_engine
+from penstock.database.address import address_setting, describe, driver_url, find_address, secret_address
+from penstock.database.engine import make_engine
 from penstock.local import state
 from penstock.settings import SettingsError
 
@@ -38,12 +39,14 @@ def find_database(given: str | None, at: Target) -> str:
         at: the stage.
 
     Raises:
-        Failure: no URL is given, and the stage has none.
+        Failure: no URL is given, and the stage has none; or the URL or its secret is not valid.
     """
     given = given or os.environ.get(_VARIABLE, "").strip()
-    if given and not given.startswith("arn:"):
-        return given
-    return _stage_url(at.open(), given or None)
+    with _translate_settings():
+        if not given:
+            return _stage_url(at.open())
+        address = find_address(given, lambda arn: at.open().secret(arn))
+        return address_setting(address) if address.secret else given
 
 
 @contextmanager
@@ -53,10 +56,10 @@ def translate_errors(url: str) -> Iterator[None]:
     Raises:
         Failure: the URL is not valid, or the database cannot be reached, or it refused the connection.
     """
-    parsed = _parse(url)
-    echo_err(f"database {parsed.database} at {parsed.host}:{parsed.port or 5432}")
     try:
-        yield
+        with _translate_settings():
+            echo_err(f"database {describe(_parse(url))}")
+            yield
     except OperationalError as error:
         # The driver's text names the host and the user, never the password.
         cause = escape_control(str(error.orig).strip().splitlines()[0])
@@ -78,28 +81,32 @@ def open_engine(url: str) -> Iterator[Engine]:
             engine.dispose()
 
 
-def _stage_url(stage: Stage, secret: str | None) -> str:
-    """Return the URL of the stage's own database, or the one in a secret."""
-    if secret is None and stage.name == LOCAL:
+@contextmanager
+def _translate_settings() -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as error:
+        raise Failure(str(error), USAGE) from error
+
+
+def _stage_url(stage: Stage) -> str:
+    """Return the URL of the stage's own database."""
+    if stage.name == LOCAL:
         stack = state.load(stage.project.folder)
         if stack is not None:
             return stack.database_url
-    return stage.secret(secret or f"penstock/{stage.service_name}/{stage.name}/database-url")
+    name = f"penstock/{stage.service_name}/{stage.name}/database-url"
+    return address_setting(secret_address(name, stage.secret(name)))
 
 
 def _parse(url: str) -> URL:
     """Parse the URL of a database.
 
     Raises:
-        Failure: it is not valid, or a part of its password would be read as the host or the database.
+        Failure: a part of its password would be read as the host or the database.
+        penstock.settings.SettingsError: it is not valid.
     """
-    try:
-        parsed = driver_url(url)
-    except SettingsError:
-        parsed = None
-    if parsed is None:
-        form = "postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after USER"
-        raise Failure(f"the database URL is not of the form {form}", USAGE) from None
+    parsed = driver_url(url)
     if "@" in f"{parsed.host}{parsed.database}":
         raise Failure("the database URL has more than one @: write one in a password as %40", USAGE)
     return parsed

@@ -19,7 +19,7 @@ from penstock.consumer.faults.tree import (
     SchemaFault,
     TableFault,
 )
-from penstock.database.engine import password_was_refused
+from penstock.database.credentials import password_was_refused
 
 _BY_STATE: dict[str, type[Fault]] = {
     "40001": ConflictFault,  # serialization failure

@@ -1,7 +1,9 @@
 """Finding the database of a command."""
 
+import json
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -67,3 +69,26 @@ def test_an_invalid_database_url_is_wrong_usage(folder: Path, run: Run, url: str
     assert (ended.code, ended.out) == (2, "")
     assert hint in ended.err
     assert "ter2" not in ended.err
+
+
+def test_a_secret_of_rds(shop: Stack, run: Run, empty_database: str) -> None:
+    """A stage's secret may be RDS's JSON, and a URL may take user and password from one by its ARN."""
+    local = state.load(shop.folder)
+    assert local
+    service = Project.find(shop.folder).name(None)
+    server = urlsplit(empty_database)
+    name = server.path.removeprefix("/")
+    person = {"username": server.username, "password": server.password}
+    whole = {"engine": "postgres", "host": server.hostname, "port": server.port, "dbname": name} | person
+    words = ("db", "upgrade", "--stage", "dev", "--region", "us-east-1", "--endpoint-url", local.endpoint_url)
+    with closing(SESSION.client("secretsmanager", endpoint_url=local.endpoint_url)) as client:
+        client.create_secret(Name=f"penstock/{service}/dev/database-url", SecretString=json.dumps(whole))
+        made = client.create_secret(Name=f"rds-{service}", SecretString=json.dumps(person))
+    assert run(*words).out
+    url = f"postgresql://{server.hostname}:{server.port}/{name}?credentials={made['ARN']}"
+    again = run(*words, "--database-url", url)
+    assert "already up to date" in again.err
+    assert str(server.password) not in again.err
+    nowhere = run(*words, "--database-url", made["ARN"])
+    assert nowhere.code == 2
+    assert "use postgresql://HOST:PORT/DATABASE?credentials=" in nowhere.err

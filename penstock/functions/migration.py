@@ -1,0 +1,121 @@
+"""The Lambda function `migrate`: migrations and the schema check, for a database that only functions can reach.
+
+An event is one request, and the answer is JSON. Nothing but a person or a deployment invokes the function:
+
+    {}                      migrations, then the check
+    {"action": "upgrade"}   migrations: what `penstock db upgrade` does
+    {"action": "check"}     what `penstock check` does
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy.exc import DBAPIError
+
+from penstock.consumer import Drain
+from penstock.consumer.schema_check.check import TIMEOUT_SECONDS, check_schema
+from penstock.database.engine import writer_engine
+from penstock.database.migrate import upgrade
+from penstock.settings import Settings, SettingsError
+
+UPGRADE: Final = "upgrade"
+CHECK: Final = "check"
+
+_ACTIONS: Final = {None: (UPGRADE, CHECK), UPGRADE: (UPGRADE,), CHECK: (CHECK,)}
+_SECONDS_TO_ANSWER: Final = 5.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Migration:
+    """Migrates and checks the database of a service in a Lambda handler.
+
+    handler = Migration(drain="app.writes:drain", migrations="app/migrations").handler
+    """
+
+    def __init__(
+        self,
+        *,
+        drain: str = "consumer.writes:drain",
+        migrations: str = "infra/migrations",
+        settings: Settings | None = None,
+    ) -> None:
+        """Prepare; nothing is imported and no connection is made before the first invocation.
+
+        Args:
+            drain: the service's drain, as MODULE:ATTRIBUTE.
+            migrations: the folder of the service's Alembic migrations in the artifact; it may be missing.
+            settings: used instead of the environment.
+        """
+        self._drain = drain
+        self._migrations = migrations
+        self._settings = settings
+
+    def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Execute the request in an event. It is safe to repeat, and safe when two run at once.
+
+        Returns:
+            `applied`, the applied revisions in order; `kinds`, the kinds that the drain writes; `findings`, what
+            was found. If it fails: `error`, a message, and `settings`, whether a setting or the request is to
+            blame. The statements of one set of migrations are applied all or not at all.
+        """
+        try:
+            answer: dict[str, Any] = {}
+            for action in _actions(event):
+                answer |= self._upgrade(context) if action == UPGRADE else self._check(context)
+        except Exception as error:  # noqa: BLE001 (the caller gets each error as an answer)
+            _logger.error("not done: %s", type(error).__name__, extra={"action": "migrate_failed"})
+            return {"error": _describe(error), "settings": isinstance(error, SettingsError)}
+        _logger.info("done", extra={"action": "migrated", "applied": answer.get("applied")})
+        return answer
+
+    def _upgrade(self, context: Any) -> dict[str, Any]:
+        url = self._read_settings().require("database_url").database_url
+        folder = Path(os.environ.get("LAMBDA_TASK_ROOT", "."), self._migrations)
+        return {"applied": upgrade(url, folder if folder.is_dir() else None, _seconds_left(context))}
+
+    def _check(self, context: Any) -> dict[str, Any]:
+        drain = _load_drain(self._drain)
+        engine = writer_engine(self._read_settings())
+        try:
+            found = check_schema(engine, drain, seconds=min(TIMEOUT_SECONDS, _seconds_left(context)))
+        finally:
+            engine.dispose()
+        return {"kinds": [bound.kind for bound in drain.bound()], "findings": [asdict(one) for one in found]}
+
+    def _read_settings(self) -> Settings:
+        return self._settings or Settings.from_environment()
+
+
+def _actions(event: Mapping[str, Any]) -> tuple[str, ...]:
+    action = event.get("action")
+    if isinstance(action, str | None) and action in _ACTIONS and event.keys() <= {"action"}:
+        return _ACTIONS[action]
+    raise SettingsError(f"an event has no key but 'action', which is {UPGRADE!r}, {CHECK!r} or left out for both")
+
+
+def _load_drain(target: str) -> Drain:
+    """Import the drain. The target is part of the deployment; it never comes from an event."""
+    module, _, attribute = target.partition(":")
+    drain = getattr(import_module(module), attribute, None)
+    if not isinstance(drain, Drain) or not drain.bound():
+        raise SettingsError(f"{target} is no penstock.consumer.Drain that writes anything: name the deployed one")
+    return drain
+
+
+def _seconds_left(context: Any) -> float:
+    left: float = context.get_remaining_time_in_millis() / 1000
+    return left - _SECONDS_TO_ANSWER
+
+
+def _describe(error: Exception) -> str:
+    """Return the first line of an error. The lines after it can hold values of rows."""
+    text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    first = text.splitlines()[0] if text else ""
+    own = type(error).__module__.startswith("penstock.")
+    return first if own and first else f"{type(error).__name__}: {first}".rstrip(": ")

@@ -1,0 +1,140 @@
+"""The function `migrate`, called in this process, with a real database."""
+
+import json
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from penstock.database import migrate
+from penstock.functions.migration import Migration
+from penstock.local.postgres import Postgres
+from penstock.settings import Settings
+from penstock.testing import LambdaContext
+from tests.support.project import ROOT
+
+NAME = "before_migrations"
+FAILING = """
+from alembic import op
+
+revision, down_revision = "0001", None
+
+
+def upgrade() -> None:
+    op.execute("CREATE TABLE people (email text UNIQUE)")
+    op.execute("INSERT INTO people VALUES ('someone@example.org'), ('someone@example.org')")
+"""
+
+
+@pytest.fixture
+def empty(postgres: Postgres) -> Iterator[str]:
+    """The URL of a database without tables."""
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {NAME}")
+        yield postgres.url(NAME)
+        connection.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
+
+
+@pytest.fixture(autouse=True)
+def artifact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository in place of the artifact, which holds the shop's drain and migrations too."""
+    monkeypatch.setenv("LAMBDA_TASK_ROOT", str(ROOT))
+
+
+def invoke(url: str, event: Any = None, *, seconds: float = 60, **options: Any) -> dict[str, Any]:
+    """Invoke the function, and return its answer as Lambda does."""
+    function = Migration(settings=Settings(database_url=url), **options)
+    answer: dict[str, Any] = json.loads(json.dumps(function.handler(event or {}, LambdaContext(seconds))))
+    return answer
+
+
+def tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("SELECT relname FROM pg_class WHERE relkind = 'r'")}
+
+
+def test_migrations_then_the_check(empty: str) -> None:
+    """An empty event applies what is missing and checks the result; a second one finds nothing to apply."""
+    first = invoke(empty)
+    assert first["applied"][0] == "penstock 0001"
+    assert "service 0001" in first["applied"]
+    assert tables(empty) >= {"ledger", "page_views", "stock"}
+    assert "stock.adjusted" in first["kinds"]
+    assert [one for one in first["findings"] if one["severity"] == "fault"] == []
+    assert invoke(empty) == first | {"applied": []}
+
+
+def test_one_action(empty: str) -> None:
+    """`check` changes nothing and finds what is missing; `upgrade` checks nothing."""
+    before = tables(empty)
+    found = invoke(empty, {"action": "check"})
+    assert found["findings"][0]["problem"] == "Penstock's own tables do not exist"
+    assert tables(empty) == before
+    assert invoke(empty, {"action": "upgrade"}).keys() == {"applied"}
+
+
+def test_two_at_once(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that run at once, one waits for the other; each revision is applied once, and both succeed."""
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(invoke, [empty] * 2))
+    every = [revision for one in answers for revision in one["applied"]]
+    assert sorted(every) == sorted(set(every))
+    assert {"penstock 0001", "service 0001"} <= set(every)
+
+
+def test_a_migration_that_fails(empty: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its error is the answer without values of rows, nothing of its set is applied, and a repair can follow."""
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "0001_people.py").write_text(FAILING)
+    answer = invoke(empty, migrations=str(tmp_path))
+    assert answer["settings"] is False
+    assert 'duplicate key value violates unique constraint "people_email_key"' in answer["error"]
+    assert "someone@example.org" not in answer["error"] + caplog.text
+    assert "ledger" in tables(empty)
+    assert "people" not in tables(empty)
+    assert "service 0001" in invoke(empty)["applied"]
+
+
+def test_out_of_time(empty: str) -> None:
+    """A function that waits for a lock answers before its timeout, and leaves nothing behind in the database."""
+    with psycopg.connect(empty) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [migrate._LOCK])
+        answer = invoke(empty, seconds=7)
+        assert "canceling statement due to statement timeout" in answer["error"]
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        assert connection.execute(query).fetchone() == (0,)
+    assert "error" not in invoke(empty)
+
+
+@pytest.mark.parametrize(
+    ("event", "options", "problem"),
+    [
+        ({"action": "drop"}, {}, "no key but 'action', which is 'upgrade', 'check' or left out"),
+        ({"action": ["upgrade"]}, {}, "no key but 'action'"),
+        ({"drain": "os:system"}, {}, "no key but 'action'"),
+        ({"action": "check"}, {"drain": "consumer.tables:stock"}, "is no penstock.consumer.Drain"),
+        ({}, {"settings": Settings()}, "PENSTOCK_DATABASE_URL is not set"),
+        ({}, {"settings": Settings(database_url="hunter2")}, "postgresql://USER@HOST:PORT/DATABASE"),
+    ],
+)
+def test_wrong_usage(event: Any, options: dict[str, Any], problem: str) -> None:
+    """A bad event or setting is answered as such, and nothing is done."""
+    given = {"settings": Settings(database_url="postgresql://u:hunter2@127.0.0.1:1/x")} | options
+    answer = Migration(**given).handler(event, LambdaContext())
+    assert answer["settings"] is True
+    assert problem in answer["error"]
+    assert "hunter2" not in answer["error"]
+
+
+def test_a_database_that_cannot_be_reached(caplog: pytest.LogCaptureFixture) -> None:
+    """The answer names the host and no password; the log names the class of the error alone."""
+    caplog.set_level(logging.DEBUG, "penstock")
+    answer = invoke("postgresql://u:hunter2@127.0.0.1:1/x")
+    assert answer["settings"] is False
+    assert "127.0.0.1" in answer["error"]
+    assert [record.getMessage() for record in caplog.records] == ["not done: OperationalError"]
+    assert "hunter2" not in json.dumps(answer) + caplog.text
