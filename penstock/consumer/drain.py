@@ -74,6 +74,20 @@ class Drain:
             raise TypeError(f"the kind {kind_of(intent)!r} is bound too late: the drain has begun to work")
         self._registry.add(intent, mode)
 
+    def using(
+        self,
+        settings: Settings | None = None,
+        *,
+        engine: Engine | None = None,
+        queue: Queue | None = None,
+        dead_letters: Queue | None = None,
+        payloads: Payloads | None = None,
+    ) -> "Drain":
+        """Return a drain of the same kinds with other resources, such as those of a test; see `__init__`."""
+        drain = Drain(settings, engine=engine, queue=queue, dead_letters=dead_letters, payloads=payloads)
+        drain._registry = self._registry
+        return drain
+
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Drain one SQS event; the Lambda handler of the consumer function.
 
