@@ -26,9 +26,9 @@ from penstock.database.watchdog import Watchdog
 # cursor cannot be fetched, because no setting has that name.
 _NO_COMMIT = text(
     "DECLARE penstock_dry_run NO SCROLL CURSOR WITH HOLD FOR"
-    " SELECT current_setting('penstock.dry_runs_never_commit')"
+    " SELECT pg_catalog.current_setting('penstock.dry_runs_never_commit')"
 )
-_IDLE_LIMIT = text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)")
+_IDLE_LIMIT = text("SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', :limit, true)")
 _OUTCOMES = select(ledger.c.id, ledger.c.outcome).where(
     ledger.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid)))
 )

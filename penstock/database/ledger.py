@@ -36,7 +36,9 @@ ledger = Table(
     Column("fault", JSON(none_as_null=True)),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("stated_at", DateTime(timezone=True), nullable=False),
-    Column("settled_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column(
+        "settled_at", DateTime(timezone=True), nullable=False, server_default=func.pg_catalog.clock_timestamp()
+    ),
     Column("digest", BigInteger),
     Column("reused_at", DateTime(timezone=True)),
 )
@@ -46,7 +48,7 @@ past = ledger.to_metadata(MetaData(schema=SCHEMA), name="ledger_past")
 
 _MARK_PURGED = """
 UPDATE penstock.{generation}
-   SET fault = (fault::jsonb || jsonb_build_object('purged', CAST(:operation AS text)))::json
+   SET fault = (fault::jsonb || pg_catalog.jsonb_build_object('purged', CAST(:operation AS text)))::json
  WHERE id = ANY (:ids) AND outcome = 'dead'
 """
 

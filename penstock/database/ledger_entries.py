@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     Connection,
     Select,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    text,
     union_all,
 )
 
@@ -131,7 +133,9 @@ def count_outcomes(connection: Connection, since: datetime) -> dict[str, int]:
     """
     each = [select(t.c.outcome).where(t.c.settled_at >= since, *newest) for t, newest in _generations()]
     outcome = union_all(*each).subquery().c.outcome
-    rows = connection.execute(select(outcome, func.count()).group_by(outcome))
+    rows = connection.execute(
+        select(outcome, func.pg_catalog.count(text("*"), type_=BigInteger())).group_by(outcome)
+    )
     return {found: count for found, count in rows}  # noqa: C416 (mypy does not accept a row as a pair)
 
 

@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     Connection,
+    DateTime,
     Float,
     Interval,
+    Text,
     and_,
     bindparam,
     case,
@@ -130,10 +134,14 @@ def read_ledger_stats(connection: Connection, service: str, retention: timedelta
 _READ_ONLY = text("SET TRANSACTION READ ONLY")
 
 
+def _count() -> Any:
+    return func.pg_catalog.count(text("*"), type_=BigInteger())
+
+
 def _minute() -> Any:
     """Aggregate what was settled in the last minute, in one row."""
     # The interval is a literal: a generic plan, which serves any interval, would read the whole ledger.
-    since = func.now() - text(f"interval '{WINDOW_SECONDS} seconds'")
+    since = func.pg_catalog.now(type_=DateTime(timezone=True)) - text(f"interval '{WINDOW_SECONDS} seconds'")
     seconds = [extract("epoch", t.c.settled_at - t.c.stated_at).cast(Float) for t in (ledger, past)]
     each = [
         select(t.c.outcome, took.label("seconds")).where(t.c.settled_at > since)
@@ -143,30 +151,32 @@ def _minute() -> Any:
     applied = recent.outcome.in_([APPLIED, STALE])
     # An emitter's clock may be ahead of the database's.
     took = case((applied, func.greatest(recent.seconds, 0.0)))
-    counts = [func.count().filter(recent.outcome == outcome).label(outcome) for outcome in (APPLIED, STALE, DEAD)]
-    percentiles = func.percentile_cont(array([0.5, 0.99])).within_group(took).label("percentiles")
-    return select(*counts, percentiles, func.max(took).label("slowest"))
+    counts = [_count().filter(recent.outcome == outcome).label(outcome) for outcome in (APPLIED, STALE, DEAD)]
+    percentiles = func.pg_catalog.percentile_cont(array([0.5, 0.99])).within_group(took).label("percentiles")
+    return select(*counts, percentiles, func.pg_catalog.max(took, type_=Float()).label("slowest"))
 
 
 _MINUTE = _minute()
-_entry = unsettled(func.now() - bindparam("retention", type_=Interval)).c
+_entry = unsettled(func.pg_catalog.now(type_=DateTime(timezone=True)) - bindparam("retention", type_=Interval)).c
 _unpurged = and_(_entry.outcome == DEAD, _entry.fault["purged"].as_string().is_(None))
 _TOTALS = select(
-    func.count().filter(_entry.outcome == PENDING).label("pending"),
-    func.count().filter(_unpurged).label("dead"),
-    func.min(_entry.settled_at).filter(_unpurged).label("first"),
+    _count().filter(_entry.outcome == PENDING).label("pending"),
+    _count().filter(_unpurged).label("dead"),
+    func.pg_catalog.min(_entry.settled_at, type_=DateTime(timezone=True)).filter(_unpurged).label("first"),
 )
 _cause = [_entry.fault[name].as_string().label(name) for name in ("reason", "sqlstate", "constraint")]
 _CAUSES = (
-    select(_entry.kind, *_cause, func.count().label("count"))
+    select(_entry.kind, *_cause, _count().label("count"))
     .where(_unpurged)
     .group_by(_entry.kind, *_cause)
-    .order_by(func.count().desc(), _entry.kind)
+    .order_by(_count().desc(), _entry.kind)
     .limit(MAX_CAUSES)
 )
-_activity = table("pg_stat_activity", column("application_name"), column("datname"), column("pid")).c
-_CONNECTIONS = select(func.count()).where(
-    func.starts_with(_activity.application_name, bindparam("prefix")),
-    _activity.datname == func.current_database(),
-    _activity.pid != func.pg_backend_pid(),
+_activity = table(
+    "pg_stat_activity", column("application_name"), column("datname"), column("pid"), schema="pg_catalog"
+).c
+_CONNECTIONS = select(_count()).where(
+    func.pg_catalog.starts_with(_activity.application_name, bindparam("prefix", type_=Text()), type_=Boolean()),
+    _activity.datname == func.pg_catalog.current_database(),
+    _activity.pid != func.pg_catalog.pg_backend_pid(),
 )

@@ -1,6 +1,7 @@
 """Migrations with Alembic: the framework's own tables, then the service's.
 
-Each set runs in one transaction under an advisory lock, so that two deployments at once do not race.
+Each set runs in one transaction under an advisory lock, so that two deployments at once do not race. Indexes of
+large tables are built after that.
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from penstock.database.engine import make_engine
+from penstock.database.indexes import build_missing
 from penstock.database.ledger import SCHEMA
 
 _FRAMEWORK = Path(__file__).parent / "migrations"
@@ -19,6 +21,10 @@ REVISIONS = "alembic_version"
 """The table of the applied revisions, in either schema."""
 
 _LOCK = 0x70656E73746F636B  # "penstock": the key of the advisory lock
+
+
+class UnknownRevision(RuntimeError):
+    """The database is at a revision that these migrations do not have."""
 
 
 def upgrade(database_url: str, service_migrations: Path | None = None) -> list[str]:
@@ -33,6 +39,7 @@ def upgrade(database_url: str, service_migrations: Path | None = None) -> list[s
         The applied revisions in order, such as `penstock 0001` or `service 0001`.
 
     Raises:
+        UnknownRevision: newer code has upgraded the database.
         penstock.settings.SettingsError: the URL is not a Postgres URL.
         sqlalchemy.exc.SQLAlchemyError: the database refused a statement; nothing of that set was applied.
     """
@@ -40,13 +47,15 @@ def upgrade(database_url: str, service_migrations: Path | None = None) -> list[s
     applied: list[str] = []
     try:
         with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            connection.execute(text("SELECT pg_catalog.pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-            applied += [f"penstock {name}" for name in _run(connection, _FRAMEWORK, SCHEMA)]
+            applied += [f"penstock {name}" for name in _run(connection, _FRAMEWORK, SCHEMA, _NEWER_PENSTOCK)]
+        build_missing(engine)
         if service_migrations is not None:
             with engine.begin() as connection:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-                applied += [f"service {name}" for name in _run(connection, service_migrations, None)]
+                connection.execute(text("SELECT pg_catalog.pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                found = _run(connection, service_migrations, _leave_own_schema(connection), _NEWER_SERVICE)
+                applied += [f"service {name}" for name in found]
     finally:
         engine.dispose()
     return applied
@@ -70,8 +79,51 @@ def compare(connection: Connection) -> tuple[list[str], list[str]]:
     return [] if newer else [name for name in reversed(known) if name not in done], newer
 
 
-def _run(connection: Connection, folder: Path, schema: str | None) -> list[str]:
+_NEWER_PENSTOCK = (
+    f"Penstock's own tables (version table {SCHEMA}.{REVISIONS}) are at revision {{}}, which this version of "
+    "Penstock does not know: a newer one has upgraded them. Use that version or a newer one"
+)
+_NEWER_SERVICE = (
+    "the service's tables are at revision {}, which its migrations do not have: newer code has upgraded them. "
+    "Deploy that code or newer"
+)
+
+
+def _leave_own_schema(connection: Connection) -> str:
+    """Take the framework's schema from the transaction's search_path; return that of the service's version table.
+
+    The default search_path begins with a schema of the role's own name. For a role that is named like the
+    framework's schema, the service's tables and its version table would be the framework's.
+    """
+    path = connection.execute(_PATH).scalar_one()
+    schemas = [name for name in path if name != SCHEMA] or ["public"]
+    if SCHEMA in path:
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        connection.execute(_SET_PATH, {"path": ", ".join(map(quote, schemas))})
+    tables = {"name": REVISIONS, "schemas": schemas}
+    return str(connection.execute(_VERSION_TABLE, tables).scalars().first() or schemas[0])
+
+
+_PATH = text("SELECT CAST(pg_catalog.current_schemas(false) AS text[])")
+_SET_PATH = text("SELECT pg_catalog.set_config('search_path', :path, true)")
+_VERSION_TABLE = text(
+    "SELECT schemaname::text FROM pg_catalog.pg_tables WHERE tablename = :name AND schemaname = ANY (:schemas)"
+    " ORDER BY pg_catalog.array_position(CAST(:schemas AS text[]), schemaname::text)"
+)
+
+
+def _refuse_unknown(connection: Connection, script: ScriptDirectory, schema: str, problem: str) -> None:
+    options = {"version_table_schema": schema, "version_table": REVISIONS}
+    known = {step.revision for step in script.walk_revisions()}
+    heads = MigrationContext.configure(connection, opts=options).get_current_heads()
+    unknown = sorted({*heads} - known)
+    if unknown:
+        raise UnknownRevision(problem.format(", ".join(unknown)))
+
+
+def _run(connection: Connection, folder: Path, schema: str, newer: str) -> list[str]:
     config, script = _script(folder)
+    _refuse_unknown(connection, script, schema, newer)
     applied: list[str] = []
 
     def to_head(revision: object, _context: MigrationContext) -> list[object]:

@@ -28,7 +28,7 @@ operation = Table(
     Column("action", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("selection", JSON, nullable=False),
-    Column("begun_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("begun_at", DateTime(timezone=True), nullable=False, server_default=func.pg_catalog.clock_timestamp()),
     Column("ended_at", DateTime(timezone=True)),
     Column("outcome", Text),
     Column("counts", JSON),
@@ -92,7 +92,7 @@ def _begin(engine: Engine, one: Operation, selection: Mapping[str, Any]) -> None
 
 def _end(engine: Engine | None, one: Operation) -> None:
     """Record the end. A database error is only logged, since the operation itself has already been done."""
-    ended = {"ended_at": func.clock_timestamp(), "outcome": one.outcome, "counts": dict(one.counts)}
+    ended = {"ended_at": func.pg_catalog.clock_timestamp(), "outcome": one.outcome, "counts": dict(one.counts)}
     context: dict[str, Any] = {
         "operation": str(one.id),
         "actor": one.actor,

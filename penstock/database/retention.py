@@ -29,15 +29,19 @@ _IN_USE = (LockNotAvailable, DeadlockDetected, SerializationFailure)
 
 # After a clock that was ahead has been corrected, the next rotation must not be delayed by the difference.
 _CLAMP_TO_NOW = text(
-    "UPDATE penstock.rotation SET rotated_at = clock_timestamp() WHERE rotated_at > clock_timestamp()"
+    "UPDATE penstock.rotation SET rotated_at = pg_catalog.clock_timestamp()"
+    " WHERE rotated_at > pg_catalog.clock_timestamp()"
 )
-_DUE = text("SELECT rotated_at <= clock_timestamp() - make_interval(days => :days) FROM penstock.rotation")
+_DUE = text(
+    "SELECT rotated_at <= pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => :days)"
+    " FROM penstock.rotation"
+)
 # Drains queue behind a pending lock, so the wait is short. It is longer than deadlock_timeout (1 s), after which
 # Postgres cancels an autovacuum that blocks the lock.
 _SET_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
 _CLAIM_ROTATION = text(
-    "UPDATE penstock.rotation SET rotated_at = clock_timestamp()"
-    " WHERE rotated_at <= clock_timestamp() - make_interval(days => :days)"
+    "UPDATE penstock.rotation SET rotated_at = pg_catalog.clock_timestamp()"
+    " WHERE rotated_at <= pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => :days)"
 )
 # The tables are locked in the order of the drain's statements, to avoid a deadlock.
 _LOCK = "LOCK TABLE penstock.ledger, penstock.ledger_past IN ACCESS EXCLUSIVE MODE"
@@ -58,7 +62,8 @@ _SWAP = (
 # A tombstone that a deletion is renewing is locked, and therefore skipped; the next run checks it again.
 _DELETE_TOMBSTONES = text(
     "DELETE FROM penstock.tombstone WHERE ctid = ANY (ARRAY("
-    " SELECT ctid FROM penstock.tombstone WHERE buried_at < now() - make_interval(days => :days)"
+    " SELECT ctid FROM penstock.tombstone"
+    " WHERE buried_at < pg_catalog.now() - pg_catalog.make_interval(days => :days)"
     " ORDER BY buried_at LIMIT :batch FOR UPDATE SKIP LOCKED))"
 )
 

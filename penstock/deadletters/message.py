@@ -1,6 +1,7 @@
 """A message on the dead-letter queue, parsed as far as possible."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from penstock.consumer.dead_letter import DeadLetter
 from penstock.deadletters.replay_marker import ReplayMarker
+from penstock.intents.ids import event_id
 from penstock.queue import Received
 
 
@@ -46,7 +48,7 @@ class DeadLetterMessage:
         letter, marker = DeadLetter.read(message.attributes), ReplayMarker.read(message.attributes)
         head = _head(message.body)
         if head is not None:
-            return cls(message, letter, canonical(head["id"]), head["type"], marker)
+            return cls(message, letter, _id_of(head), head["type"], marker)
         if letter is None or not isinstance(letter.id, str):
             return cls(message, letter, None, letter.kind if letter else None, marker)
         return cls(message, letter, canonical(letter.id), letter.kind, marker)
@@ -85,6 +87,12 @@ def canonical(text: str) -> str:
         return text.strip()
 
 
+def _id_of(head: Mapping[str, Any]) -> str:
+    """Return the id in the ledger. An id that is no UUID is derived, as the drain does."""
+    own, source = canonical(head["id"]), head.get("source")
+    return str(event_id(source, head["id"])) if head["id"] and isinstance(source, str) else own
+
+
 def _head(body: str) -> dict[str, Any] | None:
     """Return the head of a CloudEvent; None if the body is not one. Its data may be invalid."""
     try:
@@ -93,4 +101,4 @@ def _head(body: str) -> dict[str, Any] | None:
         return None
     names = ("specversion", "id", "type")
     is_event = isinstance(event, dict) and all(isinstance(event.get(name), str) for name in names)
-    return {name: event[name] for name in names} if is_event else None
+    return {name: event.get(name) for name in (*names, "source")} if is_event else None

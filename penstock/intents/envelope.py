@@ -7,6 +7,7 @@ only the current name and version of the kind. An older envelope is upgraded and
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
+from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 
 from penstock.intents.exact_numbers import has_inexact, may_be_inexact, read_exactly
+from penstock.intents.fault_paths import FIELD_LIMIT, escaped, safe_path
+from penstock.intents.foreign import ForeignEventError, native_text
 from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of
 from penstock.intents.storable import may_be_unstorable, overflowed, refuse_unstorable
 from penstock.intents.upgrades import UpgradeError, check_upgraders, upgrade
@@ -65,9 +68,9 @@ class EnvelopeError(Exception):
     """A text is not an envelope of the contract. The message contains no value of the text.
 
     Attributes:
-        reason: `not-json`, `not-an-envelope`, `unknown-kind`, `unknown-version`, `upgrade-failed` or
-            `invalid-data`.
-        fields: the invalid fields as dotted paths, each with the error type of the validator.
+        reason: `not-json`, `not-an-envelope`, `sns-notification`, `eventbridge-event`, `unknown-kind`,
+            `unknown-version`, `upgrade-failed` or `invalid-data`.
+        fields: the invalid fields as dotted paths, each with the error type of the validator; or what to change.
         head: the envelope with unvalidated data, if the rest is valid; `type` is the current name of the kind.
     """
 
@@ -100,23 +103,27 @@ class Contract:
             raise TypeError("a contract needs at least one kind")
         self._validate = _adapter([envelope_of(intent) for intent in kinds.values()]).validator.validate_json
 
-    def decode(self, text: str) -> Envelope[WriteIntent]:
+    def decode(self, text: str, sent_at: datetime | None = None) -> Envelope[WriteIntent]:
         """Parse and validate the text of one envelope. An old name or version is upgraded to the current one.
+
+        Args:
+            text: the text.
+            sent_at: when the queue got it: the time of an envelope that has none.
 
         Raises:
             EnvelopeError: it is not JSON, not an envelope, has an unknown kind or version, or invalid data.
         """
         try:
-            return self._decode_current(text)
+            return self.decode_current(text)
         except Exception as error:  # noqa: BLE001 (a validator that does not know older data may raise anything)
-            return self._decode_older(text, error)
+            return self.decode_other(text, error, sent_at)
 
-    def current_name(self, kind: str) -> str:
-        """Return the current name of a kind; an unknown kind is returned unchanged."""
-        intent = self._names.get(kind)
-        return kind_of(intent) if intent else kind
+    def decode_current(self, text: str) -> Envelope[WriteIntent]:
+        """Decode an envelope that Penstock wrote, of a current name and version: the fast part of `decode`.
 
-    def _decode_current(self, text: str) -> Envelope[WriteIntent]:
+        Raises:
+            Exception: it is no such envelope; `decode_other` is to be asked, with this error.
+        """
         envelope: Envelope[WriteIntent] = self._validate(text)
         if may_be_unstorable(text) or overflowed(envelope.data):
             refuse_unstorable(envelope)
@@ -124,9 +131,48 @@ class Contract:
             return read_exactly(self._validate, text, type(envelope.data), at=("data",))
         return envelope
 
-    def _decode_older(self, text: str, error: Exception) -> Envelope[WriteIntent]:
+    def decode_other(self, text: str, error: Exception, sent_at: datetime | None) -> Envelope[WriteIntent]:
+        """Decode a text that `decode_current` refused: an older envelope, or an event of another sender.
+
+        Args:
+            text: the text.
+            error: what `decode_current` raised.
+            sent_at: when the queue got the text.
+
+        Raises:
+            EnvelopeError: as `decode`.
+        """
+        try:
+            head = _HEAD.validate_json(text)
+        except ValidationError as outer:
+            return self._decode_foreign(text, outer, sent_at)
+        return self._decode_older(head, text, error)
+
+    def current_name(self, kind: str) -> str:
+        """Return the current name of a kind; an unknown kind is returned unchanged."""
+        intent = self._names.get(kind)
+        return kind_of(intent) if intent else kind
+
+    def _decode_foreign(
+        self, text: str, outer: ValidationError, sent_at: datetime | None
+    ) -> Envelope[WriteIntent]:
+        """Decode a text whose head is not as Penstock writes it, or raise the error of that head."""
+        try:
+            native = None if _is_no_json(outer) else native_text(text, sent_at)
+            if native is None:
+                raise _no_envelope(outer) from None
+            head = _HEAD.validate_json(native)
+        except ForeignEventError as refused:
+            raise EnvelopeError(refused.reason, refused.fields) from None
+        except ValidationError as invalid:
+            raise _no_envelope(invalid) from None
+        try:
+            return self.decode_current(native)
+        except Exception as error:  # noqa: BLE001 (a validator that does not know older data may raise anything)
+            return self._decode_older(head, native, error)
+
+    def _decode_older(self, head: Envelope[Any], text: str, error: Exception) -> Envelope[WriteIntent]:
         """Decode a text that the current version does not accept: upgrade it, or raise the first error found."""
-        head = _head(text)
         intent = self._names.get(head.type)
         if intent is None:
             raise EnvelopeError("unknown-kind", head=head) from None
@@ -134,7 +180,7 @@ class Contract:
         is_current = (head.type, head.dataversion) == (kind, version)
         head = replace(head, type=kind)
         if is_current:
-            raise (_invalid(kind, error, head) if isinstance(error, ValidationError) else error) from None
+            raise (_invalid(intent, error, head) if isinstance(error, ValidationError) else error) from None
         if not 1 <= head.dataversion <= version:
             raise EnvelopeError("unknown-version", head=head) from None
         if may_be_inexact(text, intent) and has_inexact(text):
@@ -147,24 +193,21 @@ class Contract:
         except Exception as failed:  # noqa: BLE001 (an upgrader may return anything)
             raise EnvelopeError("upgrade-failed", (f"data {type(failed).__name__}",), head) from None
         try:
-            return self._decode_current(current)
+            return self.decode_current(current)
         except ValidationError as invalid:
-            raise _invalid(kind, invalid, head) from None
+            raise _invalid(intent, invalid, head) from None
 
 
-def _head(text: str) -> Envelope[Any]:
-    """Decode an envelope without validating its data.
+def _no_envelope(error: ValidationError) -> EnvelopeError:
+    if _is_no_json(error):
+        return EnvelopeError("not-json")
+    faults = error.errors(include_input=False, include_url=False)[:FIELD_LIMIT]
+    named = (".".join(escaped(str(part)) for part in fault["loc"]) + f" {fault['type']}" for fault in faults)
+    return EnvelopeError("not-an-envelope", tuple(name.strip() for name in named))
 
-    Raises:
-        EnvelopeError: it is not JSON, or not an envelope.
-    """
-    try:
-        return _HEAD.validate_json(text)
-    except ValidationError as outer:
-        is_json = outer.errors()[0]["type"] != "json_invalid"
-        raise (
-            EnvelopeError("not-an-envelope", _invalid_fields(outer)) if is_json else EnvelopeError("not-json")
-        ) from None
+
+def _is_no_json(error: ValidationError) -> bool:
+    return error.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid"
 
 
 def _to_text(envelope: Envelope[Any]) -> str:
@@ -172,9 +215,15 @@ def _to_text(envelope: Envelope[Any]) -> str:
     return to_json(values, inf_nan_mode="constants").decode()
 
 
-def _invalid(kind: str, error: ValidationError, head: Envelope[Any]) -> EnvelopeError:
-    # In a union of kinds Pydantic puts the kind in front of the path. The head has it already.
-    return EnvelopeError("invalid-data", _invalid_fields(error, skip=kind), head)
+def _invalid(intent: type[WriteIntent], error: ValidationError, head: Envelope[Any]) -> EnvelopeError:
+    """Name the invalid fields, without the keys of a dict, which are values."""
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False)[:FIELD_LIMIT]:
+        # In a union of kinds Pydantic puts the kind in front of the path. The head has it already.
+        path = fault["loc"][1:] if fault["loc"][:1] == (kind_of(intent),) else fault["loc"]
+        inner = safe_path(path[1:], intent.__pydantic_core_schema__)
+        faults.append(f"{'.'.join(filter(None, [*map(str, path[:1]), inner]))} {fault['type']}".strip())
+    return EnvelopeError("invalid-data", tuple(faults), head)
 
 
 _HEAD: TypeAdapter[Envelope[Any]] = TypeAdapter(Envelope[Any])
@@ -204,21 +253,3 @@ def _adapter(envelopes: list[type[Envelope[Any]]]) -> TypeAdapter[Envelope[Any]]
     if len(envelopes) > 1:
         union = Annotated[union, Field(discriminator="type")]
     return TypeAdapter(union)
-
-
-_FIELD_LIMIT = 10
-_PART_LIMIT = 64
-
-
-def _invalid_fields(error: ValidationError, skip: str = "") -> tuple[str, ...]:
-    """Return the invalid fields. A sender chooses the names of unknown fields: unsafe characters are replaced."""
-    faults = []
-    for fault in error.errors(include_input=False, include_url=False)[:_FIELD_LIMIT]:
-        parts = fault["loc"][1:] if fault["loc"][:1] == (skip,) else fault["loc"]
-        path = ".".join(_escape(str(part)) for part in parts)
-        faults.append(f"{path} {fault['type']}".strip())
-    return tuple(faults)
-
-
-def _escape(part: str) -> str:
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_-()") else "?" for c in part[:_PART_LIMIT])

@@ -7,21 +7,22 @@ the text that it is. Where that is impossible, as in a field of any type, it is 
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Set
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from penstock.expressions.exact_json import ExactJsonError, Number
 from penstock.expressions.exact_json import read as read_json
+from penstock.intents.fault_paths import first_names
+from penstock.intents.same_types import same_types
 
 T = TypeVar("T")
 
-_MAYBE_INEXACT = re.compile(r"[:\[,\s]-?(?:\d[\d.]{15,}|\d+(?:\.\d+)?[eE])")
+MAYBE_INEXACT = re.compile(r"[:\[,\s]-?(?:\d[\d.]{15,}|\d+(?:\.\d+)?[eE])")
 """A number of 16 digits or more, or with an exponent. A double holds any number of 15 digits (IEEE 754)."""
 
 _DECIMAL = "decimal"
@@ -49,32 +50,39 @@ def read_exactly(read: Callable[[str], T], text: str, intent: type[BaseModel], *
         return value
     try:
         tree = read_json(text)
-    except ExactJsonError:  # It holds NaN or an infinity, which is refused elsewhere.
-        return value
+    except ExactJsonError:  # It holds NaN or an infinity.
+        raise _refusal(intent, [at]) from None
     data = tree
     for key in at:
         data = data[key]
-    names = [name for name in data if name in _exact_fields(intent) and _is_inexact(data[name])]
-    if not names:
+    exact, inner = _exact_fields(intent), _json_fields(intent)
+    in_texts = [name for name in data if name in inner and _is_inexact_text(data[name])]
+    names = [name for name in data if name in exact and _is_inexact(data[name])]
+    if not names and not in_texts:
         return value
     data |= {name: _as_text(data[name]) for name in names}
     try:
         kept = read(json.dumps(tree))
-    except ValidationError:
+    except Exception:  # noqa: BLE001 (a validator that expects a number may raise anything)
         kept = None
-    if kept is None or not _same_types(value, kept):
-        raise _refusal(intent, names, at)
+    if kept is None or in_texts or not same_types(value, kept):
+        raise _refusal(intent, [(*at, name) for name in dict.fromkeys([*names, *in_texts])])
     return kept
 
 
 def may_be_inexact(text: str, intent: type[BaseModel]) -> bool:
     """Return whether a text may hold a number that a double changes, in a field that would show it."""
-    return bool(_exact_fields(intent)) and _MAYBE_INEXACT.search(text) is not None
+    if not _exact_fields(intent):
+        return False
+    return MAYBE_INEXACT.search(text) is not None or bool(_json_fields(intent))
 
 
 def has_inexact(text: str) -> bool:
-    """Return whether a JSON text holds a number that a double changes."""
-    return _is_inexact(read_json(text))
+    """Return whether a text holds a number that a double changes, or is no JSON."""
+    try:
+        return _is_inexact(read_json(text))
+    except ExactJsonError:
+        return True
 
 
 def _is_inexact(value: Any) -> bool:
@@ -89,6 +97,19 @@ def _is_inexact(value: Any) -> bool:
     return isinstance(value, list) and any(map(_is_inexact, value))
 
 
+def _is_inexact_text(value: Any) -> bool:
+    """Return whether a value holds a text that is itself JSON with such a number (`pydantic.Json`)."""
+    if isinstance(value, str):
+        try:
+            inner = read_json(value)
+        except ExactJsonError:
+            return False
+        return _is_inexact(inner) or _is_inexact_text(inner)
+    if isinstance(value, dict):
+        return any(map(_is_inexact_text, value.values()))
+    return isinstance(value, list) and any(map(_is_inexact_text, value))
+
+
 def _as_text(value: Any) -> Any:
     """Replace each number that a double changes by its text."""
     if isinstance(value, Number):
@@ -98,41 +119,44 @@ def _as_text(value: Any) -> Any:
     return [_as_text(item) for item in value] if isinstance(value, list) else value
 
 
-def _same_types(value: Any, kept: Any) -> bool:
-    """Return whether a value that was read exactly is of the same types: no text in place of a number."""
-    if type(value) is not type(kept):
-        return False
-    if isinstance(value, BaseModel):
-        return all(_same_types(getattr(value, name), getattr(kept, name)) for name in type(value).model_fields)
-    if is_dataclass(value):
-        names = [field.name for field in fields(value)]
-        return all(_same_types(getattr(value, name), getattr(kept, name)) for name in names)
-    if isinstance(value, Mapping):
-        return value.keys() == kept.keys() and all(_same_types(item, kept[name]) for name, item in value.items())
-    if isinstance(value, list | tuple):
-        return len(value) == len(kept) and all(map(_same_types, value, kept))
-    return True
-
-
-def _refusal(intent: type[BaseModel], names: list[str], at: tuple[str, ...]) -> ValidationError:
+def _refusal(intent: type[BaseModel], paths: list[tuple[str, ...]]) -> ValidationError:
     error = PydanticCustomError(
         "inexact_number", "Number has more digits than JSON numbers keep: give it as a string"
     )
-    errors: list[InitErrorDetails] = [InitErrorDetails(type=error, loc=(*at, name), input=None) for name in names]
+    errors: list[InitErrorDetails] = [InitErrorDetails(type=error, loc=path, input=None) for path in paths]
     return ValidationError.from_exception_data(intent.__name__, errors, "json", hide_input=True)
 
 
 @cache
-def _exact_fields(intent: type[BaseModel]) -> frozenset[str]:
+def _exact_fields(intent: type[BaseModel]) -> Container[Any]:
     """Return the keys of the fields that hold a Decimal or a value of any type, at any depth."""
+    return _EVERY if intent.model_config.get("extra") == "allow" else _fields_with(intent, {_DECIMAL, *_UNTYPED})
+
+
+@cache
+def _json_fields(intent: type[BaseModel]) -> frozenset[Any]:
+    """Return the keys of the fields that take a text that is itself JSON."""
+    return _fields_with(intent, {"json"})
+
+
+def _fields_with(intent: type[BaseModel], types: Set[str]) -> frozenset[Any]:
     root: Any = intent.__pydantic_core_schema__
     definitions = {one["ref"]: one for one in root.get("definitions", [])}
     schemas = next(one["fields"] for one in _mappings(root) if one.get("type") == "model-fields")
-    found = set()
-    for name, field in intent.model_fields.items():
-        if _types_in(schemas[name], definitions) & {_DECIMAL, *_UNTYPED}:
-            found |= {name, *(str(alias) for alias in (field.alias, field.validation_alias) if alias)}
-    return frozenset(found)
+    found = (
+        {name} | first_names(schema) for name, schema in schemas.items() if _types_in(schema, definitions) & types
+    )
+    return frozenset().union(*found)
+
+
+class _Every:
+    """The names of all fields, those too that a model does not declare but keeps."""
+
+    def __contains__(self, _name: object) -> bool:
+        return True
+
+
+_EVERY: Final = _Every()
 
 
 def _types_in(schema: Any, definitions: Mapping[str, Any]) -> set[str]:
@@ -142,6 +166,8 @@ def _types_in(schema: Any, definitions: Mapping[str, Any]) -> set[str]:
         for one in _mappings(schemas.pop()):
             if isinstance(one.get("type"), str):
                 found.add(one["type"])
+            if "allow" in (one.get("extra_behavior"), one.get("extra_fields_behavior")):
+                found.add("any")
             ref = one.get("schema_ref")
             if isinstance(ref, str) and ref in definitions and ref not in seen:
                 seen.add(ref)

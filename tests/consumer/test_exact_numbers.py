@@ -1,8 +1,11 @@
 """Numbers of a message: they land digit for digit, or the message is dead-lettered."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Column, Engine, MetaData, Numeric, Table, Uuid, select
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -48,3 +51,32 @@ def test_numbers_land_digit_for_digit_or_not_at_all(engine: Engine) -> None:
     (letter,) = [DeadLetter.read(one.attributes) for one in dead.messages]
     assert letter is not None
     assert letter.detail == "invalid-data: data.notes inexact_number"
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=25)
+LITERALS = st.builds(
+    lambda sign, whole, fraction, exponent: f"{sign}{int(whole)}{'.' if fraction else ''}{fraction}{exponent}",
+    st.sampled_from(["", "-"]),
+    DIGITS,
+    st.just("") | DIGITS,
+    st.just("") | st.integers(-40, 40).map(lambda number: f"e{number}"),
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(literals=st.lists(LITERALS, min_size=40, max_size=40))
+def test_what_lands_in_a_numeric_column_is_the_literal(engine: Engine, literals: list[str]) -> None:
+    """Whatever number is written, as JSON or as text, by any sender, the numeric column has its value."""
+    metadata.create_all(engine)
+    drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=(dead := MemoryQueue()))
+    drain.write(PriceSet, Append(prices))
+    native = [message(literal) for literal in literals]
+    foreign = [message(literal).replace('"specversion"', '"comexample": 1, "specversion"') for literal in literals]
+    texts = [message(f'"{literal}"') for literal in literals]
+    bodies = [*native, *foreign, *texts]
+    assert drain.handler(sqs_event(bodies), LambdaContext()) == {"batchItemFailures": []}
+    assert dead.messages == []
+    with engine.connect() as connection:
+        landed = {str(row.intent_id): row.price for row in connection.execute(select(prices))}
+    wanted = {json.loads(body)["id"]: Decimal(literal) for body, literal in zip(bodies, literals * 3, strict=True)}
+    assert {id_: landed[id_] for id_ in wanted} == wanted

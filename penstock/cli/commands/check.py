@@ -35,7 +35,7 @@ def check(
     """Check the drain's bindings against the live database: tables, columns, keys, privileges, migrations.
 
     Prints a line for each kind without findings, and a line for each finding, with its remedy. Use the
-    consumer's URL: privileges are checked for its role. The check writes nothing and locks nothing.
+    consumer's URL: privileges are checked for its role. The check writes nothing and waits for no lock.
     """
     drain = import_drain(target)
     kinds = [bound.kind for bound in drain.bound()]

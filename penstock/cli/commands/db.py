@@ -10,7 +10,7 @@ from penstock.cli.support.errors import CONFLICT, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line, print_record
 from penstock.cli.support.project import Project
-from penstock.database.migrate import upgrade
+from penstock.database.migrate import UnknownRevision, upgrade
 from penstock.database.retention import POSTPONED, prune
 from penstock.database.watchdog import Watchdog
 
@@ -49,7 +49,10 @@ def upgrade_(
     url = find_database(database_url, at)
     with translate_errors(url):
         migrations = Project.find(Path.cwd()).folder / _MIGRATIONS
-        applied = upgrade(url, migrations if migrations.is_dir() else None)
+        try:
+            applied = upgrade(url, migrations if migrations.is_dir() else None)
+        except UnknownRevision as error:
+            raise Failure(str(error), CONFLICT) from error
     for revision in applied:
         print_line({"revision": revision} if as_json else [revision], as_json=as_json)
     echo_err(f"{len(applied)} revision{'s' * (len(applied) != 1)} applied" if applied else "already up to date")

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Column, FromClause, Table
 from sqlalchemy.types import NullType
 
+from penstock.consumer.mapping.bind_processing import default_errors, hook_errors
 from penstock.consumer.mapping.compatibility import type_errors
 from penstock.consumer.mapping.field_types import IDENTITY, field_type
-from penstock.consumer.mapping.python_side import default_errors, type_processing_errors
 from penstock.intents import WriteIntent, kind_of
 
 TableLike = FromClause | type[Any]
@@ -46,7 +46,12 @@ def table_of(target: TableLike) -> Table:
 
 
 def bind_columns(
-    intent: type[WriteIntent], table: Table, columns: Mapping[str, str] | None = None, *, inserts: bool = True
+    intent: type[WriteIntent],
+    table: Table,
+    columns: Mapping[str, str] | None = None,
+    *,
+    inserts: bool = True,
+    updates: bool = False,
 ) -> dict[str, str]:
     """Return the field of each column.
 
@@ -57,6 +62,7 @@ def bind_columns(
             `intent_time`. Every other field goes to the column of its own name. Columns go by their keys in
             SQLAlchemy, which are their names by default.
         inserts: whether rows are inserted, which needs a value for every column that is NOT NULL.
+        updates: whether rows are updated with new values.
 
     Returns:
         The field (or `intent_id`, `intent_time`) for the key of each column that is written.
@@ -87,7 +93,13 @@ def bind_columns(
             for name in intent.model_fields
             if name not in bound.values()
         ),
-        *(error for column in table.c for error in _errors(intent, column, bound.get(column.key), inserts)),
+        *(error for column in table.c for error in _errors(intent, column, bound.get(column.key))),
+        *(
+            error
+            for column in table.c
+            if column.key not in bound
+            for error in _omitted_errors(column, inserts=inserts, updates=updates)
+        ),
     ]
     if not bound:
         errors.append(
@@ -103,22 +115,26 @@ def nullable_columns(intent: type[WriteIntent], bound: Mapping[str, str]) -> fro
     return frozenset(column for column, field in bound.items() if field_type(intent, field).optional)
 
 
-def _errors(intent: type[WriteIntent], column: Column[Any], field: str | None, inserts: bool) -> Iterator[str]:
+def _omitted_errors(column: Column[Any], *, inserts: bool, updates: bool) -> Iterator[str]:
+    if inserts and _needs_value(column):
+        yield (
+            f"column {column.key!r} is NOT NULL, has no server default and gets no field: "
+            "add a field for it, give it a server default, or make it nullable"
+        )
+    else:
+        yield from default_errors(column, inserts=inserts, updates=updates)
+
+
+def _errors(intent: type[WriteIntent], column: Column[Any], field: str | None) -> Iterator[str]:
     if field is None:
-        if inserts and _needs_value(column):
-            yield (
-                f"column {column.key!r} is NOT NULL, has no server default and gets no field: "
-                "add a field for it, give it a server default, or make it nullable"
-            )
-        else:
-            yield from default_errors(column, inserts=inserts)
         return
     pair = f"field {field!r}, column {column.key!r}"
     if isinstance(column.type, NullType):
         yield f"{pair}: the column has no type: declare its type"
         return
-    for error in type_processing_errors(column.type):
-        yield f"{pair}: {error}"
+    if errors := [*hook_errors(column)]:
+        yield from (f"{pair}: {error}" for error in errors)
+        return
     if column.key in RESERVED:
         yield f"{pair}: Penstock uses the name of the column itself: give the column another key"
     if column.computed is not None or _always_identity(column):

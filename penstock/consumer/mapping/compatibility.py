@@ -1,7 +1,7 @@
 """Whether a field fits a column. What is certainly wrong is refused; what is not known is accepted.
 
-A custom type on either side is accepted: a validator or a serializer, a `TypeDecorator`, a `UserDefinedType`, any
-class that is not named here.
+A custom type on either side is accepted: a validator or a serializer, a `UserDefinedType`, any class that is not
+named here. A `TypeDecorator` counts as the type that it wraps.
 """
 
 from collections.abc import Collection, Iterator
@@ -25,8 +25,10 @@ from sqlalchemy import (
     Uuid,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.ranges import AbstractRange
 from sqlalchemy.types import TypeEngine
 
+from penstock.consumer.mapping.bind_processing import postgres_type
 from penstock.consumer.mapping.conversions import conversion_of, labels_of
 from penstock.consumer.mapping.field_types import FieldType, type_names, values_of
 
@@ -50,15 +52,26 @@ _ACCEPTED: tuple[tuple[type[Any] | tuple[type[Any], ...], Collection[str]], ...]
     ((postgresql.MACADDR, postgresql.MACADDR8), {"str"}),
     (JSON, _TEXTS | {"bytes"}),
     (ARRAY, {"list"}),
+    # Postgres reads each of them from a text of its own form only.
+    ((postgresql.HSTORE, AbstractRange, postgresql.BIT, postgresql.TSVECTOR, postgresql.TSQUERY), {"str"}),
 )
 
 
 def type_errors(field: FieldType, column: Column[Any]) -> Iterator[str]:
     """Yield why a column cannot store the values of a field, or would change them, and how to fix it."""
+    type_ = postgres_type(column.type)
     if not field.serialized:
-        yield from _errors(field, column.type)
-    elif isinstance(column.type, LargeBinary):
+        yield from _errors(field, type_)
+    elif isinstance(type_, LargeBinary):
         yield "the field has a serializer, but bytea takes plain bytes: remove it, or use a text column"
+
+
+def order_errors(column: Column[Any]) -> Iterator[str]:
+    """Yield why Postgres cannot find the newest of a column's values, or rows by them."""
+    type_ = postgres_type(column.type)
+    is_json = isinstance(type_, JSON) and not isinstance(type_, postgresql.JSONB)
+    if is_json or isinstance(type_, postgresql.HSTORE):
+        yield f"Postgres cannot compare values of {type_!r}: use a time, a number or a text"
 
 
 def _errors(field: FieldType, type_: TypeEngine[Any]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     ColumnElement,
     Enum,
     Float,
+    Integer,
     Interval,
     LargeBinary,
     Numeric,
@@ -95,22 +96,22 @@ def _array_conversion(field: FieldType, type_: ARRAY[Any]) -> Conversion:
 
 def _convert_items(type_: ARRAY[Any], convert: Convert, values: ColumnElement[Any]) -> ColumnElement[Any]:
     item = column("item", values.type.item_type)  # type: ignore[attr-defined]
-    items = func.unnest(values).table_valued(item, with_ordinality="position").render_derived()
-    converted = func.array_agg(aggregate_order_by(convert(items.c.item), items.c.position))
+    items = func.pg_catalog.unnest(values).table_valued(item, with_ordinality="position").render_derived()
+    converted = func.pg_catalog.array_agg(aggregate_order_by(convert(items.c.item), items.c.position), type_=type_)
     array = select(func.coalesce(converted, cast(literal("{}"), type_))).scalar_subquery()
     return case((values.is_not(None), array))
 
 
 def _binary(_type: Any) -> Conversion:
     def convert(value: ColumnElement[Any]) -> ColumnElement[Any]:
-        return func.decode(func.translate(value, "-_", "+/"), "base64", type_=LargeBinary())
+        return func.pg_catalog.decode(func.pg_catalog.translate(value, "-_", "+/"), "base64", type_=LargeBinary())
 
     return Conversion(Text(), convert)
 
 
 def _interval(type_: Any) -> Conversion:
     def convert(value: ColumnElement[Any]) -> ColumnElement[Any]:
-        positive = cast(func.ltrim(value, "-"), INTERVAL)
+        positive = cast(func.pg_catalog.ltrim(value, "-"), INTERVAL)
         in_days = positive + extract("year", positive) * cast("-1 year 365 days", INTERVAL)
         return cast(case((value.startswith("-"), cast("0", INTERVAL) - in_days), else_=in_days), type_)
 
@@ -143,9 +144,9 @@ def _varchar(type_: Any) -> Conversion:
 
     def convert(value: ColumnElement[Any]) -> ColumnElement[Any]:
         # An assignment drops spaces beyond the limit, and refuses any other text that is too long.
-        too_long = func.char_length(value) > limit
-        only_spaces = func.char_length(func.rtrim(value, " ")) <= limit
-        return case((and_(too_long, only_spaces), func.left(value, limit)), else_=value)
+        too_long = func.pg_catalog.char_length(value, type_=Integer()) > limit
+        only_spaces = func.pg_catalog.char_length(func.pg_catalog.rtrim(value, " "), type_=Integer()) <= limit
+        return case((and_(too_long, only_spaces), func.pg_catalog.left(value, limit, type_=Text())), else_=value)
 
     return Conversion(type_) if limit is None or isinstance(type_, CHAR) else Conversion(Text(), convert)
 

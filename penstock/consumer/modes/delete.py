@@ -101,6 +101,7 @@ def _requirements(
         key=key,
         # A group is set to null where another group keeps the row.
         nulls=compared if len(groups) > 1 else (),
+        versions=[group.version for group in groups],
     )
 
 

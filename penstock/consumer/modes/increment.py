@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import CTE, Float, Integer, Numeric, Select, Table, cast, exists, func, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
+from penstock.consumer.mapping.bind_processing import postgres_type
 from penstock.consumer.mapping.columns import TableLike, binding_error, table_of
 from penstock.consumer.modes.base import SOLE_WRITER, TableContext
 from penstock.consumer.modes.keyed import ColumnKeys, as_tuple, bind_keyed, same_key
@@ -79,7 +80,7 @@ class Increment:
             )
         for column, field in self._add.items():
             # A sum of floats depends on the order of its parts.
-            type_ = self.table.c[column].type
+            type_ = postgres_type(self.table.c[column].type)
             if isinstance(type_, Float) or not isinstance(type_, Integer | Numeric):
                 yield (
                     f"field {field!r}, column {column!r}: an Increment needs an integer or a numeric, "
@@ -94,7 +95,10 @@ class Increment:
 
 def _sums(table: Table, rows: CTE, key: Sequence[str], add: Sequence[str]) -> Select[Any]:
     keys = [rows.c[name] for name in key]
-    added = [cast(func.coalesce(func.sum(rows.c[name]), 0), table.c[name].type).label(name) for name in add]
+    added = [
+        cast(func.coalesce(func.pg_catalog.sum(rows.c[name], type_=Numeric()), 0), table.c[name].type).label(name)
+        for name in add
+    ]
     return select(*keys, *added).group_by(*keys)
 
 

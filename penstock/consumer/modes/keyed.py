@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from penstock.consumer.mapping.columns import ID, bind_columns, binding_error, nullable_columns
+from penstock.consumer.mapping.compatibility import order_errors
 from penstock.intents import WriteIntent
 
 ColumnKeys = str | Sequence[str]
@@ -57,7 +58,7 @@ def bind_keyed(
     Raises:
         BindingError: the intent and the table do not agree, or the key is not unique.
     """
-    bound = bind_columns(intent, table, columns, inserts=inserts)
+    bound = bind_columns(intent, table, columns, inserts=inserts, updates=inserts)
     required, nullable = [*key, *needed], nullable_columns(intent, bound)
     errors = [
         f"column {name!r} of the key or the version gets no field: add a field {name!r} to the intent, "
@@ -75,6 +76,12 @@ def bind_keyed(
         f"column {name!r} is part of the key and is the version too: choose another column for the version"
         for name in needed
         if name in key
+    ]
+    errors += [
+        f"field {bound[name]!r}, column {name!r}: {error}"
+        for name in required
+        if name in bound
+        for error in order_errors(table.c[name])
     ]
     if table.name == "excluded":
         errors.append("Postgres uses the name `excluded` in ON CONFLICT: give the table another name")

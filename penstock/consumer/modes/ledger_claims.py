@@ -64,7 +64,7 @@ def claim(rows: Rows) -> Select[Any]:
                 **{name: claiming.excluded[name] for name in _ENTRY},
                 "fault": null(),
                 "attempts": case((ledger.c.outcome == DEAD, 0), else_=ledger.c.attempts),
-                "settled_at": func.clock_timestamp(),
+                "settled_at": func.pg_catalog.clock_timestamp(),
             },
             where=unsettled(ledger),
         )

@@ -19,6 +19,7 @@ class Requirements:
         privileges: the columns on which each privilege is required; none if the privilege is on the whole table.
         key: the columns that have to be unique together, if rows are found by a key.
         nulls: the columns that may be set to null.
+        versions: the columns whose values are compared to find the newest.
     """
 
     table: Table
@@ -26,6 +27,7 @@ class Requirements:
     privileges: Mapping[Privilege, Collection[str]]
     key: tuple[str, ...] = ()
     nulls: Collection[str] = ()
+    versions: Collection[str] = ()
 
     @property
     def columns(self) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CTE, Connection, Select, false, select
+from sqlalchemy.dialects.postgresql import Insert
 
 from penstock.consumer.mapping.columns import ID
 from penstock.consumer.modes.ledger_claims import claim, first_claim, id_conflicts
@@ -50,6 +51,15 @@ class SetWrite:
         self._claim = claim(rows)
         self._id_conflicts = id_conflicts(rows)
         self._apply = select(ids).where(false() if applied is None else ids.not_in(applied)).add_cte(*writing)
+
+    @property
+    def first_statement(self) -> Insert:
+        """The statement of `claim_and_write`."""
+        return self._first
+
+    def parameters(self, envelopes: Envelopes) -> dict[str, str]:
+        """Return the parameters of every statement for a set."""
+        return self._rows.parameters(envelopes)
 
     def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> None:
         """Claim and write a set in one statement: all of it, or nothing if any id is already in the ledger.

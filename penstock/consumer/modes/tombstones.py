@@ -32,13 +32,19 @@ tombstone = Table(
     Column("target", Text, primary_key=True),
     Column("key", JSONB, primary_key=True),
     Column("version", Text, nullable=False),
-    Column("buried_at", DateTime(timezone=True), key="deleted_at", nullable=False, server_default=func.now()),
+    Column(
+        "buried_at",
+        DateTime(timezone=True),
+        key="deleted_at",
+        nullable=False,
+        server_default=func.pg_catalog.now(),
+    ),
 )
 
 
 def key_as_json(rows: FromClause, key: Sequence[str]) -> ColumnElement[Any]:
     """Return the key of a row as tombstones have it: a JSON array."""
-    return func.jsonb_build_array(*(rows.c[name] for name in key), type_=JSONB())
+    return func.pg_catalog.jsonb_build_array(*(rows.c[name] for name in key), type_=JSONB())
 
 
 def not_deleted(table: Table, rows: FromClause, key: Sequence[str], version: str) -> ColumnElement[bool]:
@@ -70,7 +76,8 @@ def lock_deletable_tables(connection: Connection, writes: Sequence[Bound]) -> No
             key = _lock_key(bound.table)
             exclusive[key] = exclusive.get(key, False) or bound.deletes
     for key, is_exclusive in sorted(exclusive.items()):
-        lock = func.pg_advisory_xact_lock if is_exclusive else func.pg_advisory_xact_lock_shared
+        locks = func.pg_catalog
+        lock = locks.pg_advisory_xact_lock if is_exclusive else locks.pg_advisory_xact_lock_shared
         connection.execute(select(lock(literal(key, BigInteger))))
 
 

@@ -73,6 +73,7 @@ class Upsert:
             privileges={"INSERT": [*bound], "UPDATE": [self.version, *values], "SELECT": [*bound]},
             key=self.key,
             nulls=nullable_columns(intent, bound),
+            versions=(self.version,),
         )
         return SetWrite(recordset, applied=applied, requirements=requirements)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.dead_letter import DeadLetter
+from penstock.consumer.pipeline.sent_time import keep_time
 from penstock.consumer.pipeline.tracing import traceparent_of
 from penstock.diagnosis import frames_of, where
 from penstock.queue import Attribute, Outgoing, Queue, Refusal
@@ -64,16 +65,14 @@ def _first_seen(item: Item) -> str | None:
 
 def _message(item: Item, letter: DeadLetter) -> Outgoing:
     """Copy every part of the message that can be sent again, and add as much of the letter as fits."""
-    return letter.stamp(
-        Outgoing(
-            item.record["body"],
-            _attributes(item.record.get("messageAttributes")),
-            group=item.system("MessageGroupId"),
-            # Not the original one: SQS would drop a message that is replayed and dead-lettered again within
-            # minutes.
-            deduplication_id=item.message_id if item.ordered_group else None,
-        )
+    message = Outgoing(
+        item.record["body"],
+        _attributes(item.record.get("messageAttributes")),
+        group=item.system("MessageGroupId"),
+        # Not the original one: SQS would drop a message that is replayed and dead-lettered again within minutes.
+        deduplication_id=item.message_id if item.ordered_group else None,
     )
+    return letter.stamp(keep_time(item, message))
 
 
 def _attributes(given: Any) -> dict[str, Attribute]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import Cause, DataFault, NotYetFault
+from penstock.consumer.pipeline.sent_time import sent_at
 from penstock.diagnosis import frames_of
 from penstock.intents import Contract, EnvelopeError
 from penstock.queue.chunks import chunked
@@ -50,13 +51,20 @@ class StreamDecoder:
 
 def decode(items: Sequence[Item], contract: Contract) -> None:
     """Decode records. An error is a data fault of its own record alone."""
-    decode_one = contract.decode
+    decode_one = contract.decode_current
     for item in items:
         try:
             item.envelope = decode_one(item.record["body"])
         except Exception as error:  # noqa: BLE001 (a validator of the service may raise anything)
-            item.envelope = error.head if isinstance(error, EnvelopeError) else None
-            item.fault = decode_fault(error)
+            _decode_other(item, error, contract)
+
+
+def _decode_other(item: Item, first: Exception, contract: Contract) -> None:
+    try:
+        item.envelope = contract.decode_other(item.record["body"], first, sent_at(item))
+    except Exception as error:  # noqa: BLE001 (a validator of the service may raise anything)
+        item.envelope = error.head if isinstance(error, EnvelopeError) else None
+        item.fault = decode_fault(error)
 
 
 def decode_fault(error: Exception) -> DataFault:

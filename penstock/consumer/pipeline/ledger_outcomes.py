@@ -37,7 +37,7 @@ MAX_ATTEMPTS = 5
 _ids = bindparam("ids", type_=ARRAY(Uuid))
 _MARK_STALE = ledger.update().where(ledger.c.id == func.any(_ids)).values(outcome=STALE)
 _MARK_ID_CONFLICTS = [
-    generation.update().where(generation.c.id == func.any(_ids)).values(reused_at=func.now())
+    generation.update().where(generation.c.id == func.any(_ids)).values(reused_at=func.pg_catalog.now())
     for generation in (ledger, past)
 ]
 
@@ -55,7 +55,7 @@ def mark_id_conflicts(connection: Connection, ids: Collection[UUID]) -> None:
 
 
 _rows = (
-    func.json_to_recordset(bindparam("rows", type_=Parameter("JSON")))
+    func.pg_catalog.json_to_recordset(bindparam("rows", type_=Parameter("JSON")))
     .table_valued(
         column("id", Uuid),
         column("type", Text),
@@ -85,7 +85,7 @@ _ENTER_FAULTS = _faulty.on_conflict_do_update(
         "outcome": case((_given_up, DEAD), else_=_faulty.excluded.outcome),
         "fault": _faulty.excluded.fault,
         "attempts": _attempts,
-        "settled_at": func.clock_timestamp(),
+        "settled_at": func.pg_catalog.clock_timestamp(),
     },
     where=or_(unsettled(ledger), ledger.c.id == func.any(_ids)),
 ).returning(ledger.c.id, ledger.c.outcome)

@@ -73,7 +73,7 @@ def digest_in_sql(intent: type[WriteIntent], fields: Mapping[str, ColumnElement[
         for name, value in sorted(fields.items())
         if name not in IDENTITY and field_type(intent, name).deterministic
     }
-    hashed = func.hash_record_extended(
+    hashed = func.pg_catalog.hash_record_extended(
         func.row(*map(_hashable, hashed_fields.values())), literal(0, BigInteger), type_=BigInteger()
     )
     shape = _shape(intent, (f"{name} {sql_type_name(value.type)}" for name, value in hashed_fields.items()))

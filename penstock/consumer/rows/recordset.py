@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import CTE, BigInteger, Table, cast, select
 
+from penstock.consumer.mapping.bind_processing import postgres_type
 from penstock.consumer.mapping.columns import DIGEST, ID, TIME
 from penstock.consumer.mapping.conversions import Conversion, conversion_of
 from penstock.consumer.mapping.field_types import IDENTITY, field_type
@@ -45,7 +46,7 @@ def sources(table: Table, bound: Mapping[str, str]) -> dict[str, Source]:
         table: the table.
         bound: the field for the key of each column, as `bind_columns` returns it.
     """
-    return {key: Source(field, table.c[key].type) for key, field in bound.items()}
+    return {key: Source(field, postgres_type(table.c[key].type)) for key, field in bound.items()}
 
 
 class Rows(Protocol):

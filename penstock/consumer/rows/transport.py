@@ -101,10 +101,10 @@ def rows_of(arrays: Mapping[str, Type], records: Sequence[Mapping[str, Type]] = 
     parts: list[ColumnElement[Any]] = []
     columns: list[Any] = []
     for name, type_ in arrays.items():
-        parts.append(func.unnest(bindparam(name, type_=Parameter(f"{sql_type_name(type_)}[]"))))
+        parts.append(func.pg_catalog.unnest(bindparam(name, type_=Parameter(f"{sql_type_name(type_)}[]"))))
         columns.append(column(name, type_))
     for number, record in enumerate(records):
-        recordset = func.json_to_recordset(bindparam("records", type_=Parameter("JSON")))
+        recordset = func.pg_catalog.json_to_recordset(bindparam("records", type_=Parameter("JSON")))
         parts.append(RecordFunction(recordset, record))
         columns += [column(f"r{number}_{place}", type_) for place, type_ in enumerate(record.values())]
     return RowsFrom(*parts).table_valued(*columns).render_derived(name="penstock_wire")

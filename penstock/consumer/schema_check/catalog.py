@@ -1,11 +1,12 @@
 """Tables in Postgres's catalogs, and the privileges that the connected role has on them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Table, text
 
+from penstock.consumer.schema_check.hazards import Trigger, read_triggers
 from penstock.consumer.schema_check.live_type import LiveType, parse_modifiers
 
 
@@ -17,11 +18,16 @@ class Server:
         version: such as 180001 for 18.1.
         standby: whether it is a standby, which replicates another server.
         read_only: whether transactions are read only by default.
+        unsafe: the settings with which what was committed can be lost: `synchronous_commit`, `fsync`,
+            `full_page_writes`.
+        encoding: the encoding of the database.
     """
 
     version: int
     standby: bool
     read_only: bool
+    unsafe: Sequence[str] = ()
+    encoding: str = "UTF8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class LiveColumn:
         generated: whether Postgres always generates the value, so that none can be given.
         privileges: the privileges of the role on the column: SELECT, INSERT, UPDATE.
         denied_sequence: the sequence that the default uses, if the role lacks the privilege to use it.
+        collation: the name of its collation, if its type has one.
+        nondeterministic: whether that collation calls different texts equal.
     """
 
     name: str
@@ -47,6 +55,8 @@ class LiveColumn:
     generated: bool
     privileges: frozenset[str]
     denied_sequence: str | None
+    collation: str | None
+    nondeterministic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class Relation:
     """A table, or another relation with the name of a table.
 
     Attributes:
+        oid: its number in the catalogs.
         schema: its schema.
         name: its name.
         kind: the letter of pg_class.relkind: `r` a table, `p` a partitioned table, `v` a view.
@@ -83,8 +94,10 @@ class Relation:
         privileges: the privileges of the role on the whole relation.
         columns: its columns by name.
         unique_indexes: its unique indexes.
+        triggers: its row triggers that run before a write, or in place of it.
     """
 
+    oid: int
     schema: str
     name: str
     kind: str
@@ -95,6 +108,7 @@ class Relation:
     privileges: frozenset[str]
     columns: Mapping[str, LiveColumn]
     unique_indexes: tuple[UniqueIndex, ...]
+    triggers: tuple[Trigger, ...]
 
 
 def read_server(connection: Connection) -> Server:
@@ -115,6 +129,7 @@ def read_relation(connection: Connection, table: Table) -> Relation | None:
     columns = [_column(found._asdict()) for found in connection.execute(_COLUMNS, oid)]
     unique_indexes = [_index(found._asdict()) for found in connection.execute(_UNIQUE_INDEXES, oid)]
     return Relation(
+        oid=row.oid,
         schema=row.schema,
         name=table.name,
         kind=row.kind,
@@ -125,6 +140,7 @@ def read_relation(connection: Connection, table: Table) -> Relation | None:
         privileges=frozenset(row.privileges),
         columns={column.name: column for column in columns},
         unique_indexes=tuple(unique_indexes),
+        triggers=read_triggers(connection, row.oid),
     )
 
 
@@ -151,8 +167,14 @@ def _index(row: dict[str, Any]) -> UniqueIndex:
 
 _SERVER = text(
     """
-    SELECT current_setting('server_version_num')::int AS version,
-        pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only')::boolean AS read_only
+    SELECT pg_catalog.current_setting('server_version_num')::int AS version,
+        pg_catalog.pg_is_in_recovery() AS standby,
+        pg_catalog.current_setting('default_transaction_read_only')::boolean AS read_only,
+        pg_catalog.getdatabaseencoding()::text AS encoding,
+        ARRAY(
+            SELECT name FROM pg_catalog.unnest('{synchronous_commit,fsync,full_page_writes}'::text[]) AS name
+            WHERE pg_catalog.current_setting(name) = 'off'
+        ) AS unsafe
     """
 )
 
@@ -160,48 +182,55 @@ _SERVER = text(
 _RELATION = text(
     """
     SELECT c.oid, n.nspname::text AS schema, c.relkind::text AS kind, current_user::text AS role,
-        has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
-        row_security_active(c.oid) AS row_security,
+        pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
+        pg_catalog.row_security_active(c.oid) AS row_security,
         ARRAY(
             SELECT command FROM (VALUES (2, 'UPDATE'), (3, 'INSERT'), (4, 'DELETE')) AS commands (bit, command)
-            WHERE CASE c.relkind WHEN 'v' THEN pg_relation_is_updatable(c.oid, false) ELSE -1 END & (1 << bit) <> 0
+            WHERE CASE c.relkind WHEN 'v' THEN pg_catalog.pg_relation_is_updatable(c.oid, true) ELSE -1 END
+                & (1 << bit) <> 0
         ) AS commands,
         ARRAY(
-            SELECT privilege FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS privilege
-            WHERE has_table_privilege(c.oid, privilege)
+            SELECT privilege FROM pg_catalog.unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS privilege
+            WHERE pg_catalog.has_table_privilege(c.oid, privilege)
         ) AS privileges
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = :name
-        AND CASE WHEN CAST(:schema AS text) IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = :schema END
+        AND CASE WHEN CAST(:schema AS text) IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
+            ELSE n.nspname = :schema END
     """
 )
 
 _COLUMNS = text(
     """
     WITH RECURSIVE base (number, type, modifier, not_null, has_default) AS (
-        SELECT attnum, atttypid, atttypmod, attnotnull, atthasdef OR attidentity <> '' FROM pg_attribute
+        SELECT attnum, atttypid, atttypmod, attnotnull, atthasdef OR attidentity <> '' FROM pg_catalog.pg_attribute
         WHERE attrelid = :oid AND attnum > 0 AND NOT attisdropped
         UNION ALL
         SELECT number, typbasetype, typtypmod, not_null OR typnotnull, has_default OR typdefault IS NOT NULL
-        FROM base JOIN pg_type ON pg_type.oid = type WHERE typtype = 'd'
+        FROM base JOIN pg_catalog.pg_type ON pg_type.oid = type WHERE typtype = 'd'
     )
-    SELECT attname::text AS name, format_type(type, NULL) AS base, format_type(type, modifier) AS full_type,
-        not_null, CASE WHEN not_null AND NOT attnotnull THEN format_type(atttypid, NULL) END AS domain,
+    SELECT attname::text AS name, pg_catalog.format_type(type, NULL) AS base,
+        pg_catalog.format_type(type, modifier) AS full_type, not_null,
+        CASE WHEN not_null AND NOT attnotnull THEN pg_catalog.format_type(atttypid, NULL) END AS domain,
         has_default, attgenerated <> '' OR attidentity = 'a' AS generated,
         ARRAY(
-            SELECT privilege FROM unnest('{SELECT,INSERT,UPDATE}'::text[]) AS privilege
-            WHERE has_column_privilege(attrelid, attnum, privilege)
+            SELECT privilege FROM pg_catalog.unnest('{SELECT,INSERT,UPDATE}'::text[]) AS privilege
+            WHERE pg_catalog.has_column_privilege(attrelid, attnum, privilege)
         ) AS privileges,
         (
-            SELECT refobjid::regclass::text
-            FROM pg_attrdef d JOIN pg_depend ON classid = 'pg_attrdef'::regclass AND objid = d.oid
-            JOIN pg_class s ON refclassid = 'pg_class'::regclass AND s.oid = refobjid
+            SELECT refobjid::pg_catalog.regclass::text
+            FROM pg_catalog.pg_attrdef d
+            JOIN pg_catalog.pg_depend ON classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND objid = d.oid
+            JOIN pg_catalog.pg_class s
+                ON refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.oid = refobjid
             WHERE adrelid = attrelid AND adnum = attnum
-                AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END
+                AND CASE s.relkind WHEN 'S' THEN NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE, UPDATE') END
             LIMIT 1
-        ) AS denied_sequence
-    FROM base JOIN pg_type ON pg_type.oid = type AND typtype <> 'd'
-    JOIN pg_attribute ON attrelid = :oid AND attnum = number
+        ) AS denied_sequence,
+        collname::text AS collation, NOT coalesce(collisdeterministic, true) AS nondeterministic
+    FROM base JOIN pg_catalog.pg_type ON pg_type.oid = type AND typtype <> 'd'
+    JOIN pg_catalog.pg_attribute ON attrelid = :oid AND attnum = number
+    LEFT JOIN pg_catalog.pg_collation ON pg_collation.oid = attcollation
     ORDER BY attnum
     """
 )
@@ -211,11 +240,11 @@ _UNIQUE_INDEXES = text(
     SELECT c.relname::text AS name, indpred IS NOT NULL AS partial, NOT indimmediate AS deferrable,
         indisvalid AND indisready AS valid,
         ARRAY(
-            SELECT attname::text FROM unnest(indkey::int2[]) WITH ORDINALITY AS keys (number, place)
-            LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = number AND number <> 0
+            SELECT attname::text FROM pg_catalog.unnest(indkey::int2[]) WITH ORDINALITY AS keys (number, place)
+            LEFT JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = number AND number <> 0
             WHERE place <= indnkeyatts
         ) AS columns
-    FROM pg_index JOIN pg_class c ON c.oid = indexrelid
+    FROM pg_catalog.pg_index JOIN pg_catalog.pg_class c ON c.oid = indexrelid
     WHERE indrelid = :oid AND indisunique
     ORDER BY c.relname
     """
@@ -223,8 +252,9 @@ _UNIQUE_INDEXES = text(
 
 _TABLES_LIKE = text(
     """
-    SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE lower(c.relname) = lower(:name) AND c.relkind IN ('r', 'p', 'v') ORDER BY 1
+    SELECT n.nspname || '.' || c.relname
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE pg_catalog.lower(c.relname) = pg_catalog.lower(:name) AND c.relkind IN ('r', 'p', 'v') ORDER BY 1
     """
 )
 
@@ -232,10 +262,10 @@ _TABLE_PRIVILEGES = text(
     """
     SELECT c.relname::text AS name,
         ARRAY(
-            SELECT privilege FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS privilege
-            WHERE has_table_privilege(c.oid, privilege)
+            SELECT privilege FROM pg_catalog.unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS privilege
+            WHERE pg_catalog.has_table_privilege(c.oid, privilege)
         ) AS privileges
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = :schema AND c.relkind IN ('r', 'p') AND NOT c.relispartition
     ORDER BY c.relname
     """

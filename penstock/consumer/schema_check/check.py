@@ -1,7 +1,8 @@
 """Check the schema: a drain's writes against the live database, as the role that will write.
 
 A binding is checked against the tables that the code declares. This check compares those tables, and the role's
-privileges on them, with the database. It reads catalogs only: it writes nothing and waits for no lock.
+privileges on them, with the database. It reads catalogs, and has Postgres plan each statement: it writes
+nothing, and gives up at once where a table is locked.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,8 @@ from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.tombstones import tombstone
 from penstock.consumer.schema_check.catalog import read_relation, read_server, table_privileges
 from penstock.consumer.schema_check.finding import Finding, Severity
+from penstock.consumer.schema_check.server_check import server_findings
+from penstock.consumer.schema_check.statement_check import statement_findings
 from penstock.consumer.schema_check.table_check import schema_drift
 from penstock.database.ledger import SCHEMA, ledger, past
 from penstock.database.migrate import REVISIONS, compare
@@ -24,9 +27,11 @@ from penstock.database.watchdog import Watchdog
 TIMEOUT_SECONDS: Final = 30
 """How long a check may take by default."""
 
-_OLDEST_VERSION: Final = 140000
 _UPGRADE: Final = "run `penstock db upgrade`"
-_LIMITS = text("SELECT set_config('statement_timeout', '10s', true), set_config('lock_timeout', '1s', true)")
+_LIMITS = text(
+    "SELECT pg_catalog.set_config('statement_timeout', '10s', true),"
+    " pg_catalog.set_config('lock_timeout', '1s', true)"
+)
 
 
 def check_schema(engine: Engine, drain: Drain, *, seconds: float = TIMEOUT_SECONDS) -> list[Finding]:
@@ -48,22 +53,17 @@ def check_schema(engine: Engine, drain: Drain, *, seconds: float = TIMEOUT_SECON
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     with Watchdog(snapshot).transaction(seconds) as connection:
         connection.execute(_LIMITS)
-        found = [*_check_server(connection), *_check_own_tables(connection, writes)]
-        return [*found, *(finding for bound in writes for finding in _check_kind(connection, bound))]
-
-
-def _check_server(connection: Connection) -> Iterator[Finding]:
-    server = read_server(connection)
-    if server.version < _OLDEST_VERSION:
-        problem = f"PostgreSQL {server.version // 10000} is too old"
-        yield _fault(problem, f"use PostgreSQL {_OLDEST_VERSION // 10000} or newer")
-    if server.standby:
-        yield _fault(
-            "the server is a standby, which takes no writes", "connect to the primary (the writer endpoint)"
-        )
-    elif server.read_only:
-        hint = "remove the setting default_transaction_read_only from the role, the database or the server"
-        yield _fault("transactions are read only by default", hint)
+        found = [
+            *server_findings(connection, read_server(connection)),
+            *_check_own_tables(connection, writes),
+        ]
+        known = not any(finding.severity is Severity.FAULT for finding in found)
+        for bound in writes:
+            of_kind = [*_check_kind(connection, bound)]
+            if known and not any(finding.severity is Severity.FAULT for finding in of_kind):
+                of_kind += [replace(one, kind=bound.kind) for one in statement_findings(connection, bound.write)]
+            found += of_kind
+        return found
 
 
 def _check_own_tables(connection: Connection, writes: Sequence[Bound]) -> Iterator[Finding]:

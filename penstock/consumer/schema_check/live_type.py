@@ -59,15 +59,17 @@ def parse_modifiers(type_name: str) -> tuple[int, ...]:
 _TYPE = text(
     """
     WITH RECURSIVE base (type, modifier) AS (
-        SELECT to_regtype(:name)::oid, -1
+        SELECT pg_catalog.to_regtype(:name)::oid, -1
         UNION ALL
-        SELECT typbasetype, typtypmod FROM base JOIN pg_type ON pg_type.oid = type WHERE typtype = 'd'
+        SELECT typbasetype, typtypmod FROM base JOIN pg_catalog.pg_type ON pg_type.oid = type WHERE typtype = 'd'
     )
-    SELECT format_type(type, NULL) AS base, format_type(type, modifier) AS full_type
-    FROM base JOIN pg_type ON pg_type.oid = type AND typtype <> 'd'
+    SELECT pg_catalog.format_type(type, NULL) AS base,
+        pg_catalog.format_type(type, modifier) AS full_type
+    FROM base JOIN pg_catalog.pg_type ON pg_type.oid = type AND typtype <> 'd'
     """
 )
 
 _ENUM_LABELS = text(
-    "SELECT enumlabel::text FROM pg_enum WHERE enumtypid = to_regtype(:name) ORDER BY enumsortorder"
+    "SELECT enumlabel::text FROM pg_catalog.pg_enum"
+    " WHERE enumtypid = pg_catalog.to_regtype(:name) ORDER BY enumsortorder"
 )

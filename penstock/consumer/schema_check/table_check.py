@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Column, Connection, Enum, Table
+from sqlalchemy import ARRAY, Column, Computed, Connection, DefaultClause, Enum, Identity, Table
 
 from penstock.consumer.modes.requirements import Privilege, Requirements
 from penstock.consumer.schema_check.catalog import LiveColumn, Relation, UniqueIndex, read_relation, tables_like
+from penstock.consumer.schema_check.comparison_check import comparison_findings
 from penstock.consumer.schema_check.finding import Finding, Severity
+from penstock.consumer.schema_check.hazard_check import hazard_findings
 from penstock.consumer.schema_check.live_type import enum_labels, read_type
 from penstock.consumer.schema_check.type_check import is_assignable
 
@@ -74,6 +76,7 @@ class TableCheck:
         for privilege, columns in self.requirements.privileges.items():
             names = [self.requirements.table.c[key].name for key in columns]
             yield from self._check_privilege(privilege, names)
+        yield from hazard_findings(self.connection, self.requirements, self.relation)
 
     def _check_access(self) -> Iterator[Finding]:
         """Check what concerns the table as a whole."""
@@ -123,6 +126,7 @@ class TableCheck:
             yield _fault(problem, f"{self._alter(live)} TYPE {declared.text}, or declare it as {live.type.text}")
         else:
             yield from self._check_labels(column, written)
+            yield from comparison_findings(self.connection, self.requirements, column, live, declared)
 
     def _check_labels(self, column: Column[Any], written: str) -> Iterator[Finding]:
         type_ = column.type.item_type if isinstance(column.type, ARRAY) else column.type
@@ -144,8 +148,7 @@ class TableCheck:
             if live.name in given:
                 continue
             if live.not_null and not live.has_default and not live.generated:
-                hint = f"{self._alter(live)} SET DEFAULT …, or bind a field to the column"
-                yield _fault("the column is NOT NULL, has no default and gets no field", hint, column=live.name)
+                yield from self._check_trigger_fills(live)
             if live.denied_sequence:
                 sequence = live.denied_sequence
                 yield _fault(
@@ -153,6 +156,27 @@ class TableCheck:
                     f"GRANT USAGE ON SEQUENCE {sequence} TO {self._role}",
                     column=live.name,
                 )
+
+    def _check_trigger_fills(self, live: LiveColumn) -> Iterator[Finding]:
+        """Check a column that is NOT NULL and gets no value. Only a trigger can fill it."""
+        problem = "the column is NOT NULL, has no default and gets no field"
+        hint = f"{self._alter(live)} SET DEFAULT …, or bind a field to the column"
+        triggers = [one for one in self.relation.triggers if "INSERT" in one.commands and not one.instead]
+        if not triggers:
+            yield _fault(problem, hint, column=live.name)
+        elif not self._declared_as_fetched(live.name):
+            names = ", ".join(repr(one.name) for one in triggers)
+            yield Finding(
+                severity=Severity.WARNING,
+                problem=f"{problem}, so the trigger {names} has to fill it",
+                hint=f"declare the column with server_default=FetchedValue() if it does; else {hint}",
+                column=live.name,
+            )
+
+    def _declared_as_fetched(self, name: str) -> bool:
+        """Return whether the Table says that the database fills a column by other means than a default."""
+        default = next((c.server_default for c in self.requirements.table.c if c.name == name), None)
+        return default is not None and not isinstance(default, DefaultClause | Computed | Identity)
 
     def _check_unique_key(self) -> Iterator[Finding]:
         """Check that `ON CONFLICT` can infer a unique index on the key (PostgreSQL documentation, "INSERT")."""

@@ -31,7 +31,7 @@ class Canary:
         self._engine = engine
         self._sleep = sleep
         with engine.connect() as connection:
-            self._since: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+            self._since: datetime = connection.execute(select(func.pg_catalog.clock_timestamp())).scalar_one()
 
     def wait(self, ids: Collection[UUID], seconds: float) -> Counter[str]:
         """Wait until all of these intents are settled, or until `seconds` have passed.

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,9 +10,19 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, make_url
 
+from penstock.consumer.schema_check.catalog import read_server
 from tests.support.cli_stack import Run, record
 from tests.support.project import ROOT
 from tests.support.schema_check import create_tables, execute
+
+
+@pytest.fixture(autouse=True)
+def _durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the test server, which is fast and unsafe, for one that is safe."""
+    monkeypatch.setattr(
+        "penstock.consumer.schema_check.check.read_server",
+        lambda connection: replace(read_server(connection), unsafe=()),
+    )
 
 
 @pytest.fixture

@@ -227,13 +227,13 @@ def test_a_field_that_does_not_fit_its_column_is_refused(annotation: Any, type_:
         (Any, Integer),
         (str, TSVECTOR),
         (str, Point()),
-        (str, Encrypted()),
+        (bytes, Encrypted()),
         (Annotated[int, PlainSerializer(str)], Text),
         (Annotated[SecretStr, PlainSerializer(SecretStr.get_secret_value)], Text),
     ],
 )
 def test_what_may_fit_is_passed(annotation: Any, type_: Any) -> None:
-    """A type that Postgres stores unchanged is accepted, and so is every custom type."""
+    """A type that Postgres stores unchanged is accepted, and so is every custom type that leaves values alone."""
     _bind(annotation, type_)
 
 

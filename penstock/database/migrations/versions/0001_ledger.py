@@ -18,7 +18,7 @@ def upgrade() -> None:
             fault json,
             attempts smallint NOT NULL DEFAULT 0,
             stated_at timestamptz NOT NULL,
-            settled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            settled_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
             CONSTRAINT outcome CHECK (outcome IN ('applied', 'stale', 'dead', 'pending')),
             CONSTRAINT fault_unless_landed CHECK ((fault IS NULL) = (outcome IN ('applied', 'stale')))
         )

@@ -14,7 +14,7 @@ def upgrade() -> None:
             target text NOT NULL,
             key jsonb NOT NULL,
             version text NOT NULL,
-            buried_at timestamptz NOT NULL DEFAULT now(),
+            buried_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
             PRIMARY KEY (target, key)
         )
         """

@@ -18,7 +18,7 @@ def upgrade() -> None:
         )
         """
     )
-    op.execute("INSERT INTO penstock.rotation (rotated_at) VALUES (now())")
+    op.execute("INSERT INTO penstock.rotation (rotated_at) VALUES (pg_catalog.now())")
 
 
 def downgrade() -> None:

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from penstock.database.indexes import create_if_small
+
 revision = "0005"
 down_revision = "0004"
 
@@ -15,7 +17,7 @@ def upgrade() -> None:
             action text NOT NULL,
             actor text NOT NULL,
             selection json NOT NULL,
-            begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            begun_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
             ended_at timestamptz,
             outcome text,
             counts json,
@@ -23,15 +25,10 @@ def upgrade() -> None:
         )
         """
     )
-    # Entries are inserted in the order of this time, which a block range index requires.
-    for generation in ("ledger", "ledger_past"):
-        op.execute(
-            f"CREATE INDEX {generation}_settled_at ON penstock.{generation} USING brin (settled_at)"
-            " WITH (pages_per_range = 32, autosummarize = on)"
-        )
+    create_if_small(op.get_bind(), "_settled_at")
 
 
 def downgrade() -> None:
     """Drop the table and the indexes."""
-    op.execute("DROP INDEX penstock.ledger_settled_at, penstock.ledger_past_settled_at")
+    op.execute("DROP INDEX IF EXISTS penstock.ledger_settled_at, penstock.ledger_past_settled_at")
     op.execute("DROP TABLE penstock.operation")

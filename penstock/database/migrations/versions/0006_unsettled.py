@@ -2,19 +2,17 @@
 
 from alembic import op
 
+from penstock.database.indexes import create_if_small
+
 revision = "0006"
 down_revision = "0005"
 
 
 def upgrade() -> None:
     """Create a partial index on each generation, without the settled entries."""
-    for generation in ("ledger", "ledger_past"):
-        op.execute(
-            f"CREATE INDEX {generation}_unsettled ON penstock.{generation} (settled_at)"
-            " WHERE outcome IN ('dead', 'pending')"
-        )
+    create_if_small(op.get_bind(), "_unsettled")
 
 
 def downgrade() -> None:
     """Drop the indexes."""
-    op.execute("DROP INDEX penstock.ledger_unsettled, penstock.ledger_past_unsettled")
+    op.execute("DROP INDEX IF EXISTS penstock.ledger_unsettled, penstock.ledger_past_unsettled")
