@@ -98,8 +98,17 @@ class Settings:
         """
         missing = [f.metadata for f in fields(self) if f.name in names and not getattr(self, f.name)]
         if missing:
-            raise SettingsError("; ".join(f"{m['variable']} is not set ({m['description']})" for m in missing))
+            named = "; ".join(f"{m['variable']} is not set ({m['description']})" for m in missing)
+            raise SettingsError(f"{named}. {_place()}")
         return self
+
+
+def _place() -> str:
+    """Say where to set a variable that this process lacks."""
+    function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+    if function:
+        return f"Set it in the environment of the function {function}: `environment` in serverless.yml"
+    return "Set it in the environment of this process"
 
 
 def _number(text: str, metadata: Mapping[str, Any]) -> int:

@@ -45,7 +45,20 @@ EXPORTS = {
         "Prune",
         "Upsert",
     },
-    "penstock.testing": {"LambdaContext", "ManualClock", "MemoryPayloads", "MemoryQueue", "received", "sqs_event"},
+    "penstock.testing": {
+        "Convergence",
+        "Drained",
+        "Emitted",
+        "LambdaContext",
+        "ManualClock",
+        "MemoryPayloads",
+        "MemoryQueue",
+        "OrderMatters",
+        "QueueDrain",
+        "http_event",
+        "received",
+        "sqs_event",
+    },
 }
 
 

@@ -1,8 +1,7 @@
 """The drain: a batch of SQS records in, rows in Postgres and a partial batch response out."""
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +9,7 @@ from sqlalchemy import Engine
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.breaker.breaker import Breaker
-from penstock.consumer.faults.tree import DeploymentFault, Fault, SharedFault
+from penstock.consumer.faults.tree import Cause, DeploymentFault, Fault, SharedFault
 from penstock.consumer.modes.base import Bound, WriteMode
 from penstock.consumer.modes.registry import WriteRegistry
 from penstock.consumer.pipeline.dead_letters import send_to_dlq
@@ -24,6 +23,7 @@ from penstock.consumer.pipeline.transaction import write_batch
 from penstock.consumer.resources import Resources
 from penstock.consumer.retention import Retention
 from penstock.database import drain_engine
+from penstock.diagnosis import frames_of, where
 from penstock.intents import Contract, WriteIntent, kind_of
 from penstock.queue import Payloads, Queue, payload_store
 from penstock.settings import Settings
@@ -75,6 +75,20 @@ class Drain:
             raise TypeError(f"the kind {kind_of(intent)!r} is bound too late: the drain has begun to work")
         self._registry.add(intent, mode)
 
+    def using(
+        self,
+        settings: Settings | None = None,
+        *,
+        engine: Engine | None = None,
+        queue: Queue | None = None,
+        dead_letters: Queue | None = None,
+        payloads: Payloads | None = None,
+    ) -> "Drain":
+        """Return a drain of the same kinds with other resources, such as those of a test; see `__init__`."""
+        drain = Drain(settings, engine=engine, queue=queue, dead_letters=dead_letters, payloads=payloads)
+        drain._registry = self._registry
+        return drain
+
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Drain one SQS event; the Lambda handler of the consumer function.
 
@@ -94,8 +108,12 @@ class Drain:
             penstock.settings.SettingsError: a setting is missing or bad.
         """
         batch = Batch.of(event, context)
-        with gc_paused():
-            self._drain(batch, context)
+        try:
+            with gc_paused():
+                self._drain(batch, context)
+        except Exception as error:
+            _log_unexpected(error, batch)
+            raise
         return batch.report()
 
     def _drain(self, batch: Batch, context: Any) -> None:
@@ -183,25 +201,39 @@ def _without_raising(step: Callable[[], None]) -> None:
 
 def _log_failure(error: Exception) -> None:
     # No traceback: it may contain values.
-    extra = {"action": "after_commit_failed"}
-    _logger.error("a step after the commit failed: %s", type(error).__name__, extra=extra)
+    extra = {"action": "after_commit_failed", "frames": frames_of(error)}
+    _logger.error("a step after the commit failed: %s", where(error), extra=extra)
 
 
-def _log_fault(fault: Fault, records: int) -> None:
+def _log_unexpected(error: Exception, batch: Batch) -> None:
+    """Log an error before the commit, for which the whole batch comes back. Lambda logs its text."""
+    extra = {"action": "drain_failed", "kinds": _kinds(batch.items), "frames": frames_of(error)}
+    _logger.error("the drain failed: %s", where(error), extra=extra)
+
+
+def _kinds(items: Iterable[Item]) -> list[str]:
+    return sorted({item.envelope.type for item in items if item.envelope})
+
+
+def _log_fault(fault: Fault, items: Sequence[Item]) -> None:
     level = logging.ERROR if isinstance(fault, DeploymentFault | SharedFault) else logging.WARNING
-    named = {"fault": type(fault).__name__, "records": records}
+    named = {"fault": type(fault).__name__, "records": len(items), "kinds": _kinds(items)}
+    if fault.cause.frames:
+        named["frames"] = fault.cause.frames
     _logger.log(level, "handed back: %s", fault.cause, extra={"action": "handed_back", **named})
 
 
 def _log_result(batch: Batch, raised: Fault | None) -> None:
     """Log how many records the batch had, and the causes of those that were handed back; no value of an intent."""
     if raised:
-        _log_fault(raised, len(batch.failed))
-    failed = [item.fault for item in batch.failed.values() if item.fault]
-    examples = {(type(fault), fault.cause): fault for fault in failed}
-    causes = Counter((type(fault), fault.cause) for fault in failed)
-    for cause, records in causes.items():
-        _log_fault(examples[cause], records)
+        _log_fault(raised, [*batch.failed.values()])
+    failed: dict[tuple[type[Fault], Cause], list[Item]] = {}
+    for item in batch.failed.values():
+        if item.fault:
+            failed.setdefault((type(item.fault), item.fault.cause), []).append(item)
+    for items in failed.values():
+        if items[0].fault:
+            _log_fault(items[0].fault, items)
     duplicates = sum(item.duplicate or item.first_occurrence is not None for item in batch.items)
     counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": len(batch.failed)}
     _logger.info("drained", extra={"action": "drained", **counts})

@@ -1,6 +1,7 @@
 """Emit: validate intents, send them to SQS, and return a receipt for each that SQS acknowledged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from threading import Lock
 from typing import TypeVar, Unpack
@@ -96,14 +97,30 @@ def _attributes(kind: str) -> dict[str, Attribute]:
 
 
 _producer_lock = Lock()
+_in_use: list[Producer] = []
+
+
+@contextmanager
+def use_producer(producer: Producer) -> Iterator[None]:
+    """Let `emit` and `emit_many` use this producer instead of the environment's, in all threads.
+
+    It is for tests, and for programs that configure their producer in code.
+    """
+    _in_use.append(producer)
+    try:
+        yield
+    finally:
+        _in_use.remove(producer)
 
 
 def environment_producer() -> Producer:
-    """Return the producer that the environment configures. The first call makes it.
+    """Return the producer of `use_producer`, or else the one that the environment configures, made at first use.
 
     Raises:
         penstock.settings.SettingsError: a variable is missing or bad.
     """
+    if _in_use:
+        return _in_use[-1]
     with _producer_lock:
         return _cached_producer()
 

@@ -1,9 +1,55 @@
-"""Tools for tests of a service: SQS events, a Lambda context, a queue and payloads in memory, a manual clock."""
+"""Tools for tests of a service: events, a Lambda context, fakes in memory, a drain to test, and its law of order.
 
-from penstock.testing.clock import ManualClock
-from penstock.testing.context import LambdaContext
-from penstock.testing.events import received, sqs_event
-from penstock.testing.payloads import MemoryPayloads
-from penstock.testing.queue import MemoryQueue
+The fixtures of `penstock.testing.plugin` are made of them.
+"""
 
-__all__ = ["LambdaContext", "ManualClock", "MemoryPayloads", "MemoryQueue", "received", "sqs_event"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from penstock.testing.clock import ManualClock
+    from penstock.testing.context import LambdaContext
+    from penstock.testing.convergence import Convergence, OrderMatters
+    from penstock.testing.drained import Drained, QueueDrain
+    from penstock.testing.emitted import Emitted
+    from penstock.testing.events import received, sqs_event
+    from penstock.testing.http_events import http_event
+    from penstock.testing.payloads import MemoryPayloads
+    from penstock.testing.queue import MemoryQueue
+
+__all__ = [
+    "Convergence",
+    "Drained",
+    "Emitted",
+    "LambdaContext",
+    "ManualClock",
+    "MemoryPayloads",
+    "MemoryQueue",
+    "OrderMatters",
+    "QueueDrain",
+    "http_event",
+    "received",
+    "sqs_event",
+]
+
+_MODULES: Final = {
+    "Convergence": "convergence",
+    "Drained": "drained",
+    "Emitted": "emitted",
+    "LambdaContext": "context",
+    "ManualClock": "clock",
+    "MemoryPayloads": "payloads",
+    "MemoryQueue": "queue",
+    "OrderMatters": "convergence",
+    "QueueDrain": "drained",
+    "http_event": "http_events",
+    "received": "events",
+    "sqs_event": "events",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import an export at its first use: pytest loads this package in every run, for the plugin that is in it."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

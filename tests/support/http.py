@@ -5,7 +5,7 @@ import json
 from typing import Any, Protocol
 from uuid import uuid4
 
-from penstock.testing import LambdaContext
+from penstock.testing import LambdaContext, http_event
 
 ROUTES = {
     "page_views": "POST /page-views",
@@ -39,23 +39,13 @@ def call(
     """Call a function as an HTTP API does, with decoded path parameters; return status, headers and body."""
     route = route or ROUTES[function]
     values = values or VALUES.get(function, {})
-    method, path = route.format_map(values).split(" ", 1)
-    event = {
-        "version": "2.0",
-        "routeKey": route,
-        "rawPath": path,
-        "pathParameters": values,
-        "rawQueryString": "",
-        "headers": {"content-type": "application/json", **(headers or {})},
-        "requestContext": {
-            "http": {"method": method, "path": path},
-            "stage": "$default",
-            **({} if authorizer is None else {"authorizer": authorizer}),
-        },
-        "body": body if isinstance(body, str) else json.dumps(body),
-        "isBase64Encoded": False,
-        **event,
-    }
-    answer = importlib.import_module(f"producer.{function}").handler(event, LambdaContext())
+    made = http_event(
+        route,
+        body if isinstance(body, str) else json.dumps(body),
+        path=values,
+        headers=headers,
+        authorizer=authorizer,
+    )
+    answer = importlib.import_module(f"producer.{function}").handler(made | event, LambdaContext())
     assert answer["isBase64Encoded"] is False
     return answer["statusCode"], answer["headers"], json.loads(answer["body"])

@@ -37,8 +37,8 @@ def check(
     """Check the drain's bindings against the live database: tables, columns, keys, privileges, migrations.
 
     Prints a line for each kind without findings, and a line for each finding, with its remedy. Use the
-    consumer's URL: privileges are checked for its role. The check writes nothing and waits for no lock. With --remote,
-    the stage's function `migrate` checks the drain that is deployed.
+    consumer's URL: privileges are checked for its role. The check writes nothing and waits for no lock. With
+    --remote, the stage's function `migrate` checks the drain that is deployed.
     """
     kinds, findings = (
         _check_remotely(target, at, database_url) if remote else _check_here(target, at, database_url)

@@ -20,6 +20,7 @@ from penstock.consumer.faults.tree import (
     TableFault,
 )
 from penstock.database.credentials import password_was_refused
+from penstock.diagnosis import frames_of
 
 _BY_STATE: dict[str, type[Fault]] = {
     "40001": ConflictFault,  # serialization failure
@@ -75,7 +76,7 @@ def fault_of(error: Exception) -> Fault:
     if not isinstance(cause, psycopg.Error):
         # The pool timed out, or the code uses SQLAlchemy wrongly.
         return (EnvironmentFault if "TimeoutError" in type(error).__name__ else DeploymentFault)(
-            type(error).__name__
+            Cause(type(error).__name__, frames=frames_of(cause or error))
         )
     if cause.sqlstate is None and password_was_refused(cause):
         return DeploymentFault("AuthenticationFailed")

@@ -16,7 +16,7 @@ A fault carries no value of the intent that caused it: its text is safe for logs
 """
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
@@ -34,6 +34,7 @@ class Cause:
         column: the column, if Postgres names one.
         fields: the wrong fields of the envelope: the dotted path of each, with Pydantic's error type.
         last: the class and the reason of the last fault, if nothing was decided in time.
+        frames: where unexpected code raised the error, for the log alone; see `penstock.diagnosis.frames_of`.
     """
 
     reason: str
@@ -43,6 +44,7 @@ class Cause:
     column: str | None = None
     fields: tuple[str, ...] = ()
     last: str | None = None
+    frames: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         named = {
@@ -61,16 +63,22 @@ _UNSTORABLE = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U
 """What SQS or Postgres refuses: control characters, lone surrogates, U+FFFE and U+FFFF."""
 
 _LONGEST = 2000
+_LISTS = ("fields", "frames")
 
 
 def storable(given: Any) -> Cause:
     """Return a cause that the ledger and a message can hold, whatever the service gave."""
     if not isinstance(given, Cause):
         return Cause(_text(given))
-    given_texts = {f.name: getattr(given, f.name) for f in dataclass_fields(given) if f.name != "fields"}
-    texts = {name: None if value is None else _text(value) for name, value in given_texts.items()}
-    fields = given.fields if isinstance(given.fields, tuple | list) else (given.fields,)
-    return replace(given, **texts, fields=tuple(map(_text, fields)))  # type: ignore[arg-type]
+    names = [f.name for f in dataclass_fields(given)]
+    one = {name: getattr(given, name) for name in names if name not in _LISTS}
+    texts = {name: None if value is None else _text(value) for name, value in one.items()}
+    lists = {name: _texts(getattr(given, name)) for name in _LISTS}
+    return replace(given, **texts, **lists)  # type: ignore[arg-type]
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(_text, value if isinstance(value, tuple | list) else (value,)))
 
 
 def _text(value: Any) -> str:
@@ -91,7 +99,7 @@ class Fault(Exception):
         """Return the fault as it is stored in the ledger: its class, its cause, and one line of text."""
         # Not the text of the exception: a subclass of the service's may have another.
         cause = storable(self.cause)
-        named = {name: value for name, value in asdict(cause).items() if value}
+        named = {name: value for name, value in asdict(cause).items() if value and name != "frames"}
         return {"fault": type(self).__name__, "detail": str(cause), **named}
 
 

@@ -11,6 +11,7 @@ from penstock.consumer.faults.tree import Cause, DeploymentFault, Fault
 from penstock.consumer.modes.base import SOLE_WRITER, TableContext
 from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.rows.recordset import IdentityRows
+from penstock.diagnosis import frames_of
 from penstock.intents import Envelope, WriteIntent
 
 Function = Callable[[Connection, Sequence[Any]], None]
@@ -67,7 +68,7 @@ class CustomWrite(SetWrite):
             raise
         except Exception as error:
             # The text of the error may contain values.
-            raise DeploymentFault(Cause(type(error).__name__)) from error
+            raise DeploymentFault(Cause(type(error).__name__, frames=frames_of(error))) from error
         return ()
 
 

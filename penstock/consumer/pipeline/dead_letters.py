@@ -10,6 +10,7 @@ from penstock.consumer.batch import Batch, Item
 from penstock.consumer.dead_letter import DeadLetter, send_letters
 from penstock.consumer.pipeline.tracing import traceparent_of
 from penstock.consumer.sent_time import keep_time
+from penstock.diagnosis import frames_of, where
 from penstock.queue import Attribute, Outgoing, Queue, Refusal
 
 _logger = logging.getLogger(__name__)
@@ -22,7 +23,8 @@ def send_to_dlq(batch: Batch, dead: Sequence[Item], dead_letters: Queue) -> None
         messages = [_message(item, letter) for item, letter in zip(dead, letters, strict=True)]
         refused = send_letters(dead_letters, messages, batch.seconds_left / 2)
     except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
-        _logger.error("dead letters: %s", type(error).__name__, extra={"action": "dead_letters_failed"})
+        named = {"action": "dead_letters_failed", "frames": frames_of(error)}
+        _logger.error("dead letters: %s", where(error), extra=named)
         batch.hand_back(dead)
         return
     batch.hand_back(dead[index] for index in refused)
@@ -34,8 +36,10 @@ def _log(item: Item, letter: DeadLetter, refusal: Refusal | None) -> None:
     if refusal:
         _logger.error("dead letter refused: %s", refusal.code, extra={"action": "dead_letter_refused"})
     else:
-        named = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
+        named: dict[str, Any] = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
         named |= {"fingerprint": letter.fingerprint, "traceparent": traceparent_of(item)}
+        if item.fault and item.fault.cause.frames:
+            named["frames"] = item.fault.cause.frames
         _logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})
 
 

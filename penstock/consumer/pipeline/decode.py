@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import Cause, DataFault, NotYetFault
 from penstock.consumer.sent_time import sent_at
+from penstock.diagnosis import frames_of
 from penstock.intents import Contract, EnvelopeError
 from penstock.queue.chunks import chunked
 
@@ -69,7 +70,8 @@ def _decode_other(item: Item, first: Exception, contract: Contract) -> None:
 def decode_fault(error: Exception) -> DataFault:
     """Map a decode error to a fault."""
     if not isinstance(error, EnvelopeError):
-        return DataFault(Cause("validator-failed", fields=(type(error).__name__,)))
+        cause = Cause("validator-failed", fields=(type(error).__name__,), frames=frames_of(error))
+        return DataFault(cause)
     # A producer may be deployed before the consumer, which then learns the new kind or version a little later.
     later = error.reason in {"unknown-kind", "unknown-version"}
     kind = NotYetFault if later else DataFault

@@ -27,7 +27,7 @@ from penstock.intents import Receipt, WriteIntent
 from penstock.producer import emitter
 from penstock.producer.http.batches import JSON, BatchRequest, read_items
 from penstock.producer.http.bodies import BadRequest
-from penstock.producer.http.error_handlers import ERROR_HANDLERS, NoTenant
+from penstock.producer.http.error_handlers import ERROR_HANDLERS, NoTenant, unexpected
 from penstock.producer.http.requests import (
     check_size,
     read_idempotency_key,
@@ -58,6 +58,7 @@ class HttpApi(RouteKeyResolver):
         self._given_settings = settings
         for error, handler in ERROR_HANDLERS.items():
             self.exception_handler(error)(lambda raised, handler=handler: response_of(handler(raised)))
+        self.exception_handler(Exception)(lambda raised: response_of(unexpected(raised, self._route_key)))
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
         """Answer a request. The answer to a HEAD request has no body (RFC 9110, section 9.3.2)."""
@@ -151,6 +152,11 @@ class HttpApi(RouteKeyResolver):
     @cached_property
     def _settings(self) -> Settings:
         return self._given_settings or Settings.from_environment()
+
+    @property
+    def _route_key(self) -> str:
+        """The key of the route that API Gateway chose. The path itself may hold values."""
+        return str(self.current_event.get("routeKey"))
 
     @property
     def _preferences(self) -> dict[str, str]:

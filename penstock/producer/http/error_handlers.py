@@ -7,12 +7,13 @@ from typing import Any, Final
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from pydantic import ValidationError
 
+from penstock.diagnosis import frames_of, where
 from penstock.intents import InvalidReceipt, OutcomeExpired, OutcomeUnavailable
 from penstock.producer.errors import IntentTooLarge, NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.http.bodies import BadRequest, field_errors, invalid
 from penstock.producer.http.problems import problem
 from penstock.producer.http.responses import RETRY_LATER
-from penstock.settings import SecretUnavailable
+from penstock.settings import SecretUnavailable, SettingsError
 
 _logger = logging.getLogger(__name__)
 
@@ -62,9 +63,14 @@ def _outcome_unavailable(_error: OutcomeUnavailable) -> dict[str, Any]:
     return problem("outcome-unavailable", "The write itself is safe. Ask again.", headers=RETRY_LATER)
 
 
-def _internal(error: Exception) -> dict[str, Any]:
-    # Log the class only: the text of an unknown error may hold values of the request.
-    _logger.error("unexpected %s", type(error).__name__, extra={"action": "request_failed"})
+def unexpected(error: Exception, route: str) -> dict[str, Any]:
+    """Log an error that no other handler knows, with its route and frames, and return the proxy response.
+
+    The text of an unknown error may hold values of the request: only that of a wrong setting is logged.
+    """
+    cause = str(error) if isinstance(error, SettingsError) else where(error)
+    extra = {"action": "request_failed", "route": route, "frames": frames_of(error)}
+    _logger.error("unexpected, in %s: %s", route, cause, extra=extra)
     detail = (
         "It is unknown whether anything was written. With the same Idempotency-Key it is safe to send it again."
     )
@@ -83,6 +89,5 @@ ERROR_HANDLERS: Final[Mapping[type[Exception], Callable[[Any], dict[str, Any]]]]
     InvalidReceipt: _not_found,
     OutcomeExpired: _gone,
     OutcomeUnavailable: _outcome_unavailable,
-    Exception: _internal,
 }
-"""The handler of each error class; each returns a proxy response."""
+"""The handler of each known error class; each returns a proxy response."""
