@@ -176,24 +176,28 @@ class LocalDeployment:
         upgrade(self.postgres.url(), migrations if migrations.exists() else None)
 
     def _deploy_if_changed(self, service: PackagedService, progress: Callable[[str], None]) -> LocalState:
-        stack = ServiceStack(service, self.aws.endpoint_url, self.postgres.url())
+        stack = self._stack(service)
         stack.prepare()
         known = state.read(self.folder)
         if known is None or known.fingerprint != self._fingerprint(service):
             progress("deploying the service with osls")
             state.delete(self.folder)
-            self._deploy(stack)
-        current = self._describe(service, stack)
+            self._deploy(service)
+        current = self._describe(service)
         state.write(self.folder, current)
         return current
 
-    def _deploy(self, stack: ServiceStack) -> None:
-        if not stack.accepts_deployment():
+    def _deploy(self, service: PackagedService) -> None:
+        if not self._stack(service).accepts_deployment():
             self.aws.kill()
             self.aws.start()
-            stack.prepare()
+            self._stack(service).prepare()
         self._osls.deploy(self.folder / "package", self._osls_environment())
-        stack.complete()
+        self._stack(service).complete()
+
+    def _stack(self, service: PackagedService) -> ServiceStack:
+        """Return the stack at the current endpoint: a restart can change the port."""
+        return ServiceStack(service, self.aws.endpoint_url, self.postgres.url())
 
     def _osls_environment(self) -> dict[str, str]:
         own_region = {name: os.environ[name] for name in REGION_VARIABLES if name in os.environ}
@@ -205,7 +209,8 @@ class LocalDeployment:
         parts = (self.aws.identity, self.aws.endpoint_url, service.fingerprint())
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
-    def _describe(self, service: PackagedService, stack: ServiceStack) -> LocalState:
+    def _describe(self, service: PackagedService) -> LocalState:
+        stack = self._stack(service)
         api_url, headers = stack.api()
         return LocalState(
             service=service.name,
