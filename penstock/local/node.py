@@ -109,7 +109,8 @@ class Osls:
                 *("--package", str(folder), f"--param=architecture={architecture}"),
             ],
             self._project,
-            {"SLS_AWS_MONITORING_FREQUENCY": POLL_MILLISECONDS, **kept, **environment},
+            # Warnings of Node would take the place of the error in the last lines.
+            {"SLS_AWS_MONITORING_FREQUENCY": POLL_MILLISECONDS, "NODE_NO_WARNINGS": "1", **kept, **environment},
         )
 
     def _installed(self) -> Path | None:

@@ -17,6 +17,7 @@ TEMPLATE_FILE: Final = "cloudformation-template-update-stack.json"
 STATE_FILE: Final = "serverless-state.json"
 STAGE: Final = "local"
 PARTS: Final = ("service", "provider", "functions", "layers", "custom", "initialServerlessConfig")
+UNKNOWN_TYPES: Final = re.compile(r"Unrecognized resource types: \[(?P<kinds>[^\]]+)\]")
 # What osls derives from the time of packaging or from the bytes of an archive, in names and in one property.
 VOLATILE: Final = re.compile(
     r"(?<=ApiGatewayDeployment)\w+|(?<=WebsocketsDeployment)\w+|(?<=LambdaVersion)\w{40,}|"
@@ -104,6 +105,20 @@ class PackagedService:
             if name == variable and isinstance(value, dict) and isinstance(value.get("Ref"), str):
                 return str(value["Ref"])
         return None
+
+    def explain_unknown_types(self, output: str) -> str | None:
+        """Return which resources the local AWS does not have, if that is what the output of osls is about."""
+        found = UNKNOWN_TYPES.search(output)
+        if found is None:
+            return None
+        kinds = set(found["kinds"].split(", "))
+        names = [
+            f"{name} ({one['Type']})" for name, one in self.template["Resources"].items() if one["Type"] in kinds
+        ]
+        return (
+            f"{self.project / 'serverless.yml'}: the local AWS does not have the resources {', '.join(names)}. "
+            "Leave them out of the stage `local`"
+        )
 
     def fingerprint(self) -> str:
         """Return a hash of all that is deployed: the template and the content of the artifacts.

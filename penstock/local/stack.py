@@ -10,7 +10,7 @@ from typing import Final
 
 from penstock.local import state
 from penstock.local.aws import LocalAws
-from penstock.local.errors import LocalError
+from penstock.local.errors import LocalError, ToolError
 from penstock.local.locks import locked
 from penstock.local.logs import FunctionLogs
 from penstock.local.node import Osls, check_node, run_tool
@@ -192,7 +192,10 @@ class LocalDeployment:
             self.aws.kill()
             self.aws.start()
             self._stack(service).prepare()
-        self._osls.deploy(self.folder / "package", self._osls_environment())
+        try:
+            self._osls.deploy(self.folder / "package", self._osls_environment())
+        except ToolError as error:
+            raise LocalError(service.explain_unknown_types(str(error)) or str(error)) from None
         self._stack(service).complete()
 
     def _stack(self, service: PackagedService) -> ServiceStack:

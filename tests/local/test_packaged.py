@@ -176,6 +176,20 @@ def test_not_an_archive(tmp_path: Path) -> None:
         packaged(tmp_path).fingerprint()
 
 
+def test_a_resource_that_the_local_aws_does_not_have(tmp_path: Path) -> None:
+    """The error has the file, the resource and its type, and another error of osls stays as it is."""
+
+    def edit(_state: dict[str, Any], template: dict[str, Any]) -> None:
+        template["Resources"]["Odd"] = {"Type": "AWS::Timestream::Database"}
+
+    service = packaged(tmp_path, edit)
+    output = "Error:\nTemplate format error: Unrecognized resource types: [AWS::Timestream::Database]"
+    explanation = service.explain_unknown_types(output) or ""
+    assert f"{tmp_path}/serverless.yml" in explanation
+    assert "Odd (AWS::Timestream::Database)" in explanation
+    assert service.explain_unknown_types("Error: another") is None
+
+
 ARN = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
 
 
