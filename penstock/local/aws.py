@@ -36,6 +36,7 @@ STOP_SECONDS: Final = 5.0
 REQUEST_TIMEOUT_SECONDS: Final = 5.0
 START_ATTEMPTS: Final = 3
 LOG_TAIL_CHARACTERS: Final = 2000
+EMULATOR: Final = Path(__file__).with_name("emulator.py")
 INHERITED_VARIABLES: Final = ("LANG", "PATH")
 
 
@@ -141,7 +142,7 @@ class LocalAws:
         Workers can outlive a killed emulator, and an emulator can outlive its deleted folder.
         """
         words = process.cmdline()
-        emulator = words[-1:] == ["ministack"] and process.cwd() == str(self.folder)
+        emulator = words[-1:] == [str(EMULATOR)] and process.cwd() == str(self.folder)
         return emulator or any(word.startswith(f"{self._scratch}/") for word in words)
 
     def _launch(self, python: Path) -> None:
@@ -165,7 +166,7 @@ class LocalAws:
         """Start it in a new session, so that neither Ctrl-C nor the end of this process stops it."""
         script = 'log=$1; shift; "$@" </dev/null >"$log" 2>&1 & echo $!'
         done = subprocess.run(  # noqa: S603
-            ["/bin/sh", "-c", script, "sh", str(self.log), str(python), "-m", "ministack"],
+            ["/bin/sh", "-c", script, "sh", str(self.log), str(python), "-P", str(EMULATOR)],
             stdout=subprocess.PIPE,
             check=True,
             cwd=self.folder,

@@ -1,55 +1,61 @@
-"""The CloudFormation stack of a service in the local AWS: its secret, status, outputs and fingerprint."""
+"""The CloudFormation stack of a service in the local AWS: its secrets, status, outputs and requests."""
 
-import hashlib
+import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import boto3
-import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from penstock.local.aws import ACCESS_KEY, REGION
-from penstock.local.errors import LocalError
+from penstock.local.aws import ACCESS_KEY
+from penstock.local.database_secrets import DatabaseSecrets
+from penstock.local.packaged import STAGE, PackagedService
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-STAGE: Final = "local"
 STABLE_STATUSES: Final = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 # No proxy, even if the environment names one: everything is on loopback.
 CONFIG: Final = Config(connect_timeout=5, read_timeout=30, proxies={})
+REST_API: Final = re.compile(r"https://(?P<id>\w+)\.execute-api\.[^/]+(?P<stage>/.+)")
 
 
 class ServiceStack:
     """The CloudFormation stack of one service in a local AWS.
 
     Args:
-        project: The folder with serverless.yml.
+        service: The packaged service.
         endpoint_url: The endpoint of the local AWS.
+        database_url: The URL of the local database.
 
     Raises:
-        LocalError: There is no serverless.yml, or it does not name the service.
+        LocalError: A function of the service would use another database than the local one.
     """
 
-    def __init__(self, project: Path, endpoint_url: str) -> None:
-        self._config = _config(project)
-        self.service = str(self._config["service"])
-        self._project = project
+    def __init__(self, service: PackagedService, endpoint_url: str, database_url: str) -> None:
+        self._service = service
         self._endpoint_url = endpoint_url
+        self._database_url = database_url
+        self._database_secrets = DatabaseSecrets.of(service, database_url)
 
-    def put_database_url(self, database_url: str) -> None:
-        """Store the database's URL in the secret that serverless.yml expects to exist on each stage."""
-        name = f"penstock/{self.service}/{STAGE}/database-url"
-        try:
-            self._secrets.put_secret_value(SecretId=name, SecretString=database_url)
-        except self._secrets.exceptions.ResourceNotFoundException:
-            self._secrets.create_secret(Name=name, SecretString=database_url)
+    def prepare(self) -> None:
+        """Store the database's URL in the secrets that the functions expect to exist before the deployment."""
+        for name in {f"penstock/{self._service.name}/{STAGE}/database-url", *self._database_secrets.names}:
+            try:
+                self._secrets.put_secret_value(SecretId=name, SecretString=self._database_url)
+            except self._secrets.exceptions.ResourceNotFoundException:
+                self._secrets.create_secret(Name=name, SecretString=self._database_url)
+
+    def complete(self) -> None:
+        """Store the database's URL in the secrets that the stack itself created."""
+        for logical_id in self._database_secrets.logical_ids:
+            if name := self._physical_id(logical_id):
+                self._secrets.put_secret_value(SecretId=name, SecretString=self._database_url)
 
     def accepts_deployment(self) -> bool:
         """Return whether the stack can be deployed to; after a failed or interrupted deployment it cannot."""
@@ -61,59 +67,75 @@ class ServiceStack:
         _, outputs = self._describe()
         return outputs
 
-    def api_headers(self, api_id: str) -> dict[str, str]:
-        """Return the headers that route a request at the endpoint of the local AWS to an API, and authorize it.
+    def queue_url(self, output: str, variable: str) -> str:
+        """Return the URL of a queue; empty if the stack does not show which queue it is.
 
         Args:
-            api_id: The id of the API. The token is `params.local.token` of serverless.yml, if there is one.
+            output: The output of the stack that has the URL.
+            variable: The environment variable that refers to the queue in any function, for a stack without the
+                output.
         """
-        token = self._config.get("params", {}).get(STAGE, {}).get("token")
-        host = {"Host": f"{api_id}.execute-api.localhost:{urlsplit(self._endpoint_url).port}"}
-        return host | ({"Authorization": f"Bearer {token}"} if token else {})
+        logical_id = self._service.logical_id(variable)
+        return self.outputs().get(output) or (self._physical_id(logical_id) if logical_id else "")
 
-    def curl(self, headers: Mapping[str, str]) -> str:
-        """Return a command that sends the example of serverless.yml (`custom.example`), or a GET of `/`.
+    def api(self) -> tuple[str, dict[str, str]]:
+        """Return the URL of the API, and the headers that route a request to it and authorize the request.
+
+        The token is `params.local.token` of serverless.yml, if there is one. Without an API the URL is empty.
+        """
+        outputs = self.outputs()
+        rest = REST_API.fullmatch(outputs.get("ServiceEndpoint", ""))
+        api_id = outputs.get("HttpApiId") or (rest and rest["id"])
+        if not api_id:
+            return "", {}
+        headers = {"Host": f"{api_id}.execute-api.localhost:{urlsplit(self._endpoint_url).port}"}
+        if token := self._service.token:
+            headers["Authorization"] = f"Bearer {token}"
+        return self._endpoint_url + (rest["stage"] if rest and "HttpApiId" not in outputs else ""), headers
+
+    def curl(self, api_url: str, headers: Mapping[str, str]) -> str:
+        """Return a command that sends the example of the service, or a GET of `/`.
 
         Args:
+            api_url: The URL of the API.
             headers: The headers that the API needs.
         """
-        example = self._config.get("custom", {}).get("example", {"path": "/"})
+        example = {"path": "/", **self._service.example}
         words = ["curl", "-i", *(word for item in headers.items() for word in ("-H", ": ".join(item)))]
+        if "method" in example:
+            words += ["-X", example["method"]]
         if "body" in example:
             words += ["-H", "Content-Type: application/json", "-d", example["body"]]
-        return shlex.join([*words, self._endpoint_url + example["path"]])
-
-    def fingerprint(self, aws_identity: str | None) -> str:
-        """Return a hash of the files to deploy and of the local AWS to deploy to.
-
-        Args:
-            aws_identity: The identity of the local AWS, which loses its deployments when it stops.
-        """
-        digest = hashlib.sha256(repr((aws_identity, self._endpoint_url)).encode())
-        for path in self._deployed_files():
-            digest.update(path.name.encode() + path.read_bytes())
-        return digest.hexdigest()
-
-    def _deployed_files(self) -> Iterator[Path]:
-        """Yield the files that a deployment depends on; for an artifact, the digest that the build writes."""
-        yield self._project / "serverless.yml"
-        yield from sorted((self._project / "infra").glob("*.yml"))
-        yield from sorted((self._project / "build" / STAGE).glob("*.sha256"))
+        return shlex.join([*words, api_url + example["path"]])
 
     def _describe(self) -> tuple[str | None, dict[str, str]]:
         """Return the stack's status, or None if the stack does not exist, and its outputs."""
         try:
-            stack = self._cloudformation.describe_stacks(StackName=f"{self.service}-{STAGE}")["Stacks"][0]
+            stack = self._cloudformation.describe_stacks(StackName=self._service.stack)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in str(error):
-                return None, {}
+                return "", {}
             raise
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         return stack["StackStatus"], outputs
 
+    def _physical_id(self, logical_id: str) -> str:
+        """Return the id of a resource of the stack, which for a queue is its URL; empty if there is none."""
+        try:
+            found = self._cloudformation.describe_stack_resource(
+                StackName=self._service.stack, LogicalResourceId=logical_id
+            )
+        except ClientError:
+            return ""
+        return found["StackResourceDetail"].get("PhysicalResourceId", "")
+
     @cached_property
     def _session(self) -> boto3.Session:
-        return boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=REGION)
+        return boto3.Session(
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
+            region_name=self._service.region,
+        )
 
     @cached_property
     def _secrets(self) -> "SecretsManagerClient":
@@ -122,13 +144,3 @@ class ServiceStack:
     @cached_property
     def _cloudformation(self) -> "CloudFormationClient":
         return self._session.client("cloudformation", endpoint_url=self._endpoint_url, config=CONFIG)
-
-
-def _config(project: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = yaml.safe_load((project / "serverless.yml").read_text(encoding="utf-8"))
-        content["service"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError):
-        message = f"{project} has no serverless.yml that names the service: add a line `service: NAME`"
-        raise LocalError(message) from None
-    return content

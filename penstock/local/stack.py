@@ -1,5 +1,7 @@
 """The local stack: Postgres, a local AWS, and the service deployed to it with the serverless.yml that AWS gets."""
 
+import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -7,15 +9,20 @@ from pathlib import Path
 from typing import Final
 
 from penstock.local import state
-from penstock.local.aws import REGION, LocalAws
-from penstock.local.errors import LocalError
+from penstock.local.aws import LocalAws
+from penstock.local.errors import LocalError, ToolError
 from penstock.local.locks import locked
-from penstock.local.node import check_node, deploy, install_osls, run_tool
+from penstock.local.logs import FunctionLogs
+from penstock.local.node import Osls, check_node, run_tool
+from penstock.local.packaged import STAGE, PackagedService
 from penstock.local.postgres import Postgres
-from penstock.local.service_stack import STAGE, ServiceStack
+from penstock.local.serverless_file import check_packing
+from penstock.local.service_stack import ServiceStack
 from penstock.local.state import LocalState
 
 ENVIRONMENT: Final = "aws-environment"
+# A user's own region can be what `${env:AWS_REGION}` in serverless.yml refers to.
+REGION_VARIABLES: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 # Enough for the budget of a service, its tools and its tests; a small database on AWS grants about as many.
 SETTINGS: Final = {"max_connections": "100"}
 
@@ -31,12 +38,22 @@ class LocalDeployment:
         project: The folder with serverless.yml.
         folder: The folder of its state: `.penstock` in the project by default. Several stacks of one project can
             run at the same time, each in its own folder; they share the installation of the local AWS.
+        build: The shell command that builds the artifacts that serverless.yml names. By default it is
+            `infra/build.py` of the project; without that script nothing is built.
+        migrations: The folder of the service's Alembic migrations: `infra/migrations` by default, if it exists.
 
     Raises:
         LocalError: There is no serverless.yml.
     """
 
-    def __init__(self, project: Path, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        project: Path,
+        folder: Path | None = None,
+        *,
+        build: str | None = None,
+        migrations: Path | None = None,
+    ) -> None:
         self.project = project.resolve()
         if not (self.project / "serverless.yml").is_file():
             message = f"{self.project} has no serverless.yml: run the command in the folder of a service"
@@ -45,6 +62,9 @@ class LocalDeployment:
         shared = self.project / state.FOLDER
         self.postgres = Postgres(self.folder / "postgres", settings=SETTINGS)
         self.aws = LocalAws(self.folder / "aws", environment=shared / ENVIRONMENT, enforce_permissions=True)
+        self._osls = Osls(self.project, shared / "osls")
+        self._build_command = build
+        self._migrations = migrations
         # One deployment of a project at a time, because deployments share its build and packaging folders.
         self._deploy_lock = shared / "deploy.lock"
 
@@ -63,6 +83,7 @@ class LocalDeployment:
             LocalError: A step failed; the message says what to do.
         """
         check_node()
+        check_packing(self.project)
         with locked(self.folder / "lock"):
             progress("starting Postgres")
             self.postgres.start()
@@ -95,72 +116,116 @@ class LocalDeployment:
             "postgres": self.postgres.running,
             "aws": aws,
             "deployed": current is not None,
-            "api_url": current and current.api_url,
+            "api_url": (current and current.api_url) or None,
             "api_headers": current and dict(current.api_headers),
             "endpoint_url": current and current.endpoint_url,
-            "queue_url": current and current.queue_url,
-            "dead_letter_queue_url": current and current.dead_letter_queue_url,
+            "queue_url": (current and current.queue_url) or None,
+            "dead_letter_queue_url": (current and current.dead_letter_queue_url) or None,
             "database_url": known.database_url if known and self.postgres.running else None,
         }
 
+    def logs(self, function: str | None = None) -> FunctionLogs:
+        """Return the reader of what the functions log.
+
+        Args:
+            function: The name of a function in serverless.yml; all functions by default.
+
+        Raises:
+            LocalError: The local stack is not running, or it has no such function.
+        """
+        known = state.read(self.folder)
+        if known is None or not self.aws.healthy:
+            message = "the local stack is not running: start it with `penstock local up`"
+            raise LocalError(message)
+        if function is not None and function not in known.functions:
+            message = f"there is no function {function}: the service has {', '.join(sorted(known.functions))}"
+            raise LocalError(message)
+        wanted = {key: name for key, name in known.functions.items() if function in (None, key)}
+        return FunctionLogs.of(wanted, known.endpoint_url, known.region, self.aws.log)
+
     def _build_and_deploy(self, progress: Callable[[str], None]) -> LocalState:
         with locked(self._deploy_lock):
-            install_osls(self.project)
+            progress("installing osls, unless it is installed")
+            self._osls.install()
             progress("building the artifacts")
             self._build()
+            progress("packaging the service with osls")
+            service = self._package()
             self._migrate(progress)
-            return self._deploy_if_changed(progress)
+            return self._deploy_if_changed(service, progress)
 
     def _build(self) -> None:
         script = self.project / "infra" / "build.py"
-        run_tool([sys.executable, str(script), "--stage", STAGE], self.project)
+        if self._build_command is not None:
+            run_tool(["/bin/sh", "-c", self._build_command], self.project)
+        elif script.exists():
+            run_tool([sys.executable, str(script), "--stage", STAGE], self.project)
+
+    def _package(self) -> PackagedService:
+        """Package the service each time: only osls knows all files and variables that serverless.yml refers to."""
+        folder = self.folder / "package"
+        self._osls.package(folder, self._osls_environment())
+        return PackagedService.read(self.project, folder)
 
     def _migrate(self, progress: Callable[[str], None]) -> None:
         """Create the tables before the deployment, because the drain can need them as soon as it is deployed."""
         from penstock.database.migrate import upgrade  # noqa: PLC0415 (Alembic, which `down` does not need)
 
         progress("migrating the database")
-        migrations = self.project / "infra" / "migrations"
+        migrations = self._migrations or self.project / "infra" / "migrations"
         upgrade(self.postgres.url(), migrations if migrations.exists() else None)
 
-    def _deploy_if_changed(self, progress: Callable[[str], None]) -> LocalState:
-        service = ServiceStack(self.project, self.aws.endpoint_url)
-        service.put_database_url(self.postgres.url())
-        fingerprint = service.fingerprint(self.aws.identity)
+    def _deploy_if_changed(self, service: PackagedService, progress: Callable[[str], None]) -> LocalState:
+        stack = self._stack(service)
+        stack.prepare()
         known = state.read(self.folder)
-        if known is None or known.fingerprint != fingerprint:
+        if known is None or known.fingerprint != self._fingerprint(service):
             progress("deploying the service with osls")
             state.delete(self.folder)
             self._deploy(service)
-            # Computed again, because a failed stack makes the local AWS restart.
-            fingerprint = service.fingerprint(self.aws.identity)
-        current = self._describe(service, fingerprint)
+        current = self._describe(service)
         state.write(self.folder, current)
         return current
 
-    def _deploy(self, service: ServiceStack) -> None:
-        if not service.accepts_deployment():
+    def _deploy(self, service: PackagedService) -> None:
+        if not self._stack(service).accepts_deployment():
             self.aws.kill()
             self.aws.start()
-            service.put_database_url(self.postgres.url())
-        deploy(self.project, self.aws.client_environment())
-
-    def _describe(self, service: ServiceStack, fingerprint: str) -> LocalState:
-        outputs = service.outputs()
+            self._stack(service).prepare()
         try:
-            headers = service.api_headers(outputs["HttpApiId"])
-            return LocalState(
-                service=service.service,
-                endpoint_url=self.aws.endpoint_url,
-                region=REGION,
-                api_url=self.aws.endpoint_url,
-                api_headers=headers,
-                queue_url=outputs["QueueUrl"],
-                dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
-                curl=service.curl(headers),
-                fingerprint=fingerprint,
-                database_url=self.postgres.url(),
-            )
-        except KeyError as missing:
-            message = f"the stack has no output {missing}: serverless.yml has to declare it"
-            raise LocalError(message) from None
+            self._osls.deploy(self.folder / "package", self._osls_environment())
+        except ToolError as error:
+            raise LocalError(service.explain_unknown_types(str(error)) or str(error)) from None
+        self._stack(service).complete()
+
+    def _stack(self, service: PackagedService) -> ServiceStack:
+        """Return the stack at the current endpoint: a restart can change the port."""
+        return ServiceStack(service, self.aws.endpoint_url, self.postgres.url())
+
+    def _osls_environment(self) -> dict[str, str]:
+        own_region = {name: os.environ[name] for name in REGION_VARIABLES if name in os.environ}
+        database = {"PENSTOCK_DATABASE_URL": self.postgres.url()}
+        return {**self.aws.client_environment(), **own_region, **database}
+
+    def _fingerprint(self, service: PackagedService) -> str:
+        """Return a hash of what is deployed and of the local AWS, which loses its deployments when it stops."""
+        parts = (self.aws.identity, self.aws.endpoint_url, service.fingerprint())
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def _describe(self, service: PackagedService) -> LocalState:
+        stack = self._stack(service)
+        api_url, headers = stack.api()
+        return LocalState(
+            service=service.name,
+            stack=service.stack,
+            functions=service.functions,
+            endpoint_url=self.aws.endpoint_url,
+            region=service.region,
+            api_url=api_url,
+            api_headers=headers,
+            queue_url=stack.queue_url("QueueUrl", "PENSTOCK_QUEUE_URL"),
+            dead_letter_queue_url=stack.queue_url("DeadLetterQueueUrl", "PENSTOCK_DEAD_LETTER_QUEUE_URL"),
+            curl=stack.curl(api_url, headers) if api_url else "",
+            fingerprint=self._fingerprint(service),
+            database_url=self.postgres.url(),
+        )

@@ -18,19 +18,23 @@ class LocalState:
     """The addresses and credentials of a deployed local stack.
 
     Attributes:
-        service: The service's name, as in serverless.yml.
+        service: The service's name.
+        stack: The name of its CloudFormation stack.
+        functions: The names of its deployed functions by their names in serverless.yml.
         endpoint_url: The value for AWS_ENDPOINT_URL.
         region: The AWS region.
-        api_url: The URL of the API, without a slash at the end.
+        api_url: The URL of the API, without a slash at the end; empty if the service has no API.
         api_headers: The headers that each request to the API needs.
-        queue_url: The URL of the queue.
-        dead_letter_queue_url: The URL of the dead-letter queue.
-        curl: A shell command that sends an example request to the API.
+        queue_url: The URL of the queue; empty if the stack does not show which queue it is.
+        dead_letter_queue_url: The URL of the dead-letter queue, likewise.
+        curl: A shell command that sends an example request to the API; empty if the service has no API.
         fingerprint: A hash of what was deployed, to detect changes.
         database_url: The database's `postgresql://` URL, with its password.
     """
 
     service: str
+    stack: str
+    functions: Mapping[str, str]
     endpoint_url: str
     region: str
     api_url: str

@@ -13,7 +13,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import MetaData, make_url
 
-from penstock.database.engine import driver_url, make_engine
+from penstock.database.address import driver_url
+from penstock.database.engine import make_engine
 from penstock.database.migrate import upgrade
 from penstock.local.postgres import Postgres
 from penstock.settings import SettingsError

@@ -21,7 +21,7 @@ from penstock.consumer.faults.tree import PayloadFault
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
 from penstock.consumer.retention import Retention
 from penstock.local.errors import ToolError
-from penstock.local.node import check_node, install_osls
+from penstock.local.node import Osls, check_node
 from penstock.testing import MemoryQueue
 from tests.support.project import ROOT
 
@@ -59,7 +59,7 @@ def template(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 def need_node() -> None:
     try:
         check_node()
-        install_osls(ROOT)
+        Osls(ROOT, ROOT / ".penstock" / "osls").install()
     except ToolError as error:
         if os.environ.get("CI"):
             raise

@@ -22,17 +22,40 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+BuildOption = Annotated[
+    str | None,
+    typer.Option(
+        "--build",
+        envvar="PENSTOCK_BUILD",
+        metavar="COMMAND",
+        help="The shell command that builds the artifacts. By default infra/build.py, if the project has it.",
+    ),
+]
+MigrationsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--migrations",
+        exists=True,
+        file_okay=False,
+        resolve_path=True,
+        envvar="PENSTOCK_MIGRATIONS",
+        help="The folder of the service's migrations. By default infra/migrations, if the project has it.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command(epilog="Examples: penstock local up · penstock local up --json | jq -r .api_url.")
-def up(as_json: JsonOption = False) -> None:
-    """Start what is not running and deploy what has changed; safe to repeat, also after a crash."""
-    with _progress() as report, _local_deployment() as stack:
+@app.command(
+    epilog="Examples: penstock local up · penstock local up --json | jq -r .api_url · "
+    "penstock local up --build 'make zips'."
+)
+def up(build: BuildOption = None, migrations: MigrationsOption = None, as_json: JsonOption = False) -> None:
+    """Start what is not running, build, and deploy what has changed; safe to repeat, also after a crash."""
+    with _progress() as report, _local_deployment(build, migrations) as stack:
         details = stack.up(report)
         facts = stack.status()
     _print(facts, as_json)
-    if not as_json:
+    if not as_json and details.curl:
         sys.stderr.write(f"Try:\n  {details.curl}\n")
 
 
@@ -52,6 +75,22 @@ def status(as_json: JsonOption = False) -> None:
     _print(facts, as_json)
 
 
+@app.command(
+    epilog="Examples: penstock local logs · penstock local logs orders · penstock local logs drain --follow."
+)
+def logs(
+    function: Annotated[
+        str | None, typer.Argument(help="The function, as in serverless.yml. By default all of them.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new lines until Ctrl-C.")] = False,
+) -> None:
+    """Show what the deployed functions have logged since the local AWS started: time, function, line."""
+    with _local_deployment() as stack:
+        reader = stack.logs(function)
+        for line in reader.follow() if follow else reader.read():
+            typer.echo(f"{line.time:%H:%M:%S.%f}  {line.function}  {line.text}")
+
+
 @app.command(epilog="Example: penstock local reset && penstock local up.")
 def reset() -> None:
     """Stop everything and delete all data, including the database."""
@@ -61,7 +100,7 @@ def reset() -> None:
 
 
 @contextmanager
-def _local_deployment() -> Iterator["LocalDeployment"]:
+def _local_deployment(build: str | None = None, migrations: Path | None = None) -> Iterator["LocalDeployment"]:
     """Give the local deployment of the current project, and turn its errors into a `Failure`."""
     try:
         from penstock.local.errors import LocalError  # noqa: PLC0415 (the extra `local` may be missing)
@@ -69,7 +108,7 @@ def _local_deployment() -> Iterator["LocalDeployment"]:
     except ImportError as error:
         raise Failure("the local stack is not installed: pip install 'penstock[local]'") from error
     try:
-        yield LocalDeployment(Project.find(Path.cwd()).folder)
+        yield LocalDeployment(Project.find(Path.cwd()).folder, build=build, migrations=migrations)
     except LocalError as error:
         raise Failure(str(error)) from error
 

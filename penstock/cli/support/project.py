@@ -7,6 +7,7 @@ from typing import Any, Self
 import yaml
 
 from penstock.cli.support.errors import USAGE, Failure
+from penstock.local import serverless_file
 
 _FILE = "serverless.yml"
 
@@ -52,16 +53,9 @@ class Project:
         return name
 
 
-class _Loader(yaml.SafeLoader):
-    """Loads CloudFormation's short tags (`!Ref`, `!Sub`) as None, because only plain names are needed."""
-
-
-_Loader.add_multi_constructor("!", lambda *_: None)
-
-
 def _service_name(file: Path) -> str | None:
     try:
-        content: Any = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+        content: Any = serverless_file.load(file)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Failure(f"{file} is not YAML: correct it (--debug shows where)") from error
     name = content.get("service") if isinstance(content, dict) else None

@@ -46,6 +46,7 @@ class Stage:
         service: the value of --service.
         session: the boto3 session, with region and credentials.
         endpoint_url: the endpoint to use instead of AWS's own.
+        recorded: the local stack that `penstock local up` recorded; None for another stage.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Stage:
     service: str | None
     session: boto3.Session
     endpoint_url: str | None
+    recorded: state.LocalState | None = None
 
     def queues(self) -> Queues:
         """Find the queues.
@@ -80,7 +82,7 @@ class Stage:
         if missing:
             raise Failure(
                 f"the stack {self.stack} has no output {' and no '.join(sorted(missing))}: "
-                "deploy the service again, or check --service and --stage"
+                "declare it in `resources: Outputs` of serverless.yml and deploy, or check --service and --stage"
             )
         return [outputs[name] for name in names]
 
@@ -114,12 +116,12 @@ class Stage:
         Raises:
             Failure: the name is not known.
         """
-        return self.project.name(self.service)
+        return self.recorded.service if self.recorded else self.project.name(self.service)
 
     @property
     def stack(self) -> str:
         """The name of the CloudFormation stack."""
-        return f"{self.service_name}-{self.name}"
+        return self.recorded.stack if self.recorded else f"{self.service_name}-{self.name}"
 
     def _outputs(self) -> dict[str, str]:
         client = self.client("cloudformation")
@@ -132,7 +134,19 @@ class Stage:
                 f"there is no stack {self.stack} in {self.session.region_name}: "
                 "check --stage, --service, --region and --profile"
             ) from None
-        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        return self._recorded_outputs() | {
+            output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])
+        }
+
+    def _recorded_outputs(self) -> dict[str, str]:
+        """Return the queues of the local stack, which needs no outputs for them."""
+        if self.recorded is None:
+            return {}
+        found = {
+            "QueueUrl": self.recorded.queue_url,
+            "DeadLetterQueueUrl": self.recorded.dead_letter_queue_url,
+        }
+        return {name: url for name, url in found.items() if url}
 
 
 def open_stage(
@@ -160,4 +174,5 @@ def open_stage(
     session = boto3.Session(
         aws_access_key_id=_LOCAL_KEY, aws_secret_access_key=_LOCAL_KEY, region_name=region or stack.region
     )
-    return Stage(LOCAL, project, service, session, endpoint_url or stack.endpoint_url)
+    recorded = stack if service is None else None
+    return Stage(LOCAL, project, service, session, endpoint_url or stack.endpoint_url, recorded)
