@@ -1,14 +1,13 @@
 """The isolating path through a transaction: find the intents that are at fault, or that took effect before."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import Fault
 from penstock.consumer.modes.base import Bound
 from penstock.consumer.modes.tombstones import lock_deletable_tables
 from penstock.consumer.pipeline.bisect import write_bisecting
-from penstock.consumer.pipeline.ledger_outcomes import mark_stale
+from penstock.consumer.pipeline.circles import write_circles
 from penstock.consumer.pipeline.schema_faults import excuse_orphans, excuse_uncarried
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 
@@ -36,7 +35,7 @@ def run_isolating_path(work: UnitOfWork) -> dict[Item, Fault]:
     for bound in here:
         if not bound.streams:
             faults |= _write(work, bound, by_kind[bound.kind])
-    return excuse_orphans(work.connection, work.writes, faults)
+    return excuse_orphans(work.connection, work.writes, write_circles(work, faults))
 
 
 def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, Fault]:
@@ -44,11 +43,7 @@ def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, 
         _claim(work, bound, some)
 
     def apply(some: Sequence[Item]) -> None:
-        if not some and not bound.write.pipelined:
-            return  # A function of the service's is never called without intents.
-        with nullcontext() if bound.write.pipelined else work.session_kept():
-            stale = bound.write.apply(work.connection, [item.require_envelope() for item in some])
-        mark_stale(work.connection, stale)
+        work.apply(bound, some)
 
     limits = work.out_of_time, work.limit_statements
     faults = write_bisecting(work.connection, items, claim, *limits)

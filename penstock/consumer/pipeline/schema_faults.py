@@ -73,7 +73,7 @@ def excuse_orphans(
     connection: Connection, writes: Sequence[Bound], faults: Mapping[Item, Fault]
 ) -> dict[Item, Fault]:
     """Return the faults, in which an intent whose parent's kind waits uses up no attempt."""
-    orphans = [item for item, fault in faults.items() if _is_orphan(fault)]
+    orphans = [item for item, fault in faults.items() if is_orphan(fault)]
     if not orphans:
         return dict(faults)
     waiting_kinds = {
@@ -87,7 +87,7 @@ def excuse_orphans(
         if bound.kind in waiting_kinds or _cannot_be_written(connection, bound):
             parents.add(bound.table)
     return {
-        item: SchemaFault(fault.cause) if _is_orphan(fault) and _parents(by_kind, [item]) & parents else fault
+        item: SchemaFault(fault.cause) if is_orphan(fault) and _parents(by_kind, [item]) & parents else fault
         for item, fault in faults.items()
     }
 
@@ -108,7 +108,8 @@ def _is_about_columns(fault: Fault) -> bool:
     return isinstance(fault, DataFault) and fault.cause.sqlstate in _ABOUT_COLUMNS
 
 
-def _is_orphan(fault: Fault) -> bool:
+def is_orphan(fault: Fault) -> bool:
+    """Return whether the row that an intent refers to does not exist yet."""
     return isinstance(fault, NotYetFault) and fault.cause.sqlstate == _NO_PARENT
 
 

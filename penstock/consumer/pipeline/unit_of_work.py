@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from penstock.consumer.batch import Item
-from penstock.consumer.modes.base import Writes
+from penstock.consumer.modes.base import Bound, Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
+from penstock.consumer.pipeline.ledger_outcomes import mark_stale
 from penstock.consumer.pipeline.session import session_kept, set_limits
 from penstock.intents import Envelope
 
@@ -61,6 +62,18 @@ class UnitOfWork:
     def session_kept(self) -> AbstractContextManager[None]:
         """Return a block at whose end the session is put back to what it was before."""
         return session_kept(self.connection, self._limit)
+
+    def apply(self, bound: Bound, items: Sequence[Item]) -> None:
+        """Write items of one kind that have been claimed, and mark those that are stale.
+
+        Raises:
+            Exception: as `Write.apply`.
+        """
+        if not items and not bound.write.pipelined:
+            return  # A function of the service's is never called without intents.
+        with nullcontext() if bound.write.pipelined else self.session_kept():
+            stale = bound.write.apply(self.connection, [item.require_envelope() for item in items])
+        mark_stale(self.connection, stale)
 
     def out_of_time(self) -> bool:
         """Return whether the time is over: no other statement is begun."""
