@@ -128,6 +128,6 @@ def test_a_missing_setting_of_the_drain_is_named(
         invoke(drain, Strange(name="x"))
     assert str(raised.value) == (
         "PENSTOCK_DATABASE_URL is not set (the postgresql:// URL of the database, or the ARN of a secret that"
-        " contains it). Set it in the environment of the function shop-dev-drain: `environment` in serverless.yml"
+        " names it). Set it in the environment of the function shop-dev-drain: `environment` in serverless.yml"
     )
     assert line(caplog, "drain_failed")["kinds"] == []

@@ -74,16 +74,17 @@ def deployed(folder: Path, endpoint_url: str, database_url: str, template: str) 
     """Deploy a service that consists of two queues."""
     service = f"shop-{uuid4()}"
     (folder / "serverless.yml").write_text(f"service: {service}\nplugins: [!Sub x]\n")
-    record(folder, endpoint_url=endpoint_url, database_url=database_url)
+    stack = f"{service}-local"
+    record(folder, service=service, stack=stack, endpoint_url=endpoint_url, database_url=database_url)
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
     with (
         closing(session.client("cloudformation", endpoint_url=endpoint_url)) as formation,
         closing(sqs_client(session, endpoint_url)) as client,
     ):
-        formation.create_stack(StackName=f"{service}-local", TemplateBody=template)
+        formation.create_stack(StackName=stack, TemplateBody=template)
         done = formation.get_waiter("stack_create_complete")
-        done.wait(StackName=f"{service}-local", WaiterConfig={"Delay": 0, "MaxAttempts": 1000})
-        outputs = formation.describe_stacks(StackName=f"{service}-local")["Stacks"][0]["Outputs"]
+        done.wait(StackName=stack, WaiterConfig={"Delay": 0, "MaxAttempts": 1000})
+        outputs = formation.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
         urls = {output["OutputKey"]: output["OutputValue"] for output in outputs}
         yield Stack(folder, SqsQueue(urls["QueueUrl"], client), SqsQueue(urls["DeadLetterQueueUrl"], client))
 

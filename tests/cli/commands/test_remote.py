@@ -122,4 +122,6 @@ def test_what_does_not_go_with_remote(deployed: Deployed, run: Run) -> None:
     deployed.outputs = {}
     missing = run("check", "--remote", *STAGE)
     assert missing.code == 1
-    assert "the stack shop-dev has no output MigrateFunctionName: deploy the service again" in missing.err
+    assert (
+        "the stack shop-dev has no output MigrateFunctionName: declare it in `resources: Outputs`" in missing.err
+    )
