@@ -116,12 +116,14 @@ class Stage:
         Raises:
             Failure: the name is not known.
         """
-        return self.recorded.service if self.recorded else self.project.name(self.service)
+        return (
+            self.recorded.service if self.recorded and self.recorded.service else self.project.name(self.service)
+        )
 
     @property
     def stack(self) -> str:
         """The name of the CloudFormation stack."""
-        return self.recorded.stack if self.recorded else f"{self.service_name}-{self.name}"
+        return self.recorded.stack if self.recorded and self.recorded.stack else f"{self.service_name}-{self.name}"
 
     def _outputs(self) -> dict[str, str]:
         client = self.client("cloudformation")

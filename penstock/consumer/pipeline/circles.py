@@ -1,8 +1,8 @@
 """Rows that refer to each other in a circle, whose foreign keys are deferred.
 
-Checked at once, such a foreign key refuses each of the rows, whichever is written first. That happens if another row
-of the batch lacks its parent: COMMIT does not name that row, so constraints are no longer deferred. The rows of each
-circle are then written together, and the constraints are checked after the last of them.
+Checked at once, such a foreign key refuses each of the rows, whichever is written first. That happens if another
+row of the batch lacks its parent: COMMIT does not name that row, so constraints are no longer deferred. The rows
+of each circle are then written together, and the constraints are checked after the last of them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

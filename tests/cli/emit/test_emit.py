@@ -345,7 +345,7 @@ def test_a_stage_gets_them(service: Path, run: Run, local_aws_endpoint: str) -> 
     """The queue, the key and the bucket come from the stack's outputs, and the receipts have the service's key."""
     name = f"farm-{uuid4()}"
     (service / "serverless.yml").write_text(f"service: {name}\n")
-    record(service, endpoint_url=local_aws_endpoint)
+    record(service, service=name, stack=f"{name}-local", endpoint_url=local_aws_endpoint)
     with (
         closing(SESSION.client("cloudformation", endpoint_url=local_aws_endpoint)) as formation,
         closing(SESSION.client("secretsmanager", endpoint_url=local_aws_endpoint)) as secrets,
