@@ -142,7 +142,8 @@ class Service:
         classes: list[Any] = []
         for place, (mode, version, columns, swapped) in enumerate(self.modes):
             names = self._names(mode, version, columns, swapped)
-            if mode == "delete" and any("no case" in kind.name for kind in self.key):
+            found_by = [self.columns[self.unique][0]] if swapped and self.unique is not None else self.key
+            if mode == "delete" and any("no case" in kind.name for kind in found_by):
                 raise BindingError("the drain refuses it as soon as it sees the live collation")
             required = {f"c{version}", *(names if mode in {"delete", "increment"} or swapped else ())}
             fields: Any = {
