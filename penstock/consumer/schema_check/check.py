@@ -16,7 +16,7 @@ from penstock.consumer.modes.base import Bound
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.tombstones import tombstone
 from penstock.consumer.schema_check.catalog import read_relation, read_server, table_privileges
-from penstock.consumer.schema_check.finding import Finding, Severity
+from penstock.consumer.schema_check.finding import Finding, Severity, fault, warning
 from penstock.consumer.schema_check.key_check import equality_drift
 from penstock.consumer.schema_check.server_check import server_findings
 from penstock.consumer.schema_check.statement_check import statement_findings
@@ -71,7 +71,7 @@ def _check_own_tables(connection: Connection, writes: Sequence[Bound]) -> Iterat
     """Check the framework's own tables: their presence, their version, and the role's privileges on them."""
     relation = read_relation(connection, ledger)
     if relation is None:
-        yield _fault("Penstock's own tables do not exist", _UPGRADE)
+        yield fault("Penstock's own tables do not exist", _UPGRADE)
         return
     if relation.schema_usable:
         yield from _check_revisions(connection)
@@ -88,12 +88,11 @@ def _check_revisions(connection: Connection) -> Iterator[Finding]:
         return
     missing, newer = compare(connection)
     if missing:
-        yield _fault(f"Penstock's own migrations {', '.join(missing)} are not applied", _UPGRADE)
+        yield fault(f"Penstock's own migrations {', '.join(missing)} are not applied", _UPGRADE)
     if newer:
-        yield Finding(
-            severity=Severity.WARNING,
-            problem=f"Penstock's own tables are at {', '.join(newer)}, which this version does not know",
-            hint="use the version of Penstock that upgraded the tables, or a newer one",
+        yield warning(
+            f"Penstock's own tables are at {', '.join(newer)}, which this version does not know",
+            "use the version of Penstock that upgraded the tables, or a newer one",
         )
 
 
@@ -119,7 +118,3 @@ def _check_kind(connection: Connection, bound: Bound) -> Iterator[Finding]:
     known = {finding.column for finding in drift if finding.severity is Severity.FAULT}
     more = (finding for finding in equality_drift(connection, requirements) if finding.column not in known)
     yield from (replace(finding, kind=bound.kind) for finding in (*drift, *more))
-
-
-def _fault(problem: str, hint: str) -> Finding:
-    return Finding(severity=Severity.FAULT, problem=problem, hint=hint)

@@ -41,3 +41,13 @@ class Finding:
         places = (("field", self.field), ("column", self.column), ("table", self.table))
         place = ", ".join(f"{word} {name!r}" for word, name in places if name is not None)
         return "; ".join(part for part in (f"{place}: " * bool(place) + self.problem, self.hint) if part)
+
+
+def fault(problem: str, hint: str | None, **place: str | None) -> Finding:
+    """Return a fault; `place` has the finding's table, column and field."""
+    return Finding(severity=Severity.FAULT, problem=problem, hint=hint, **place)
+
+
+def warning(problem: str, hint: str, **place: str | None) -> Finding:
+    """Return a warning, as `fault` does."""
+    return Finding(severity=Severity.WARNING, problem=problem, hint=hint, **place)

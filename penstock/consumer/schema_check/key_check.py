@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from penstock.consumer.modes.live_table import Difference
 from penstock.consumer.modes.requirements import Requirements
-from penstock.consumer.schema_check.finding import Finding, Severity
+from penstock.consumer.schema_check.finding import Finding, fault
 
 
 def equality_drift(connection: Connection, requirements: Requirements) -> Iterator[Finding]:
@@ -28,10 +28,9 @@ def equality_drift(connection: Connection, requirements: Requirements) -> Iterat
     with suppress(InsufficientPrivilege), connection.begin_nested():
         differences += requirements.live.differences(connection)
     for found in differences:
-        yield Finding(
-            severity=Severity.FAULT,
-            problem=found.problem,
-            hint=found.hint,
+        yield fault(
+            found.problem,
+            found.hint,
             table=requirements.table.fullname,
             column=found.column,
             field=fields.get(found.column or ""),

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from penstock.consumer.schema_check.catalog import Server
-from penstock.consumer.schema_check.finding import Finding, Severity
+from penstock.consumer.schema_check.finding import Finding, Severity, fault, warning
 from penstock.consumer.schema_check.hazards import schemas_of_others
 
 _OLDEST_VERSION: Final = 140000
@@ -45,18 +45,18 @@ def server_findings(connection: Connection, server: Server) -> Iterator[Finding]
     """Yield what concerns the server, the database and the connection as a whole."""
     if server.version < _OLDEST_VERSION:
         problem = f"PostgreSQL {server.version // 10000} is too old"
-        yield _fault(problem, f"use PostgreSQL {_OLDEST_VERSION // 10000} or newer")
+        yield fault(problem, f"use PostgreSQL {_OLDEST_VERSION // 10000} or newer")
     if server.standby:
-        yield _fault(
+        yield fault(
             "the server is a standby, which takes no writes", "connect to the primary (the writer endpoint)"
         )
     elif server.read_only:
         hint = "remove the setting default_transaction_read_only from the role, the database or the server"
-        yield _fault("transactions are read only by default", hint)
+        yield fault("transactions are read only by default", hint)
     for name in server.unsafe:
-        yield _warning(*_UNSAFE[name])
+        yield warning(*_UNSAFE[name])
     if server.encoding != "UTF8":
-        yield _warning(*_ENCODINGS.get(server.encoding, _OTHER_ENCODING))
+        yield warning(*_ENCODINGS.get(server.encoding, _OTHER_ENCODING))
     yield from _check_search_path(connection)
     if _pooled(connection):
         yield Finding(severity=Severity.NOTE, problem=_POOLER[0], hint=_POOLER[1])
@@ -67,7 +67,7 @@ def _check_search_path(connection: Connection) -> Iterator[Finding]:
     quote = connection.dialect.identifier_preparer.quote
     for schema, roles in schemas_of_others(connection).items():
         who = ", ".join(role if role == "PUBLIC" else quote(role) for role in roles)
-        yield _warning(
+        yield warning(
             f"the schema {schema!r} is on the role's search_path, and {who} may create in it: an operator or a "
             "type that is planted there could run as the role that writes",
             f"REVOKE CREATE ON SCHEMA {quote(schema)} FROM {who}",
@@ -78,11 +78,3 @@ def _pooled(connection: Connection) -> bool:
     """Return whether a pooler answered: its process is another one than that of the session in Postgres."""
     answered = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
     return bool(connection.execute(_PID).scalar_one() != answered)
-
-
-def _warning(problem: str, hint: str) -> Finding:
-    return Finding(severity=Severity.WARNING, problem=problem, hint=hint)
-
-
-def _fault(problem: str, hint: str) -> Finding:
-    return Finding(severity=Severity.FAULT, problem=problem, hint=hint)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from penstock.consumer.modes.statements import SetWrite
-from penstock.consumer.schema_check.finding import Finding, Severity
+from penstock.consumer.schema_check.finding import Finding, fault
 
 _NO_WAITING = text("SELECT pg_catalog.set_config('lock_timeout', '20ms', true)")
 _UNDECIDED = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
@@ -44,8 +44,5 @@ def statement_findings(connection: Connection, write: SetWrite) -> Iterator[Find
 def _refused(error: psycopg.Error) -> Finding:
     sqlstate = error.sqlstate or ""
     reason = error.diag.message_primary
-    return Finding(
-        severity=Severity.FAULT,
-        problem=f"Postgres refuses the statement that writes the kind ({sqlstate}): {reason}",
-        hint=_HINTS.get(sqlstate, _HINT),
-    )
+    problem = f"Postgres refuses the statement that writes the kind ({sqlstate}): {reason}"
+    return fault(problem, _HINTS.get(sqlstate, _HINT))

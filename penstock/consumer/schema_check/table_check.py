@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, Column, Computed, Connection, DefaultClause, Enum,
 
 from penstock.consumer.modes.requirements import Privilege, Requirements
 from penstock.consumer.schema_check.catalog import LiveColumn, Relation, UniqueIndex, read_relation, tables_like
-from penstock.consumer.schema_check.finding import Finding, Severity
+from penstock.consumer.schema_check.finding import Finding, Severity, fault, warning
 from penstock.consumer.schema_check.hazard_check import hazard_findings
 from penstock.consumer.schema_check.live_type import enum_labels, read_type
 from penstock.consumer.schema_check.type_check import is_assignable
@@ -41,11 +41,7 @@ def _missing_table(connection: Connection, table: Table) -> Finding:
     where = "" if table.schema else " on the role's search_path"
     hint = f"correct the name or the schema of the Table{'' if table.schema else ', or set the search_path'}"
     problem = f"there is no such table{where}{similar}"
-    return _fault(problem, hint if others else _MIGRATE, table=table.fullname)
-
-
-def _fault(problem: str, hint: str | None, **place: str | None) -> Finding:
-    return Finding(severity=Severity.FAULT, problem=problem, hint=hint, **place)
+    return fault(problem, hint if others else _MIGRATE, table=table.fullname)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class TableCheck:
     def findings(self) -> Iterator[Finding]:
         """Yield every difference between the live table and the requirements."""
         if self.relation.kind not in {*_TABLE_KINDS, _VIEW}:
-            yield _fault(
+            yield fault(
                 "the relation is neither a table nor a view",
                 "write to a table, since only a table's rows commit together with the ledger",
             )
@@ -81,17 +77,16 @@ class TableCheck:
         """Check what concerns the table as a whole."""
         refused = sorted({*self.requirements.privileges} - {"SELECT"} - self.relation.commands)
         if refused:
-            yield _fault(f"the view does not accept {' and '.join(refused)}", "write to the table behind the view")
+            yield fault(f"the view does not accept {' and '.join(refused)}", "write to the table behind the view")
         if not self.relation.schema_usable:
-            yield _fault(
+            yield fault(
                 f"the role {self.relation.role!r} may not use the schema {self.relation.schema!r}",
                 f"GRANT USAGE ON SCHEMA {self._quote(self.relation.schema)} TO {self._role}",
             )
         if self.relation.row_security:
-            yield Finding(
-                severity=Severity.WARNING,
-                problem=f"row level security limits what the role {self.relation.role!r} can read and write",
-                hint="check that the policies allow every intent, or give the role BYPASSRLS",
+            yield warning(
+                f"row level security limits what the role {self.relation.role!r} can read and write",
+                "check that the policies allow every intent, or give the role BYPASSRLS",
             )
 
     def _check_column(self, column: Column[Any]) -> Iterator[Finding]:
@@ -100,16 +95,16 @@ class TableCheck:
         if live is None:
             similar = [name for name in self.relation.columns if name.lower() == column.name.lower()]
             other = f"; there is {similar[0]!r}, and case matters" if similar else ""
-            yield _fault(f"there is no such column{other}", _MIGRATE)
+            yield fault(f"there is no such column{other}", _MIGRATE)
             return
         if live.generated and column.key in self.requirements.fields:
-            yield _fault(
+            yield fault(
                 "Postgres generates the column, so it accepts no value", "remove the field from the binding"
             )
         if live.not_null and column.key in self.requirements.nulls:
             owner = f"ALTER DOMAIN {live.domain}" if live.domain else self._alter(live)
             hint = f"{owner} DROP NOT NULL, or always give the column a value"
-            yield _fault("the write may set the column to null, but it is NOT NULL in the database", hint)
+            yield fault("the write may set the column to null, but it is NOT NULL in the database", hint)
         yield from self._check_type(column, live)
 
     def _check_type(self, column: Column[Any], live: LiveColumn) -> Iterator[Finding]:
@@ -119,10 +114,10 @@ class TableCheck:
         except ValueError:
             return  # Postgres cannot parse this type on its own, so nothing is known about it.
         if declared is None:
-            yield _fault(f"the declared type {written} does not exist", _MIGRATE)
+            yield fault(f"the declared type {written} does not exist", _MIGRATE)
         elif not is_assignable(declared, live.type):
             problem = f"the column is declared as {declared.text} and is {live.type.text} in the database"
-            yield _fault(problem, f"{self._alter(live)} TYPE {declared.text}, or declare it as {live.type.text}")
+            yield fault(problem, f"{self._alter(live)} TYPE {declared.text}, or declare it as {live.type.text}")
         else:
             yield from self._check_labels(column, written)
 
@@ -135,7 +130,7 @@ class TableCheck:
         for label in type_.enums:
             if label not in existing:
                 quoted = label.replace("'", "''")
-                yield _fault(
+                yield fault(
                     f"the type {name} lacks the label {label!r}", f"ALTER TYPE {name} ADD VALUE '{quoted}'"
                 )
 
@@ -149,7 +144,7 @@ class TableCheck:
                 yield from self._check_trigger_fills(live)
             if live.denied_sequence:
                 sequence = live.denied_sequence
-                yield _fault(
+                yield fault(
                     f"the default uses the sequence {sequence}, which the role {self.relation.role!r} may not use",
                     f"GRANT USAGE ON SEQUENCE {sequence} TO {self._role}",
                     column=live.name,
@@ -161,13 +156,12 @@ class TableCheck:
         hint = f"{self._alter(live)} SET DEFAULT …, or bind a field to the column"
         triggers = [one for one in self.relation.triggers if "INSERT" in one.commands and not one.instead]
         if not triggers:
-            yield _fault(problem, hint, column=live.name)
+            yield fault(problem, hint, column=live.name)
         elif not self._declared_as_fetched(live.name):
             names = ", ".join(repr(one.name) for one in triggers)
-            yield Finding(
-                severity=Severity.WARNING,
-                problem=f"{problem}, so the trigger {names} has to fill it",
-                hint=f"declare the column with server_default=FetchedValue() if it does; else {hint}",
+            yield warning(
+                f"{problem}, so the trigger {names} has to fill it",
+                f"declare the column with server_default=FetchedValue() if it does; else {hint}",
                 column=live.name,
             )
 
@@ -190,7 +184,7 @@ class TableCheck:
             why = f" ({'; '.join(reason for reason in reasons if reason)})" if reasons else ""
             quoted = ", ".join(map(self._quote, names))
             hint = f"CREATE UNIQUE INDEX CONCURRENTLY ON {self._name} ({quoted})"
-            yield _fault(f"{key} has no unique index that ON CONFLICT can use{why}", hint)
+            yield fault(f"{key} has no unique index that ON CONFLICT can use{why}", hint)
 
     def _check_privilege(self, privilege: Privilege, names: Sequence[str]) -> Iterator[Finding]:
         """Check a privilege, on the given columns, or on the whole table if no columns are given."""
@@ -198,7 +192,7 @@ class TableCheck:
         lacking = ", ".join(self._quote(live.name) for live in columns if privilege not in live.privileges)
         if lacking or (not names and privilege not in self.relation.privileges):
             scope = f"{privilege} ({lacking})" if lacking else privilege
-            yield _fault(
+            yield fault(
                 f"the role {self.relation.role!r} lacks the privilege {scope}",
                 f"GRANT {scope} ON {self._name} TO {self._role}",
             )
