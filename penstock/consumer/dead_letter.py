@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from logging import Logger
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,6 +19,7 @@ from penstock.queue import ATTRIBUTE_LIMIT, MESSAGE_LIMIT_BYTES, Attribute, Outg
 
 FAULT_ATTRIBUTE = "penstock.fault"
 LETTER_ATTRIBUTE = "penstock.dead-letter"
+_STAMPS = {FAULT_ATTRIBUTE, LETTER_ATTRIBUTE}
 
 _POSITION = re.compile(r"\.\d+(?=[. ])")
 """The index of a list item in the path of a field."""
@@ -123,7 +126,7 @@ def _fingerprint(kind: str | None, cause: Cause) -> str:
 
 def unstamp(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
     """Return the attributes that the sender wrote, without those that `DeadLetter.stamp` added."""
-    return {k: v for k, v in attributes.items() if k not in {FAULT_ATTRIBUTE, LETTER_ATTRIBUTE}}
+    return {k: v for k, v in attributes.items() if k not in _STAMPS}
 
 
 def send_letters(
@@ -146,9 +149,26 @@ def send_letters(
     return {index: refusal for index, refusal in refused.items() if index not in sent}
 
 
+def log_letter(logger: Logger, letter: DeadLetter, refusal: Refusal | None, **more: Any) -> None:
+    """Log that a message was dead-lettered, or why the dead-letter queue refused it.
+
+    Args:
+        logger: the logger of the caller.
+        letter: the letter.
+        refusal: why it was refused; None if it was sent.
+        more: what else is known of it, for the structured log.
+    """
+    if refusal:
+        logger.error("dead letter refused: %s", refusal.code, extra={"action": "dead_letter_refused"})
+        return
+    named = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
+    named |= {"fingerprint": letter.fingerprint, **more}
+    logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})
+
+
 def _is_invalid(refusal: Refusal) -> bool:
     return not refusal.retryable and ("Invalid" in refusal.code or "Parameter" in refusal.code)
 
 
 def _stamps(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
-    return {name: value for name, value in attributes.items() if name in {FAULT_ATTRIBUTE, LETTER_ATTRIBUTE}}
+    return {name: value for name, value in attributes.items() if name in _STAMPS}

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from penstock.consumer.dead_letter import DeadLetter, send_letters
+from penstock.consumer.dead_letter import DeadLetter, log_letter, send_letters
 from penstock.consumer.faults.tree import EnvironmentFault, UndecidedFault
 from penstock.consumer.retention import Retention
 from penstock.consumer.sent_time import SENT_ATTRIBUTE, with_time
@@ -29,6 +29,8 @@ from penstock.intents.envelope import Envelope, read_head
 from penstock.intents.reference import Reference, read_reference
 from penstock.queue import BATCH_LIMIT, Outgoing, Queue, Received
 from penstock.queue.concurrency import for_each
+
+Head = Envelope[Any] | Reference | None
 
 LEASE_SECONDS = 900
 """How long a message that stays is leased. If the drain is on again earlier, it is delivered that much later: no
@@ -108,32 +110,30 @@ class Sweep:
 
     def _set_aside(self, ending: Sequence[Received], function_version: str) -> int:
         """Dead-letter messages; return how many. What the dead-letter queue refuses stays on the queue."""
-        letters = [_letter(message, function_version) for message in ending]
-        copies = [letter.stamp(self._copy(message)) for message, letter in zip(ending, letters, strict=True)]
+        letters, copies = [], []
+        for message in ending:
+            head = read_head(message.body) or read_reference(message.body)
+            letters.append(_letter(message, head, function_version))
+            copies.append(letters[-1].stamp(self._copy(message, head)))
         refused = send_letters(self._dead_letters, copies)
         for index, letter in enumerate(letters):
-            _log(letter, refused[index].code if index in refused else None)
+            log_letter(_logger, letter, refused.get(index))
         sent = [message.receipt_handle for index, message in enumerate(ending) if index not in refused]
         # What cannot be deleted is dead-lettered twice, which does no harm: the ledger claims each id once.
         self._queue.delete(sent)
         return len(sent)
 
-    def _copy(self, message: Received) -> Outgoing:
+    def _copy(self, message: Received, head: Head) -> Outgoing:
         # A new deduplication id, as in the drain's letters: see `penstock.consumer.pipeline.dead_letters`.
         deduplication_id = message.message_id if self._queue.fifo else None
         copy = Outgoing(message.body, message.attributes, message.group, deduplication_id)
         # Penstock's own envelopes have their time. Another sender's may have none, and then it is that of SQS.
-        if _head(message) or SENT_ATTRIBUTE in message.attributes:
+        if head or SENT_ATTRIBUTE in message.attributes:
             return copy
         return with_time(copy, datetime.fromtimestamp(message.sent_at, UTC))
 
 
-def _head(message: Received) -> Envelope[Any] | Reference | None:
-    return read_head(message.body) or read_reference(message.body)
-
-
-def _letter(message: Received, function_version: str) -> DeadLetter:
-    head = _head(message)
+def _letter(message: Received, head: Head, function_version: str) -> DeadLetter:
     return DeadLetter.of(
         _DRAIN_IS_OFF,
         kind=head.type if head else None,
@@ -142,12 +142,3 @@ def _letter(message: Received, function_version: str) -> DeadLetter:
         first_seen=datetime.fromtimestamp(message.first_received_at, UTC).isoformat(),
         function_version=function_version,
     )
-
-
-def _log(letter: DeadLetter, refusal: str | None) -> None:
-    if refusal:
-        _logger.error("dead letter refused: %s", refusal, extra={"action": "dead_letter_refused"})
-    else:
-        named = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
-        named["fingerprint"] = letter.fingerprint
-        _logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from penstock.consumer.batch import Batch, Item
-from penstock.consumer.dead_letter import DeadLetter, send_letters
+from penstock.consumer.dead_letter import DeadLetter, log_letter, send_letters
 from penstock.consumer.pipeline.tracing import traceparent_of
 from penstock.consumer.sent_time import keep_time
 from penstock.diagnosis import frames_of, where
@@ -33,14 +33,9 @@ def send_to_dlq(batch: Batch, dead: Sequence[Item], dead_letters: Queue) -> None
 
 
 def _log(item: Item, letter: DeadLetter, refusal: Refusal | None) -> None:
-    if refusal:
-        _logger.error("dead letter refused: %s", refusal.code, extra={"action": "dead_letter_refused"})
-    else:
-        named: dict[str, Any] = {"intent_id": letter.id, "kind": letter.kind, "fault": letter.detail}
-        named |= {"fingerprint": letter.fingerprint, "traceparent": traceparent_of(item)}
-        if item.fault and item.fault.cause.frames:
-            named["frames"] = item.fault.cause.frames
-        _logger.warning("dead letter: %s", letter.detail, extra={"action": "dead_letter", **named})
+    frames = item.fault.cause.frames if item.fault else ()
+    more = {"frames": frames} if frames else {}
+    log_letter(_logger, letter, refusal, traceparent=traceparent_of(item), **more)
 
 
 def _letter(item: Item, function_version: str) -> DeadLetter:
@@ -56,7 +51,7 @@ def _letter(item: Item, function_version: str) -> DeadLetter:
 
 
 def _first_seen(item: Item) -> str | None:
-    first = item.milliseconds("ApproximateFirstReceiveTimestamp")
+    first = item.number("ApproximateFirstReceiveTimestamp")
     try:
         return datetime.fromtimestamp(first / 1000, UTC).isoformat() if first else None
     except (ValueError, OverflowError, OSError):
