@@ -1,16 +1,15 @@
 """Which modes may write one table: those whose intents leave the same table in any order."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Table
+from sqlalchemy import Column, Table
 
 from penstock.consumer.modes.append import Append
 from penstock.consumer.modes.base import ColumnGroup, WriteMode
 from penstock.consumer.modes.delete import Delete
 from penstock.consumer.modes.increment import Increment
 from penstock.consumer.modes.upsert import Upsert
-from penstock.consumer.modes.versions import defaults_to_zero, has_default
 
 Modes = Mapping[str, WriteMode]
 """The modes of one table, by kind."""
@@ -18,13 +17,16 @@ Modes = Mapping[str, WriteMode]
 _KEYED = (Upsert, Increment, Delete)
 
 
-def order_errors(kind: str, modes: Modes, groups: Sequence[ColumnGroup]) -> Iterator[str]:
+def order_errors(
+    kind: str, modes: Modes, groups: Sequence[ColumnGroup], rules: Mapping[str, "NoDefault"]
+) -> Iterator[str]:
     """Yield why the order of a kind's intents and of others would matter, and how to change that.
 
     Args:
         kind: the kind.
         modes: the modes of its table, the kind's own among them.
         groups: the groups of columns that upserts of the table write.
+        rules: what `columns_without_default` returns for them.
     """
     mode = modes[kind]
     others = {other: modes[other] for other in modes if other != kind}
@@ -35,7 +37,7 @@ def order_errors(kind: str, modes: Modes, groups: Sequence[ColumnGroup]) -> Iter
     if isinstance(mode, Increment):
         yield from _sum_errors(mode, groups)
     if isinstance(mode, _KEYED):
-        for name, rule in columns_without_default(modes, groups).items():
+        for name, rule in rules.items():
             if _breaks(mode.table, name, rule):
                 yield f"column {name!r} has a server default, {rule.why}: remove the default"
 
@@ -118,9 +120,20 @@ def _sum_errors(mode: Increment, groups: Sequence[ColumnGroup]) -> Iterator[str]
 
 
 def _breaks(table: Table, name: str, rule: NoDefault) -> bool:
-    if name not in table.c or not has_default(table.c[name]):
+    if name not in table.c or not _has_default(table.c[name]):
         return False
-    return not (rule.zero_allowed and defaults_to_zero(table.c[name]))
+    return not (rule.zero_allowed and _defaults_to_zero(table.c[name]))
+
+
+def _has_default(column: Column[Any]) -> bool:
+    """Return whether Postgres gives the column a value that an INSERT does not name."""
+    return column.server_default is not None or column.identity is not None or column.computed is not None
+
+
+def _defaults_to_zero(column: Column[Any]) -> bool:
+    """Return whether the value that Postgres gives a column is 0, which adds nothing."""
+    given: Any = getattr(column.server_default, "arg", None)
+    return str(getattr(given, "text", given)).strip("'() ") in ("0", "0.0", "0.00")
 
 
 def _names(key: Sequence[str]) -> str:

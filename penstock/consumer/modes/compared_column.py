@@ -101,7 +101,16 @@ def _numbers(type_name: str) -> tuple[int, ...]:
     return tuple(int(number) for number in found.groups() if number is not None) if found else ()
 
 
-LIVE_COLUMNS: Final = """
+_TABLE: Final = """(
+        SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relname = %(table)s AND CASE
+            WHEN %(schema)s::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
+            ELSE n.nspname = %(schema)s::text
+        END
+    )"""
+"""The oid of a table, by its name and its schema, if that is declared."""
+
+LIVE_COLUMNS: Final = f"""
     WITH RECURSIVE declared AS (
         SELECT * FROM ROWS FROM (
             pg_catalog.unnest(%(names)s::text[]),
@@ -112,13 +121,7 @@ LIVE_COLUMNS: Final = """
     live AS (
         SELECT declared.*, pg_catalog.to_regtype(declared.type)::oid AS declared_oid, a.*
         FROM declared JOIN pg_catalog.pg_attribute a ON a.attname = declared.name
-        WHERE attrelid = (
-        SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relname = %(table)s AND CASE
-            WHEN %(schema)s::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
-            ELSE n.nspname = %(schema)s::text
-        END
-    ) AND attnum > 0 AND NOT attisdropped
+        WHERE attrelid = {_TABLE} AND attnum > 0 AND NOT attisdropped
     ),
     base (origin, type, modifier) AS (
         SELECT oid, oid, -1 FROM (SELECT atttypid FROM live UNION SELECT declared_oid FROM live) AS types (oid)
@@ -151,10 +154,10 @@ LIVE_COLUMNS: Final = """
     LEFT JOIN pg_catalog.pg_collation c ON c.oid = attcollation
     LEFT JOIN pg_catalog.pg_attrdef d ON adrelid = attrelid AND adnum = attnum
     ORDER BY attnum
-"""
+"""  # noqa: S608 (constants only)
 """The live columns with their declared types, as the arguments of `ComparedColumn` after the name."""
 
-LIVE_INDEXES: Final = """
+LIVE_INDEXES: Final = f"""
     SELECT a.attname::text, i.indexrelid::regclass::text
     FROM pg_catalog.pg_index i
     CROSS JOIN LATERAL ROWS FROM (
@@ -163,15 +166,9 @@ LIVE_INDEXES: Final = """
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part.number
     LEFT JOIN pg_catalog.pg_collation of_index ON of_index.oid = part.collation_oid
     LEFT JOIN pg_catalog.pg_collation own ON own.oid = a.attcollation
-    WHERE i.indrelid = (
-        SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relname = %(table)s AND CASE
-            WHEN %(schema)s::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
-            ELSE n.nspname = %(schema)s::text
-        END
-    ) AND i.indisunique AND i.indpred IS NULL
+    WHERE i.indrelid = {_TABLE} AND i.indisunique AND i.indpred IS NULL
         AND a.attname = ANY (%(names)s::text[]) AND i.indnkeyatts = pg_catalog.cardinality(%(names)s::text[])
         AND part.collation_oid <> a.attcollation
         AND NOT (COALESCE(of_index.collisdeterministic, true) AND COALESCE(own.collisdeterministic, true))
-"""
+"""  # noqa: S608 (constants only)
 """The columns of unique indexes on exactly a key whose collation calls other texts equal than the column's."""

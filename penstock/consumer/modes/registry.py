@@ -71,10 +71,10 @@ class WriteRegistry:
         mode, kinds = self._modes[kind], self._kinds_of_table(kind)
         groups = self._groups(kinds)
         modes = {other: self._modes[other] for other in kinds}
-        if errors := [*order_errors(kind, modes, groups)]:
+        rules = columns_without_default(modes, groups)
+        if errors := [*order_errors(kind, modes, groups, rules)]:
             raise binding_error(self._intents[kind], mode.table, errors)
         deletable = any(isinstance(self._modes[k], Delete) for k in kinds)
-        rules = columns_without_default(modes, groups)
         zero_allowed = {name: rule.zero_allowed for name, rule in rules.items()}
         context = TableContext(groups, deletable, zero_allowed)
         write = mode.bind(self._intents[kind], context)

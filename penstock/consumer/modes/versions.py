@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlalchemy import (
     Boolean,
-    Column,
     Date,
     DateTime,
     Integer,
@@ -55,14 +54,3 @@ def spelled_differently(table: Table, name: str) -> bool:
     texts = isinstance(type_, String) and type_.collation is None and type(type_).__name__ != "CITEXT"
     same = isinstance(type_, Boolean | Date | DateTime | Integer | LargeBinary | Time | Uuid)
     return not (scaled or texts or same)
-
-
-def has_default(column: Column[Any]) -> bool:
-    """Return whether Postgres gives the column a value that an INSERT does not name."""
-    return column.server_default is not None or column.identity is not None or column.computed is not None
-
-
-def defaults_to_zero(column: Column[Any]) -> bool:
-    """Return whether the value that Postgres gives a column is 0, which adds nothing."""
-    given: Any = getattr(column.server_default, "arg", None)
-    return str(getattr(given, "text", given)).strip("'() ") in ("0", "0.0", "0.00")
