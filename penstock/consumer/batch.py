@@ -11,7 +11,6 @@ from penstock.intents import Envelope, WriteIntent
 Record = Mapping[str, Any]
 """One record of an SQS event (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
 
-
 _MOST_DIGITS = 15
 
 
@@ -47,13 +46,10 @@ class Item:
     @property
     def receive_count(self) -> int:
         """How often the message has been received, including this time; 1 if the record has no count."""
-        return max(1, self._number("ApproximateReceiveCount") or 1)
+        return max(1, self.number("ApproximateReceiveCount") or 1)
 
-    def milliseconds(self, name: str) -> int | None:
-        """Return a system attribute that is a time, in milliseconds since the epoch; None if it is not."""
-        return self._number(name)
-
-    def _number(self, name: str) -> int | None:
+    def number(self, name: str) -> int | None:
+        """Return a system attribute of the message that is a count or a time; None if it is no such number."""
         value = self.system(name)
         return int(value) if value and value.isdecimal() and len(value) <= _MOST_DIGITS else None
 

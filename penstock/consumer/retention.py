@@ -30,7 +30,7 @@ class Retention:
 
     def is_ending(self, item: Item) -> bool:
         """Return whether the message of an item is so old that it must not go back."""
-        sent_at = item.milliseconds("SentTimestamp")
+        sent_at = item.number("SentTimestamp")
         return sent_at is not None and self.ends_soon(sent_at / 1000)
 
     def ends_soon(self, sent_at: float) -> bool:
@@ -43,7 +43,7 @@ class Retention:
 
     def is_patient(self, item: Item) -> bool:
         """Return whether it is too soon to give up an item that cannot be written yet."""
-        first = item.milliseconds("ApproximateFirstReceiveTimestamp")
+        first = item.number("ApproximateFirstReceiveTimestamp")
         return first is not None and self._queue.now() < first / 1000 + PATIENCE_SECONDS
 
     @property

@@ -35,7 +35,7 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
             If the password is in a secret or from IAM, each connection is made with the current one.
         pool_size: the maximum number of connections.
         for_drain: whether a drain uses the engine. A drain retries after a lost connection, so it needs no
-            pre-ping. It repeats the same statements, so each is prepared at its first execution.
+            pre-ping.
 
     Raises:
         penstock.settings.SettingsError: the URL is not valid. The error does not show it, since it may contain a

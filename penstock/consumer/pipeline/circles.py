@@ -5,9 +5,10 @@ row of the batch lacks its parent: COMMIT does not name that row, so constraints
 of each circle are then written together, and the constraints are checked after the last of them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Column, text
 
 from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import Fault
@@ -49,9 +50,10 @@ def write_circles(work: UnitOfWork, faults: Mapping[Item, Fault]) -> dict[Item, 
 def _circles(writes: Sequence[Bound], items: Sequence[Item]) -> list[Circle]:
     """Return the groups of items that are connected by the values of declared foreign keys."""
     by_kind = {bound.kind: bound for bound in writes}
+    referred = {key.column for bound in writes if bound.table is not None for key in bound.table.foreign_keys}
     groups: list[tuple[set[str], list[Item]]] = []
     for item in items:
-        values, members = {*_linked_values(by_kind[_kind(item)], item, writes)}, [item]
+        values, members = {*_linked_values(by_kind[_kind(item)], item, referred)}, [item]
         apart = []
         for group in groups:
             if group[0] & values:
@@ -63,12 +65,11 @@ def _circles(writes: Sequence[Bound], items: Sequence[Item]) -> list[Circle]:
     return [tuple(members) for _, members in groups if len(members) > 1]
 
 
-def _linked_values(bound: Bound, item: Item, writes: Iterable[Bound]) -> Iterator[str]:
+def _linked_values(bound: Bound, item: Item, referred: Set[Column[Any]]) -> Iterator[str]:
     """Yield what an item refers to, and what others may refer to it by: the name of a column with a value."""
     requirements, envelope = bound.write.requirements, item.require_envelope()
     if requirements is None:
         return
-    referred = {key.column for other in writes if other.table is not None for key in other.table.foreign_keys}
     for name, field in requirements.fields.items():
         column = requirements.table.c[name]
         value = envelope.id if field == "intent_id" else getattr(envelope.data, field, None)

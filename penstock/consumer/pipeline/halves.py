@@ -65,21 +65,19 @@ class _Halves:
         self._batch = batch
         self._decoder = decoder
         self._write = write
-        self._last_committed = False
+        self._committed = False
 
     def write_all(self) -> bool:
         """Write all parts; return whether any was committed."""
-        committed = False
         parts = _halves(self._batch.items)
         while parts:
             some = parts.pop()
             lost = self._try(some)
-            committed = committed or (lost is None and self._last_committed)
             if lost and (len(some) == 1 or len(self.lost) >= _MOST):
                 self.lost.update(dict.fromkeys(some, lost))
             elif lost:
                 parts += _halves(some)
-        return committed
+        return self._committed
 
     def confirm(self) -> None:
         """Write each row again whose session ended, after all others."""
@@ -95,9 +93,8 @@ class _Halves:
         """Write a part; return the fault if its session ended. Another fault is that of its items."""
         part = Batch(list(items), self._batch.deadline, self._batch.function_version)
         try:
-            self._last_committed = False
             self._write(part, self._decoder.of(part))
-            self._last_committed = True
+            self._committed = True
         except SessionLost as lost:
             return lost.fault
         except Fault as fault:

@@ -80,9 +80,10 @@ def excuse_orphans(
         item.require_envelope().type for item, fault in faults.items() if not isinstance(fault, DataFault)
     }
     by_kind = {bound.kind: bound for bound in writes}
+    possible = _parents(by_kind, orphans)
     parents: set[Table] = set()
     for bound in writes:
-        if bound.table is None or bound.table not in _parents(by_kind, orphans):
+        if bound.table is None or bound.table not in possible:
             continue
         if bound.kind in waiting_kinds or _cannot_be_written(connection, bound):
             parents.add(bound.table)

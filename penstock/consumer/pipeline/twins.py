@@ -41,14 +41,18 @@ def _differing(work: UnitOfWork, groups: list[_Group]) -> list[Item]:
     todo = list(zip(groups, _count(work, groups), strict=True))
     while todo:
         found += [item for group, count in todo if count >= len(group.items) for item in group.items]
-        mixed = [(group, count) for group, count in todo if 0 < count < len(group.items)]
         # One group of each id at a time: the answer names nothing but the id.
-        now = list({(group.kind, group.id): (group, count) for group, count in mixed}.values())
-        later = [pair for pair in mixed if pair not in now]
-        halves = [_halves(group) for group, _ in now]
+        now: dict[tuple[str, UUID], tuple[_Group, int]] = {}
+        later = []
+        for group, count in todo:
+            if 0 < count < len(group.items):
+                first_group, _ = now.setdefault((group.kind, group.id), (group, count))
+                if first_group is not group:
+                    later.append((group, count))
+        halves = [_halves(group) for group, _ in now.values()]
         counts = _count(work, [first for first, _ in halves])
         todo = later
-        for (first, second), (_, count), of_first in zip(halves, now, counts, strict=True):
+        for (first, second), (_, count), of_first in zip(halves, now.values(), counts, strict=True):
             todo += [(first, of_first), (second, count - of_first)]
     return found
 
