@@ -23,6 +23,7 @@ from penstock.local.node import check_node
 from penstock.local.postgres import Postgres
 from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
+from penstock.testing.database import FAST
 from tests.support.cli_stack import FIFO, STANDARD, Ended, Run, Stack, deployed
 from tests.support.project import ROOT
 from tests.support.secrets import Secrets
@@ -80,7 +81,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
 def postgres() -> Iterator[Postgres]:
     """A Postgres server for this test process, with a template database that has every migration."""
     folder = Path(tempfile.mkdtemp(prefix="penstock-test-"))
-    server = Postgres(folder, settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"})
+    server = Postgres(folder, settings=FAST)
     server.start()
     try:
         with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -98,6 +99,16 @@ def database_url(postgres: Postgres) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+        yield postgres.url(name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database(postgres: Postgres) -> Iterator[str]:
+    """The URL of a database without tables."""
+    name = f"empty_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
         yield postgres.url(name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

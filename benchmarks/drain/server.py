@@ -17,6 +17,7 @@ from penstock.database import make_engine
 from penstock.database.migrate import upgrade
 from penstock.local.postgres import Postgres
 from penstock.testing import LambdaContext, MemoryQueue
+from penstock.testing.database import FAST
 
 LEDGERS = ("penstock.ledger", "penstock.ledger_past")
 """Both generations of the ledger: the drain looks ids up in both."""
@@ -114,7 +115,7 @@ def server(*, durable: bool) -> Iterator[Postgres]:
         durable: whether each commit waits for the disk, as in production.
     """
     folder = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
-    settings = {} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    settings = {} if durable else FAST
     postgres = Postgres(folder, settings=settings)
     postgres.start()
     try:

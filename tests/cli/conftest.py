@@ -1,16 +1,13 @@
 """Fixtures of the tests of the command line."""
 
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 from sqlalchemy import Engine
 
 from penstock.cli.commands import breaker
 from penstock.cli.status import snapshot
 from penstock.consumer.breaker.event_source import EventSourceMapping
-from penstock.local.postgres import Postgres
 from tests.support.cli_stack import Stack
 from tests.support.lambdas import ARN, MAPPING, LambdaStub
 from tests.support.ledgers import Ledger
@@ -36,12 +33,3 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> LambdaStub:
     for module in (breaker, snapshot):
         monkeypatch.setattr(module, "mapping_of", lambda _: EventSourceMapping(client, MAPPING, ARN))
     return stub
-
-
-@pytest.fixture
-def empty_database(postgres: Postgres) -> str:
-    """Make an empty database and return its URL."""
-    name = f"empty_{uuid4().hex}"
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return postgres.url(name)

@@ -14,6 +14,7 @@ from penstock.consumer import Append, Drain
 from penstock.consumer.dead_letter import DeadLetter
 from penstock.intents import encode_envelope, new_id
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.support.numbers import literals
 
 LONG = "12345678901234567.890123"
 
@@ -53,14 +54,7 @@ def test_numbers_land_digit_for_digit_or_not_at_all(engine: Engine) -> None:
     assert letter.detail == "invalid-data: data.notes inexact_number"
 
 
-DIGITS = st.text("0123456789", min_size=1, max_size=25)
-LITERALS = st.builds(
-    lambda sign, whole, fraction, exponent: f"{sign}{int(whole)}{'.' if fraction else ''}{fraction}{exponent}",
-    st.sampled_from(["", "-"]),
-    DIGITS,
-    st.just("") | DIGITS,
-    st.just("") | st.integers(-40, 40).map(lambda number: f"e{number}"),
-)
+LITERALS = literals(40)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

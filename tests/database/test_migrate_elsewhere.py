@@ -9,7 +9,7 @@ import pytest
 
 from penstock.database import migrate
 from penstock.local.postgres import Postgres
-from tests.database.test_migrate import migrate_to
+from tests.support.migrations import migrate_to
 
 THINGS = """
 from alembic import op
@@ -32,24 +32,22 @@ def _migrations(folder: Path, name: str = "0001") -> Path:
     return versions.parent
 
 
-@pytest.fixture
-def empty(postgres: Postgres) -> Iterator[str]:
-    """The URL of a database without tables."""
+@pytest.fixture(autouse=True)
+def role_dropped(postgres: Postgres) -> Iterator[None]:
+    """Drop the role after the database, whose objects it owns."""
+    yield
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE elsewhere")
-        yield postgres.url("elsewhere")
-        connection.execute("DROP DATABASE elsewhere WITH (FORCE)")
         connection.execute("DROP ROLE IF EXISTS penstock")
 
 
 @pytest.mark.parametrize("schema_first", [False, True])
-def test_a_role_named_like_the_schema_upgrades(empty: str, tmp_path: Path, schema_first: bool) -> None:
+def test_a_role_named_like_the_schema_upgrades(empty_database: str, tmp_path: Path, schema_first: bool) -> None:
     """The framework's and the service's tables keep apart if the role and its schema are named penstock."""
-    with psycopg.connect(empty, autocommit=True) as connection:
+    with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute("CREATE ROLE penstock SUPERUSER LOGIN PASSWORD 'secret'")
         if schema_first:
             connection.execute("CREATE SCHEMA penstock AUTHORIZATION penstock")
-        user, _, rest = empty.removeprefix("postgresql://").partition("@")
+        user, _, rest = empty_database.removeprefix("postgresql://").partition("@")
         url = f"postgresql://penstock:secret@{rest}"
         assert user
         service = _migrations(tmp_path)
@@ -62,28 +60,28 @@ def test_a_role_named_like_the_schema_upgrades(empty: str, tmp_path: Path, schem
     assert found == [(s, t) for s in ("penstock", "public") for t in ("alembic_version", "ledger")]
 
 
-def test_old_code_says_that_the_database_is_newer(empty: str, tmp_path: Path) -> None:
+def test_old_code_says_that_the_database_is_newer(empty_database: str, tmp_path: Path) -> None:
     """A revision that the code does not know is named, with what to do, and nothing is changed."""
-    migrate.upgrade(empty, _migrations(tmp_path, "0009"))
+    migrate.upgrade(empty_database, _migrations(tmp_path, "0009"))
     with pytest.raises(migrate.UnknownRevision, match=r"service's tables are at revision 0009.* Deploy that code"):
-        migrate.upgrade(empty, _migrations(tmp_path, "0001"))
-    with psycopg.connect(empty, autocommit=True) as connection:
+        migrate.upgrade(empty_database, _migrations(tmp_path, "0001"))
+    with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute("UPDATE penstock.alembic_version SET version_num = '9999'")
     with pytest.raises(
         migrate.UnknownRevision, match=r"Penstock's own tables .* are at revision 9999.* or a newer"
     ):
-        migrate.upgrade(empty)
+        migrate.upgrade(empty_database)
 
 
-def test_an_index_of_a_large_ledger_does_not_block_drains(empty: str) -> None:
+def test_an_index_of_a_large_ledger_does_not_block_drains(empty_database: str) -> None:
     """While an upgrade waits for a writer to build the indexes of a large ledger, other writers go on."""
-    migrate_to(empty, "0003")
-    with psycopg.connect(empty, autocommit=True) as connection:
+    migrate_to(empty_database, "0003")
+    with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute(
             f"{ENTER.replace('VALUES (', 'SELECT ').removesuffix(')')} FROM generate_series(1, 120000)"
         )
-    upgrading = threading.Thread(target=migrate.upgrade, args=(empty,))
-    with psycopg.connect(empty) as slow, psycopg.connect(empty, autocommit=True) as other:
+    upgrading = threading.Thread(target=migrate.upgrade, args=(empty_database,))
+    with psycopg.connect(empty_database) as slow, psycopg.connect(empty_database, autocommit=True) as other:
         slow.execute(ENTER)
         upgrading.start()
         _wait_until(lambda: _building(other))
@@ -96,15 +94,15 @@ def test_an_index_of_a_large_ledger_does_not_block_drains(empty: str) -> None:
         assert dict(other.execute(valid).fetchall()) == {"ledger_unsettled": True, "ledger_past_unsettled": True}
 
 
-def test_an_interrupted_index_is_built_again(empty: str) -> None:
+def test_an_interrupted_index_is_built_again(empty_database: str) -> None:
     """An index that is invalid or missing is built by the next upgrade."""
-    migrate.upgrade(empty)
-    with psycopg.connect(empty, autocommit=True) as connection:
+    migrate.upgrade(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'penstock.ledger_unsettled'::regclass"
         )
         connection.execute("DROP INDEX penstock.ledger_settled_at")
-        assert migrate.upgrade(empty) == []
+        assert migrate.upgrade(empty_database) == []
         names = "('ledger_unsettled', 'ledger_settled_at')"
         query = f"SELECT indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE relname IN {names}"
         assert connection.execute(query).fetchall() == [(True,), (True,)]

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ import pytest
 
 from penstock.database import migrate
 from penstock.functions.migration import Migration
-from penstock.local.postgres import Postgres
 from penstock.settings import Settings
 from penstock.testing import LambdaContext
 from tests.support.project import ROOT
 
-NAME = "before_migrations"
 FAILING = """
 from alembic import op
 
@@ -28,15 +25,6 @@ def upgrade() -> None:
     op.execute("CREATE TABLE people (email text UNIQUE)")
     op.execute("INSERT INTO people VALUES ('someone@example.org'), ('someone@example.org')")
 """
-
-
-@pytest.fixture
-def empty(postgres: Postgres) -> Iterator[str]:
-    """The URL of a database without tables."""
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {NAME}")
-        yield postgres.url(NAME)
-        connection.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
 
 
 @pytest.fixture(autouse=True)
@@ -57,57 +45,57 @@ def tables(url: str) -> set[str]:
         return {name for (name,) in connection.execute("SELECT relname FROM pg_class WHERE relkind = 'r'")}
 
 
-def test_migrations_then_the_check(empty: str) -> None:
+def test_migrations_then_the_check(empty_database: str) -> None:
     """An empty event applies what is missing and checks the result; a second one finds nothing to apply."""
-    first = invoke(empty)
+    first = invoke(empty_database)
     assert first["applied"][0] == "penstock 0001"
     assert "service 0001" in first["applied"]
-    assert tables(empty) >= {"ledger", "page_views", "stock"}
+    assert tables(empty_database) >= {"ledger", "page_views", "stock"}
     assert "stock.adjusted" in first["kinds"]
     assert [one for one in first["findings"] if one["severity"] == "fault"] == []
-    assert invoke(empty) == first | {"applied": []}
+    assert invoke(empty_database) == first | {"applied": []}
 
 
-def test_one_action(empty: str) -> None:
+def test_one_action(empty_database: str) -> None:
     """`check` changes nothing and finds what is missing; `upgrade` checks nothing."""
-    before = tables(empty)
-    found = invoke(empty, {"action": "check"})
+    before = tables(empty_database)
+    found = invoke(empty_database, {"action": "check"})
     assert "Penstock's own tables do not exist" in [finding["problem"] for finding in found["findings"]]
-    assert tables(empty) == before
-    assert invoke(empty, {"action": "upgrade"}).keys() == {"applied"}
+    assert tables(empty_database) == before
+    assert invoke(empty_database, {"action": "upgrade"}).keys() == {"applied"}
 
 
-def test_two_at_once(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_at_once(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two that run at once, one waits for the other; each revision is applied once, and both succeed."""
     with ThreadPoolExecutor(2) as threads:
-        answers = list(threads.map(invoke, [empty] * 2))
+        answers = list(threads.map(invoke, [empty_database] * 2))
     every = [revision for one in answers for revision in one["applied"]]
     assert sorted(every) == sorted(set(every))
     assert {"penstock 0001", "service 0001"} <= set(every)
 
 
-def test_a_migration_that_fails(empty: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_migration_that_fails(empty_database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Its error is the answer without values of rows, nothing of its set is applied, and a repair can follow."""
     (tmp_path / "versions").mkdir()
     (tmp_path / "versions" / "0001_people.py").write_text(FAILING)
-    answer = invoke(empty, migrations=str(tmp_path))
+    answer = invoke(empty_database, migrations=str(tmp_path))
     assert answer["settings"] is False
     assert 'duplicate key value violates unique constraint "people_email_key"' in answer["error"]
     assert "someone@example.org" not in answer["error"] + caplog.text
-    assert "ledger" in tables(empty)
-    assert "people" not in tables(empty)
-    assert "service 0001" in invoke(empty)["applied"]
+    assert "ledger" in tables(empty_database)
+    assert "people" not in tables(empty_database)
+    assert "service 0001" in invoke(empty_database)["applied"]
 
 
-def test_out_of_time(empty: str) -> None:
+def test_out_of_time(empty_database: str) -> None:
     """A function that waits for a lock answers before its timeout, and leaves nothing behind in the database."""
-    with psycopg.connect(empty) as connection:
+    with psycopg.connect(empty_database) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [migrate._LOCK])
-        answer = invoke(empty, seconds=7)
+        answer = invoke(empty_database, seconds=7)
         assert "canceling statement due to statement timeout" in answer["error"]
         query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         assert connection.execute(query).fetchone() == (0,)
-    assert "error" not in invoke(empty)
+    assert "error" not in invoke(empty_database)
 
 
 @pytest.mark.parametrize(

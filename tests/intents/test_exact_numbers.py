@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from penstock import WriteIntent
 from penstock.intents import Contract, EnvelopeError, encode_envelope, new_id
 from penstock.intents.exact_numbers import read_exactly
+from tests.support.numbers import literals
 
 LONG = "12345678901234567.89"
 
@@ -34,14 +34,7 @@ class Priced(WriteIntent, kind="thing.priced"):
 
 
 CONTRACT = Contract([Priced])
-DIGITS = st.text("0123456789", min_size=1, max_size=25)
-LITERALS = st.builds(
-    lambda sign, whole, fraction, exponent: f"{sign}{int(whole)}{'.' if fraction else ''}{fraction}{exponent}",
-    st.sampled_from(["", "-"]),
-    DIGITS,
-    st.just("") | DIGITS,
-    st.just("") | st.integers(-30, 30).map(lambda number: f"e{number}"),
-)
+LITERALS = literals(30)
 
 
 def envelope(data: str) -> str:
