@@ -9,10 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-import boto3
-from botocore.config import Config
-
-from penstock.local.aws import ACCESS_KEY
+from penstock.local.clients import local_client
 
 POLL_SECONDS: Final = 0.5
 PAGE: Final = 10_000
@@ -20,7 +17,6 @@ PAGE: Final = 10_000
 OVERLAP_MILLISECONDS: Final = 5_000
 # A function that cannot be imported logs nothing; the local AWS itself logs why.
 FAILURE: Final = re.compile(r"(?P<time>[-\d]+ [:\d]+) ERROR \[lambda\] .* for (?P<name>[^\s:]+): (?P<text>.+)")
-CONFIG: Final = Config(connect_timeout=5, read_timeout=30, proxies={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +65,12 @@ class FunctionLogs:
             region: The region of the functions.
             aws_log: The log of the local AWS itself.
         """
-        session: Any = boto3.Session(ACCESS_KEY, ACCESS_KEY, region_name=region)
-        configurations = session.client("lambda", endpoint_url=endpoint_url, config=CONFIG)
+        configurations = local_client("lambda", endpoint_url, region)
         groups = {
             function: configurations.get_function_configuration(FunctionName=name)["LoggingConfig"]["LogGroup"]
             for function, name in functions.items()
         }
-        return cls(functions, groups, session.client("logs", endpoint_url=endpoint_url, config=CONFIG), aws_log)
+        return cls(functions, groups, local_client("logs", endpoint_url, region), aws_log)
 
     def read(self) -> list[LogLine]:
         """Return the lines since the last call, oldest first; at the first call all lines."""

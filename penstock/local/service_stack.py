@@ -4,14 +4,12 @@ import re
 import shlex
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from penstock.local.aws import ACCESS_KEY
+from penstock.local.clients import local_client
 from penstock.local.database_secrets import DatabaseSecrets
 from penstock.local.packaged import STAGE, PackagedService
 
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 STABLE_STATUSES: Final = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-# No proxy, even if the environment names one: everything is on loopback.
-CONFIG: Final = Config(connect_timeout=5, read_timeout=30, proxies={})
 REST_API: Final = re.compile(r"https://(?P<id>\w+)\.execute-api\.[^/]+(?P<stage>/.+)")
 
 
@@ -114,7 +110,7 @@ class ServiceStack:
             stack = self._cloudformation.describe_stacks(StackName=self._service.stack)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in str(error):
-                return "", {}
+                return None, {}
             raise
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         return stack["StackStatus"], outputs
@@ -130,17 +126,14 @@ class ServiceStack:
         return found["StackResourceDetail"].get("PhysicalResourceId", "")
 
     @cached_property
-    def _session(self) -> boto3.Session:
-        return boto3.Session(
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=ACCESS_KEY,
-            region_name=self._service.region,
-        )
-
-    @cached_property
     def _secrets(self) -> "SecretsManagerClient":
-        return self._session.client("secretsmanager", endpoint_url=self._endpoint_url, config=CONFIG)
+        client: SecretsManagerClient = self._client("secretsmanager")
+        return client
 
     @cached_property
     def _cloudformation(self) -> "CloudFormationClient":
-        return self._session.client("cloudformation", endpoint_url=self._endpoint_url, config=CONFIG)
+        client: CloudFormationClient = self._client("cloudformation")
+        return client
+
+    def _client(self, service: str) -> Any:
+        return local_client(service, self._endpoint_url, self._service.region)

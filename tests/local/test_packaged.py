@@ -11,6 +11,7 @@ import pytest
 from penstock.local.database_secrets import DatabaseSecrets
 from penstock.local.errors import LocalError
 from penstock.local.packaged import PackagedService
+from penstock.local.service_stack import ServiceStack
 
 LOCAL_URL = "postgresql://local"
 Edit = Callable[[dict[str, Any], dict[str, Any]], None]
@@ -89,6 +90,13 @@ def test_names(tmp_path: Path) -> None:
     assert service.logical_id("PENSTOCK_QUEUE_URL") == "Letters"
     assert service.logical_id("PENSTOCK_DEAD_LETTER_QUEUE_URL") is None
     assert service.token is None
+
+
+def test_a_service_that_is_not_deployed_can_be(tmp_path: Path, local_aws_endpoint: str) -> None:
+    """A stack that does not exist accepts a deployment: the local AWS is not started anew for the first one."""
+    stack = ServiceStack(packaged(tmp_path), local_aws_endpoint, LOCAL_URL)
+    assert stack.accepts_deployment()
+    assert stack.outputs() == {}
 
 
 def test_own_stack_name_token_and_example(tmp_path: Path) -> None:
