@@ -144,7 +144,7 @@ def test_the_wheel_alone_emits_without_sqlalchemy(tmp_path: Path) -> None:
     subprocess.run([uv, "build", "--wheel", "--quiet", "--out-dir", tmp_path, ROOT], check=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"penstock", "penstock-0.1.0.dist-info"}
+    assert {name.split("/")[0] for name in names} == {"penstock", "penstock_postgres-0.1.0.dist-info"}
     assert "penstock/py.typed" in names
     environment = tmp_path / "empty"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
@@ -155,7 +155,7 @@ def test_the_wheel_alone_emits_without_sqlalchemy(tmp_path: Path) -> None:
     assert (imported.returncode, imported.stdout.strip()) == (0, "None")
     command = _run([environment / "bin" / "penstock"], tmp_path)
     assert command.returncode == 1
-    assert "pip install 'penstock[cli]'" in command.stderr
+    assert "pip install 'penstock-postgres[cli]'" in command.stderr
 
 
 def _run(command: list[str | Path], folder: Path) -> subprocess.CompletedProcess[str]:

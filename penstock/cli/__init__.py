@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name for name in ("typer", "rich", "yaml", "sqlalchemy", "alembic", "jsonpatch") if find_spec(name) is None
     ]
     if missing:
-        sys.exit("penstock: the command line is not installed: pip install 'penstock[cli]'")
+        sys.exit("penstock: the command line is not installed: pip install 'penstock-postgres[cli]'")
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words == ["--version"]:  # The packages that commands need take most of a second to load.
         sys.stdout.write(f"{version_line()}\n")

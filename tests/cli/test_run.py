@@ -102,7 +102,7 @@ def test_a_missing_extra_is_named() -> None:
     code = "import sys; sys.modules['typer'] = None; from penstock.cli import main; main(['--version'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "penstock: the command line is not installed: pip install 'penstock[cli]'\n"
+    assert done.stderr == "penstock: the command line is not installed: pip install 'penstock-postgres[cli]'\n"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_pytest_finds_the_plugin_by_itself() -> None:
     """The distribution names the plugin, and pytest and Hypothesis are needed by the extra `testing` only."""
     (found,) = entry_points(group="pytest11", name="penstock")
     assert found.value == "penstock.testing.plugin"
-    needed = [line for line in requires("penstock") or [] if line.startswith(("pytest", "hypothesis"))]
+    needed = [line for line in requires("penstock-postgres") or [] if line.startswith(("pytest", "hypothesis"))]
     assert len(needed) == 2
     assert all('extra == "testing"' in line.replace("'", '"') for line in needed)
 

@@ -106,7 +106,7 @@ def _local_deployment(build: str | None = None, migrations: Path | None = None) 
         from penstock.local.errors import LocalError  # noqa: PLC0415 (the extra `local` may be missing)
         from penstock.local.stack import LocalDeployment  # noqa: PLC0415
     except ImportError as error:
-        raise Failure("the local stack is not installed: pip install 'penstock[local]'") from error
+        raise Failure("the local stack is not installed: pip install 'penstock-postgres[local]'") from error
     try:
         yield LocalDeployment(Project.find(Path.cwd()).folder, build=build, migrations=migrations)
     except LocalError as error:
