@@ -1,4 +1,4 @@
-"""The page about databases: its URLs, its JSON and its code are those that the program takes."""
+"""The pages about databases and poolers: their URLs, JSON and code are those that the program takes."""
 
 import re
 from pathlib import Path
@@ -11,13 +11,17 @@ from penstock.functions.migration import Migration
 from tests.support.project import ROOT
 
 PAGE = (ROOT / "docs" / "databases.md").read_text()
+POOLERS = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("pgbouncer", "rds-proxy", "supabase", "neon")]
 ARN = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:shop-abcdef"
-SETTINGS = re.findall(r"`((?:postgresql://|arn:)[^`\n]+)`", PAGE)
+_INLINE = r"`((?:postgresql://|arn:)[^`\n]+)`"
+_ASSIGNED = r"^PENSTOCK_DATABASE_URL=(.+)$"
+SETTINGS = re.findall(_INLINE, PAGE)
+FOR_POOLERS = [re.findall(f"{_INLINE}|{_ASSIGNED}", page, re.MULTILINE) for page in POOLERS]
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("setting", [*SETTINGS, *("".join(found) for page in FOR_POOLERS for found in page)])
 def test_every_form_is_taken(setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each setting of the page gives a host and a database, with the secret of the page where one is named."""
+    """Each setting of the pages gives a host and a database, with the secret of the page where one is named."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "consumer").mkdir()
     (tmp_path / "consumer" / "ca.pem").touch()
@@ -30,8 +34,9 @@ def test_every_form_is_taken(setting: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_there_are_forms() -> None:
-    """The page has all forms and the URLs of its recipes."""
-    assert len(SETTINGS) >= 9
+    """The page has all forms, and each pooler's page has a URL."""
+    assert len(SETTINGS) >= 8
+    assert all(FOR_POOLERS)
 
 
 def test_the_handler_of_another_service() -> None:
