@@ -69,6 +69,21 @@ picture: install ## Draw the picture of `penstock top`: docs/top.svg
 	$(RUN)python -m demo.picture > build/top.svg
 	mv build/top.svg docs/top.svg
 
+.PHONY: reference
+reference: install ## Write the pages that are made from the code: docs/reference/cli.md and settings.md
+	$(RUN)python -m reference
+
+.PHONY: docs
+docs: install ## Build the site of the documentation: build/site/
+	UV_PROJECT_ENVIRONMENT=.tools/docs $(UV) run --locked --quiet --only-group docs --python $(RUN)python \
+		zensical build --clean --strict
+
+.PHONY: plot
+plot: install ## Draw the plot of the figures: docs/figures.svg, from docs/figures.md
+	@mkdir -p build
+	$(RUN)python -m benchmarks.plot > build/figures.svg
+	mv build/figures.svg docs/figures.svg
+
 .PHONY: package
 package: install ## Build and package for AWS, stage dev: build/dev/*.zip and .serverless/
 	$(RUN)python infra/build.py --stage dev
