@@ -1,4 +1,4 @@
-"""The picture of `penstock top` in the README: `make picture` draws it, and the result is always the same."""
+"""The picture of `penstock top` in docs/watching.md: `make picture` draws it, always the same."""
 
 import io
 import re

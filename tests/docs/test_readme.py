@@ -2,17 +2,17 @@
 
 import re
 import sys
+import tomllib
 from types import ModuleType
 
 import pytest
-from typer.main import get_command
 
-from penstock.cli.app import tree
 from penstock.producer import Producer, emitter
 from penstock.settings import Settings
 from penstock.testing import MemoryQueue
 from tests.support.http import call
 from tests.support.project import ROOT
+from tests.support.snippets import PAGES
 
 README = (ROOT / "README.md").read_text()
 SNIPPETS = dict(re.findall(r"\(`([\w/]+\.py)`\).*?```python\n(.*?)```", README, re.DOTALL))
@@ -35,19 +35,14 @@ def test_the_snippets_are_what_the_shop_does(monkeypatch: pytest.MonkeyPatch) ->
     assert callable(modules["consumer.writes"].handler)
 
 
-def test_every_command_of_the_readme_exists() -> None:
-    """Each `penstock` and each `make` command in the README is one that there is."""
-    commands = re.findall(r"^\s*\$ \.venv/bin/penstock ([a-z ]+[a-z])", README, re.MULTILINE)
-    assert len(commands) >= 7
-    for words in commands:
-        command = get_command(tree())
-        for word in words.split()[:2]:
-            command = command.commands[word]  # type: ignore[attr-defined]
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\$ make ([a-z]+)", README)) <= targets
+def test_the_readme_is_short() -> None:
+    """Tables and details are in docs/."""
+    assert len(README.split()) < 1000
 
 
-def test_every_setting_is_in_the_readme() -> None:
-    """The table of settings names each variable that is read, and no other."""
-    variables = {f.metadata["variable"] for f in Settings.__dataclass_fields__.values()}
-    assert set(re.findall(r"^\| `(PENSTOCK_\w+)`", README, re.MULTILINE)) == variables
+def test_the_name_to_install() -> None:
+    """Pages install the distribution by its own name, never by that of a stranger's project."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"]
+    installed = [word for page in PAGES for word in re.findall(r"pip install '?([\w-]+)", page.read_text())]
+    assert set(installed) == {project}
+    assert len(installed) >= 2

@@ -164,8 +164,8 @@ def test_sparklines(values: list[float | None], drawn: str) -> None:
 
 
 def test_the_picture_is_up_to_date() -> None:
-    """docs/top.svg is what `make picture` draws, loads nothing from elsewhere, and is in the README."""
+    """docs/top.svg is what `make picture` draws, loads nothing from elsewhere, and is on a page."""
     drawn = picture()
     assert (ROOT / "docs" / "top.svg").read_text() == drawn
     assert not re.search(r"url\(http|@import|href=", drawn)
-    assert "docs/top.svg" in (ROOT / "README.md").read_text()
+    assert "](top.svg)" in (ROOT / "docs" / "watching.md").read_text()
