@@ -23,9 +23,10 @@ from penstock.testing import MemoryQueue, sqs_event
 from tests.support.consumers import clean, deliver, every_mode
 from tests.support.cuts import BATCHES, BEFORE, Cut
 from tests.support.drain import Bench, LaterKind, ThingMade
+from tests.support.lengths import stepped
 from tests.support.modes import outcomes
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def sealed(intent: WriteIntent, id_: UUID | None = None) -> str:
@@ -145,7 +146,8 @@ def test_a_dry_run_agrees_with_the_drain(bench: Bench, things: list[tuple[int, s
     assert {result.id for result in results if result.outcome is DryRunOutcome.APPLIED} == landed
 
 
-def test_a_dry_run_that_is_cut_off_leaves_nothing(engine: Engine) -> None:
+@pytest.mark.parametrize("step", stepped(4))
+def test_a_dry_run_that_is_cut_off_leaves_nothing(engine: Engine, step: int) -> None:
     """At whichever statement the connection is cut, the database is unchanged and no result is wrong."""
     drain, _ = every_mode(engine)
     clean(engine)
@@ -156,8 +158,8 @@ def test_a_dry_run_that_is_cut_off_leaves_nothing(engine: Engine) -> None:
     results = words(dry_run(drain, engine, bodies, seconds=SECONDS))
     statements = list(cut.statements)
     assert "COMMIT" not in statements
-    for number in range(len(statements)):
-        cut.count_to(number, "before" if number % 2 else "after")
+    for number in range(0, len(statements), step):
+        cut.count_to(number, "before" if (number // step) % 2 else "after")
         with suppress(Fault):
             assert words(dry_run(drain, engine, bodies, seconds=SECONDS)) == results
         assert cut.done

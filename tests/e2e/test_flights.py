@@ -18,6 +18,7 @@ from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, Table, Text,
 from penstock import WriteIntent
 from penstock.consumer import Append, Drain
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.support.lengths import stepped
 
 REQUIRED = ("year", "month", "day", "sched_dep_time", "sched_arr_time", "flight", "distance", "hour", "minute")
 OPTIONAL = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
@@ -85,10 +86,9 @@ def _events(intents: list[Flown]) -> Iterator[dict[str, Any]]:
         yield sqs_event(intents[start : start + 10_000])
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("step", stepped(100))
 def test_every_flight_is_written_unchanged(engine: Engine, step: int) -> None:
-    """All 336,776 flights or each tenth, half of them twice and shuffled, are written once, column by column."""
+    """All flights or each hundredth, half of them twice and shuffled, are written once, column by column."""
     flights.metadata.create_all(engine)
     drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
     drain.write(Flown, Append(flights))

@@ -13,6 +13,7 @@ UV = ROOT / ".tools" / "bin" / "uv"
 SMOKE = Path(__file__).with_name("smoke.py")
 PYENV = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
+OTHERS = [version for version in ("3.11", "3.12", "3.13", "3.14") if version != OWN]
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -29,7 +30,7 @@ def interpreter_of(version: str) -> Path | None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", [OWN, *(pytest.param(v, marks=pytest.mark.campaign) for v in OTHERS)])
 def test_the_lowest_versions_install_and_drain(version: str) -> None:
     """The lowest allowed version of each dependency installs, and a request becomes a row with it."""
     interpreter = interpreter_of(version)

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -25,6 +25,7 @@ from tests.support.consumers import (
     every_mode,
     tables,
 )
+from tests.support.lengths import sampled
 from tests.support.modes import (
     Adjusted,
     Mailed,
@@ -108,31 +109,32 @@ def consume(drain: Drain, batches: list[list[Any]], together: Barrier) -> None:
 
 
 @pytest.mark.parametrize("mix", MIXES)
-# No shrinking: concurrent runs are not repeatable.
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    max_examples=15,
-    phases=[Phase.explicit, Phase.generate],
-)
-@given(data=st.data(), hands=st.integers(2, CONSUMERS), seed=st.integers())
+@pytest.mark.parametrize("examples", sampled(4, 100))
 def test_consumers_at_once_leave_what_one_leaves(
-    consumers: list[tuple[Engine, Drain, MemoryQueue]], mix: str, data: st.DataObject, hands: int, seed: int
+    consumers: list[tuple[Engine, Drain, MemoryQueue]], mix: str, examples: int
 ) -> None:
     """Intents that reach several consumers at once, repeated and in any order, leave the same tables."""
     given_, others = MIXES[mix]
-    intents = [*given_, *data.draw(st.lists(others, min_size=5, max_size=25))]
     engine, drain, _ = consumers[0]
-    clean(engine)
-    assert deliver(drain, sqs_event(intents)["Records"]) == []
-    alone = tables(engine)
-    clean(engine)
-    together = Barrier(hands)
-    with ThreadPoolExecutor(hands) as pool:
-        dealt = deal(intents, hands, random.Random(seed))  # noqa: S311
-        drains = [drain for _, drain, _ in consumers]
-        list(pool.map(consume, drains, dealt, [together] * hands))
-    assert tables(engine) == alone
-    settled = outcomes(engine)
-    assert settled.keys() == {intent.intent_id for intent in intents}
-    assert set(settled.values()) <= {"applied", "stale"}
-    assert [letter for _, _, dead in consumers for letter in dead.messages] == []
+
+    # No shrinking: concurrent runs are not repeatable.
+    @settings(max_examples=examples, phases=[Phase.explicit, Phase.generate])
+    @given(drawn=st.lists(others, min_size=5, max_size=25), hands=st.integers(2, CONSUMERS), seed=st.integers())
+    def try_out(drawn: list[WriteIntent], hands: int, seed: int) -> None:
+        intents = [*given_, *drawn]
+        clean(engine)
+        assert deliver(drain, sqs_event(intents)["Records"]) == []
+        alone = tables(engine)
+        clean(engine)
+        together = Barrier(hands)
+        with ThreadPoolExecutor(hands) as pool:
+            dealt = deal(intents, hands, random.Random(seed))  # noqa: S311
+            drains = [drain for _, drain, _ in consumers]
+            list(pool.map(consume, drains, dealt, [together] * hands))
+        assert tables(engine) == alone
+        settled = outcomes(engine)
+        assert settled.keys() == {intent.intent_id for intent in intents}
+        assert set(settled.values()) <= {"applied", "stale"}
+        assert [letter for _, _, dead in consumers for letter in dead.messages] == []
+
+    try_out()
