@@ -63,17 +63,26 @@ class Drain:
         self._payloads = payloads
         self._registry = WriteRegistry()
 
-    def write(self, intent: type[WriteIntent], mode: WriteMode) -> None:
-        """Bind a kind of intents to a write mode.
+    def write(self, intent: type[WriteIntent], mode: WriteMode, *more: WriteMode) -> None:
+        """Bind a kind of intents to a write mode, or to several.
+
+            drain.write(OrderPlaced, Upsert(orders, key="order_id", version="placed_at"), Append(order_history))
+
+        All writes of an intent are committed together, or none. Each field needs a column in one of the tables.
+
+        Args:
+            intent: the class of intents.
+            mode: how an intent is written.
+            more: how it is written to other tables besides.
 
         Raises:
-            penstock.consumer.BindingError: the intent does not fit the table, or the mode does not fit the other
-                modes of that table.
+            penstock.consumer.BindingError: the intent does not fit a table, or a mode does not fit the other
+                modes of its table.
             TypeError: the kind is bound already, the class has no kind, or the drain has begun to work.
         """
         if "contract" in vars(self):
             raise TypeError(f"the kind {kind_of(intent)!r} is bound too late: the drain has begun to work")
-        self._registry.add(intent, mode)
+        self._registry.add(intent, [mode, *more])
 
     def using(
         self,

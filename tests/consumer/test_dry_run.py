@@ -122,7 +122,7 @@ def test_a_dry_run_of_every_mode_agrees_with_the_drain(engine: Engine) -> None:
     clean(engine)
     assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
     before = dump(engine)
-    records = sqs_event(BATCHES["one bad"])["Records"]
+    records = sqs_event(BATCHES["two bad"])["Records"]
     results = dry_run(drain, engine, [record["body"] for record in records], seconds=SECONDS)
     assert dump(engine) == before
     assert deliver(drain, records) == []
@@ -152,7 +152,7 @@ def test_a_dry_run_that_is_cut_off_leaves_nothing(engine: Engine, step: int) -> 
     drain, _ = every_mode(engine)
     clean(engine)
     assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
-    bodies = [record["body"] for record in sqs_event(BATCHES["one bad"])["Records"]]
+    bodies = [record["body"] for record in sqs_event(BATCHES["two bad"])["Records"]]
     before = dump(engine)
     cut = Cut(engine)
     results = words(dry_run(drain, engine, bodies, seconds=SECONDS))

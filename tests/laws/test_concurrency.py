@@ -23,6 +23,7 @@ from tests.support.consumers import (
     deliver,
     deliver_all,
     every_mode,
+    stepped,
     tables,
 )
 from tests.support.lengths import sampled
@@ -60,6 +61,7 @@ upserts = st.builds(placed, moments, words, numbers, st.none() | words) | st.bui
 )
 deletions = st.builds(removed, moments, numbers)
 increments = st.builds(Adjusted, sku=words, delta=st.integers(-5, 5))
+several = st.builds(stepped, moments, words, numbers)
 customs = st.builds(Counted, name=words) | st.builds(Mailed, what=words)
 
 # The intents that are in every example of a mix, and those that may be. For some consumer a deletion comes before
@@ -85,7 +87,8 @@ MIXES: dict[str, tuple[list[WriteIntent], st.SearchStrategy[WriteIntent]]] = {
     "increment": ([], increments),
     "delete and upsert": ([*ENDS, *RIVALS], upserts | deletions),
     "custom": ([], customs),
-    "all": ([*ENDS, *RIVALS], views_seen | upserts | increments | deletions | customs),
+    "several writes": ([*RIVALS, stepped(2, "a"), stepped(2, "b")], several | upserts | deletions),
+    "all": ([*ENDS, *RIVALS], views_seen | upserts | increments | deletions | customs | several),
 }
 
 

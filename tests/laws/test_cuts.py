@@ -22,7 +22,7 @@ def test_a_connection_cut_at_any_statement_loses_and_repeats_nothing(
     drain, dead = every_mode(engine)
     cut = Cut(engine)
     records = sqs_event(BATCHES[batch])["Records"]
-    poisoned = {POISON.intent_id} if POISON in BATCHES[batch] else set()
+    poisoned = {intent.intent_id for intent in POISON if intent in BATCHES[batch]}
 
     def prepare(number: int | None) -> int:
         clean(engine)

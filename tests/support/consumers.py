@@ -4,13 +4,28 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, Text, Uuid, select, text
+from pydantic import AwareDatetime
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from penstock import WriteIntent
-from penstock.consumer import Append, Custom, Drain
+from penstock.consumer import Append, Custom, Drain, Increment, Upsert
 from penstock.testing import LambdaContext, MemoryQueue
 from tests.support.modes import (
+    KEY,
+    at,
     make_drain,
     orders,
     outbox,
@@ -27,7 +42,18 @@ views = Table("Our Views", metadata, Column("intent_id", Uuid), Column("path", T
 tallies = Table("our_tallies", metadata, Column("name", Text, primary_key=True), Column("count", Integer))
 
 
-TABLES = (orders, stock, outbox, views, tallies)
+steps = Table("our_steps", metadata, Column("intent_id", Uuid), Column("number", Integer), Column("status", Text))
+
+
+totals = Table(
+    "our_totals",
+    metadata,
+    Column("status", Text, primary_key=True),
+    Column("changes", Integer, CheckConstraint("changes < 1000")),
+)
+
+
+TABLES = (orders, stock, outbox, views, tallies, steps, totals)
 
 
 TRIES = 5
@@ -39,6 +65,20 @@ class Seen(WriteIntent, kind="seen"):
 
 class Counted(WriteIntent, kind="counted"):
     name: str
+
+
+class Stepped(WriteIntent, kind="stepped"):
+    """The status of an order, with a history and a total."""
+
+    region: str
+    number: int
+    status: str
+    changed_at: AwareDatetime
+    changes: int = 1
+
+
+def stepped(seconds: int, status: str = "s", number: int = 1, changes: int = 1) -> Stepped:
+    return Stepped(region="eu", number=number, status=status, changed_at=at(seconds), changes=changes)
 
 
 def count(connection: Connection, intents: Sequence[Counted]) -> None:
@@ -55,6 +95,12 @@ def every_mode(engine: Engine) -> tuple[Drain, MemoryQueue]:
     metadata.create_all(engine)
     drain.write(Seen, Append(views))
     drain.write(Counted, Custom(count))
+    drain.write(
+        Stepped,
+        Upsert(orders, key=KEY, version="changed_at"),
+        Append(steps),
+        Increment(totals, key="status", add={"changes": "changes"}),
+    )
     return drain, dead
 
 

@@ -8,13 +8,13 @@ import psycopg
 from sqlalchemy import Engine
 
 from penstock import WriteIntent
-from tests.support.consumers import Counted, Seen
+from tests.support.consumers import Counted, Seen, stepped
 from tests.support.modes import Adjusted, Mailed, changed, placed, removed
 
 BEFORE = [placed(5, "newer"), changed(5, "newer", number=2), placed(1, number=3), Adjusted(sku="a", delta=1)]
 
 
-POISON = Adjusted(sku="a", delta=2**40)
+POISON = [Adjusted(sku="a", delta=2**40), stepped(7, "poison", changes=1000)]
 
 
 STALE = [placed(4, "older"), changed(4, "older", number=2), removed(3, number=3), placed(2, number=3)]
@@ -31,12 +31,14 @@ FRESH = [
     Counted(name="a"),
     Counted(name="b"),
     Mailed(what="news"),
+    stepped(2, number=1),
+    stepped(9, "done", number=2),
 ]
 
 
 # A batch without a bad intent may take another path than one with a bad intent.
 BATCHES: dict[str, list[WriteIntent]] = {
-    "one bad": [*FRESH, POISON, *STALE, *FRESH],
+    "two bad": [*FRESH, *POISON, *STALE, *FRESH],
     "all well": [*FRESH, *STALE, *FRESH],
 }
 

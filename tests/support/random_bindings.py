@@ -1,13 +1,14 @@
 """Random tables, and random modes and intents for them."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import count, pairwise
 from types import UnionType
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from pydantic import AwareDatetime, create_model
 from sqlalchemy import (
     CHAR,
     Column,
+    Connection,
     DateTime,
     Double,
     Engine,
@@ -107,25 +109,50 @@ _VALUES: tuple[Kind, ...] = (
 )
 
 
+class Write(NamedTuple):
+    """One write of a kind. The shape is drawn.
+
+    Attributes:
+        mode: the mode.
+        version: the column of the version, by its number.
+        columns: the columns that it writes.
+        swapped: whether it finds rows by the second unique column.
+        target: the table.
+        renamed: whether it has fields of its own, and shares none with the kind's other writes.
+    """
+
+    mode: str
+    version: int
+    columns: tuple[int, ...]
+    swapped: bool
+    target: str
+    renamed: bool
+
+
 @dataclass
 class Service:
-    """A table with its kinds and their intents. The shape is drawn; the rest is made of it.
+    """Tables with their kinds and intents. The shape is drawn; the rest is made of it.
+
+    There are three tables: `main`; `other`, which has the same key and some of the columns; and `log`, which has
+    some of the columns and no key.
 
     Attributes:
         key: the types of the key's columns.
         columns: the types of the other columns, each with its server default.
-        unique: a column with a unique constraint of its own.
-        modes: the modes: a name, and the columns that it writes by their numbers.
-        picks: the intents: a mode, and which value of each column.
+        unique: a column of `main` with a unique constraint of its own.
+        fewer: the columns that `other` and `log` have, by their numbers.
+        kinds: the writes of each kind.
+        picks: the intents: a kind, and which value of each field.
     """
 
     key: Sequence[Kind]
     columns: Sequence[tuple[Kind, bool]]
     unique: int | None
-    modes: Sequence[tuple[str, int, tuple[int, ...], bool]]
+    fewer: tuple[int, ...]
+    kinds: Sequence[Sequence[Write]]
     picks: Sequence[tuple[int, tuple[int, ...]]]
     accepted: bool = False
-    table: Table | None = field(default=None, repr=False)
+    tables: dict[str, Table] = field(default_factory=dict, repr=False)
     drain: Drain | None = field(default=None, repr=False)
     intents: list[WriteIntent] = field(default_factory=list)
 
@@ -134,84 +161,127 @@ class Service:
         """Whether the embedded server has all types."""
         return all(kind.embedded for kind in (*self.key, *(kind for kind, _ in self.columns)))
 
+    @property
+    def writes(self) -> list[Write]:
+        """All writes of all kinds."""
+        return [write for writes in self.kinds for write in writes]
+
     def bind(self, engine: Engine) -> None:
-        """Bind the modes; raise BindingError if they are refused."""
+        """Bind the kinds; raise BindingError if they are refused."""
         number = next(_numbers)
-        self.table = table = self._table(f"random_{number}")
+        self.tables = self._tables(f"random_{number}")
         self.drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
         classes: list[Any] = []
-        for place, (mode, version, columns, swapped) in enumerate(self.modes):
-            names = self._names(mode, version, columns, swapped)
-            found_by = [self.columns[self.unique][0]] if swapped and self.unique is not None else self.key
-            if mode == "delete" and any("no case" in kind.name for kind in found_by):
-                raise BindingError("the drain refuses it as soon as it sees the live collation")
-            required = {f"c{version}", *(names if mode in {"delete", "increment"} or swapped else ())}
-            fields: Any = {
-                name: (self._kind(name).field if name[0] == "k" or name in required else self._optional(name), ...)
-                for name in names
-            }
+        for place, writes in enumerate(self.kinds):
             keywords = {"kind": f"r{number}.k{place}"}
-            made: Any = create_model("Random", __base__=WriteIntent, __cls_kwargs__=keywords, **fields)
+            made: Any = create_model(
+                "Random", __base__=WriteIntent, __cls_kwargs__=keywords, **self._fields(writes)
+            )
             classes.append(made)
-            self.drain.write(made, self._mode(table, mode, version, names, swapped))
+            self.drain.write(made, *(self._mode(write, n) for n, write in enumerate(writes)))
         self.intents = [
-            _make(classes[mode], [(name, self._kind(name)) for name in classes[mode].model_fields], places)
-            for mode, places in self.picks
+            _make(classes[kind], [(name, self._kind(name)) for name in classes[kind].model_fields], places)
+            for kind, places in self.picks
         ]
-        table.create(engine)
+        for table in self.tables.values():
+            table.create(engine)
         self.accepted = True
 
-    def _table(self, name: str) -> Table:
-        keys = [
+    def _tables(self, name: str) -> dict[str, Table]:
+        # A Delete and an Increment take no other fields; two upserts must not share a column.
+        modes = [write.mode for write in self.writes if write.target == "main"]
+        own = [Column("intent_id", Uuid)] if len(modes) == 1 and modes[0] in {"upsert", "append"} else []
+        unique = [] if self.unique is None else [UniqueConstraint(f"c{self.unique}")]
+        every = tuple(range(len(self.columns)))
+        return {
+            "main": Table(name, MetaData(), *own, *self._keys(), *self._others(every), *unique),
+            "other": Table(f"{name}_other", MetaData(), *self._keys(), *self._others(self.fewer)),
+            "log": Table(f"{name}_log", MetaData(), Column("intent_id", Uuid), *self._others(self.fewer)),
+        }
+
+    def _keys(self) -> list[Column[Any]]:
+        return [
             Column(f"k{n}", kind.type, primary_key=True, autoincrement=False) for n, kind in enumerate(self.key)
         ]
-        others = [
+
+    def _others(self, numbers: Sequence[int]) -> list[Column[Any]]:
+        found = [(n, *self.columns[n]) for n in numbers]
+        return [
             Column(
                 f"c{n}",
                 kind.type,
                 server_default=str(kind.values[-1]) if default and _plain(kind) and n != self.unique else None,
             )
-            for n, (kind, default) in enumerate(self.columns)
+            for n, kind, default in found
         ]
-        unique = [] if self.unique is None else [UniqueConstraint(f"c{self.unique}")]
-        # A Delete and an Increment take no other fields; two upserts must not share a column.
-        alone = len(self.modes) == 1 and self.modes[0][0] in {"upsert", "append"}
-        own = [Column("intent_id", Uuid)] if alone else []
-        return Table(name, MetaData(), *own, *keys, *others, *unique)
 
-    def _names(self, mode: str, version: int, columns: tuple[int, ...], swapped: bool) -> list[str]:
-        keys = [f"k{n}" for n in range(len(self.key))]
-        if swapped and self.unique is not None:
-            keys = [f"c{self.unique}"]
-        more = {"delete": [version], "upsert": [version, *columns]}.get(mode, columns)
-        return list(dict.fromkeys([*keys, *(f"c{n}" for n in more)]))
+    def _fields(self, writes: Sequence[Write]) -> Any:
+        fields: dict[str, Any] = {}
+        for place, write in enumerate(writes):
+            names = self._names(write)
+            required = {self._version(write), *(names if self._takes_all(write) else ())}
+            for name in names:
+                made = _prefix(write, place) + name
+                needed = name[0] == "k" or name in required
+                if needed or made not in fields:
+                    fields[made] = (self._kind(name).field if needed else self._optional(name), ...)
+        return fields
 
-    def _mode(self, table: Table, mode: str, version: int, names: list[str], swapped: bool) -> Any:
-        by_other = swapped and self.unique is not None
-        key = [f"c{self.unique}"] if by_other else [f"k{n}" for n in range(len(self.key))]
-        if mode == "append":
-            return Append(table)
-        if mode == "increment":
-            return Increment(table, key=key, add={name: name for name in names if name not in key})
-        return (Upsert if mode == "upsert" else Delete)(table, key=key, version=f"c{version}")
+    def _takes_all(self, write: Write) -> bool:
+        return write.mode in {"delete", "increment"} or self._by_other(write)
+
+    def _by_other(self, write: Write) -> bool:
+        return write.swapped and self.unique is not None and write.target == "main"
+
+    def _found_by(self, write: Write) -> list[str]:
+        return [f"c{self.unique}"] if self._by_other(write) else [f"k{n}" for n in range(len(self.key))]
+
+    def _version(self, write: Write) -> str:
+        numbers = range(len(self.columns)) if write.target == "main" else self.fewer
+        return f"c{numbers[write.version % len(numbers)]}"
+
+    def _names(self, write: Write) -> list[str]:
+        numbers = write.columns if write.target == "main" else [n for n in write.columns if n in self.fewer]
+        columns = [f"c{n}" for n in numbers]
+        if write.target == "log":
+            return columns
+        more = {"delete": [self._version(write)], "upsert": [self._version(write), *columns]}
+        return list(dict.fromkeys([*self._found_by(write), *more.get(write.mode, columns)]))
+
+    def _mode(self, write: Write, place: int) -> Any:
+        table, key, names = self.tables[write.target], self._found_by(write), self._names(write)
+        if write.mode == "delete" and any("no case" in self._kind(name).name for name in key):
+            raise BindingError("the drain refuses it as soon as it sees the live collation")
+        prefix = _prefix(write, place)
+        columns = {name: prefix + name for name in names} if prefix else None
+        if write.mode == "append":
+            return Append(table, columns)
+        if write.mode == "increment":
+            add = {name: prefix + name for name in names if name not in key}
+            of_key = {name: field for name, field in (columns or {}).items() if name in key}
+            return Increment(table, key=key, add=add, columns=of_key)
+        return (Upsert if write.mode == "upsert" else Delete)(
+            table, key=key, version=self._version(write), columns=columns
+        )
 
     def _optional(self, name: str) -> Any:
         return self._kind(name).field | None
 
     def _kind(self, name: str) -> Kind:
+        name = name.rpartition("_")[2]
         number = int(name[1:])
         return self.key[number] if name[0] == "k" else self.columns[number][0]
 
     def clean(self, engine: Engine) -> None:
-        """Empty the table, the ledger and the tombstones."""
-        assert self.table is not None
+        """Empty the tables, the ledger and the tombstones."""
+        names = ", ".join(table.name for table in self.tables.values())
         with engine.begin() as connection:
-            connection.execute(text(f"TRUNCATE {self.table.name}, penstock.ledger, penstock.tombstone"))
+            connection.execute(text(f"TRUNCATE {names}, penstock.ledger, penstock.tombstone"))
 
     def drop(self, engine: Engine) -> None:
-        """Drop the table."""
-        if self.accepted and self.table is not None:
-            self.table.drop(engine)
+        """Drop the tables."""
+        for table in self.tables.values() if self.accepted else ():
+            table.drop(engine)
 
     def deliver(self, chance: random.Random) -> None:
         """Deliver each intent once or twice, in any order, cut anywhere."""
@@ -224,30 +294,51 @@ class Service:
             assert answer == {"batchItemFailures": []}, (self, answer)
 
     def check_ledger(self, engine: Engine) -> None:
-        """Hold the ledger against the table: a row that an upsert left there belongs to an applied intent."""
-        assert self.table is not None
+        """Hold the ledger against the tables.
+
+        A row that an upsert left belongs to an applied intent. An intent has its rows in the log if it was
+        applied, whatever it wrote elsewhere, and none otherwise.
+        """
+        main, log = self.tables["main"], self.tables["log"]
         with engine.connect() as connection:
             rows = connection.execute(select(ledger.c.id, ledger.c.outcome)).all()
-            own = "intent_id" in self.table.c
-            written = {*connection.scalars(select(self.table.c.intent_id))} if own else set()
+            own = "intent_id" in main.c
+            written = {*connection.scalars(select(main.c.intent_id))} if own else set()
+            logged = Counter(connection.scalars(select(log.c.intent_id)))
         known = {row.id: row.outcome for row in rows}
         assert known.keys() == {intent.intent_id for intent in self.intents}
         assert all(known[id_] == "applied" for id_ in written), (self, known)
-        if self.unique is None and all(mode != "append" for mode, *_ in self.modes):
+        expected: Counter[UUID] = Counter()
+        for intent, (kind, _) in zip(self.intents, self.picks, strict=True):
+            appends = sum(write.target == "log" for write in self.kinds[kind])
+            if appends and known[intent.intent_id] != "dead":
+                assert known[intent.intent_id] == "applied", (self, known)
+                expected[intent.intent_id] = appends
+        assert logged == expected, (self, known, logged)
+        refusable = any(write.mode == "append" and write.target != "log" for write in self.writes)
+        if self.unique is None and not refusable:
             assert "dead" not in known.values(), (self, known)
 
     def rows(self, engine: Engine) -> Any:
         """Return the rows, keys in the form that equal keys share; None if a second constraint refused some."""
-        assert self.table is not None
-        columns = [column for column in self.table.c if column.name != "intent_id"]
         with engine.connect() as connection:
             refused = connection.scalar(select(ledger.c.id).where(ledger.c.outcome == "dead").limit(1))
-            found = connection.execute(select(*columns)).all()
-        if refused:
-            return None
+            return (
+                None
+                if refused
+                else {name: self._rows_of(connection, table) for name, table in self.tables.items()}
+            )
+
+    def _rows_of(self, connection: Connection, table: Table) -> list[str]:
+        columns = [column for column in table.c if column.name != "intent_id"]
+        found = connection.execute(select(*columns)).all() if columns else []
         keys = [n for n, column in enumerate(columns) if column.primary_key]
         forms = {n: self.key[place].form for place, n in enumerate(keys)}
         return sorted(repr([forms[n](v) if n in forms else str(v) for n, v in enumerate(row)]) for row in found)
+
+
+def _prefix(write: Write, place: int) -> str:
+    return f"w{place}_" if write.renamed else ""
 
 
 def _plain(kind: Kind) -> bool:
@@ -277,20 +368,32 @@ def services(kinds: Sequence[Kind]) -> st.SearchStrategy[Service]:
     def draw(pick: Any) -> Service:
         columns = pick(st.lists(st.tuples(any_, st.booleans()), min_size=2, max_size=5))
         numbers = st.integers(0, len(columns) - 1)
-        mode = st.tuples(
-            st.sampled_from(["upsert", "upsert", "delete", "increment", "append"]),
-            numbers,
-            st.lists(numbers, unique=True, max_size=3).map(lambda some: tuple(sorted(some))),
-            st.sampled_from([False, False, False, True]),
+        write = st.builds(
+            Write,
+            mode=st.sampled_from(["upsert", "upsert", "delete", "increment", "append"]),
+            version=numbers,
+            columns=st.lists(numbers, unique=True, max_size=3).map(lambda some: tuple(sorted(some))),
+            swapped=st.sampled_from([False, False, False, True]),
+            target=st.sampled_from(["main", "main", "other"]),
+            renamed=st.sampled_from([False, False, True]),
         )
-        modes = pick(st.lists(mode, min_size=1, max_size=3))
+        log = write.map(lambda one: one._replace(mode="append", target="log", swapped=False))
+        alone = st.tuples(write.map(lambda one: one._replace(renamed=False)))
+        kinds = pick(
+            st.lists(
+                alone | st.tuples(write, log) | st.tuples(write, write) | st.tuples(write, write, log),
+                min_size=1,
+                max_size=3,
+            )
+        )
         places = st.lists(st.integers(0, 5), min_size=6, max_size=6).map(tuple)
-        picks = st.lists(st.tuples(st.integers(0, len(modes) - 1), places), min_size=2, max_size=8)
+        picks = st.lists(st.tuples(st.integers(0, len(kinds) - 1), places), min_size=2, max_size=8)
         return Service(
             key=pick(st.lists(one, min_size=1, max_size=2)),
             columns=columns,
             unique=pick(st.none() | st.none() | numbers),
-            modes=modes,
+            fewer=pick(st.lists(numbers, unique=True, min_size=1).map(lambda some: tuple(sorted(some)))),
+            kinds=kinds,
             picks=pick(picks),
         )
 

@@ -30,7 +30,7 @@ class Cause:
             `CheckViolation` (PostgreSQL documentation, appendix A).
         sqlstate: Postgres's error code of five characters, if Postgres found the fault.
         constraint: the violated constraint.
-        table: the table of that constraint.
+        table: the table of that constraint; or, if the kind has several writes, the table that was written.
         column: the column, if Postgres names one.
         fields: the wrong fields of the envelope: the dotted path of each, with Pydantic's error type.
         last: the class and the reason of the last fault, if nothing was decided in time.

@@ -1,6 +1,6 @@
 """Which field of an intent goes into which column. A binding is checked when it is made."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Column, FromClause, Table
@@ -52,6 +52,8 @@ def bind_columns(
     *,
     inserts: bool = True,
     updates: bool = False,
+    partial: bool = False,
+    only: Collection[str] | None = None,
 ) -> dict[str, str]:
     """Return the field of each column.
 
@@ -63,6 +65,8 @@ def bind_columns(
             SQLAlchemy, which are their names by default.
         inserts: whether rows are inserted, which needs a value for every column that is NOT NULL.
         updates: whether rows are updated with new values.
+        partial: whether another write of the kind may have the column of a field.
+        only: the columns that a field of their name goes to; by default all.
 
     Returns:
         The field (or `intent_id`, `intent_time`) for the key of each column that is written.
@@ -73,7 +77,8 @@ def bind_columns(
     given = dict(columns or {})
     fields = [*intent.model_fields, *IDENTITY]
     taken = set(given.values())
-    same = {name: name for name in fields if name not in taken and name not in given and name in table.c}
+    own = [column.key for column in table.c if only is None or column.key in only]
+    same = {name: name for name in fields if name not in taken and name not in given and name in own}
     bound = given | same
     errors = [
         *(
@@ -91,7 +96,7 @@ def bind_columns(
         *(
             f"field {name!r} has no column: add a column {name!r}, or map another column to the field in `columns`"
             for name in intent.model_fields
-            if name not in bound.values()
+            if name not in bound.values() and not partial
         ),
         *(error for column in table.c for error in _errors(intent, column, bound.get(column.key))),
         *(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 
 from penstock.consumer.mapping.columns import TableLike, bind_columns, nullable_columns, table_of
-from penstock.consumer.modes.base import SOLE_WRITER, TableContext
+from penstock.consumer.modes.base import SOLE_WRITER, WriteContext
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.rows.recordset import Recordset, sources
@@ -29,14 +29,14 @@ class Append:
         self.table = table_of(table)
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], _context: TableContext = SOLE_WRITER, /) -> SetWrite:
+    def bind(self, intent: type[WriteIntent], context: WriteContext = SOLE_WRITER, /) -> SetWrite:
         """Check the mode against a class of intents, and build its statements.
 
         Raises:
             penstock.consumer.BindingError: the intent and the table do not agree.
         """
-        bound = bind_columns(intent, self.table, self._columns)
-        recordset = Recordset(intent, sources(self.table, bound))
+        bound = bind_columns(intent, self.table, self._columns, partial=context.partial)
+        recordset = Recordset(intent, sources(self.table, bound), context.digested)
         rows = select(*(recordset.cte.c[key] for key in bound))
         # SQLAlchemy would compute its own defaults once for all rows. Postgres computes its defaults for each row.
         columns = [self.table.c[key] for key in bound]

@@ -1,4 +1,7 @@
-"""Which modes may write one table: those whose intents leave the same table in any order."""
+"""Which modes may write one table: those whose intents leave the same table in any order.
+
+The writes of one kind to one table are held against each other as those of different kinds are.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,25 +14,37 @@ from penstock.consumer.modes.delete import Delete
 from penstock.consumer.modes.increment import Increment
 from penstock.consumer.modes.upsert import Upsert
 
-Modes = Mapping[str, WriteMode]
-"""The modes of one table, by kind."""
+
+class Writer(NamedTuple):
+    """A kind, and one of its modes."""
+
+    kind: str
+    mode: WriteMode
+
+    def name_of(self, other: "Writer") -> str:
+        """Return what an error of this writer calls another one."""
+        return "another write of the kind" if other.kind == self.kind else f"kind {other.kind!r}"
+
+
+Others = Sequence[tuple[str, WriteMode]]
+"""The other modes of a table, each with what an error calls it."""
 
 _KEYED = (Upsert, Increment, Delete)
 
 
 def order_errors(
-    kind: str, modes: Modes, groups: Sequence[ColumnGroup], rules: Mapping[str, "NoDefault"]
+    writer: Writer, writers: Sequence[Writer], groups: Sequence[ColumnGroup], rules: Mapping[str, "NoDefault"]
 ) -> Iterator[str]:
-    """Yield why the order of a kind's intents and of others would matter, and how to change that.
+    """Yield why the order of a writer's intents and of others would matter, and how to change that.
 
     Args:
-        kind: the kind.
-        modes: the modes of its table, the kind's own among them.
+        writer: the writer.
+        writers: all writers of its table, itself among them.
         groups: the groups of columns that upserts of the table write.
         rules: what `columns_without_default` returns for them.
     """
-    mode = modes[kind]
-    others = {other: modes[other] for other in modes if other != kind}
+    mode = writer.mode
+    others = [(writer.name_of(other), other.mode) for other in writers if other is not writer]
     yield from _append_errors(mode, others)
     yield from _key_errors(mode, others)
     if isinstance(mode, Delete):
@@ -54,9 +69,9 @@ class NoDefault(NamedTuple):
     zero_allowed: bool = False
 
 
-def columns_without_default(modes: Modes, groups: Sequence[ColumnGroup]) -> dict[str, NoDefault]:
+def columns_without_default(modes: Sequence[WriteMode], groups: Sequence[ColumnGroup]) -> dict[str, NoDefault]:
     """Return the columns for which a default would make the order matter, with the reason."""
-    increments = [mode for mode in modes.values() if isinstance(mode, Increment)]
+    increments = [mode for mode in modes if isinstance(mode, Increment)]
     added = {column for mode in increments for column in mode.add}
     why = "to which is added only if another kind inserts the row: the sum would depend on which comes first"
     found = {
@@ -67,44 +82,44 @@ def columns_without_default(modes: Modes, groups: Sequence[ColumnGroup]) -> dict
     if len(groups) + bool(added) > 1:
         why = "which would count as a version if another kind inserts the row"
         found |= dict.fromkeys((group.version for group in groups), NoDefault(why))
-        if any(isinstance(mode, Delete) for mode in modes.values()):
+        if any(isinstance(mode, Delete) for mode in modes):
             why = "but a Delete sets the column to null where another kind keeps the row"
             columns = (column for group in groups for column in sorted(group.columns))
             found |= dict.fromkeys(columns, NoDefault(why))
     return found
 
 
-def _append_errors(mode: WriteMode, others: Modes) -> Iterator[str]:
+def _append_errors(mode: WriteMode, others: Others) -> Iterator[str]:
     """Refuse an Append beside a keyed mode. An appended row has no version that could be older or newer."""
-    for other, its in others.items():
+    for other, its in others:
         if isinstance(mode, Append) != isinstance(its, Append):
             yield (
-                f"kind {other!r} writes the same table, and only one of the two is an Append, so the result would "
+                f"{other} writes the same table, and only one of the two is an Append, so the result would "
                 "depend on the order: write both by key, or give each its own table"
             )
             return
 
 
-def _key_errors(mode: WriteMode, others: Modes) -> Iterator[str]:
+def _key_errors(mode: WriteMode, others: Others) -> Iterator[str]:
     """Refuse two keys for one table: what one kind calls a row, another would find or miss by chance."""
-    for other, its in others.items():
+    for other, its in others:
         if isinstance(mode, _KEYED) and isinstance(its, _KEYED) and mode.key != its.key:
             yield (
-                f"kind {other!r} finds the rows of the table by the key {_names(its.key)}, and this kind by "
+                f"{other} finds the rows of the table by the key {_names(its.key)}, and this one by "
                 f"{_names(mode.key)}, so the result would depend on the order: use the same columns, in the same "
                 "order, as the key of all kinds"
             )
             return
 
 
-def _tombstone_errors(mode: Delete, others: Modes) -> Iterator[str]:
+def _tombstone_errors(mode: Delete, others: Others) -> Iterator[str]:
     """Refuse two Deletes whose versions cannot be compared. A key has one tombstone, with one version."""
-    for other, its in others.items():
+    for other, its in others:
         if isinstance(its, Delete) and repr(mode.table.c[mode.version].type) != repr(
             its.table.c[its.version].type
         ):
             yield (
-                f"kind {other!r} deletes rows of the table by the version {its.version!r}, this kind by "
+                f"{other} deletes rows of the table by the version {its.version!r}, this one by "
                 f"{mode.version!r}, and the two columns differ in type: use one column for both"
             )
             return

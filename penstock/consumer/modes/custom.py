@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.faults.tree import Cause, DeploymentFault, Fault
-from penstock.consumer.modes.base import SOLE_WRITER, TableContext
+from penstock.consumer.modes.base import SOLE_WRITER, WriteContext
 from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.rows.recordset import IdentityRows
 from penstock.diagnosis import frames_of
@@ -33,7 +33,7 @@ class Custom:
         """Take the function. The intents that it gets have the ids and times with which they were emitted."""
         self._function = function
 
-    def bind(self, intent: type[WriteIntent], _context: TableContext = SOLE_WRITER, /) -> SetWrite:
+    def bind(self, intent: type[WriteIntent], _context: WriteContext = SOLE_WRITER, /) -> SetWrite:
         """Bind the function; nothing is checked."""
         return CustomWrite(intent, self._function)
 
@@ -52,8 +52,12 @@ class CustomWrite(SetWrite):
         super().claim_and_write(connection, envelopes)
         self.apply(connection, envelopes)
 
+    def write_further(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
+        """Call the function for a set that another write of the kind has claimed."""
+        self.apply(connection, envelopes)
+
     def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
-        """Call the function.
+        """Call the function, unless there are no intents.
 
         Returns:
             Nothing: only the function knows what is stale.
@@ -62,6 +66,8 @@ class CustomWrite(SetWrite):
             sqlalchemy.exc.SQLAlchemyError: Postgres refused.
             penstock.consumer.Fault: the function raised it, or it raised anything else.
         """
+        if not envelopes:
+            return ()
         try:
             self._function(connection, [_with_identity(envelope) for envelope in envelopes])
         except (SQLAlchemyError, Fault):

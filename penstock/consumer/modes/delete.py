@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.mapping.collation import cast_to_column
 from penstock.consumer.mapping.columns import ID, TableLike, binding_error, table_of
-from penstock.consumer.modes.base import SOLE_WRITER, ColumnGroup, TableContext
+from penstock.consumer.modes.base import SOLE_WRITER, ColumnGroup, WriteContext
 from penstock.consumer.modes.canonical import canonical_errors
 from penstock.consumer.modes.keyed import ColumnKeys, as_tuple, bind_keyed, newest_per_key, same_key
 from penstock.consumer.modes.ledger_claims import outcome_by_id
@@ -58,18 +58,27 @@ class Delete:
         self.version = version
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], context: TableContext = SOLE_WRITER, /) -> SetWrite:
+    def bind(self, intent: type[WriteIntent], context: WriteContext = SOLE_WRITER, /) -> SetWrite:
         """Check the mode against a class of intents, and build its statements.
 
         Raises:
             penstock.consumer.BindingError: the intent, the table and the context do not agree.
         """
-        bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version], inserts=False)
+        bound = bind_keyed(
+            intent,
+            self.table,
+            self.key,
+            self._columns,
+            [self.version],
+            inserts=False,
+            partial=context.partial,
+            only=[*self.key, self.version] if context.partial else None,
+        )
         groups = context.groups or [ColumnGroup(self.version, frozenset())]
         requirements = _requirements(self.table, self.key, groups, bound, context)
         if errors := [*self._errors(bound, groups, requirements)]:
             raise binding_error(intent, self.table, errors)
-        recordset = Recordset(intent, sources(self.table, bound))
+        recordset = Recordset(intent, sources(self.table, bound), context.digested)
         return _deleting(recordset, self.table, self.key, self.version, groups, requirements)
 
     def _errors(
@@ -100,7 +109,7 @@ def _requirements(
     key: tuple[str, ...],
     groups: Sequence[ColumnGroup],
     bound: Mapping[str, str],
-    context: TableContext,
+    context: WriteContext,
 ) -> Requirements:
     compared = [name for group in groups for name in (group.version, *sorted(group.columns))]
     return Requirements(

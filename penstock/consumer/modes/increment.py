@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.mapping.bind_processing import postgres_type
 from penstock.consumer.mapping.columns import TableLike, binding_error, table_of
-from penstock.consumer.modes.base import SOLE_WRITER, TableContext
+from penstock.consumer.modes.base import SOLE_WRITER, WriteContext
 from penstock.consumer.modes.keyed import ColumnKeys, as_tuple, bind_keyed, same_key
 from penstock.consumer.modes.live_table import LiveTable
 from penstock.consumer.modes.requirements import Requirements
@@ -67,16 +67,24 @@ class Increment:
         self.add = dict(add)
         self._columns = columns
 
-    def bind(self, intent: type[WriteIntent], context: TableContext = SOLE_WRITER, /) -> SetWrite:
+    def bind(self, intent: type[WriteIntent], context: WriteContext = SOLE_WRITER, /) -> SetWrite:
         """Check the mode against a class of intents, and build its statements.
 
         Raises:
             penstock.consumer.BindingError: the intent, the table and the context do not agree.
         """
-        bound = bind_keyed(intent, self.table, self.key, {**(self._columns or {}), **self.add}, [])
+        bound = bind_keyed(
+            intent,
+            self.table,
+            self.key,
+            {**(self._columns or {}), **self.add},
+            [],
+            partial=context.partial,
+            only=self.key if context.partial else None,
+        )
         if errors := [*self._errors(bound, context)]:
             raise binding_error(intent, self.table, errors)
-        recordset = Recordset(intent, sources(self.table, bound))
+        recordset = Recordset(intent, sources(self.table, bound), context.digested)
         sums = _sums(self.table, recordset.cte, self.key, list(self.add)).cte("penstock_added")
         updated = _update(self.table, sums, self.key, list(self.add))
         inserted = _insert_missing(self.table, sums, updated, self.key, list(self.add))
@@ -90,7 +98,7 @@ class Increment:
         outcome = case((_belongs_to_no_intent(sums, updated, inserted, self.key), null()), else_=APPLIED)
         return SetWrite(recordset, outcome=outcome, requirements=requirements)
 
-    def _errors(self, bound: Mapping[str, str], context: TableContext) -> Iterator[str]:
+    def _errors(self, bound: Mapping[str, str], context: WriteContext) -> Iterator[str]:
         if context.deletable:
             yield (
                 "the table has both an Increment and a Delete, but a sum has no version, so the result would "

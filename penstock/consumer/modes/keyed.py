@@ -1,6 +1,6 @@
 """What the write modes share that find a row by its key."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -41,6 +41,8 @@ def bind_keyed(
     needed: Sequence[str],
     *,
     inserts: bool = True,
+    partial: bool = False,
+    only: Collection[str] | None = None,
 ) -> dict[str, str]:
     """Bind an intent to a table whose rows are found by a key.
 
@@ -51,6 +53,8 @@ def bind_keyed(
         columns: field by column, where the names differ.
         needed: columns that every intent must have a value for, in addition to the key.
         inserts: whether rows are inserted.
+        partial: whether another write of the kind may have the column of a field.
+        only: the columns that a field of their name goes to; by default all.
 
     Returns:
         The field of each column.
@@ -58,7 +62,7 @@ def bind_keyed(
     Raises:
         BindingError: the intent and the table do not agree, or the key is not unique.
     """
-    bound = bind_columns(intent, table, columns, inserts=inserts, updates=inserts)
+    bound = bind_columns(intent, table, columns, inserts=inserts, updates=inserts, partial=partial, only=only)
     required, nullable = [*key, *needed], nullable_columns(intent, bound)
     errors = [
         f"column {name!r} of the key or the version gets no field: add a field {name!r} to the intent, "
@@ -86,10 +90,14 @@ def bind_keyed(
 
 
 def _is_unique(table: Table, key: Sequence[str]) -> bool:
-    columns = {table.c[name] for name in key if name in table.c}
+    return {name for name in key if name in table.c} in unique_keys(table)
+
+
+def unique_keys(table: Table) -> list[set[str]]:
+    """Return the sets of columns that the table makes unique together."""
     constraints = [c for c in table.constraints if isinstance(c, PrimaryKeyConstraint | UniqueConstraint)]
     indexes = [index for index in table.indexes if index.unique and not _is_partial(index)]
-    return any(set(unique.columns) == columns for unique in [*constraints, *indexes])
+    return [{column.key for column in unique.columns} for unique in [*constraints, *indexes]]
 
 
 def _is_partial(index: Index) -> bool:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     CompoundSelect,
     Select,
     Table,
+    Update,
     and_,
     case,
     exists,
@@ -65,6 +66,21 @@ def first_claim(rows: Rows, outcome: ColumnElement[Any] | None) -> Insert:
     known = exists().where(past.c.id == rows.cte.c[ID])
     claiming: Insert = _claiming(rows, case((known, null()), else_=outcome))
     return claiming
+
+
+def correct_claim(rows: Rows, outcome: ColumnElement[Any] | None) -> Update:
+    """Build the statement that corrects the entries of a claimed set by the outcome of another write of its kind.
+
+    It raises a data fault if that write has no outcome for an intent.
+
+    Args:
+        rows: the set.
+        outcome: the outcome of each intent, or null if none can be entered; None if all are applied.
+    """
+    outcome = literal(APPLIED) if outcome is None else outcome
+    landed = and_(ledger.c.outcome == STALE, outcome == APPLIED)
+    correcting = ledger.update().where(ledger.c.id == rows.cte.c[ID], or_(outcome.is_(None), landed))
+    return correcting.values(outcome=outcome)
 
 
 def claim(rows: Rows) -> Select[Any]:

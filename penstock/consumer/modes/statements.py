@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import Insert
 
 from penstock.consumer.faults.tree import Cause, TableFault
 from penstock.consumer.mapping.columns import ID
-from penstock.consumer.modes.ledger_claims import claim, first_claim, id_conflicts
+from penstock.consumer.modes.ledger_claims import claim, correct_claim, first_claim, id_conflicts
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.rows.recordset import Rows
 from penstock.database.ledger import APPLIED
@@ -51,6 +51,7 @@ class SetWrite:
         self._rows = rows
         ids = rows.cte.c[ID]
         self._first = first_claim(rows, outcome).add_cte(*writing)
+        self._further = correct_claim(rows, outcome).add_cte(*writing)
         self._claim = claim(rows)
         self._id_conflicts = id_conflicts(rows)
         other = false() if outcome is None else outcome.is_distinct_from(APPLIED)
@@ -76,6 +77,17 @@ class SetWrite:
         """
         self._check_live(connection)
         connection.execute(self._first, self._rows.parameters(envelopes))
+
+    def write_further(self, connection: Connection, envelopes: Envelopes) -> None:
+        """Write a set that another write of the kind has claimed, and correct what the ledger says of it.
+
+        An intent that was stale for the other write is applied if this one lands.
+
+        Raises:
+            Exception: as `claim_and_write`, except that the ids are in the ledger.
+        """
+        self._check_live(connection)
+        connection.execute(self._further, self._rows.parameters(envelopes))
 
     def claim(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:
         """Claim the intents that have not taken effect before.

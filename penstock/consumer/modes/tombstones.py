@@ -73,10 +73,10 @@ def lock_deletable_tables(connection: Connection, writes: Sequence[Bound]) -> No
         writes: the kinds that the transaction will write.
     """
     exclusive: dict[int, bool] = {}
-    for bound in writes:
-        if bound.deletable and bound.table is not None:
-            key = _lock_key(bound.table)
-            exclusive[key] = exclusive.get(key, False) or bound.deletes
+    for part in (part for bound in writes for part in bound.parts):
+        if part.deletable and part.table is not None:
+            key = _lock_key(part.table)
+            exclusive[key] = exclusive.get(key, False) or part.deletes
     for key, is_exclusive in sorted(exclusive.items()):
         locks = func.pg_catalog
         lock = locks.pg_advisory_xact_lock if is_exclusive else locks.pg_advisory_xact_lock_shared

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from penstock.consumer.mapping.columns import ID, TableLike, binding_error, nullable_columns, table_of
 from penstock.consumer.mapping.field_types import contains_set
-from penstock.consumer.modes.base import SOLE_WRITER, ColumnGroup, TableContext
+from penstock.consumer.modes.base import SOLE_WRITER, ColumnGroup, WriteContext
 from penstock.consumer.modes.canonical import canonical_errors
 from penstock.consumer.modes.keyed import (
     ColumnKeys,
@@ -55,25 +55,29 @@ class Upsert:
         self.version = version
         self._columns = columns
 
-    def group(self, intent: type[WriteIntent]) -> ColumnGroup:
+    def group(self, intent: type[WriteIntent], *, partial: bool = False) -> ColumnGroup:
         """Return the columns that this kind writes together.
+
+        Args:
+            intent: the class.
+            partial: whether the kind has other writes, which may have the columns of some of its fields.
 
         Raises:
             penstock.consumer.BindingError: the intent and the table do not agree.
         """
-        bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version])
+        bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version], partial=partial)
         return ColumnGroup(self.version, frozenset(bound) - {*self.key, self.version})
 
-    def bind(self, intent: type[WriteIntent], context: TableContext = SOLE_WRITER, /) -> SetWrite:
+    def bind(self, intent: type[WriteIntent], context: WriteContext = SOLE_WRITER, /) -> SetWrite:
         """Check the mode against a class of intents, and build its statements.
 
         Raises:
             penstock.consumer.BindingError: the intent and the table do not agree.
         """
-        bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version])
+        bound = bind_keyed(intent, self.table, self.key, self._columns, [self.version], partial=context.partial)
         if errors := [*self._errors(intent, bound, context)]:
             raise binding_error(intent, self.table, errors)
-        recordset = Recordset(intent, sources(self.table, bound))
+        recordset = Recordset(intent, sources(self.table, bound), context.digested)
         rows, values = recordset.cte, sorted(set(bound) - {*self.key, self.version})
         ties = tie_broken_by(self.table, self.version, values)
         newest = newest_per_key(rows, self.key, self.version, ties)
@@ -107,7 +111,7 @@ class Upsert:
         outcome = outcome_by_id(recordset, landed, accepted)
         return SetWrite(recordset, outcome=outcome, requirements=requirements)
 
-    def _errors(self, intent: type[WriteIntent], bound: Mapping[str, str], context: TableContext) -> Iterator[str]:
+    def _errors(self, intent: type[WriteIntent], bound: Mapping[str, str], context: WriteContext) -> Iterator[str]:
         if context.deletable:
             yield from canonical_errors(self.table, self.key)
         for column, field in bound.items():

@@ -50,7 +50,7 @@ def write_circles(work: UnitOfWork, faults: Mapping[Item, Fault]) -> dict[Item, 
 def _circles(writes: Sequence[Bound], items: Sequence[Item]) -> list[Circle]:
     """Return the groups of items that are connected by the values of declared foreign keys."""
     by_kind = {bound.kind: bound for bound in writes}
-    referred = {key.column for bound in writes if bound.table is not None for key in bound.table.foreign_keys}
+    referred = {key.column for bound in writes for table in bound.tables for key in table.foreign_keys}
     groups: list[tuple[set[str], list[Item]]] = []
     for item in items:
         values, members = {*_linked_values(by_kind[_kind(item)], item, referred)}, [item]
@@ -67,11 +67,11 @@ def _circles(writes: Sequence[Bound], items: Sequence[Item]) -> list[Circle]:
 
 def _linked_values(bound: Bound, item: Item, referred: Set[Column[Any]]) -> Iterator[str]:
     """Yield what an item refers to, and what others may refer to it by: the name of a column with a value."""
-    requirements, envelope = bound.write.requirements, item.require_envelope()
-    if requirements is None:
-        return
-    for name, field in requirements.fields.items():
-        column = requirements.table.c[name]
+    envelope = item.require_envelope()
+    bound_columns = [
+        (one.table.c[name], field) for one in bound.requirements for name, field in one.fields.items()
+    ]
+    for column, field in bound_columns:
         value = envelope.id if field == "intent_id" else getattr(envelope.data, field, None)
         if value is None:
             continue

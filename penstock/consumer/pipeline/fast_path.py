@@ -1,12 +1,14 @@
 """The fast path through a transaction: one statement claims and writes a whole set of one kind.
 
+A kind with several writes has a statement for each; the first one claims.
+
 Statements are sent without waiting for answers (PostgreSQL documentation, "Pipeline Mode"), so a batch takes as
 many round trips as one statement would. Kinds that need no order, among themselves or with other kinds, are sent
 while the rest of the batch is still being decoded.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import psycopg
@@ -14,12 +16,13 @@ from sqlalchemy import Connection
 
 from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import Fault
-from penstock.consumer.modes.base import Bound
+from penstock.consumer.modes.base import Bound, BoundWrite, tables_first
 from penstock.consumer.modes.tombstones import lock_deletable_tables
 from penstock.consumer.pipeline.bisect import LATE, SLICE
 from penstock.consumer.pipeline.savepoint import Savepoint
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
 from penstock.database.engine import READ_ONLY
+from penstock.intents import Envelope
 from penstock.queue.chunks import chunked
 
 _SLOW = 0.25
@@ -44,11 +47,11 @@ def run_fast_path(work: UnitOfWork) -> dict[Item, Fault]:
         work.set_limits()
         rest = writer.write_while_decoding()
         lock_deletable_tables(work.connection, [bound for bound in work.writes if bound.kind in rest])
-        writer.write(rest, pipelined=True)
+        writer.write_pipelined(rest)
     if any(bound.kind in rest and not bound.write.pipelined for bound in work.writes):
         # The savepoint reveals a function that swallows an error of Postgres or ends the transaction.
         savepoint = Savepoint(work.connection)
-        writer.write(rest, pipelined=False)
+        writer.write_with_functions(rest)
         savepoint.close()
     return writer.faults
 
@@ -87,28 +90,61 @@ class _FastWriter:
         for part in self._work.decoded_parts():
             for kind, items in part.items():
                 if kind in streams:
-                    self._send(streams[kind], items)
+                    self._send_all(streams[kind], items)
                 else:
                     rest.setdefault(kind, []).extend(items)
         return rest
 
-    def write(self, rest: ByKind, *, pipelined: bool) -> None:
-        """Send one kind after another."""
-        for bound in self._work.writes:
-            if bound.kind in rest and bound.write.pipelined is pipelined:
-                # A keyed mode locks rows: all in one statement, so that they are locked in the order of their
-                # keys.
-                size = SLICE if bound.write.key is None else len(rest[bound.kind])
-                for items in chunked(rest[bound.kind], size):
-                    self._send(bound, items)
+    def write_pipelined(self, rest: ByKind) -> None:
+        """Send one table after another, of all kinds without a function of the service's."""
+        for bound, part in tables_first(self._work.writes):
+            if bound.kind in rest and bound.write.pipelined:
+                for items in _sets(bound, rest):
+                    self._send(bound, part, items)
 
-    def _send(self, bound: Bound, items: Sequence[Item]) -> None:
+    def write_with_functions(self, rest: ByKind) -> None:
+        """Write one set after another, of all kinds with a function of the service's: it may take long."""
+        for bound in self._work.writes:
+            if bound.kind in rest and not bound.write.pipelined:
+                for items in _sets(bound, rest):
+                    self._send_all(bound, items)
+
+    def _send_all(self, bound: Bound, items: Sequence[Item]) -> None:
+        for part in bound.parts:
+            self._send(bound, part, items)
+
+    def _send(self, bound: Bound, part: BoundWrite, items: Sequence[Item]) -> None:
         if bound.write.pipelined and (self._unanswered >= SLICE or self._work.has_used(_SLOW)):
             self._pipeline.sync()
             self._unanswered = 0
+        if part is bound.parts[0]:
+            self._claim_and_write(part, items)
+        else:
+            # What has been claimed is written to all tables, however late it is.
+            self._write_further(part, [item for item in items if item not in self.faults])
+        self._unanswered += len(items)
+
+    def _claim_and_write(self, part: BoundWrite, items: Sequence[Item]) -> None:
         if self._work.out_of_time():
             self.faults |= dict.fromkeys(items, LATE)
             return
-        with nullcontext() if bound.write.pipelined else self._work.session_kept():
-            bound.write.claim_and_write(self._work.connection, [item.require_envelope() for item in items])
-        self._unanswered += len(items)
+        with self._session_kept(part):
+            part.write.claim_and_write(self._work.connection, _envelopes(items))
+
+    def _write_further(self, part: BoundWrite, items: Sequence[Item]) -> None:
+        if items:
+            with self._session_kept(part):
+                part.write.write_further(self._work.connection, _envelopes(items))
+
+    def _session_kept(self, part: BoundWrite) -> AbstractContextManager[None]:
+        return nullcontext() if part.write.pipelined else self._work.session_kept()
+
+
+def _sets(bound: Bound, rest: ByKind) -> Iterator[Sequence[Item]]:
+    """Cut the items of a kind in sets. A keyed mode locks rows: all in one set, in the order of their keys."""
+    items = rest[bound.kind]
+    return chunked(items, len(items) if bound.write.keyed else SLICE)
+
+
+def _envelopes(items: Sequence[Item]) -> list[Envelope[Any]]:
+    return [item.require_envelope() for item in items]

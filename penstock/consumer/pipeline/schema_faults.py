@@ -5,12 +5,14 @@ intents go back until the schema is mended. If the table has a trigger that runs
 make such a column of the intent's values: then the intent is at fault.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Self
 
 from sqlalchemy import Connection, Table, text
 
 from penstock.consumer.batch import Item
-from penstock.consumer.faults.tree import DataFault, Fault, NotYetFault, SchemaFault
+from penstock.consumer.faults.tree import Cause, DataFault, Fault, NotYetFault, SchemaFault
 from penstock.consumer.modes.base import Bound
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.pipeline.bisect import fails_without_things
@@ -31,11 +33,12 @@ named AS (
     FROM pg_catalog.pg_index x JOIN relation ON relation.relid = x.indrelid
     JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
 )
-SELECT named.name,
+SELECT t.relname::text AS table, named.name,
        coalesce(pg_catalog.array_agg(a.attname::text) FILTER (WHERE a.attname IS NOT NULL), '{}') AS columns
-  FROM named LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = named.relid AND a.attnum = ANY (named.columns)
+  FROM named JOIN pg_catalog.pg_class t ON t.oid = named.relid
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = named.relid AND a.attnum = ANY (named.columns)
  WHERE NOT coalesce(0 = ANY (named.columns), false)
- GROUP BY named.name, named.relid
+ GROUP BY t.relname, named.name, named.relid
 """)
 _MADE_BY_THE_DATABASE = text("""
 SELECT a.attname::text FROM pg_catalog.pg_attribute a
@@ -49,24 +52,45 @@ SELECT a.attname::text FROM pg_catalog.pg_attribute a
 
 def excuse_uncarried(connection: Connection, bound: Bound, faults: Mapping[Item, Fault]) -> dict[Item, Fault]:
     """Return the faults. A violated constraint on columns that the kind does not carry is the schema's fault."""
-    about = [fault for fault in faults.values() if _is_about_columns(fault)]
-    requirements = bound.write.requirements
-    if not about or requirements is None:
+    if not any(map(_is_about_columns, faults.values())):
         return dict(faults)
-    name = _quoted(connection, requirements.table)
-    carried = _carried(requirements) | set(connection.scalars(_MADE_BY_THE_DATABASE, {"table": name}))
-    constraints = {row.name: set(row.columns) for row in connection.execute(_CONSTRAINTS, {"table": name})}
-
-    def is_uncarried(fault: Fault) -> bool:
-        cause = fault.cause
-        if cause.sqlstate == "23502":
-            return cause.table == requirements.table.name and cause.column not in carried
-        return cause.constraint in constraints and not constraints[cause.constraint] & carried
-
+    tables = [_CarriedColumns.read(connection, table, bound.requirements) for table in bound.tables]
     return {
-        item: SchemaFault(fault.cause) if _is_about_columns(fault) and is_uncarried(fault) else fault
+        item: SchemaFault(fault.cause)
+        if _is_about_columns(fault) and any(table.lacks(fault.cause) for table in tables)
+        else fault
         for item, fault in faults.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _CarriedColumns:
+    """The columns of a live table that a kind carries.
+
+    Attributes:
+        table: the table's name.
+        carried: the columns, with those that may be made of them.
+        constraints: the columns of each constraint, by its table or partition and its name.
+    """
+
+    table: str
+    carried: Set[str]
+    constraints: Mapping[tuple[str, str], Set[str]]
+
+    @classmethod
+    def read(cls, connection: Connection, table: Table, requirements: Sequence[Requirements]) -> Self:
+        """Read them from the catalogs."""
+        name = {"table": _quoted(connection, table)}
+        carried = {column for one in requirements if one.table is table for column in _carried(one)}
+        constraints = {(row.table, row.name): {*row.columns} for row in connection.execute(_CONSTRAINTS, name)}
+        return cls(table.name, carried | {*connection.scalars(_MADE_BY_THE_DATABASE, name)}, constraints)
+
+    def lacks(self, cause: Cause) -> bool:
+        """Return whether the violated constraint is one of this table, on none of the columns that are carried."""
+        if cause.sqlstate == "23502":
+            return cause.table == self.table and cause.column not in self.carried
+        columns = self.constraints.get((cause.table or "", cause.constraint or ""))
+        return columns is not None and not columns & self.carried
 
 
 def excuse_orphans(
@@ -83,10 +107,10 @@ def excuse_orphans(
     possible = _parents(by_kind, orphans)
     parents: set[Table] = set()
     for bound in writes:
-        if bound.table is None or bound.table not in possible:
+        if not bound.tables & possible:
             continue
         if bound.kind in waiting_kinds or _cannot_be_written(connection, bound):
-            parents.add(bound.table)
+            parents |= bound.tables
     return {
         item: SchemaFault(fault.cause) if is_orphan(fault) and _parents(by_kind, [item]) & parents else fault
         for item, fault in faults.items()
@@ -94,15 +118,15 @@ def excuse_orphans(
 
 
 def _parents(by_kind: Mapping[str, Bound], orphans: Sequence[Item]) -> set[Table]:
-    tables = {by_kind[item.require_envelope().type].table for item in orphans}
-    return {key.column.table for table in tables if table is not None for key in table.foreign_keys}
+    tables = {table for item in orphans for table in by_kind[item.require_envelope().type].tables}
+    return {key.column.table for table in tables for key in table.foreign_keys}
 
 
 def _cannot_be_written(connection: Connection, bound: Bound) -> bool:
     def write(_nothing: Sequence[object]) -> None:
         bound.write.apply(connection, ())
 
-    return bound.write.pipelined and fails_without_things(connection, write)
+    return fails_without_things(connection, write)
 
 
 def _is_about_columns(fault: Fault) -> bool:

@@ -69,8 +69,6 @@ class UnitOfWork:
         Raises:
             Exception: as `Write.apply`.
         """
-        if not items and not bound.write.pipelined:
-            return  # A function of the service's is never called without intents.
         with nullcontext() if bound.write.pipelined else self.session_kept():
             stale = bound.write.apply(self.connection, [item.require_envelope() for item in items])
         mark_stale(self.connection, stale)

@@ -76,25 +76,29 @@ class Rows(Protocol):
 class Recordset:
     """Rows with a column for every column that is written."""
 
-    def __init__(self, intent: type[WriteIntent], columns: Mapping[str, Source]) -> None:
+    def __init__(
+        self, intent: type[WriteIntent], columns: Mapping[str, Source], digested: Mapping[str, Type] | None = None
+    ) -> None:
         """Build the rows.
 
         Args:
             intent: the class of intents.
             columns: the source of each column, by the column's name.
+            digested: other fields that the digest covers, each with the type that Postgres reads it as.
         """
         self.kind = kind_of(intent)
         self.names: Sequence[str] = (self.kind, *intent.intent_aliases)
         transport = TransportColumns(intent)
         conversions = {name: _conversion(intent, source) for name, source in columns.items()}
         names = {name: transport.add(columns[name].field, found.sent_as) for name, found in conversions.items()}
+        sent = {columns[name].field: sent for name, sent in names.items()}
+        for field, type_ in (digested or {}).items():
+            sent[field] = transport.add(field, _conversion(intent, Source(field, type_)).sent_as)
         rows = transport.rows()
         self.cte = select(
             rows.c[ID],
             rows.c[TIME],
-            digest_in_sql(intent, {columns[name].field: rows.c[sent] for name, sent in names.items()}).label(
-                DIGEST
-            ),
+            digest_in_sql(intent, {field: rows.c[name] for field, name in sent.items()}).label(DIGEST),
             *(
                 _value(found, rows.c[names[name]], columns[name]).label(name)
                 for name, found in conversions.items()

@@ -62,7 +62,10 @@ def check_schema(engine: Engine, drain: Drain, *, seconds: float = TIMEOUT_SECON
         for bound in writes:
             of_kind = [*_check_kind(connection, bound)]
             if known and not any(finding.severity is Severity.FAULT for finding in of_kind):
-                of_kind += [replace(one, kind=bound.kind) for one in statement_findings(connection, bound.write)]
+                found_by_planning = (
+                    one for part in bound.parts for one in statement_findings(connection, part.write)
+                )
+                of_kind += [replace(one, kind=bound.kind) for one in found_by_planning]
             found += of_kind
         return found
 
@@ -75,7 +78,7 @@ def _check_own_tables(connection: Connection, writes: Sequence[Bound]) -> Iterat
         return
     if relation.schema_usable:
         yield from _check_revisions(connection)
-    deletes = any(bound.deletes for bound in writes)
+    deletes = any(part.deletes for bound in writes for part in bound.parts)
     # A rotation swaps the two generations of the ledger: the role needs the same privileges on both.
     for table in (ledger, past, tombstone) if deletes else (ledger, past):
         yield from (replace(finding, field=None) for finding in schema_drift(connection, _all_columns(table)))
@@ -108,13 +111,16 @@ def _all_columns(table: Table) -> Requirements:
 
 
 def _check_kind(connection: Connection, bound: Bound) -> Iterator[Finding]:
-    requirements = bound.write.requirements
-    if requirements is None:
+    for requirements in bound.requirements:
+        yield from (replace(finding, kind=bound.kind) for finding in _check_table(connection, requirements))
+    if not bound.write.pipelined:
         problem = "the kind is written by a function of the service, which cannot be checked"
         yield Finding(severity=Severity.NOTE, problem=problem, kind=bound.kind)
-        return
+
+
+def _check_table(connection: Connection, requirements: Requirements) -> Iterator[Finding]:
     drift = [*schema_drift(connection, requirements)]
     # A type that does not fit is found by both.
     known = {finding.column for finding in drift if finding.severity is Severity.FAULT}
     more = (finding for finding in equality_drift(connection, requirements) if finding.column not in known)
-    yield from (replace(finding, kind=bound.kind) for finding in (*drift, *more))
+    yield from (*drift, *more)

@@ -130,7 +130,7 @@ REFUSED: list[tuple[str, Callable[[], Bindings]]] = [
         _together(lambda c: [put(c), (Added, Increment(c, key="k", add={"n": "n"}))]),
     ),
     (
-        r"finds the rows of the table by the key '(k|other)', and this kind by '(k|other)'",
+        r"finds the rows of the table by the key '(k|other)', and this one by '(k|other)'",
         _together(lambda c: [put(c), (GoneByOther, Delete(c, key="other", version="v"))]),
     ),
     (
@@ -149,7 +149,7 @@ REFUSED: list[tuple[str, Callable[[], Bindings]]] = [
         _together(lambda c: [totalled(c), (Added, Increment(c, key="k", add={"n": "n"}))], total="5"),
     ),
     (
-        r"deletes rows of the table by the version '(v|name)', this kind by '(v|name)'",
+        r"deletes rows of the table by the version '(v|name)', this one by '(v|name)'",
         _together(lambda c: [gone(c), gone_by_name(c)]),
     ),
     (r"`add` is empty: name at least one column", lambda: [(Keyed, Increment(table(), key="k", add={}))]),
