@@ -14,15 +14,14 @@ from uuid import UUID
 
 from penstock.audit.dlq_index import DlqIndex
 from penstock.audit.id_store import IdStore, store_ids
+from penstock.audit.ledger_reader import OpenLedger
 from penstock.audit.reconcile import BENIGN, Discrepancy, QueueState
 from penstock.database.ledger import DEAD, PENDING
-from penstock.database.ledger_entries import LedgerState, count_outcomes, find_states, list_unsettled
-from penstock.database.watchdog import Watchdog
+from penstock.database.ledger_entries import LedgerState
 from penstock.queue import Depth, Queue
 from penstock.queue.chunks import chunked
 
 _PAGE = 5000
-_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class Account:
 
 
 def audit(
-    database: Watchdog,
+    open_ledger: OpenLedger,
     main: Queue,
     dead: Queue,
     *,
@@ -101,7 +100,7 @@ def audit(
     ids, and some thousands of ledger entries at a time. Ids that are given are kept in a temporary file.
 
     Args:
-        database: the service's database.
+        open_ledger: opens the service's ledger, once the queues have been read.
         main: the queue that the drain reads.
         dead: the dead-letter queue.
         since: the earliest time of the ledger entries to read; all entries are read if ids are given.
@@ -113,7 +112,7 @@ def audit(
 
     Raises:
         penstock.queue.QueueError: a queue cannot be read.
-        sqlalchemy.exc.SQLAlchemyError: the database refused, or is away.
+        Exception: the ledger cannot be read.
     """
     # The ids are read first: if the file holds something else, nothing has been leased yet.
     with store_ids(ids or ()) as given:
@@ -124,7 +123,7 @@ def audit(
             scanned_at, retention, main_has_messages=waiting.total > 0, dlq_is_partial=dlq.is_partial
         )
         account = Account(since, None if ids is None else given.count, Counter(), waiting, dlq)
-        run = _AuditRun(database, state, account, on_finding)
+        run = _AuditRun(open_ledger, state, account, on_finding)
         if ids is None:
             run.account_for_all()
         else:
@@ -136,7 +135,7 @@ def audit(
 class _AuditRun:
     """An audit in progress."""
 
-    database: Watchdog
+    open_ledger: OpenLedger
     state: QueueState
     account: Account
     on_finding: Callable[[AuditFinding], None]
@@ -144,14 +143,14 @@ class _AuditRun:
     def account_for_all(self) -> None:
         """Count what the ledger has entered, and reconcile each dead letter and each unsettled intent."""
         dlq, counts = self.account.dlq, self.account.counts
-        with self.database.transaction(_SECONDS) as connection:
-            counts.update(count_outcomes(connection, self.account.since))
+        with self.open_ledger() as ledger:
+            counts.update(ledger.count_outcomes(self.account.since))
             for page in chunked(dlq.ids, _PAGE):
-                entries = find_states(connection, page)
+                entries = ledger.find_states(page)
                 for id_ in page:
                     self._reconcile(id_, entries.get(id_))
                     counts[DEAD] += id_ not in entries
-            for entry in list_unsettled(connection, self.account.since):
+            for entry in ledger.list_unsettled(self.account.since):
                 if entry.id not in dlq.ids:
                     discrepancy = self._reconcile(entry.id, entry)
                     counts[PENDING] -= discrepancy == Discrepancy.LOST
@@ -161,9 +160,9 @@ class _AuditRun:
 
     def account_for(self, given: IdStore) -> None:
         """Count and reconcile each of these intents."""
-        with self.database.transaction(_SECONDS) as connection:
+        with self.open_ledger() as ledger:
             for page in given.pages(_PAGE):
-                entries = find_states(connection, page)
+                entries = ledger.find_states(page)
                 for id_ in page:
                     discrepancy = self._reconcile(id_, entries.get(id_))
                     if discrepancy not in {Discrepancy.LOST, Discrepancy.FORGOTTEN}:

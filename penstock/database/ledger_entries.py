@@ -149,6 +149,24 @@ def list_unsettled(connection: Connection, since: datetime) -> Iterator[LedgerSt
         yield LedgerState(*row)
 
 
+def page_unsettled(connection: Connection, since: datetime, *, after: UUID | None, size: int) -> list[LedgerState]:
+    """Return a page of what `list_unsettled` yields, in the order of the ids.
+
+    Args:
+        connection: in a transaction.
+        since: the time.
+        after: the last id of the page before; None for the first page.
+        size: how many states the page has, if that many are left.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refused the statement, or cannot be reached.
+    """
+    entry = unsettled(since).c
+    page = _select_state(entry).order_by(entry.id).limit(size)
+    rows = connection.execute(page if after is None else page.where(entry.id > after))
+    return [LedgerState(*row) for row in rows]
+
+
 def unsettled(since: datetime | ColumnElement[datetime]) -> Subquery:
     """Select the entries that became dead or pending since a time.
 

@@ -5,28 +5,31 @@ An event is one request, and the answer is JSON. Nothing but a person or a deplo
     {}                      migrations, then the check
     {"action": "upgrade"}   migrations: what `penstock db upgrade` does
     {"action": "check"}     what `penstock check` does
+    {"action": "ledger"}    with `read`: what `penstock audit` reads of the ledger; see `ledger_reads.py`
 """
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from penstock.consumer import Drain
 from penstock.consumer.schema_check.check import TIMEOUT_SECONDS, check_schema
 from penstock.database.engine import writer_engine
-from penstock.database.migrate import upgrade
+from penstock.database.migrate import UnknownRevision, upgrade
+from penstock.database.watchdog import Watchdog
+from penstock.functions.ledger_reads import parse_read
+from penstock.functions.requests import CHECK, LEDGER, NEWER_DATABASE, OTHER, SETTINGS, UPGRADE
 from penstock.settings import Settings, SettingsError
 
-UPGRADE: Final = "upgrade"
-CHECK: Final = "check"
-
-_ACTIONS: Final = {None: (UPGRADE, CHECK), UPGRADE: (UPGRADE,), CHECK: (CHECK,)}
+_ACTIONS: Final = {None: (UPGRADE, CHECK), UPGRADE: (UPGRADE,), CHECK: (CHECK,), LEDGER: (LEDGER,)}
 _SECONDS_TO_ANSWER: Final = 5.0
 
 _logger = logging.getLogger(__name__)
@@ -61,18 +64,24 @@ class Migration:
 
         Returns:
             `applied`, the applied revisions in order; `kinds`, the kinds that the drain writes; `findings`, what
-            was found. If it fails: `error`, a message, and `settings`, whether a setting or the request is to
-            blame. The statements of one set of migrations are applied all or not at all.
+            was found; or what was read of the ledger. If it fails: `error`, a message, and `blame`: `settings` for
+            a setting or the request, `newer-database` if newer code has upgraded the database, else `other`. The
+            statements of one set of migrations are applied all or not at all.
         """
         try:
             answer: dict[str, Any] = {}
             for action in _actions(event):
-                answer |= self._upgrade(context) if action == UPGRADE else self._check(context)
+                answer |= self._answer(action, event, context)
         except Exception as error:  # noqa: BLE001 (the caller gets each error as an answer)
             _logger.error("not done: %s", type(error).__name__, extra={"action": "migrate_failed"})
-            return {"error": _describe(error), "settings": isinstance(error, SettingsError)}
+            return {"error": _describe(error), "blame": _blame(error)}
         _logger.info("done", extra={"action": "migrated", "applied": answer.get("applied")})
         return answer
+
+    def _answer(self, action: str, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        if action == UPGRADE:
+            return self._upgrade(context)
+        return self._check(context) if action == CHECK else self._read_ledger(event, context)
 
     def _upgrade(self, context: Any) -> dict[str, Any]:
         url = self._read_settings().require("database_url").database_url
@@ -81,12 +90,22 @@ class Migration:
 
     def _check(self, context: Any) -> dict[str, Any]:
         drain = _load_drain(self._drain)
+        with self._engine() as engine:
+            found = check_schema(engine, drain, seconds=min(TIMEOUT_SECONDS, _seconds_left(context)))
+        return {"kinds": [bound.kind for bound in drain.bound()], "findings": [asdict(one) for one in found]}
+
+    def _read_ledger(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        read = parse_read({name: value for name, value in event.items() if name != "action"})
+        with self._engine() as engine, Watchdog(engine).transaction(_seconds_left(context)) as connection:
+            return read.answer(connection)
+
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
         engine = writer_engine(self._read_settings())
         try:
-            found = check_schema(engine, drain, seconds=min(TIMEOUT_SECONDS, _seconds_left(context)))
+            yield engine
         finally:
             engine.dispose()
-        return {"kinds": [bound.kind for bound in drain.bound()], "findings": [asdict(one) for one in found]}
 
     def _read_settings(self) -> Settings:
         return self._settings or Settings.from_environment()
@@ -94,9 +113,13 @@ class Migration:
 
 def _actions(event: Mapping[str, Any]) -> tuple[str, ...]:
     action = event.get("action")
-    if isinstance(action, str | None) and action in _ACTIONS and event.keys() <= {"action"}:
+    alone = event.keys() <= {"action"} or action == LEDGER
+    if isinstance(action, str | None) and action in _ACTIONS and alone:
         return _ACTIONS[action]
-    raise SettingsError(f"an event has no key but 'action', which is {UPGRADE!r}, {CHECK!r} or left out for both")
+    raise SettingsError(
+        f"an event has no key but 'action', which is {UPGRADE!r}, {CHECK!r} or left out for both; or the action "
+        f"is {LEDGER!r}, with what to read"
+    )
 
 
 def _load_drain(target: str) -> Drain:
@@ -111,6 +134,12 @@ def _load_drain(target: str) -> Drain:
 def _seconds_left(context: Any) -> float:
     left: float = context.get_remaining_time_in_millis() / 1000
     return left - _SECONDS_TO_ANSWER
+
+
+def _blame(error: Exception) -> str:
+    if isinstance(error, SettingsError):
+        return SETTINGS
+    return NEWER_DATABASE if isinstance(error, UnknownRevision) else OTHER
 
 
 def _describe(error: Exception) -> str:

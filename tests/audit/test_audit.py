@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 
 from penstock.audit import dlq_index
 from penstock.audit.audit import Account, AuditFinding, audit
+from penstock.audit.ledger_reader import read_database
 from penstock.audit.reconcile import Discrepancy
 from penstock.database.watchdog import Watchdog
 from penstock.intents import ids
@@ -35,7 +37,7 @@ class Bench:
         self.found.clear()
         now = datetime.now(UTC)
         return audit(
-            Watchdog(self.ledger.engine),
+            partial(read_database, Watchdog(self.ledger.engine)),
             self.main,
             self.dead,
             since=now - timedelta(hours=hours),

@@ -79,7 +79,7 @@ def test_a_migration_that_fails(empty_database: str, tmp_path: Path, caplog: pyt
     (tmp_path / "versions").mkdir()
     (tmp_path / "versions" / "0001_people.py").write_text(FAILING)
     answer = invoke(empty_database, migrations=str(tmp_path))
-    assert answer["settings"] is False
+    assert answer["blame"] == "other"
     assert 'duplicate key value violates unique constraint "people_email_key"' in answer["error"]
     assert "someone@example.org" not in answer["error"] + caplog.text
     assert "ledger" in tables(empty_database)
@@ -104,6 +104,10 @@ def test_out_of_time(empty_database: str) -> None:
         ({"action": "drop"}, {}, "no key but 'action', which is 'upgrade', 'check' or left out"),
         ({"action": ["upgrade"]}, {}, "no key but 'action'"),
         ({"drain": "os:system"}, {}, "no key but 'action'"),
+        ({"action": "ledger"}, {}, "an event of the action 'ledger' is wrong in: read"),
+        ({"action": "ledger", "read": "states", "ids": ["hunter2"]}, {}, "is wrong in: states.ids.0"),
+        ({"action": "ledger", "read": "counts", "since": "2026-11-20T10:00:00"}, {}, "is wrong in: counts.since"),
+        ({"action": "ledger", "read": "counts", "sql": "x"}, {}, "is wrong in: counts.since, counts.sql"),
         ({"action": "check"}, {"drain": "consumer.tables:stock"}, "is no penstock.consumer.Drain"),
         ({}, {"settings": Settings()}, "PENSTOCK_DATABASE_URL is not set"),
         ({}, {"settings": Settings(database_url="hunter2")}, "postgresql://USER@HOST:PORT/DATABASE"),
@@ -113,7 +117,7 @@ def test_wrong_usage(event: Any, options: dict[str, Any], problem: str) -> None:
     """A bad event or setting is answered as such, and nothing is done."""
     given = {"settings": Settings(database_url="postgresql://u:hunter2@127.0.0.1:1/x")} | options
     answer = Migration(**given).handler(event, LambdaContext())
-    assert answer["settings"] is True
+    assert answer["blame"] == "settings"
     assert problem in answer["error"]
     assert "hunter2" not in answer["error"]
 
@@ -122,7 +126,7 @@ def test_a_database_that_cannot_be_reached(caplog: pytest.LogCaptureFixture) -> 
     """The answer names the host and no password; the log names the class of the error alone."""
     caplog.set_level(logging.DEBUG, "penstock")
     answer = invoke("postgresql://u:hunter2@127.0.0.1:1/x")
-    assert answer["settings"] is False
+    assert answer["blame"] == "other"
     assert "127.0.0.1" in answer["error"]
     assert [record.getMessage() for record in caplog.records] == ["not done: OperationalError"]
     assert "hunter2" not in json.dumps(answer) + caplog.text

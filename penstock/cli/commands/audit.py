@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 from uuid import UUID
@@ -11,21 +12,25 @@ from uuid import UUID
 import typer
 
 from penstock.audit.audit import Account, AuditFinding, audit
+from penstock.audit.ledger_reader import OpenLedger, read_database
 from penstock.audit.reconcile import Discrepancy
 from penstock.cli.commands.ledger import parse_id
 from penstock.cli.support.database import DatabaseOption, find_database, open_engine
 from penstock.cli.support.errors import FOUND, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line, print_record
+from penstock.cli.support.remote import RemoteFunction, RemoteOption
+from penstock.cli.support.remote_ledger import RemoteLedger
 from penstock.cli.support.times import parse_when
 from penstock.database.ledger import APPLIED, DEAD, STALE
 from penstock.database.retention import KEPT_DAYS
 from penstock.database.watchdog import Watchdog
 
 EPILOG = (
-    "Examples: penstock audit · penstock audit --since 2h --check · penstock audit --ids ids.txt --json | "
-    "jq 'select(.verdict)'. Exit codes: 0 done, 1 a queue or the database cannot be read, 2 wrong usage, 10 with "
-    "--check, there is a discrepancy."
+    "Examples: penstock audit · penstock audit --since 2h --check · penstock audit --stage dev --remote · "
+    "penstock audit --ids ids.txt --json | jq 'select(.verdict)'. Exit codes: 0 done, 1 a queue or the database "
+    "cannot be read, 2 wrong usage, 5 with --remote, the function is running already, 10 with --check, there is a "
+    "discrepancy."
 )
 
 _MEANINGS = {
@@ -58,20 +63,22 @@ def audit_(
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit with 10 if there is a discrepancy.")] = False,
     database_url: DatabaseOption = None,
+    remote: RemoteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Account for every intent: emitted = applied + stale + dead + pending.
 
     Prints a line for each finding, with its verdict, then the account. The command reads the whole
     dead-letter queue, which counts as a receive of each message. It only counts the main queue, and SQS's counts
-    are approximate. With --ids the account is exact, and --since does not matter.
+    are approximate. With --ids the account is exact, and --since does not matter. With --remote, the stage's
+    function `migrate` reads the ledger.
     """
     begin = _parse_since(since)
     with _open_ids(ids) as lines:
         queues = at.open().queues()
-        with open_engine(find_database(database_url, at)) as engine:
+        with _ledger(at, database_url, remote=remote) as open_ledger:
             account = audit(
-                Watchdog(engine),
+                open_ledger,
                 queues.main,
                 queues.dead,
                 since=begin,
@@ -83,6 +90,21 @@ def audit_(
     _summarize(account)
     if check and account.unreconciled:
         raise typer.Exit(FOUND)
+
+
+@contextmanager
+def _ledger(at: Target, database_url: str | None, *, remote: bool) -> Iterator[OpenLedger]:
+    """Give what opens the ledger, from here or through the stage's function.
+
+    Raises:
+        Failure: the database cannot be reached, or the stage has no such function.
+    """
+    if remote:
+        ledger = RemoteLedger(RemoteFunction.find(at, database_url=database_url))
+        yield lambda: nullcontext(ledger)
+    else:
+        with open_engine(find_database(database_url, at)) as engine:
+            yield partial(read_database, Watchdog(engine))
 
 
 def _parse_since(text: str) -> datetime:

@@ -10,10 +10,11 @@ from penstock.cli.support.database import DatabaseOption, find_database, open_en
 from penstock.cli.support.errors import FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line
-from penstock.cli.support.remote import RemoteOption, run_remotely
+from penstock.cli.support.remote import RemoteFunction, RemoteOption
 from penstock.cli.support.service import DRAIN, TargetArgument, import_drain
 from penstock.consumer.schema_check.check import check_schema
 from penstock.consumer.schema_check.finding import Finding, Severity
+from penstock.functions.requests import CHECK
 
 EPILOG = (
     "Examples: penstock check · penstock check --stage dev · penstock check --stage dev --remote · "
@@ -59,7 +60,7 @@ def _check_here(target: str, at: Target, database_url: str | None) -> tuple[list
 def _check_remotely(target: str, at: Target, database_url: str | None) -> tuple[list[str], list[Finding]]:
     if target != DRAIN:
         raise Failure(f"{target} does not go with --remote, which checks the drain that is deployed", USAGE)
-    answer = run_remotely(at, "check", database_url=database_url)
+    answer = RemoteFunction.find(at, database_url=database_url).run(CHECK)
     findings = [Finding(**one | {"severity": Severity(one["severity"])}) for one in answer["findings"]]
     return answer["kinds"], findings
 

@@ -10,10 +10,11 @@ from penstock.cli.support.errors import CONFLICT, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line, print_record
 from penstock.cli.support.project import Project
-from penstock.cli.support.remote import RemoteOption, run_remotely
+from penstock.cli.support.remote import RemoteFunction, RemoteOption
 from penstock.database.migrate import UnknownRevision, upgrade
 from penstock.database.retention import POSTPONED, prune
 from penstock.database.watchdog import Watchdog
+from penstock.functions.requests import UPGRADE
 
 app = typer.Typer(
     help="Maintain the database's tables.",
@@ -52,7 +53,7 @@ def upgrade_(
     that are deployed.
     """
     if remote:
-        applied = run_remotely(at, "upgrade", database_url=database_url)["applied"]
+        applied = RemoteFunction.find(at, database_url=database_url).run(UPGRADE)["applied"]
     else:
         applied = _upgrade_here(find_database(database_url, at))
     for revision in applied:

@@ -2,21 +2,31 @@
 
 import io
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from penstock.cli.support.stage import Stage
+from penstock.database import make_engine
+from penstock.functions import ledger_reads
 from penstock.functions.migration import Migration
 from penstock.settings import Settings
-from penstock.testing import LambdaContext
+from penstock.testing import LambdaContext, MemoryQueue
 from tests.support.cli_stack import Run
+from tests.support.ledgers import Ledger
 from tests.support.project import ROOT
 
 STAGE = ("--stage", "dev")
 NAME = "shop-dev-migrate"
+HOUR = 3600.0
+START = datetime.now(UTC) - timedelta(hours=2)
 
 
 class Deployed:
@@ -83,6 +93,50 @@ def test_a_check_prints_the_same(deployed: Deployed, run: Run, empty_database: s
         with psycopg.connect(empty_database, autocommit=True) as connection:
             connection.execute("ALTER TABLE stock ALTER quantity TYPE smallint")
     assert "fault" in remote.out
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize("words", [("--since", START.isoformat()), ("--ids", "ids.txt")])
+def test_an_audit_prints_the_same(  # noqa: PLR0917
+    deployed: Deployed,
+    run: Run,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    form: tuple[str, ...],
+    words: tuple[str, ...],
+) -> None:
+    """Findings, account and exit code are those of the local command, however many pages the ledger has."""
+    monkeypatch.setattr(ledger_reads, "PAGE", 3)
+    deployed.settings = Settings(database_url=database_url)
+    engine = make_engine(database_url)
+    ledger = Ledger(engine)
+    gone = [ledger.enter("dead", ago=HOUR) for _ in range(7)]
+    known = [ledger.enter(outcome, ago=HOUR) for outcome in ("applied", "stale", "pending", "applied")]
+    engine.dispose()
+    queues: Any = SimpleNamespace(main=MemoryQueue(), dead=MemoryQueue(), retention_seconds=1_209_600)
+    monkeypatch.setattr(Stage, "queues", lambda _: queues)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "serverless.yml").write_text("service: shop\n")
+    (tmp_path / "ids.txt").write_text("\n".join(map(str, [*gone, *known[:3], uuid4()])))
+    here = run("audit", "--check", *words, *form, *STAGE, "--database-url", database_url)
+    remote = run("audit", "--check", *words, *form, *STAGE, "--remote")
+    assert "gone" in here.out
+    assert "lost" in here.out
+    assert remote.code == here.code == 10
+    assert sorted(remote.out.splitlines()) == sorted(here.out.splitlines())
+    assert remote.err.splitlines() == [f"function {NAME} in eu-central-1", *here.err.splitlines()[1:]]
+
+
+def test_a_database_of_newer_code_is_a_conflict(deployed: Deployed, run: Run, empty_database: str) -> None:
+    """An upgrade of a database that newer code has upgraded exits with 5, here and in the function."""
+    run("db", "upgrade", "--remote", *STAGE)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("UPDATE penstock.alembic_version SET version_num = '9999'")
+    here = run("db", "upgrade", "--database-url", empty_database)
+    remote = run("db", "upgrade", "--remote", *STAGE)
+    assert (here.code, remote.code) == (5, 5)
+    assert here.err.splitlines()[1:] == remote.err.splitlines()[1:]
 
 
 def test_errors_of_the_function(deployed: Deployed, run: Run) -> None:

@@ -1,0 +1,11 @@
+"""The words of requests to the function `migrate` and of its answers."""
+
+from typing import Final
+
+UPGRADE: Final = "upgrade"
+CHECK: Final = "check"
+LEDGER: Final = "ledger"
+
+SETTINGS: Final = "settings"
+NEWER_DATABASE: Final = "newer-database"
+OTHER: Final = "other"
