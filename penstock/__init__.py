@@ -3,8 +3,9 @@
 This package exports what a producer needs. The consumer is `penstock.consumer`, which needs the extra `consumer`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from penstock.exports import exports_of
 
 if TYPE_CHECKING:
     from penstock.intents import Receipt, UtcDatetime, WriteIntent
@@ -32,12 +33,6 @@ __all__ = [
 ]
 
 _INTENTS: Final = {"Receipt", "UtcDatetime", "WriteIntent"}
+_MODULES: Final = {name: "intents" if name in _INTENTS else "producer" for name in __all__}
 
-
-def __getattr__(name: str) -> Any:
-    """Import an export at its first use: pytest loads this package in every run, for the plugin that is in it."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{'intents' if name in _INTENTS else 'producer'}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = exports_of(__name__, _MODULES)

@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 
 from penstock import cli
 from penstock.database import make_engine
-from penstock.database.migrate import upgrade
 from penstock.local import state
 from penstock.local.aws import LocalAws
 from penstock.local.errors import ToolError
@@ -23,12 +22,10 @@ from penstock.local.node import check_node
 from penstock.local.postgres import Postgres
 from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
-from penstock.testing.database import FAST
+from penstock.testing.database import FAST, TemplateDatabase
 from tests.support.cli_stack import FIFO, STANDARD, Ended, Run, Stack, deployed
 from tests.support.project import ROOT
 from tests.support.secrets import Secrets
-
-TEMPLATE = "template_shop"
 
 # Nothing of the caller's AWS reaches a test.
 for name in [name for name in os.environ if name.startswith(("AWS_", "PENSTOCK_", "POWERTOOLS_"))]:
@@ -79,28 +76,28 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A Postgres server for this test process, with a template database that has every migration."""
+    """A Postgres server for this test process."""
     folder = Path(tempfile.mkdtemp(prefix="penstock-test-"))
     server = Postgres(folder, settings=FAST)
     server.start()
     try:
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {TEMPLATE}")
-        upgrade(server.url(TEMPLATE), ROOT / "infra" / "migrations")
         yield server
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def template(postgres: Postgres) -> TemplateDatabase:
+    """The database that each test gets a clone of, with the framework's and the shop's tables."""
+    return TemplateDatabase(postgres.url(), ROOT / "infra" / "migrations")
+
+
 @pytest.fixture
-def database_url(postgres: Postgres) -> Iterator[str]:
+def database_url(template: TemplateDatabase) -> Iterator[str]:
     """The URL of a fresh database with the framework's and the shop's tables."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
-        yield postgres.url(name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with template.clone() as url:
+        yield url
 
 
 @pytest.fixture

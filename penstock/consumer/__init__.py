@@ -1,7 +1,6 @@
 """The consumer side: the drain, the write modes, and the other functions of the consumer."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from penstock.consumer.faults.tree import (
     Cause,
@@ -12,6 +11,7 @@ from penstock.consumer.faults.tree import (
     Fault,
     NotYetFault,
 )
+from penstock.exports import exports_of
 
 if TYPE_CHECKING:
     from penstock.consumer.breaker.probe import Probe
@@ -58,9 +58,4 @@ _MODULES: Final = {
     "Upsert": "modes.upsert",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import what needs SQLAlchemy at its first use: a command that only reads dead letters starts faster."""
-    if name in _MODULES:
-        return getattr(import_module(f"penstock.consumer.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = exports_of(__name__, _MODULES)

@@ -63,23 +63,26 @@ class ServiceStack:
         _, outputs = self._describe()
         return outputs
 
-    def queue_url(self, output: str, variable: str) -> str:
+    def queue_url(self, outputs: Mapping[str, str], output: str, variable: str) -> str:
         """Return the URL of a queue; empty if the stack does not show which queue it is.
 
         Args:
+            outputs: The stack's outputs.
             output: The output of the stack that has the URL.
             variable: The environment variable that refers to the queue in any function, for a stack without the
                 output.
         """
         logical_id = self._service.logical_id(variable)
-        return self.outputs().get(output) or (self._physical_id(logical_id) if logical_id else "")
+        return outputs.get(output) or (self._physical_id(logical_id) if logical_id else "")
 
-    def api(self) -> tuple[str, dict[str, str]]:
+    def api(self, outputs: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         """Return the URL of the API, and the headers that route a request to it and authorize the request.
 
         The token is `params.local.token` of serverless.yml, if there is one. Without an API the URL is empty.
+
+        Args:
+            outputs: The stack's outputs.
         """
-        outputs = self.outputs()
         rest = REST_API.fullmatch(outputs.get("ServiceEndpoint", ""))
         api_id = outputs.get("HttpApiId") or (rest and rest["id"])
         if not api_id:

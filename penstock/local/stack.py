@@ -214,7 +214,8 @@ class LocalDeployment:
 
     def _describe(self, service: PackagedService) -> LocalState:
         stack = self._stack(service)
-        api_url, headers = stack.api()
+        outputs = stack.outputs()
+        api_url, headers = stack.api(outputs)
         return LocalState(
             service=service.name,
             stack=service.stack,
@@ -223,8 +224,8 @@ class LocalDeployment:
             region=service.region,
             api_url=api_url,
             api_headers=headers,
-            queue_url=stack.queue_url("QueueUrl", "PENSTOCK_QUEUE_URL"),
-            dead_letter_queue_url=stack.queue_url("DeadLetterQueueUrl", "PENSTOCK_DEAD_LETTER_QUEUE_URL"),
+            queue_url=stack.queue_url(outputs, "QueueUrl", "PENSTOCK_QUEUE_URL"),
+            dead_letter_queue_url=stack.queue_url(outputs, "DeadLetterQueueUrl", "PENSTOCK_DEAD_LETTER_QUEUE_URL"),
             curl=stack.curl(api_url, headers) if api_url else "",
             fingerprint=self._fingerprint(service),
             database_url=self.postgres.url(),

@@ -3,8 +3,9 @@
 The fixtures of `penstock.testing.plugin` are made of them.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from penstock.exports import exports_of
 
 if TYPE_CHECKING:
     from penstock.testing.clock import ManualClock
@@ -47,9 +48,4 @@ _MODULES: Final = {
     "sqs_event": "events",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import an export at its first use: pytest loads this package in every run, for the plugin that is in it."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = exports_of(__name__, _MODULES)

@@ -1,10 +1,7 @@
 """`penstock dlq replay`: send dead letters back to the queue."""
 
-from collections.abc import Callable
-from math import isfinite
-from typing import Annotated
+from collections.abc import Callable, Mapping
 
-import typer
 from botocore.exceptions import ClientError
 
 from penstock.cli.dlq.dry_run import load_trial, print_dry_run
@@ -12,6 +9,19 @@ from penstock.cli.dlq.messages import report_unseen
 from penstock.cli.dlq.native_move import parse_native_rate, run_native_move
 from penstock.cli.dlq.recorded_replay import RecordedReplay, report_replay
 from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, recording
+from penstock.cli.dlq.replay_options import (
+    AllOption,
+    CanaryOption,
+    CanarySecondsOption,
+    DryRunOption,
+    EditOption,
+    LimitOption,
+    MaxReplaysOption,
+    NativeOption,
+    RateOption,
+    ToOption,
+    TrialOption,
+)
 from penstock.cli.dlq.selection import Selection, selection_options
 from penstock.cli.support.confirm import confirm
 from penstock.cli.support.database import DatabaseOption
@@ -25,61 +35,23 @@ from penstock.expressions.jmespath import BadExpression
 from penstock.queue import SqsQueue, sqs_client
 
 
-def _require_finite(value: float | None) -> float | None:
-    if value is not None and not isfinite(value):
-        raise typer.BadParameter(f"{value} is not a finite number")
-    return value
-
-
 @on_stage
 @selection_options
 def replay_(
     *,
     at: Target,
     chosen: Selection,
-    everything: Annotated[bool, typer.Option("--all", help="Select all dead letters.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Send at most this many.")] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option("--rate", min=0.01, callback=_require_finite, help="Send at most this many per second."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be sent, and send nothing.")
-    ] = False,
-    trial: Annotated[
-        bool,
-        typer.Option(
-            "--trial",
-            help="A dry run that also writes the intents to the database in a transaction, and rolls it back.",
-        ),
-    ] = False,
-    canary: Annotated[
-        int | None,
-        typer.Option("--canary", min=1, help="Send this many first, and the rest only if these were applied."),
-    ] = None,
-    canary_seconds: Annotated[
-        float,
-        typer.Option(
-            "--canary-seconds", min=1, callback=_require_finite, help="The longest wait for the canary's outcomes."
-        ),
-    ] = 60.0,
-    max_replays: Annotated[
-        int | None,
-        typer.Option("--max-replays", min=1, help="Leave dead letters that were replayed this many times."),
-    ] = None,
-    to: Annotated[
-        str | None, typer.Option("--to", help="Send to another queue, given by its name or its URL.")
-    ] = None,
-    edit: Annotated[
-        str | None,
-        typer.Option(
-            "--edit", help="Edit each message before it is sent: a JMESPath expression, a JSON Patch, or @FILE."
-        ),
-    ] = None,
-    native: Annotated[
-        bool,
-        typer.Option("--native", help="Let SQS itself move all dead letters; goes with --all and --rate only."),
-    ] = False,
+    everything: AllOption = False,
+    limit: LimitOption = None,
+    rate: RateOption = None,
+    dry_run: DryRunOption = False,
+    trial: TrialOption = False,
+    canary: CanaryOption = None,
+    canary_seconds: CanarySecondsOption = 60.0,
+    max_replays: MaxReplaysOption = None,
+    to: ToOption = None,
+    edit: EditOption = None,
+    native: NativeOption = False,
     drain: DrainOption = DRAIN,
     yes: YesOption = False,
     no_input: NoInputOption = False,
@@ -102,10 +74,8 @@ def replay_(
         max_replays=max_replays,
         edit=_load_edit(edit, drain) if edit else None,
     )
-    unchanged = plan == Plan(selector=plan.selector, rate=rate)
-    if native and not (everything and unchanged and not (to or canary or dry_run or trial)):
-        raise Failure("--native moves all dead letters unchanged: use it with --all and --rate only", USAGE)
-    native_rate = parse_native_rate(rate) if native else None
+    if native:
+        _check_native(plan, alone=everything and not (to or canary or dry_run or trial))
     stage = at.open()
     queues = stage.queues()
     if dry_run or trial:
@@ -122,11 +92,10 @@ def replay_(
         what = "all dead letters" if limit is None else f"up to {limit} dead letters"
         confirm(f"Replay {what} (about {depth.total})?", yes=yes, no_input=no_input, needs="--all")
     options = {"limit": limit, "rate": rate, "canary": canary, "max_replays": max_replays, "to": to, "edit": edit}
-    given = {name: value for name, value in options.items() if value is not None}
-    spec = OperationSpec("native-move" if native else "replay", plan.selector.describe() | given, stage)
+    spec = _operation("native-move" if native else "replay", plan, options, stage)
     with recording(spec, at, database_url, no_record=no_record) as (operation, engine):
         if native:
-            run_native_move(stage, native_rate, operation, as_json=as_json)
+            run_native_move(stage, parse_native_rate(rate), operation, as_json=as_json)
             return
         run = RecordedReplay(queues.dead, main, operation, as_json=as_json)
         if canary and engine:
@@ -135,6 +104,23 @@ def replay_(
     complete = summary.stopped is None and run.sent != limit
     report_unseen(queues.dead, depth, plan.selector, seen=summary.seen, complete=complete)
     report_replay(summary)
+
+
+def _check_native(plan: Plan, *, alone: bool) -> None:
+    """Check that SQS itself can execute the plan: all dead letters, unchanged.
+
+    Raises:
+        Failure: it cannot.
+    """
+    if not alone or plan != Plan(selector=plan.selector, rate=plan.rate):
+        raise Failure("--native moves all dead letters unchanged: use it with --all and --rate only", USAGE)
+    parse_native_rate(plan.rate)
+
+
+def _operation(kind: str, plan: Plan, options: Mapping[str, object], stage: Stage) -> OperationSpec:
+    """Describe the replay for the record, by the options that were given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return OperationSpec(kind, plan.selector.describe() | given, stage)
 
 
 def _load_edit(text: str, drain: str) -> Callable[[str], str]:
