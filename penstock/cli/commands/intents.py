@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from penstock.cli.support.errors import FOUND, USAGE, Failure
 from penstock.cli.support.intents import ModuleOption, find_kind, intents_of
-from penstock.cli.support.options import JsonOption
+from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line
+from penstock.cli.support.project import Project
+from penstock.intents.schema.asyncapi import DeployedQueue, describe
 from penstock.intents.schema.compatibility import Change, Compatibility, compare
 from penstock.intents.schema.document import DOCUMENTS, KindDocument, data_schema, document, envelope_schema
 
@@ -70,6 +72,45 @@ def schema(
     intent = find_kind(kind, module)
     made = envelope_schema(intent) if envelope else data_schema(intent)
     sys.stdout.write(f"{json.dumps(made, indent=2)}\n")
+
+
+@app.command(
+    "asyncapi",
+    epilog="Examples: penstock intents asyncapi > asyncapi.json · "
+    "penstock intents asyncapi --title Shop --version 2.1 --stage dev",
+)
+@on_stage
+def asyncapi(
+    *,
+    at: Target,
+    title: Annotated[
+        str | None, typer.Option("--title", help="The document's title. By default the service's name.")
+    ] = None,
+    version: Annotated[str, typer.Option("--version", help="The version of the contract.")] = "1",
+    module: ModuleOption = "shared.intents",
+) -> None:
+    """Print the kinds as an AsyncAPI 3.1 document: the queue is its channel, each kind a message.
+
+    With --stage the document has the address of that stage's queue. Otherwise nothing calls AWS.
+    """
+    made = describe(
+        intents_of(module),
+        title=title or Project.find(Path.cwd()).name(at.service),
+        version=version,
+        queue=_find_queue(at) if at.stage else None,
+    )
+    sys.stdout.write(f"{json.dumps(made, indent=2)}\n")
+
+
+def _find_queue(at: Target) -> DeployedQueue:
+    """Find the queue of a stage.
+
+    Raises:
+        Failure: there is no such stack, or it does not belong to a Penstock service.
+    """
+    stage = at.open()
+    (url,) = stage.outputs("QueueUrl")
+    return DeployedQueue(stage.name, url)
 
 
 @app.command(
