@@ -27,6 +27,16 @@ orders = Table(
     Column("status_changed_at", DateTime(timezone=True)),
 )
 
+# Each status that an order ever had, also one that arrives late.
+order_status_history = Table(
+    "order_status_history",
+    metadata,
+    Column("intent_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+)
+
 stock = Table(
     "stock",
     metadata,

@@ -223,6 +223,8 @@ def test_every_mode_in_any_order(live: LocalState) -> None:
         assert eventually(lambda: ask(reused, adjusted[0].intent_id) == [(1,)])
         row = ask("SELECT customer, total, status, status_changed_at FROM orders WHERE order_id = %s", order)
         assert row == [("second", Decimal("7.00"), "delivered", begun + timedelta(minutes=3))]
+        history = ask("SELECT status FROM order_status_history WHERE order_id = %s ORDER BY changed_at", order)
+        assert history == [(intent.status,) for intent in changed]
         assert ask("SELECT quantity FROM stock WHERE sku = %s", sku) == [(11,)]
         assert ask("SELECT count(*) FROM outbox WHERE subject = %s", sku) == [(1,)]
 

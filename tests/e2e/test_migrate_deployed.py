@@ -1,4 +1,4 @@
-"""`penstock db upgrade --remote` and `penstock check --remote` against the deployed function `migrate`."""
+"""`penstock db upgrade`, `check` and `audit` with `--remote`, against the deployed function `migrate`."""
 
 import json
 import os
@@ -57,6 +57,14 @@ def test_migrations_and_check(live: LocalState, penstock: Command) -> None:
     assert checked.returncode == 0, checked.stderr
     lines = [json.loads(line) for line in checked.stdout.splitlines()]
     assert {"verdict": "ok", "kind": "stock.adjusted"} in lines
+
+
+def test_audit(penstock: Command) -> None:
+    """The deployed function reads the ledger, which this machine cannot reach."""
+    assert penstock("audit").returncode == 1
+    audited = penstock("audit", "--remote", "--json")
+    assert audited.returncode == 0, audited.stderr
+    assert json.loads(audited.stdout.splitlines()[-1])["emitted"] >= 0
 
 
 def test_an_empty_event(live: LocalState) -> None:
