@@ -88,6 +88,7 @@ plot: install ## Draw the plot of the figures: docs/figures.svg, from docs/figur
 package: install ## Build and package for AWS, stage dev: build/dev/*.zip and .serverless/
 	$(RUN)python infra/build.py --stage dev
 	npx osls package --stage dev
+	$(RUN)penstock infra --check --template .serverless/cloudformation-template-update-stack.json
 
 .PHONY: wheel
 wheel: install ## Build the wheel of the framework: dist/

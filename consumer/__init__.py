@@ -1,1 +1,1 @@
-"""The shop's consumer: tables, the table of each kind, and the handlers."""
+"""The shop's consumer: its tables, and which kind is written to which."""

@@ -1,6 +1,6 @@
-"""Build one artifact per function: `python infra/build.py --stage STAGE` writes `build/STAGE/FUNCTION.zip`.
+"""Build the artifacts: `python infra/build.py --stage STAGE` writes `build/STAGE/{producer,consumer,migrate}.zip`.
 
-Each artifact contains only what its function needs, in the versions of the lock file: a producer gets neither
+Each artifact contains only what its functions need, in the versions of the lock file: a producer gets neither
 SQLAlchemy nor psycopg nor the part of the framework that uses them. boto3 is left out, because the Lambda runtime
 has it. The stage `local` is built for this machine, every other stage for the runtime and architecture in
 serverless.yml. The same input gives the same bytes.
@@ -39,7 +39,7 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Contents:
-    """The contents of the artifact of one kind of function.
+    """The contents of an artifact.
 
     Attributes:
         folders: folders of this repository.
@@ -55,12 +55,15 @@ class Contents:
 COMMON: Final = ("penstock/expressions", "penstock/intents", "penstock/producer", "penstock/queue", "shared")
 PRODUCER: Final = Contents(("producer", *COMMON))
 # The consumer's side includes penstock/producer for its HTTP conventions: the status of a write is an API too.
-CONSUMER: Final = Contents(("consumer", "penstock/consumer", "penstock/database", *COMMON), extras=("consumer",))
-OPERATOR: Final = replace(CONSUMER, folders=("penstock/deadletters", *CONSUMER.folders))
-# The only function with Alembic, and with the migrations of the framework and of the service.
-MIGRATOR: Final = Contents(
-    ("infra/migrations", "penstock/functions", *CONSUMER.folders), extras=("migrate",), excluded=()
+CONSUMER: Final = Contents(
+    ("consumer", "penstock/consumer", "penstock/database", "penstock/deadletters", "penstock/functions", *COMMON),
+    extras=("consumer",),
 )
+# The only artifact with Alembic, and with the migrations of the framework and of the service.
+MIGRATOR: Final = replace(
+    CONSUMER, folders=("infra/migrations", *CONSUMER.folders), extras=("migrate",), excluded=()
+)
+ARTIFACTS: Final = {"producer": PRODUCER, "consumer": CONSUMER, "migrate": MIGRATOR}
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def build(stage: str) -> list[str]:
         stage: The name of the stage, as in `osls deploy --stage`.
 
     Returns:
-        The functions whose artifact changed, each with its size.
+        The artifacts that changed, each with its size.
 
     Raises:
         BuildError: A tool is missing, or has failed.
@@ -113,8 +116,7 @@ def build(stage: str) -> list[str]:
     target = _target(service, stage)
     built = []
     with _build_folder(stage) as folder:
-        for name, function in service["functions"].items():
-            contents = _contents(function["handler"])
+        for name, contents in ARTIFACTS.items():
             dependencies = _install_dependencies(contents.extras, target)
             artifact = folder / f"{name}.zip"
             if _write_if_changed(artifact, _select_files(contents, dependencies)):
@@ -130,14 +132,6 @@ def _build_folder(stage: str) -> Iterator[Path]:
     with (ROOT / "build" / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
-
-
-def _contents(handler: str) -> Contents:
-    if handler.startswith("producer/"):
-        return PRODUCER
-    if handler.startswith("penstock/functions/migrate."):
-        return MIGRATOR
-    return OPERATOR if handler.startswith("consumer/dead_letters.") else CONSUMER
 
 
 def _target(service: dict[str, dict[str, dict[str, str]]], stage: str) -> Target:

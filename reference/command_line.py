@@ -37,10 +37,9 @@ def command_line_page() -> str:
 def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Walk through the commands that do something, with the words that call each."""
     inner = getattr(command, "commands", None)
-    if inner is None:
+    if inner is None or command.invoke_without_command:
         yield words, command
-        return
-    for name, one in inner.items():
+    for name, one in (inner or {}).items():
         yield from leaves(one, (*words, name))
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from typer.main import get_command
 
 from penstock.cli.app import tree
+from penstock.functions.service import DEFAULT_DRAIN, DEFAULT_MIGRATIONS, DRAIN_VARIABLE, MIGRATIONS_VARIABLE
 from penstock.settings import Settings
 from penstock.testing.database import VARIABLE as TEST_DATABASE
 from reference.command_line import leaves
@@ -52,11 +53,20 @@ def settings_page() -> str:
 
 
 def _others() -> Iterator[list[str]]:
-    """Yield the variables that stand for an option of a command, and that of the tests."""
+    """Yield the variables that stand for an option of a command, those of entry points, and that of the tests."""
     for words, command in leaves(get_command(tree())):
         for one in command.params:
             if one.envvar:
                 yield [code(one.envvar), code(f"penstock {' '.join(words)}"), one.help]
+    functions = "[functions](../infrastructure.md#what-is-deployed) `drain` and `migrate`"
+    yield [
+        code(DRAIN_VARIABLE),
+        functions,
+        f"the service's drain, as MODULE:ATTRIBUTE; `{DEFAULT_DRAIN}` by default",
+    ]
+    migrate = "[function](../infrastructure.md#what-is-deployed) `migrate`"
+    folder = f"the folder of the service's migrations in the artifact; `{DEFAULT_MIGRATIONS}` by default"
+    yield [code(MIGRATIONS_VARIABLE), migrate, folder]
     yield [
         code(TEST_DATABASE),
         "[tests](../testing.md#the-database)",

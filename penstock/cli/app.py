@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "ledger": "commands.ledger:app",
     "db": "commands.db:app",
     "intents": "commands.intents:app",
+    "infra": "commands.infra:app",
     "local": "commands.local:app",
 }
 """The object behind each command, as MODULE:ATTRIBUTE in this package: a function, or a group of commands."""

@@ -10,7 +10,7 @@ PATIENCE_SECONDS = 15 * 60
 """How long an intent that cannot be written yet is tried at least, from its first receive on."""
 
 _DEFAULT_SECONDS = 14 * 86_400
-"""What a queue of Penstock has (infra/queues.yml), and the most that SQS allows."""
+"""What a queue of Penstock has (infra/penstock.yml), and the most that SQS allows."""
 _MARGIN_SECONDS = 36 * 3600
 _MARGIN_SHARE = 1 / 4
 """The margin is no larger than this part of the retention."""

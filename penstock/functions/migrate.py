@@ -1,10 +1,11 @@
-"""The entry point of the Lambda function `migrate`, for a service with the usual names of modules and folders."""
+"""The entry point of the Lambda function `migrate`.
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+`PENSTOCK_DRAIN` and `PENSTOCK_MIGRATIONS` name the service's drain and its folder of migrations.
+"""
 
+from penstock.functions.loggers import configure_loggers
 from penstock.functions.migration import Migration
 
-copy_config_to_registered_loggers(Logger(), include={"penstock"})
+configure_loggers()
 
 handler = Migration().handler

@@ -13,20 +13,19 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from penstock.consumer import Drain
 from penstock.consumer.schema_check.check import TIMEOUT_SECONDS, check_schema
 from penstock.database.engine import writer_engine
 from penstock.database.migrate import UnknownRevision, upgrade
 from penstock.database.watchdog import Watchdog
 from penstock.functions.ledger_reads import parse_read
 from penstock.functions.requests import CHECK, LEDGER, NEWER_DATABASE, OTHER, SETTINGS, UPGRADE
+from penstock.functions.service import drain_target, load_drain, migrations_folder
 from penstock.settings import Settings, SettingsError
 
 _ACTIONS: Final = {None: (UPGRADE, CHECK), UPGRADE: (UPGRADE,), CHECK: (CHECK,), LEDGER: (LEDGER,)}
@@ -38,25 +37,16 @@ _logger = logging.getLogger(__name__)
 class Migration:
     """Migrates and checks the database of a service in a Lambda handler.
 
-    handler = Migration(drain="app.writes:drain", migrations="app/migrations").handler
+    The environment names the service's drain (`PENSTOCK_DRAIN`) and the folder of its Alembic migrations in the
+    artifact (`PENSTOCK_MIGRATIONS`), which may be missing.
     """
 
-    def __init__(
-        self,
-        *,
-        drain: str = "consumer.writes:drain",
-        migrations: str = "infra/migrations",
-        settings: Settings | None = None,
-    ) -> None:
+    def __init__(self, *, settings: Settings | None = None) -> None:
         """Prepare; nothing is imported and no connection is made before the first invocation.
 
         Args:
-            drain: the service's drain, as MODULE:ATTRIBUTE.
-            migrations: the folder of the service's Alembic migrations in the artifact; it may be missing.
             settings: used instead of the environment.
         """
-        self._drain = drain
-        self._migrations = migrations
         self._settings = settings
 
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -85,11 +75,11 @@ class Migration:
 
     def _upgrade(self, context: Any) -> dict[str, Any]:
         url = self._read_settings().require("database_url").database_url
-        folder = Path(os.environ.get("LAMBDA_TASK_ROOT", "."), self._migrations)
+        folder = Path(os.environ.get("LAMBDA_TASK_ROOT", "."), migrations_folder())
         return {"applied": upgrade(url, folder if folder.is_dir() else None, _seconds_left(context))}
 
     def _check(self, context: Any) -> dict[str, Any]:
-        drain = _load_drain(self._drain)
+        drain = load_drain(drain_target())
         with self._engine() as engine:
             found = check_schema(engine, drain, seconds=min(TIMEOUT_SECONDS, _seconds_left(context)))
         return {"kinds": [bound.kind for bound in drain.bound()], "findings": [asdict(one) for one in found]}
@@ -120,15 +110,6 @@ def _actions(event: Mapping[str, Any]) -> tuple[str, ...]:
         f"an event has no key but 'action', which is {UPGRADE!r}, {CHECK!r} or left out for both; or the action "
         f"is {LEDGER!r}, with what to read"
     )
-
-
-def _load_drain(target: str) -> Drain:
-    """Import the drain. The target is part of the deployment; it never comes from an event."""
-    module, _, attribute = target.partition(":")
-    drain = getattr(import_module(module), attribute, None)
-    if not isinstance(drain, Drain) or not drain.bound():
-        raise SettingsError(f"{target} is no penstock.consumer.Drain that writes anything: name the deployed one")
-    return drain
 
 
 def _seconds_left(context: Any) -> float:

@@ -40,7 +40,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
         settings: Settings = SETTINGS,
         **headers: str,
     ) -> tuple[int, dict[str, str], Any]:
-        status = importlib.import_module("consumer.status")
+        status = importlib.import_module("penstock.functions.writes")
         monkeypatch.setattr(status, "outcomes", Outcomes(settings, engine=engine))
         monkeypatch.setitem(vars(status.api), "_settings", settings)
         receipt = receipt if isinstance(receipt, str) else str(sign(receipt, "key"))

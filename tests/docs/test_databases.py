@@ -1,13 +1,11 @@
-"""The pages about databases and poolers: their URLs, JSON and code are those that the program takes."""
+"""The pages about databases and poolers: their URLs and JSON are those that the program takes."""
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from penstock.database.address import find_address
-from penstock.functions.migration import Migration
 from tests.support.project import ROOT
 
 PAGE = (ROOT / "docs" / "databases.md").read_text()
@@ -37,11 +35,3 @@ def test_there_are_forms() -> None:
     """The page has all forms, and each pooler's page has a URL."""
     assert len(SETTINGS) >= 8
     assert all(FOR_POOLERS)
-
-
-def test_the_handler_of_another_service() -> None:
-    """The code of the page makes a handler, and imports nothing before the first invocation."""
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    page: dict[str, Any] = {}
-    exec(code, page)  # noqa: S102
-    assert page["handler"].__func__ is Migration.handler

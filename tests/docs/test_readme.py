@@ -32,7 +32,7 @@ def test_the_snippets_are_what_the_shop_does(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
     assert call("stock", {"delta": -2})[0] == 202
     assert [body["data"] for body in queue.bodies] == [{"sku": "A1", "delta": -2}]
-    assert callable(modules["consumer.writes"].handler)
+    assert [bound.kind for bound in modules["consumer.writes"].drain.bound()] == ["stock.adjusted"]
 
 
 def test_the_readme_is_short() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
-from tests.e2e.test_deployment import need_node
 from tests.support.deployed import aws, eventually
+from tests.support.packaging import need_node
 from tests.support.project import ROOT
 
 pytestmark = pytest.mark.timeout(300)

@@ -33,9 +33,9 @@ def artifact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDA_TASK_ROOT", str(ROOT))
 
 
-def invoke(url: str, event: Any = None, *, seconds: float = 60, **options: Any) -> dict[str, Any]:
+def invoke(url: str, event: Any = None, *, seconds: float = 60) -> dict[str, Any]:
     """Invoke the function, and return its answer as Lambda does."""
-    function = Migration(settings=Settings(database_url=url), **options)
+    function = Migration(settings=Settings(database_url=url))
     answer: dict[str, Any] = json.loads(json.dumps(function.handler(event or {}, LambdaContext(seconds))))
     return answer
 
@@ -74,11 +74,15 @@ def test_two_at_once(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert {"penstock 0001", "service 0001"} <= set(every)
 
 
-def test_a_migration_that_fails(empty_database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_migration_that_fails(
+    empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its error is the answer without values of rows, nothing of its set is applied, and a repair can follow."""
     (tmp_path / "versions").mkdir()
     (tmp_path / "versions" / "0001_people.py").write_text(FAILING)
-    answer = invoke(empty_database, migrations=str(tmp_path))
+    monkeypatch.setenv("PENSTOCK_MIGRATIONS", str(tmp_path))
+    answer = invoke(empty_database)
+    monkeypatch.delenv("PENSTOCK_MIGRATIONS")
     assert answer["blame"] == "other"
     assert 'duplicate key value violates unique constraint "people_email_key"' in answer["error"]
     assert "someone@example.org" not in answer["error"] + caplog.text
@@ -108,7 +112,6 @@ def test_out_of_time(empty_database: str) -> None:
         ({"action": "ledger", "read": "states", "ids": ["hunter2"]}, {}, "is wrong in: states.ids.0"),
         ({"action": "ledger", "read": "counts", "since": "2026-11-20T10:00:00"}, {}, "is wrong in: counts.since"),
         ({"action": "ledger", "read": "counts", "sql": "x"}, {}, "is wrong in: counts.since, counts.sql"),
-        ({"action": "check"}, {"drain": "consumer.tables:stock"}, "is no penstock.consumer.Drain"),
         ({}, {"settings": Settings()}, "PENSTOCK_DATABASE_URL is not set"),
         ({}, {"settings": Settings(database_url="hunter2")}, "postgresql://USER@HOST:PORT/DATABASE"),
     ],
@@ -120,6 +123,14 @@ def test_wrong_usage(event: Any, options: dict[str, Any], problem: str) -> None:
     assert answer["blame"] == "settings"
     assert problem in answer["error"]
     assert "hunter2" not in answer["error"]
+
+
+def test_another_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names the drain that is checked, and what is no drain is an error of the settings."""
+    monkeypatch.setenv("PENSTOCK_DRAIN", "consumer.tables:stock")
+    answer = invoke("postgresql://u@127.0.0.1:1/x", {"action": "check"})
+    assert answer["settings"] is True
+    assert "consumer.tables:stock is no penstock.consumer.Drain" in answer["error"]
 
 
 def test_a_database_that_cannot_be_reached(caplog: pytest.LogCaptureFixture) -> None:

@@ -100,7 +100,7 @@ def parse_call(words: list[str]) -> None:
         Exception: there is no such command or option, or a value is missing or wrong.
     """
     command: Any = _program()
-    while words and hasattr(command, "commands"):
+    while words and not words[0].startswith("-") and hasattr(command, "commands"):
         command, words = command.commands[words[0]], words[1:]
     command.make_context(command.name, words)
 

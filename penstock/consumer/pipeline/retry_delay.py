@@ -12,7 +12,7 @@ _FIRST_DELAY_SECONDS = 5
 _LONGEST_DELAY_SECONDS = 900
 _NOT_YET_SECONDS = 15
 _SHORT_ROUNDS = 16
-"""After this many receives, about an hour, an outage is long. There are 100 in 14 days (infra/queues.yml)."""
+"""After this many receives, about an hour, an outage is long. There are 100 in 14 days (infra/penstock.yml)."""
 _LONGEST_REST_SECONDS = 11 * 3600
 """SQS allows 12 hours, counted from the receive (Amazon SQS API Reference, "ChangeMessageVisibility")."""
 

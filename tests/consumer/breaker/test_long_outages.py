@@ -40,7 +40,7 @@ def by_breaker(simulation: Simulation, off: bool) -> None:
 SWITCHES = [by_breaker, by_operator, by_somebody]
 
 MAX_RECEIVE_COUNT = 100
-"""That of the redrive policy, in infra/queues.yml. SQS's own dead letters keep the age of their messages."""
+"""That of the redrive policy, in infra/penstock.yml. SQS's own dead letters keep the age of their messages."""
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def gateway(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
     method, path = environ["REQUEST_METHOD"], environ["REQUEST_URI"].partition("?")[0]
     headers = {name[5:].lower().replace("_", "-"): environ[name] for name in environ if name.startswith("HTTP_")}
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    for module in (*TARGETS, "consumer.status"):
+    for module in (*TARGETS, "penstock.functions.writes"):
         for route, template in ROUTES[module]:
             if (found := template.fullmatch(path)) and route.startswith(f"{method} "):
                 event = {
@@ -87,7 +87,7 @@ def _routes(module: str) -> list[tuple[str, re.Pattern[str]]]:
     ]
 
 
-ROUTES = {module: _routes(module) for module in (*TARGETS, "consumer.status")}
+ROUTES = {module: _routes(module) for module in (*TARGETS, "penstock.functions.writes")}
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def described(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Any:
     settings = Settings(receipt_key="key", source="/shop", wait_limit=0)
     producer = Producer(settings, MemoryQueue())
     monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
-    status = import_module("consumer.status")
+    status = import_module("penstock.functions.writes")
     monkeypatch.setattr(status, "outcomes", Outcomes(settings, engine=engine))
     monkeypatch.setitem(vars(status.api), "_settings", settings)
     # The document without API Gateway's part: no token is required here.

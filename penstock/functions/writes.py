@@ -1,10 +1,13 @@
-"""The outcome of a write, for the holder of its receipt."""
+"""The entry point of the Lambda function `writes`: the outcome of a write, for the holder of its receipt."""
 
 from typing import Any
 
 from penstock.consumer import Outcomes
+from penstock.functions.loggers import configure_loggers
 from penstock.producer import outcome_answer
 from penstock.producer.http.api import HttpApi
+
+configure_loggers()
 
 api = HttpApi()
 outcomes = Outcomes()

@@ -1,0 +1,130 @@
+"""`custom.penstock` and the included parts in a serverless.yml as it is written, its variables unresolved."""
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Final
+
+from penstock.infra.include_file import include_document, include_file
+from penstock.infra.template import NEEDS, PARTS
+from penstock.infra.variables import parameter_name
+
+_KEY: Final = re.compile(r"self:custom\.penstock\.([A-Za-z]+(?:\.[A-Za-z]+)*)")
+_INCLUDED: Final = re.compile(r"\$\{file\((?:\./)?infra/penstock\.yml\):(\w+)\}")
+# Parts that belong to keys of the block: without the part, the key has no effect.
+_PART_OF: Final = {"vpc": "vpc", "throttle": "throttle", "aurora": "aurora", "network": "network"}
+
+
+def check_service_file(content: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with how a serverless.yml uses the parts.
+
+    Args:
+        content: The content of serverless.yml, with variables as text.
+    """
+    block = _block(content)
+    return [*_unknown_keys(block), *_missing_parts(content, block), *_name_clashes(content)]
+
+
+def plain_values(content: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of the block for the parameters of the template, and the keys that only osls can resolve.
+
+    Args:
+        content: The content of serverless.yml, with variables as text.
+    """
+    values, unresolved = {}, []
+    for key, value in _leaves(_block(content)):
+        if isinstance(value, str) and "${" in value:
+            unresolved.append(key)
+        elif isinstance(value, str | int | float) and key in known_keys():
+            values[parameter_name(key)] = value
+    return values, unresolved
+
+
+def included_parts(content: Mapping[str, Any]) -> list[str]:
+    """Return the optional parts that `resources` includes, with the part that they need.
+
+    Args:
+        content: The content of serverless.yml, with variables as text.
+    """
+    included = _included(content, "resources") & set(PARTS)
+    return sorted(included | {NEEDS[part] for part in included if part in NEEDS})
+
+
+@cache
+def known_keys() -> frozenset[str]:
+    """Return the keys of the block that the parts read, with dots."""
+    return frozenset(_KEY.findall(include_file()))
+
+
+def _block(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `custom.penstock`; empty if there is none, or if only osls can resolve it."""
+    custom = content.get("custom")
+    block = custom.get("penstock") if isinstance(custom, Mapping) else None
+    return block if isinstance(block, Mapping) else {}
+
+
+def _unknown_keys(block: Mapping[str, Any]) -> Iterator[str]:
+    known = known_keys()
+    for key, value in _leaves(block):
+        whole = not isinstance(value, Mapping) and any(one.startswith(f"{key}.") for one in known)
+        if key not in known and not whole:
+            near = get_close_matches(key, known, 1)
+            hint = f": did you mean {near[0]}?" if near else ": docs/infrastructure.md lists the keys"
+            yield f"custom.penstock.{key} is not a key of Penstock{hint}"
+
+
+def _leaves(block: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the keys of the block with dots, and their values; what a key holds as a whole is not entered."""
+    known = known_keys()
+    for name, value in block.items():
+        key = f"{above}{name}"
+        group = any(one.startswith(f"{key}.") for one in known)
+        if isinstance(value, Mapping) and group:
+            yield from _leaves(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def _missing_parts(content: Mapping[str, Any], block: Mapping[str, Any]) -> Iterator[str]:
+    resources = _included(content, "resources")
+    if "functions" not in _included(content, "functions"):
+        yield _missing("functions", "functions", "Penstock's functions are not deployed")
+    if "resources" not in resources:
+        yield _missing("resources", "resources", "queues, roles and outputs are not deployed")
+    for key, part in _PART_OF.items():
+        if key in block and part not in resources:
+            yield _missing("resources", part, f"custom.penstock.{key} has no effect without it")
+
+
+def _included(content: Mapping[str, Any], section: str) -> set[str]:
+    """Return the parts that a section includes, itself or by a parameter: stages can differ in their parts."""
+    return set(_INCLUDED.findall(f"{content.get(section)} {content.get('params')}"))
+
+
+def _missing(section: str, part: str, effect: str) -> str:
+    return f"`{section}` does not include the part {part} ({effect}): add `- ${{file(infra/penstock.yml):{part}}}`"
+
+
+def _name_clashes(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names that both the service and the parts have: osls would merge the two into one, silently."""
+    document = include_document()
+    own = set(document["functions"])
+    for name in sorted(own & set(_merged(content.get("functions")))):
+        yield f"the function {name} is also one of Penstock's: give yours another name"
+    resources = _merged(content.get("resources"))
+    for section in ("Resources", "Outputs", "Conditions"):
+        theirs = resources.get(section)
+        names = set(theirs) if isinstance(theirs, Mapping) else set()
+        for name in sorted(names & set(document["resources"][section])):
+            yield f"resources.{section}.{name} is also one of Penstock's: give yours another name"
+
+
+def _merged(section: Any) -> dict[str, Any]:
+    """Return what serverless.yml itself has in a section, which can be a list of mappings."""
+    merged: dict[str, Any] = {}
+    for part in section if isinstance(section, list) else [section]:
+        for key, value in (part if isinstance(part, Mapping) else {}).items():
+            both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+            merged[key] = {**merged[key], **value} if both else value
+    return merged

@@ -1,0 +1,48 @@
+"""Templates that osls packages: of the shop, and of the shop with every part of the infrastructure."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.infra.template import PARTS
+from tests.support.packaging import BUILD, STAGE, need_node, packaged
+from tests.support.project import ROOT
+
+BLOCK = """\
+  penstock:
+    vpc: ${file(infra/penstock.yml):networks.private}
+    database: ${file(infra/penstock.yml):databases.aurora}
+"""
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """Build the artifacts for AWS."""
+    subprocess.run([sys.executable, "infra/build.py", "--stage", STAGE], cwd=ROOT, check=True)
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def template(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the CloudFormation template that osls generates from serverless.yml."""
+    need_node()
+    return packaged(ROOT, tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="session")
+def everything(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of the template of the shop with every part: in a network of its own, with a database."""
+    need_node()
+    project = tmp_path_factory.mktemp("everything")
+    shutil.copytree(ROOT / "infra", project / "infra")
+    (project / "build").symlink_to(ROOT / "build")
+    text = (ROOT / "serverless.yml").read_text()
+    assert text.count("  penstock:\n") == 1
+    lines = [f"  - ${{file(infra/penstock.yml):{part}}}\n" for part in PARTS if f":{part}}}" not in text]
+    (project / "serverless.yml").write_text(text.replace("  penstock:\n", BLOCK) + "".join(lines))
+    packaged(project, project / "package")
+    return project / "package" / "cloudformation-template-update-stack.json"

@@ -1,0 +1,180 @@
+"""The parts of the infrastructure, packaged by osls: the export is the same, and two linters read it."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from penstock.infra.include_file import include_file
+from penstock.infra.relations import check_relations
+from penstock.infra.service_file import check_service_file
+from penstock.infra.template import PARTS, cloudformation_template
+from penstock.local import serverless_file
+from tests.support.cloudformation import normal_form
+from tests.support.infra_tools import TOOLS, run_tool
+from tests.support.packaging import BUILD, STAGE, need_node, packaged
+from tests.support.project import ROOT
+
+PRODUCERS = ("PageDashviews", "Orders", "Stock", "Emails", "Batches", "Openapi")
+
+pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.server, pytest.mark.timeout(600)]
+
+
+def test_export_is_what_osls_packages(everything: Path) -> None:
+    """Each resource of the export is the one that osls makes; osls adds only the service's own functions."""
+    exported = normal_form(
+        cloudformation_template(artifacts="build/dev", parts=PARTS), Service="shop", Stage=STAGE, TenantClaim="sub"
+    )
+    made = normal_form(json.loads(everything.read_text()))
+    for name, resource in exported.items():
+        assert resource == made.get(name), name
+    more = made.keys() - exported.keys()
+    assert {name for name in more if not name.startswith("ServerlessDeploymentBucket")} == {
+        name for name in more if any(producer in name for producer in PRODUCERS)
+    } | {name for name in more if name.startswith("HttpApiRoute")}
+
+
+def test_relations(template: dict[str, Any], everything: Path) -> None:
+    """The numbers of both templates fit together."""
+    assert check_relations(template) == []
+    assert check_relations(json.loads(everything.read_text())) == []
+
+
+def test_proxy_limit(everything: Path) -> None:
+    """The proxy of the database opens exactly the budget."""
+    resources = json.loads(everything.read_text())["Resources"]
+    pool = resources["DatabaseProxyTargets"]["Properties"]["ConnectionPoolConfigurationInfo"]
+    most = resources["DatabaseParameters"]["Properties"]["Parameters"]["max_connections"]
+    assert most * pool["MaxConnectionsPercent"] / 100 == 14
+
+
+@pytest.mark.slow
+def test_cfn_lint(everything: Path, tmp_path: Path) -> None:
+    """cfn-lint has no error, and no warning but what osls repeats (W3005, W8003) or `package` changes (W3002)."""
+    exported = tmp_path / "exported.json"
+    exported.write_text(json.dumps(cloudformation_template(artifacts="build/dev", parts=PARTS)))
+    own = cloudformation_template(artifacts="build/dev", parts=["vpc", "endpoints"], authorizer="iam")
+    (tmp_path / "own.json").write_text(json.dumps(own))
+    done = run_tool(
+        "cfn-lint", "cfn-lint", "--ignore-checks", "W3002", "--", str(exported), str(tmp_path / "own.json")
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+    done = run_tool("cfn-lint", "cfn-lint", "--ignore-checks", "W3005", "W8003", "--", str(everything))
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_checkov(everything: Path) -> None:
+    """Checkov finds what is written down with its reason, for the named resources, and nothing else."""
+    done = run_tool(
+        "checkov", "checkov", "--file", str(everything), "--framework", "cloudformation", "--output", "json"
+    )
+    report = json.loads(done.stdout)
+    assert report["summary"]["parsing_errors"] == 0
+    assert report["summary"]["passed"] > 150
+    found: dict[str, set[str]] = {}
+    for one in report["results"]["failed_checks"]:
+        found.setdefault(one["check_id"], set()).add(one["resource"].split(".")[-1])
+    exceptions = yaml.safe_load((TOOLS / "checkov-exceptions.yml").read_text())
+    assert found == {check: set(one["resources"]) for check, one in exceptions.items()}
+    assert all(one["reason"] for one in exceptions.values())
+
+
+EXISTING = """
+service: library
+frameworkVersion: "^4.0.0"
+custom:
+  penstock:
+    authorizer: own
+    authorizerName: staff
+    tenantClaim: org_id
+    drain: {target: "app.writes:drain", concurrency: 8}
+    budget: 17
+    vpc: ${self:provider.vpc}
+    database:
+      url: postgresql://desk@db.example.org:5432/desk?credentials=iam&sslmode=verify-full&sslrootcert=app/ca.pem
+      permission:
+        Effect: Allow
+        Action: rds-db:connect
+        Resource: !Sub arn:${AWS::Partition}:rds-db:${AWS::Region}:${AWS::AccountId}:dbuser:cluster-1/desk
+provider:
+  name: aws
+  runtime: python3.13
+  region: eu-central-1
+  tags: {team: desk}
+  stackTags: {team: desk}
+  vpc:
+    securityGroupIds: [!Ref Guard, sg-1]
+    subnetIds: !Split [",", !ImportValue subnets]
+  httpApi:
+    authorizers:
+      staff:
+        type: jwt
+        identitySource: $request.header.Authorization
+        issuerUrl: https://id.example.org
+        audience: desk
+package: {individually: true}
+functions:
+  - ${file(infra/penstock.yml):functions}
+  - counter:
+      handler: app/counter.handler
+      package: {artifact: own.zip}
+      environment: {SHELF: !Ref Shelf}
+      events:
+        - httpApi: {method: GET, path: /loans, authorizer: {name: staff}}
+    lend:
+      handler: app/lend.handler
+      role: ProducerRole
+      vpc: null
+      environment: ${file(infra/penstock.yml):environment.producer}
+      package: {artifact: own.zip}
+      events:
+        - httpApi: {method: POST, path: /loans, authorizer: "${file(infra/penstock.yml):api.route}"}
+resources:
+  - ${file(infra/penstock.yml):resources}
+  - ${file(infra/penstock.yml):authorizer}
+  - ${file(infra/penstock.yml):vpc}
+  - Resources:
+      Shelf: {Type: AWS::S3::Bucket}
+      Guard: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: guard, VpcId: vpc-1}}
+    Outputs:
+      ShelfName: {Value: !Ref Shelf}
+"""
+
+
+def test_added_to_an_existing_service(built: Path, tmp_path: Path) -> None:
+    """A service with a VPC, tags, region, authorizer and resources of its own keeps them, and gets Penstock's."""
+    need_node()
+    (tmp_path / "serverless.yml").write_text(EXISTING)
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra" / "penstock.yml").write_text(include_file())
+    (tmp_path / "build").symlink_to(ROOT / "build")
+    shutil.copy(BUILD / "producer.zip", tmp_path / "own.zip")
+    assert check_service_file(serverless_file.load(tmp_path / "serverless.yml")) == []
+    made = packaged(tmp_path, tmp_path / "package")
+    assert check_relations(made) == []
+    resources = made["Resources"]
+    functions = {
+        name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::Lambda::Function"
+    }
+    assert len(functions) == 8
+    network = {
+        "SecurityGroupIds": [{"Ref": "Guard"}, "sg-1"],
+        "SubnetIds": {"Fn::Split": [",", {"Fn::ImportValue": "subnets"}]},
+    }
+    outside = {name for name, one in functions.items() if "VpcConfig" not in one}
+    assert outside == {"LendLambdaFunction"}
+    assert all(one["VpcConfig"] == network for name, one in functions.items() if name not in outside)
+    drain = functions["DrainLambdaFunction"]
+    assert drain["Environment"]["Variables"]["PENSTOCK_DRAIN"] == "app.writes:drain"
+    assert {"Key": "team", "Value": "desk"} in drain["Tags"]
+    (policy,) = resources["DrainRole"]["Properties"]["Policies"]
+    assert "rds-db:connect" in [one["Action"] for one in policy["PolicyDocument"]["Statement"]]
+    assert functions["LendLambdaFunction"]["Environment"]["Variables"]["PENSTOCK_TENANT_CLAIM"] == "org_id"
+    routes = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::ApiGatewayV2::Route"]
+    assert len(routes) == 4
+    assert all(route["AuthorizerId"] == {"Ref": "HttpApiAuthorizerStaff"} for route in routes)
+    assert {"ShelfName", "QueueUrl"} <= made["Outputs"].keys()

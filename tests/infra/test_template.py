@@ -1,0 +1,90 @@
+"""The export as plain CloudFormation; tests/e2e compares it with what osls packages."""
+
+import json
+import re
+
+import pytest
+
+from penstock.infra.template import PARTS, TemplateError, cloudformation_template
+from penstock.infra.variables import VariableError, Variables
+
+
+def test_no_serverless_variable_is_left() -> None:
+    """The template has no variable of the Serverless Framework, and each parameter is used."""
+    made = cloudformation_template(artifacts="build/dev", parts=PARTS)
+    content = json.dumps({section: made[section] for section in ("Conditions", "Resources", "Outputs")})
+    assert not re.search(r"\$\{(self|sls|file|param|opt|env)[:(]", json.dumps(made))
+    unused = [name for name in made["Parameters"] if f'"{name}"' not in content and f"{{{name}}}" not in content]
+    assert unused == []
+    assert {"Service", "Stage"} == {name for name, one in made["Parameters"].items() if "Default" not in one}
+
+
+def test_own_network() -> None:
+    """The ids of a VPC are parameters without a default; with the part `network`, there are none."""
+    own = cloudformation_template(artifacts="build", parts=["vpc", "endpoints"])["Parameters"]
+    assert own["VpcSubnetIds"] == {
+        "Type": "List<AWS::EC2::Subnet::Id>",
+        "Description": "The key `vpc.subnetIds` in docs/infrastructure.md",
+    }
+    made = cloudformation_template(artifacts="build", parts=["vpc", "endpoints", "network"])
+    assert not [name for name in made["Parameters"] if name.startswith("Vpc")]
+
+
+def test_only_database_functions_are_in_the_vpc() -> None:
+    """The part `vpc` puts the functions with the database's URL inside; only their roles get the permission."""
+    made = cloudformation_template(artifacts="build", parts=["vpc"])["Resources"]
+    roles = {name for name, one in made.items() if "ManagedPolicyArns" in one["Properties"]}
+    inside = {name for name, one in made.items() if "VpcConfig" in one["Properties"]}
+    assert len(inside) == len(roles) == 6
+    assert {made[name]["Properties"]["Role"]["Fn::GetAtt"][0] for name in inside} == roles
+    assert "ProducerRole" not in roles
+    outside = cloudformation_template(artifacts="build")["Resources"]
+    assert "ec2:" not in json.dumps(outside)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parts": ["vcp"]}, "there is no part vcp: the parts are throttle, vpc"),
+        ({"parts": ["aurora"]}, "the part aurora needs the part vpc"),
+        ({"authorizer": "local"}, "jwt or iam"),
+        ({"defaults": {"DrainConcurency": 1}}, "there is no parameter DrainConcurency"),
+    ],
+)
+def test_wrong_options(options: dict[str, object], message: str) -> None:
+    """A wrong option is refused, with the right ones."""
+    with pytest.raises(TemplateError, match=message):
+        cloudformation_template(artifacts="build", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${self:custom.penstock.a, 3}", {"Ref": "A"}),
+        ("x-${self:custom.penstock.a, 3}-y", {"Fn::Sub": "x-${A}-y"}),
+        ("${self:custom.penstock.b, self:service}", {"Fn::If": ["HasB", {"Ref": "B"}, {"Ref": "Service"}]}),
+        (
+            "x-${self:custom.penstock.b, 'q-${sls:stage}'}",
+            {
+                "Fn::Sub": [
+                    "x-${BOrDefault}",
+                    {"BOrDefault": {"Fn::If": ["HasB", {"Ref": "B"}, {"Fn::Sub": "q-${Stage}"}]}},
+                ]
+            },
+        ),
+        ("${file(infra/penstock.yml):${self:custom.penstock.kind, 'one'}.name}", "first"),
+        ("${self:custom.penstock.list.0}", "l"),
+        ("plain ${AWS::Region}", "plain ${AWS::Region}"),
+    ],
+)
+def test_variable(text: str, value: object) -> None:
+    """Each form of a variable has its form in CloudFormation."""
+    document = {"one": {"name": "first"}}
+    assert Variables(document, {"kind": "one", "list": ["l"]}).resolve(text) == value
+
+
+@pytest.mark.parametrize("text", ["${self:provider.region}", "${file(infra/penstock.yml):none}", "${self:service"])
+def test_unknown_variable(text: str) -> None:
+    """A variable that is not known, or refers to nothing, is an error, never left in the template."""
+    with pytest.raises(VariableError):
+        Variables({}, {}).resolve(text)
