@@ -129,7 +129,7 @@ def test_another_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment names the drain that is checked, and what is no drain is an error of the settings."""
     monkeypatch.setenv("PENSTOCK_DRAIN", "consumer.tables:stock")
     answer = invoke("postgresql://u@127.0.0.1:1/x", {"action": "check"})
-    assert answer["settings"] is True
+    assert answer["blame"] == "settings"
     assert "consumer.tables:stock is no penstock.consumer.Drain" in answer["error"]
 
 
