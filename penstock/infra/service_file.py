@@ -12,8 +12,8 @@ from penstock.infra.variables import parameter_name
 
 _KEY: Final = re.compile(r"self:custom\.penstock\.([A-Za-z]+(?:\.[A-Za-z]+)*)")
 _INCLUDED: Final = re.compile(r"\$\{file\((?:\./)?infra/penstock\.yml\):(\w+)\}")
-# Parts that belong to keys of the block: without the part, the key has no effect.
-_PART_OF: Final = {"vpc": "vpc", "throttle": "throttle", "aurora": "aurora", "network": "network"}
+# Parts with keys of the same name in the block: without the part, the keys have no effect.
+_PARTS_WITH_KEYS: Final = ("vpc", "throttle", "aurora", "network")
 
 
 def check_service_file(content: Mapping[str, Any]) -> list[str]:
@@ -92,9 +92,9 @@ def _missing_parts(content: Mapping[str, Any], block: Mapping[str, Any]) -> Iter
         yield _missing("functions", "functions", "Penstock's functions are not deployed")
     if "resources" not in resources:
         yield _missing("resources", "resources", "queues, roles and outputs are not deployed")
-    for key, part in _PART_OF.items():
-        if key in block and part not in resources:
-            yield _missing("resources", part, f"custom.penstock.{key} has no effect without it")
+    for part in _PARTS_WITH_KEYS:
+        if part in block and part not in resources:
+            yield _missing("resources", part, f"custom.penstock.{part} has no effect without it")
 
 
 def _included(content: Mapping[str, Any], section: str) -> set[str]:

@@ -41,8 +41,7 @@ def cloudformation_template(
     """
     chosen = _with_needs(parts)
     variables = _variables(artifacts, authorizer, chosen)
-    service, stage = variables.resolve("${self:service}"), variables.resolve("${sls:stage}")
-    template = {"Resources": _api(variables, service, stage) | _functions(variables)}
+    template = {"Resources": _api(variables) | _functions(variables)}
     for part in ("resources", *chosen):
         _merge(template, variables.at(part))
     for name, extension in template.pop("extensions", {}).items():
@@ -101,10 +100,10 @@ def _functions(variables: Variables) -> dict[str, Any]:
     return made
 
 
-def _api(variables: Variables, service: Any, stage: Any) -> dict[str, Any]:
+def _api(variables: Variables) -> dict[str, Any]:
     """Return the HTTP API, its stage and its authorizer."""
     api = {"Ref": "HttpApi"}
-    name = {"Fn::Sub": f"${{{stage['Ref']}}}-${{{service['Ref']}}}"}
+    name = variables.resolve("${sls:stage}-${self:service}")
     made: dict[str, Any] = {
         "HttpApi": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": name, "ProtocolType": "HTTP"}},
         "HttpApiStage": {

@@ -16,7 +16,6 @@ _FILE: Final = re.compile(r"file\(infra/penstock\.yml\):(.+)", re.DOTALL)
 _PLAIN: Final = {
     "self:service": ("Service", "The name of the service: a part of the names of functions, queues and secrets"),
     "sls:stage": ("Stage", "The stage: a part of the names of functions, queues and secrets"),
-    "self:provider.runtime": ("Runtime", "The runtime of the functions"),
 }
 _TYPES: Final = {
     "vpc.id": "AWS::EC2::VPC::Id",

@@ -1,22 +1,20 @@
 """The parts of the infrastructure, packaged by osls: the export is the same, and two linters read it."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from penstock.infra.include_file import include_file
 from penstock.infra.relations import check_relations
 from penstock.infra.service_file import check_service_file
 from penstock.infra.template import PARTS, cloudformation_template
 from penstock.local import serverless_file
 from tests.support.cloudformation import normal_form
+from tests.support.existing_service import write_existing_service
 from tests.support.infra_tools import TOOLS, run_tool
-from tests.support.packaging import BUILD, STAGE, need_node, packaged
-from tests.support.project import ROOT
+from tests.support.packaging import STAGE, need_node, packaged
 
 PRODUCERS = ("PageDashviews", "Orders", "Stock", "Emails", "Batches", "Openapi")
 
@@ -70,7 +68,15 @@ def test_cfn_lint(everything: Path, tmp_path: Path) -> None:
 def test_checkov(everything: Path) -> None:
     """Checkov finds what is written down with its reason, for the named resources, and nothing else."""
     done = run_tool(
-        "checkov", "checkov", "--file", str(everything), "--framework", "cloudformation", "--output", "json"
+        "checkov",
+        "checkov",
+        "--file",
+        str(everything),
+        "--skip-download",
+        "--framework",
+        "cloudformation",
+        "--output",
+        "json",
     )
     report = json.loads(done.stdout)
     assert report["summary"]["parsing_errors"] == 0
@@ -83,76 +89,10 @@ def test_checkov(everything: Path) -> None:
     assert all(one["reason"] for one in exceptions.values())
 
 
-EXISTING = """
-service: library
-frameworkVersion: "^4.0.0"
-custom:
-  penstock:
-    authorizer: own
-    authorizerName: staff
-    tenantClaim: org_id
-    drain: {target: "app.writes:drain", concurrency: 8}
-    budget: 17
-    vpc: ${self:provider.vpc}
-    database:
-      url: postgresql://desk@db.example.org:5432/desk?credentials=iam&sslmode=verify-full&sslrootcert=app/ca.pem
-      permission:
-        Effect: Allow
-        Action: rds-db:connect
-        Resource: !Sub arn:${AWS::Partition}:rds-db:${AWS::Region}:${AWS::AccountId}:dbuser:cluster-1/desk
-provider:
-  name: aws
-  runtime: python3.13
-  region: eu-central-1
-  tags: {team: desk}
-  stackTags: {team: desk}
-  vpc:
-    securityGroupIds: [!Ref Guard, sg-1]
-    subnetIds: !Split [",", !ImportValue subnets]
-  httpApi:
-    authorizers:
-      staff:
-        type: jwt
-        identitySource: $request.header.Authorization
-        issuerUrl: https://id.example.org
-        audience: desk
-package: {individually: true}
-functions:
-  - ${file(infra/penstock.yml):functions}
-  - counter:
-      handler: app/counter.handler
-      package: {artifact: own.zip}
-      environment: {SHELF: !Ref Shelf}
-      events:
-        - httpApi: {method: GET, path: /loans, authorizer: {name: staff}}
-    lend:
-      handler: app/lend.handler
-      role: ProducerRole
-      vpc: null
-      environment: ${file(infra/penstock.yml):environment.producer}
-      package: {artifact: own.zip}
-      events:
-        - httpApi: {method: POST, path: /loans, authorizer: "${file(infra/penstock.yml):api.route}"}
-resources:
-  - ${file(infra/penstock.yml):resources}
-  - ${file(infra/penstock.yml):authorizer}
-  - ${file(infra/penstock.yml):vpc}
-  - Resources:
-      Shelf: {Type: AWS::S3::Bucket}
-      Guard: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: guard, VpcId: vpc-1}}
-    Outputs:
-      ShelfName: {Value: !Ref Shelf}
-"""
-
-
 def test_added_to_an_existing_service(built: Path, tmp_path: Path) -> None:
     """A service with a VPC, tags, region, authorizer and resources of its own keeps them, and gets Penstock's."""
     need_node()
-    (tmp_path / "serverless.yml").write_text(EXISTING)
-    (tmp_path / "infra").mkdir()
-    (tmp_path / "infra" / "penstock.yml").write_text(include_file())
-    (tmp_path / "build").symlink_to(ROOT / "build")
-    shutil.copy(BUILD / "producer.zip", tmp_path / "own.zip")
+    write_existing_service(tmp_path)
     assert check_service_file(serverless_file.load(tmp_path / "serverless.yml")) == []
     made = packaged(tmp_path, tmp_path / "package")
     assert check_relations(made) == []
