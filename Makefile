@@ -49,6 +49,10 @@ bench-emit: install ## Compare emitting with a producer without a framework: a t
 bench-dlq: install ## Measure counting, exporting and replaying 100,000 dead letters: a table, and build/bench-dlq.json
 	$(RUN)python -m benchmarks.dlq $(BENCH)
 
+.PHONY: bench-start
+bench-start: install ## Measure what bytecode in an artifact saves at a cold start
+	$(RUN)python -m benchmarks.start $(BENCH)
+
 .PHONY: check
 check: install ## Check style, types and import rules
 	$(RUN)ruff format --check .
@@ -86,7 +90,7 @@ plot: install ## Draw the plot of the figures: docs/figures.svg, from docs/figur
 
 .PHONY: package
 package: install ## Build and package for AWS, stage dev: build/dev/*.zip and .serverless/
-	$(RUN)python infra/build.py --stage dev
+	$(RUN)penstock build --stage dev
 	npx osls package --stage dev
 	$(RUN)penstock infra --check --template .serverless/cloudformation-template-update-stack.json
 
@@ -99,6 +103,7 @@ install: .venv/.installed node_modules/.installed ## Install all dependencies, i
 
 .venv/.installed: pyproject.toml uv.lock | .tools/uv-$(UV_VERSION)
 	$(UV) sync --locked --all-extras --quiet --python "$$(command -v $(PYTHON))"
+	ln -sf ../../$(UV) .venv/bin/uv
 	@touch $@
 
 .tools/uv-$(UV_VERSION): | tools

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "dlq": "dlq:tree",
     "ledger": "commands.ledger:app",
     "db": "commands.db:app",
+    "build": "commands.build:build_",
     "intents": "commands.intents:app",
     "infra": "commands.infra:app",
     "local": "commands.local:app",

@@ -25,6 +25,7 @@ from botocore.exceptions import (
 from penstock.cli.app import tree
 from penstock.cli.support.aws_errors import CREDENTIAL_CODES
 from penstock.cli.support.errors import CREDENTIALS, FAILED, USAGE, Failure
+from penstock.project.errors import ProjectError
 from penstock.settings import SettingsError
 
 _DEBUG = "--debug"
@@ -62,7 +63,7 @@ def explain(error: Exception) -> tuple[str, int]:
     """Return the message for an error, and the exit code."""
     if isinstance(error, Failure):
         return str(error), error.code
-    if isinstance(error, SettingsError):
+    if isinstance(error, SettingsError | ProjectError):
         return str(error), USAGE
     chain = _chain(error)
     for cause in chain:

@@ -15,7 +15,6 @@ import psutil
 
 from penstock.local.environment import emulator_python
 from penstock.local.errors import StartError
-from penstock.local.locks import locked
 from penstock.local.processes import (
     LOOPBACK,
     find_processes,
@@ -28,6 +27,7 @@ from penstock.local.processes import (
     wait_for_exit,
     wait_until,
 )
+from penstock.locks import locked
 
 REGION: Final = "us-east-1"
 ACCESS_KEY: Final = "test"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from penstock.local.errors import ToolError
-from penstock.local.locks import locked
+from penstock.locks import locked
 
 REQUIREMENTS: Final = "aws-requirements.txt"
 LAST_LINES: Final = 12

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from penstock.local.errors import ToolError
-from penstock.local.locks import locked
+from penstock.locks import locked
 
 MIN_NODE: Final = (20, 19)
 LAST_LINES: Final = 15

@@ -10,7 +10,6 @@ import psutil
 
 from penstock.local.cluster import USER, create_data, run_program, write_settings
 from penstock.local.errors import StartError
-from penstock.local.locks import locked
 from penstock.local.processes import (
     LOOPBACK,
     find_processes,
@@ -21,6 +20,7 @@ from penstock.local.processes import (
     send_signal,
     wait_for_exit,
 )
+from penstock.locks import locked
 
 START_SECONDS: Final = 30
 START_ATTEMPTS: Final = 3

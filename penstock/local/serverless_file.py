@@ -1,33 +1,14 @@
-"""serverless.yml as it is written, without its variables resolved."""
+"""What serverless.yml lets osls pack."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from penstock.local.errors import LocalError
+from penstock.project.serverless import NAME, load
 
-NAME: Final = "serverless.yml"
 STATE_FILES: Final = ".penstock/state.json"
-
-
-class _Loader(yaml.SafeLoader):
-    """Loads CloudFormation's short tags (`!Ref`, `!Sub`) as None, because only plain values are needed."""
-
-
-_Loader.add_multi_constructor("!", lambda *_: None)
-
-
-def load(file: Path) -> Any:
-    """Return the content of a serverless.yml; a value with a tag of CloudFormation is None.
-
-    Raises:
-        yaml.YAMLError: It is not YAML.
-        UnicodeDecodeError: It is not UTF-8.
-    """
-    return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
 
 
 def check_packing(project: Path) -> None:
@@ -39,14 +20,10 @@ def check_packing(project: Path) -> None:
         project: The folder with serverless.yml.
 
     Raises:
-        LocalError: osls would pack it, or the file is not YAML.
+        LocalError: osls would pack it.
+        penstock.project.errors.ProjectError: The file is not YAML.
     """
-    try:
-        content = load(project / NAME)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = f"{project / NAME} is not YAML: {error}"
-        raise LocalError(message) from None
-    if any(_packs_state(patterns) for patterns in _packed(_mapping(content))):
+    if any(_packs_state(patterns) for patterns in _packed(_mapping(load(project / NAME)))):
         raise packed_state_error(project)
 
 

@@ -3,15 +3,15 @@
 import hashlib
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from penstock.artifacts.build import build
+from penstock.artifacts.errors import BuildError
 from penstock.local import state
 from penstock.local.aws import LocalAws
 from penstock.local.errors import LocalError, ToolError
-from penstock.local.locks import locked
 from penstock.local.logs import FunctionLogs
 from penstock.local.node import Osls, check_node, run_tool
 from penstock.local.packaged import STAGE, PackagedService
@@ -19,6 +19,8 @@ from penstock.local.postgres import Postgres
 from penstock.local.serverless_file import check_packing
 from penstock.local.service_stack import ServiceStack
 from penstock.local.state import LocalState
+from penstock.locks import locked
+from penstock.project.config import Config
 
 ENVIRONMENT: Final = "aws-environment"
 # A user's own region can be what `${env:AWS_REGION}` in serverless.yml refers to.
@@ -38,12 +40,13 @@ class LocalDeployment:
         project: The folder with serverless.yml.
         folder: The folder of its state: `.penstock` in the project by default. Several stacks of one project can
             run at the same time, each in its own folder; they share the installation of the local AWS.
-        build: The shell command that builds the artifacts that serverless.yml names. By default it is
-            `infra/build.py` of the project; without that script nothing is built.
-        migrations: The folder of the service's Alembic migrations: `infra/migrations` by default, if it exists.
+        build: The shell command that builds the artifacts that serverless.yml names. By default they are those of
+            `[tool.penstock.build.artifacts]` in pyproject.toml; without such a table nothing is built.
+        migrations: The folder of the service's Alembic migrations. By default it is the one of `[tool.penstock]`.
 
     Raises:
         LocalError: There is no serverless.yml.
+        penstock.project.errors.ProjectError: pyproject.toml cannot be used.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class LocalDeployment:
         self.aws = LocalAws(self.folder / "aws", environment=shared / ENVIRONMENT, enforce_permissions=True)
         self._osls = Osls(self.project, shared / "osls")
         self._build_command = build
+        self._config = Config.find(self.project)
         self._migrations = migrations
         # One deployment of a project at a time, because deployments share its build and packaging folders.
         self._deploy_lock = shared / "deploy.lock"
@@ -155,11 +159,13 @@ class LocalDeployment:
             return self._deploy_if_changed(service, progress)
 
     def _build(self) -> None:
-        script = self.project / "infra" / "build.py"
         if self._build_command is not None:
             run_tool(["/bin/sh", "-c", self._build_command], self.project)
-        elif script.exists():
-            run_tool([sys.executable, str(script), "--stage", STAGE], self.project)
+        elif self._config.build.artifacts:
+            try:
+                build(self._config, self.project, STAGE)
+            except BuildError as error:
+                raise LocalError(str(error)) from None
 
     def _package(self) -> PackagedService:
         """Package the service each time: only osls knows all files and variables that serverless.yml refers to."""
@@ -172,8 +178,7 @@ class LocalDeployment:
         from penstock.database.migrate import upgrade  # noqa: PLC0415 (Alembic, which `down` does not need)
 
         progress("migrating the database")
-        migrations = self._migrations or self.project / "infra" / "migrations"
-        upgrade(self.postgres.url(), migrations if migrations.exists() else None)
+        upgrade(self.postgres.url(), self._migrations or self._config.migrations_folder)
 
     def _deploy_if_changed(self, service: PackagedService, progress: Callable[[str], None]) -> LocalState:
         stack = self._stack(service)

@@ -4,15 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from penstock.infra.relations import check_relations
 from tests.support.existing_service import SERVERLESS, write_existing_service
-from tests.support.packaging import STAGE, TEMPLATE
-from tests.support.project import ROOT
+from tests.support.packaging import STAGE, TEMPLATE, build_shop
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
 
@@ -24,7 +22,7 @@ def test_serverless_3(tmp_path: Path) -> None:
     """It packages the parts too, with a Python that it knows and without a warning about the configuration."""
     npx = shutil.which("npx")
     assert npx, "npx is missing: it comes with Node.js"
-    subprocess.run([sys.executable, "infra/build.py", "--stage", STAGE], cwd=ROOT, check=True)
+    build_shop()
     known = SERVERLESS.replace('frameworkVersion: "^4.0.0"', "configValidationMode: error")
     write_existing_service(tmp_path, known.replace("python3.13", "python3.11"))
     done = subprocess.run(

@@ -1,15 +1,13 @@
 """Templates that osls packages: of the shop, and of the shop with every part of the infrastructure."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from penstock.infra.template import PARTS
-from tests.support.packaging import BUILD, STAGE, need_node, packaged
+from tests.support.packaging import build_shop, need_node, packaged
 from tests.support.project import ROOT
 
 BLOCK = """\
@@ -22,8 +20,7 @@ BLOCK = """\
 @pytest.fixture(scope="session")
 def built() -> Path:
     """Build the artifacts for AWS."""
-    subprocess.run([sys.executable, "infra/build.py", "--stage", STAGE], cwd=ROOT, check=True)
-    return BUILD
+    return build_shop()
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +13,10 @@ import pytest
 from penstock.infra.include_file import NAME, include_file
 from penstock.infra.relations import check_relations
 from penstock.infra.service_file import check_service_file
-from penstock.local import serverless_file
 from penstock.local.stack import LocalDeployment
+from penstock.project import serverless
 from tests.support.deployed import aws, eventually
-from tests.support.packaging import TEMPLATE, need_node
+from tests.support.packaging import TEMPLATE, build_shop, need_node
 from tests.support.project import ROOT
 
 pytestmark = pytest.mark.timeout(300)
@@ -113,7 +111,7 @@ def library(tmp_path: Path) -> Iterator[LocalDeployment]:
     for name, text in {**FILES, NAME: include_file()}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    subprocess.run([sys.executable, "infra/build.py", "--stage", "local"], cwd=ROOT, check=True)
+    build_shop("local")
     shutil.copytree(ROOT / "build" / "local", tmp_path / "build" / "local")
     for name in ("producer", "consumer", "migrate"):
         _replace_service(tmp_path / "build" / "local" / f"{name}.zip")
@@ -141,7 +139,7 @@ def _replace_service(artifact: Path) -> None:
 
 def test_a_service_with_penstock_added(library: LocalDeployment) -> None:
     """Its request becomes a row, its stack keeps what it had, and `migrate` finds its drain and tables."""
-    content = serverless_file.load(library.project / "serverless.yml")
+    content = serverless.load(library.project / "serverless.yml")
     assert check_service_file(content) == []
     live = library.up()
     template = json.loads((library.folder / "package" / TEMPLATE).read_text())

@@ -10,7 +10,7 @@ import yaml
 from penstock.infra.relations import check_relations
 from penstock.infra.service_file import check_service_file
 from penstock.infra.template import PARTS, cloudformation_template
-from penstock.local import serverless_file
+from penstock.project import serverless
 from tests.support.cloudformation import normal_form
 from tests.support.existing_service import write_existing_service
 from tests.support.infra_tools import TOOLS, run_tool
@@ -93,7 +93,7 @@ def test_added_to_an_existing_service(built: Path, tmp_path: Path) -> None:
     """A service with a VPC, tags, region, authorizer and resources of its own keeps them, and gets Penstock's."""
     need_node()
     write_existing_service(tmp_path)
-    assert check_service_file(serverless_file.load(tmp_path / "serverless.yml")) == []
+    assert check_service_file(serverless.load(tmp_path / "serverless.yml")) == []
     made = packaged(tmp_path, tmp_path / "package")
     assert check_relations(made) == []
     resources = made["Resources"]

@@ -6,6 +6,7 @@ import pytest
 
 from penstock.local.errors import LocalError
 from penstock.local.serverless_file import check_packing
+from penstock.project.errors import ProjectError
 
 FUNCTION = "functions: {a: {handler: a.b, environment: {X: !Ref Queue, Y: !Sub '${AWS::Region}'}}}\n"
 OWN_ZIP = "functions: {a: {handler: a.b, package: {artifact: a.zip}}}\n"
@@ -58,5 +59,5 @@ def test_state_is_not_packed(tmp_path: Path, text: str) -> None:
 def test_not_yaml(tmp_path: Path) -> None:
     """A file that is not YAML is an error with its path and the place of the mistake."""
     (tmp_path / "serverless.yml").write_text("service: shop\nfunctions: [")
-    with pytest.raises(LocalError, match=r"serverless\.yml is not YAML(.|\n)*line 2"):
+    with pytest.raises(ProjectError, match=r"serverless\.yml is not YAML.*line 2"):
         check_packing(tmp_path)

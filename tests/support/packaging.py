@@ -8,13 +8,21 @@ from typing import Any
 
 import pytest
 
+from penstock.artifacts.build import build
 from penstock.local.errors import ToolError
 from penstock.local.node import Osls, check_node
+from penstock.project.config import Config
 from tests.support.project import ROOT
 
 STAGE = "dev"
 BUILD = ROOT / "build" / STAGE
 TEMPLATE = "cloudformation-template-update-stack.json"
+
+
+def build_shop(stage: str = STAGE) -> Path:
+    """Build the shop's artifacts for a stage; return their folder."""
+    build(Config.find(ROOT), ROOT, stage)
+    return ROOT / "build" / stage
 
 
 def need_node() -> None:

@@ -11,7 +11,7 @@ from penstock.cli.support.errors import FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line
 from penstock.cli.support.remote import RemoteFunction, RemoteOption
-from penstock.cli.support.service import DRAIN, TargetArgument, import_drain
+from penstock.cli.support.service import TargetArgument, import_drain
 from penstock.consumer.schema_check.check import check_schema
 from penstock.consumer.schema_check.finding import Finding, Severity
 from penstock.functions.requests import CHECK
@@ -29,7 +29,7 @@ _DATABASE = "database"
 @on_stage
 def check(
     *,
-    target: TargetArgument = DRAIN,
+    target: TargetArgument = None,
     at: Target,
     database_url: DatabaseOption = None,
     remote: RemoteOption = False,
@@ -48,17 +48,17 @@ def check(
     _summarize(findings)
 
 
-def _check_here(target: str, at: Target, database_url: str | None) -> tuple[list[str], list[Finding]]:
+def _check_here(target: str | None, at: Target, database_url: str | None) -> tuple[list[str], list[Finding]]:
     drain = import_drain(target)
     kinds = [bound.kind for bound in drain.bound()]
     if not kinds:
-        raise Failure(f"{target} writes nothing: name the drain that the service deploys", USAGE)
+        raise Failure(f"the drain {target or 'of [tool.penstock]'} writes nothing: name the deployed one", USAGE)
     with open_engine(find_database(database_url, at)) as engine:
         return kinds, check_schema(engine, drain)
 
 
-def _check_remotely(target: str, at: Target, database_url: str | None) -> tuple[list[str], list[Finding]]:
-    if target != DRAIN:
+def _check_remotely(target: str | None, at: Target, database_url: str | None) -> tuple[list[str], list[Finding]]:
+    if target is not None:
         raise Failure(f"{target} does not go with --remote, which checks the drain that is deployed", USAGE)
     answer = RemoteFunction.find(at, database_url=database_url).run(CHECK)
     findings = [Finding(**one | {"severity": Severity(one["severity"])}) for one in answer["findings"]]

@@ -6,11 +6,11 @@ from pathlib import Path
 import typer
 
 from penstock.cli.support.database import DatabaseOption, find_database, open_engine, translate_errors
-from penstock.cli.support.errors import CONFLICT, Failure
+from penstock.cli.support.errors import CONFLICT, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line, print_record
-from penstock.cli.support.project import Project
 from penstock.cli.support.remote import RemoteFunction, RemoteOption
+from penstock.cli.support.service import MigrationsOption, find_migrations
 from penstock.database.migrate import UnknownRevision, upgrade
 from penstock.database.retention import POSTPONED, prune
 from penstock.database.watchdog import Watchdog
@@ -22,7 +22,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_MIGRATIONS = Path("infra", "migrations")
 _PRUNING_SECONDS = 60.0
 
 
@@ -42,10 +41,11 @@ def upgrade_(
     *,
     at: Target,
     database_url: DatabaseOption = None,
+    migrations: MigrationsOption = None,
     remote: RemoteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Upgrade the database's schema: the framework's own tables, then the service's (infra/migrations).
+    """Upgrade the database's schema: the framework's own tables, then the service's.
 
     Prints each revision that was applied. The command is safe to repeat, also while another one runs. The stage's
     own database is that of the local stack, or the one whose URL is in the secret
@@ -53,19 +53,28 @@ def upgrade_(
     that are deployed.
     """
     if remote:
-        applied = RemoteFunction.find(at, database_url=database_url).run(UPGRADE)["applied"]
+        applied = _upgrade_remotely(at, database_url, migrations)
     else:
-        applied = _upgrade_here(find_database(database_url, at))
+        applied = _upgrade_here(find_database(database_url, at), find_migrations(migrations))
     for revision in applied:
         print_line({"revision": revision} if as_json else [revision], as_json=as_json)
     echo_err(f"{len(applied)} revision{'s' * (len(applied) != 1)} applied" if applied else "already up to date")
 
 
-def _upgrade_here(url: str) -> list[str]:
+def _upgrade_remotely(at: Target, database_url: str | None, migrations: Path | None) -> list[str]:
+    if migrations is not None:
+        raise Failure(
+            "--migrations (or PENSTOCK_MIGRATIONS) does not go with --remote: the function has its own migrations",
+            USAGE,
+        )
+    applied: list[str] = RemoteFunction.find(at, database_url=database_url).run(UPGRADE)["applied"]
+    return applied
+
+
+def _upgrade_here(url: str, migrations: Path | None) -> list[str]:
     with translate_errors(url):
-        migrations = Project.find(Path.cwd()).folder / _MIGRATIONS
         try:
-            return upgrade(url, migrations if migrations.is_dir() else None)
+            return upgrade(url, migrations)
         except UnknownRevision as error:
             raise Failure(str(error), CONFLICT) from error
 

@@ -17,7 +17,7 @@ from penstock.infra.relations import check_relations
 from penstock.infra.service_file import check_service_file, included_parts, plain_values
 from penstock.infra.template import AUTHORIZERS, PARTS, TemplateError, cloudformation_template
 from penstock.infra.variables import parameter_name
-from penstock.local import serverless_file
+from penstock.project import serverless
 
 app = typer.Typer(
     epilog="Examples: penstock infra · penstock infra --check · penstock infra export > penstock.yml. "
@@ -159,17 +159,17 @@ def _check_plain_numbers(content: Mapping[str, Any]) -> list[str]:
 
 
 def _service(folder: Path) -> Mapping[str, Any]:
-    file = folder / serverless_file.NAME
+    file = folder / serverless.NAME
     if not file.is_file():
-        raise Failure(f"there is no {serverless_file.NAME} in this folder or above", USAGE)
-    content: Any = serverless_file.load(file)
+        raise Failure(f"there is no {serverless.NAME} in this folder or above", USAGE)
+    content: Any = serverless.load(file)
     return content if isinstance(content, Mapping) else {}
 
 
 def _load(template: Path) -> Mapping[str, Any]:
     if not template.is_file():
         raise Failure(f"there is no file {template}: run `osls package` first", USAGE)
-    content: Any = serverless_file.load(template)
+    content: Any = serverless.load(template)
     if not isinstance(content, Mapping) or not isinstance(content.get("Resources"), Mapping):
         raise Failure(f"{template} is no CloudFormation template", USAGE)
     return content

@@ -12,7 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from penstock.cli.support.errors import FOUND, USAGE, Failure
-from penstock.cli.support.intents import ModuleOption, find_kind, intents_of
+from penstock.cli.support.intents import ModulesOption, find_kind, intents_of
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line
 from penstock.cli.support.project import Project
@@ -35,7 +35,7 @@ def group() -> None:
 
 
 @app.command("list", epilog="Examples: penstock intents list · penstock intents list --module shop.intents --json")
-def list_(*, module: ModuleOption = "shared.intents", as_json: JsonOption = False) -> None:
+def list_(*, module: ModulesOption = None, as_json: JsonOption = False) -> None:
     """List the kinds: the version, the oldest version that is still read, the aliases, the class.
 
     Prints a header and a tab-separated line for each kind.
@@ -61,7 +61,7 @@ def schema(
     everything: Annotated[
         bool, typer.Option("--all", help="Print all kinds, in the form that `diff` reads.")
     ] = False,
-    module: ModuleOption = "shared.intents",
+    module: ModulesOption = None,
 ) -> None:
     """Print the JSON Schema (draft 2020-12) of a kind's data, or of its whole envelope."""
     if everything == (kind is not None) or (everything and envelope):
@@ -87,7 +87,7 @@ def asyncapi(
         str | None, typer.Option("--title", help="The document's title. By default the service's name.")
     ] = None,
     version: Annotated[str, typer.Option("--version", help="The version of the contract.")] = "1",
-    module: ModuleOption = "shared.intents",
+    module: ModulesOption = None,
 ) -> None:
     """Print the kinds as an AsyncAPI 3.1 document: the queue is its channel, each kind a message.
 
@@ -129,7 +129,7 @@ def diff(
             "or another module.",
         ),
     ],
-    module: ModuleOption = "shared.intents",
+    module: ModulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show how changes of the intents affect messages in flight during a deployment.
@@ -156,7 +156,7 @@ def _read_before(name: str) -> list[KindDocument]:
             raise Failure(
                 f"there is no file {name}: save the output of `penstock intents schema --all` in it", USAGE
             )
-        return document(intents_of(name))
+        return document(intents_of([name]))
     content = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     try:
         return DOCUMENTS.validate_json(content)

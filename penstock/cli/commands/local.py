@@ -12,6 +12,7 @@ from rich.console import Console
 
 from penstock.cli.support.errors import Failure
 from penstock.cli.support.project import Project
+from penstock.cli.support.service import MigrationsOption
 
 if TYPE_CHECKING:
     from penstock.local.stack import LocalDeployment
@@ -28,18 +29,8 @@ BuildOption = Annotated[
         "--build",
         envvar="PENSTOCK_BUILD",
         metavar="COMMAND",
-        help="The shell command that builds the artifacts. By default infra/build.py, if the project has it.",
-    ),
-]
-MigrationsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--migrations",
-        exists=True,
-        file_okay=False,
-        resolve_path=True,
-        envvar="PENSTOCK_MIGRATIONS",
-        help="The folder of the service's migrations. By default infra/migrations, if the project has it.",
+        help="The shell command that builds the artifacts. By default `penstock build`, if [tool.penstock] names "
+        "artifacts.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -22,11 +22,11 @@ from penstock.deadletters.replay.preview import SUCCESSFUL, DryRun, preview
 _TRIAL_SECONDS: Final = 10.0
 
 
-def load_trial(drain: str) -> Callable[[Engine], DryRun]:
+def load_trial(drain: str | None) -> Callable[[Engine], DryRun]:
     """Import the drain, and return a function that makes a trial of it on a database.
 
     Args:
-        drain: the drain as `MODULE:ATTRIBUTE`.
+        drain: the drain as `MODULE:ATTRIBUTE`; None for the one that the configuration names.
 
     Raises:
         Failure: the drain cannot be imported.

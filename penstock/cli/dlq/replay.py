@@ -27,7 +27,7 @@ from penstock.cli.support.confirm import confirm
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import JsonOption, NoInputOption, Target, YesOption, on_stage
-from penstock.cli.support.service import DRAIN, DrainOption, import_drain
+from penstock.cli.support.service import DrainOption, import_drain
 from penstock.cli.support.stage import Queues, Stage
 from penstock.deadletters import Plan
 from penstock.deadletters.edit.edit import Edit
@@ -52,7 +52,7 @@ def replay_(
     to: ToOption = None,
     edit: EditOption = None,
     native: NativeOption = False,
-    drain: DrainOption = DRAIN,
+    drain: DrainOption = None,
     yes: YesOption = False,
     no_input: NoInputOption = False,
     as_json: JsonOption = False,
@@ -123,7 +123,7 @@ def _operation(kind: str, plan: Plan, options: Mapping[str, object], stage: Stag
     return OperationSpec(kind, plan.selector.describe() | given, stage)
 
 
-def _load_edit(text: str, drain: str) -> Callable[[str], str]:
+def _load_edit(text: str, drain: str | None) -> Callable[[str], str]:
     """Return a function that edits a body and validates the result against the drain's contract.
 
     Raises:

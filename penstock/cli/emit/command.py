@@ -15,7 +15,7 @@ from penstock.cli.emit.bulk import BulkEmit
 from penstock.cli.emit.line_reader import LineReader
 from penstock.cli.emit.ndjson import open_data
 from penstock.cli.support.errors import FAILED, USAGE, Failure
-from penstock.cli.support.intents import ModuleOption, find_kind
+from penstock.cli.support.intents import ModulesOption, find_kind
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, escape_control, print_line
 from penstock.cli.support.stage import Stage
@@ -55,7 +55,7 @@ def emit(
         typer.Option("--skip-bad", help="Skip bad lines: emit the good ones without checking all lines first."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all lines; emit nothing.")] = False,
-    module: ModuleOption = "shared.intents",
+    module: ModulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Emit intents of one kind, and print a line for each: the input's line number, the id, the receipt.

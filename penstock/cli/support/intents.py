@@ -1,29 +1,37 @@
 """The write intents of the service in the current folder."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from penstock.cli.support.errors import USAGE, Failure
-from penstock.cli.support.service import import_from_service
+from penstock.cli.support.service import find_config, import_from_service
 from penstock.intents import Contract, WriteIntent
 
-ModuleOption = Annotated[
-    str,
-    typer.Option("--module", help="The module of the write intents, as imported from the service's folder."),
+ModulesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--module",
+        help="A module of write intents, as imported from the service's folder; repeat it for several. "
+        "By default `intents` of [tool.penstock].",
+    ),
 ]
 
+_HINT = "name another one with --module, or write `intents` under [tool.penstock] in pyproject.toml"
 
-def intents_of(module_name: str) -> list[type[WriteIntent]]:
-    """Import a module from the service's folder, and return its write intents.
+
+def intents_of(given: Sequence[str] | None) -> list[type[WriteIntent]]:
+    """Import modules from the service's folder, and return their write intents.
+
+    Args:
+        given: the modules; None for those that the service's configuration names.
 
     Raises:
-        Failure: the module cannot be imported, has no write intents, or has two that contradict each other.
+        Failure: a module cannot be imported or has no write intents, or two intents contradict each other.
     """
-    module = import_from_service(module_name, "name another one with --module")
-    intents = list({value: None for value in vars(module).values() if _has_kind(value)})
-    if not intents:
-        raise Failure(f"{module_name} has no write intents with a kind: name another one with --module", USAGE)
+    modules = given or find_config().intents
+    intents = list(dict.fromkeys(intent for name in modules for intent in _intents_in(name)))
     try:
         Contract(intents)
     except TypeError as error:
@@ -31,16 +39,29 @@ def intents_of(module_name: str) -> list[type[WriteIntent]]:
     return intents
 
 
-def find_kind(kind: str, module_name: str) -> type[WriteIntent]:
+def find_kind(kind: str, given: Sequence[str] | None) -> type[WriteIntent]:
     """Return the write intent of a kind, by its name or one of its aliases.
 
+    Args:
+        kind: the kind.
+        given: the modules, as for `intents_of`.
+
     Raises:
-        Failure: as for `intents_of`, or the module has no such kind.
+        Failure: as for `intents_of`, or there is no such kind.
     """
-    for intent in intents_of(module_name):
+    for intent in intents_of(given):
         if kind in (intent.intent_kind, *intent.intent_aliases):
             return intent
-    raise Failure(f"{module_name} has no kind {kind!r}: `penstock intents list` shows them", USAGE)
+    modules = " and ".join(given or find_config().intents)
+    raise Failure(f"{modules} has no kind {kind!r}: `penstock intents list` shows them", USAGE)
+
+
+def _intents_in(module_name: str) -> list[type[WriteIntent]]:
+    module = import_from_service(module_name, _HINT)
+    found = [value for value in vars(module).values() if _has_kind(value)]
+    if not found:
+        raise Failure(f"{module_name} has no write intents with a kind: {_HINT}", USAGE)
+    return found
 
 
 def _has_kind(value: Any) -> bool:

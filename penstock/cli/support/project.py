@@ -4,12 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
 from penstock.cli.support.errors import USAGE, Failure
-from penstock.local import serverless_file
-
-_FILE = "serverless.yml"
+from penstock.project.serverless import NAME, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +26,11 @@ class Project:
         """Find serverless.yml in a folder or in one above it.
 
         Raises:
-            Failure: serverless.yml is not YAML.
+            penstock.project.errors.ProjectError: serverless.yml is not YAML.
         """
         for folder in (start, *start.parents):
-            if (folder / _FILE).is_file():
-                return cls(folder, _service_name(folder / _FILE))
+            if (folder / NAME).is_file():
+                return cls(folder, _service_name(folder / NAME))
         return cls(start, None)
 
     def name(self, given: str | None) -> str:
@@ -46,7 +42,7 @@ class Project:
         name = given or self.service
         if name is None:
             raise Failure(
-                f"the service's name is not known: there is no {_FILE} with a plain `service:` in this folder or "
+                f"the service's name is not known: there is no {NAME} with a plain `service:` in this folder or "
                 "above. Give --service",
                 USAGE,
             )
@@ -54,10 +50,7 @@ class Project:
 
 
 def _service_name(file: Path) -> str | None:
-    try:
-        content: Any = serverless_file.load(file)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Failure(f"{file} is not YAML: correct it (--debug shows where)") from error
+    content: Any = load(file)
     name = content.get("service") if isinstance(content, dict) else None
     name = name.get("name") if isinstance(name, dict) else name
     return name if isinstance(name, str) and "${" not in name else None

@@ -30,5 +30,5 @@ def test_an_invalid_serverless_yml_is_named(folder: Path, run: Run) -> None:
     """A file that is not YAML is an error of one line."""
     (folder / "serverless.yml").write_text("a: [")
     ended = run("dlq", "list", "--stage", "dev")
-    assert ended.code == 1
+    assert ended.code == 2
     assert "serverless.yml is not YAML" in ended.err

@@ -1,0 +1,1 @@
+"""The artifacts of a service's functions: `penstock build`."""
