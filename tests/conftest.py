@@ -25,6 +25,7 @@ from penstock.local.state import LocalState
 from penstock.testing.database import FAST, TemplateDatabase
 from tests.support.cli_stack import FIFO, STANDARD, Ended, Run, Stack, deployed
 from tests.support.project import ROOT
+from tests.support.repositories import build_wheel
 from tests.support.secrets import Secrets
 
 # Nothing of the caller's AWS reaches a test.
@@ -66,6 +67,12 @@ def local_aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     aws.start()
     yield aws.endpoint_url
     aws.stop()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this framework."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture

@@ -1,21 +1,10 @@
-"""Repositories for the tests of builds, which share the wheel of this framework and installed dependencies."""
+"""Repositories for the tests of builds, which share their installed dependencies."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.project import ROOT
-from tests.support.repositories import CONSUMER, UV, Repository
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this framework."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([UV, "build", "--wheel", "--quiet", "--out-dir", folder, ROOT], check=True)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+from tests.support.repositories import CONSUMER, Repository
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A service that shares nothing with the shop, on a local stack of its own."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 
 from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
+from tests.support.cli_stack import PROGRAM
 from tests.support.deployed import aws, eventually
 from tests.support.packaging import need_node
 from tests.support.project import ROOT
+from tests.support.repositories import Repository
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -43,6 +46,9 @@ functions:
       - httpApi: GET /loans
   broken:
     handler: desk/missing.handler
+  shelf:
+    handler: app/api.handler
+    package: {artifact: "build/${sls:stage}/producer.zip"}
 resources:
   Resources:
     Intake:
@@ -61,12 +67,20 @@ def handler(event, context):
     boto3.client("sqs").send_message_batch(QueueUrl=queue, Entries=[{"Id": "0", "MessageBody": "{}"}])
     return {"statusCode": 200, "body": "1 " + os.environ["WHERE"] + " " + os.environ["PENSTOCK_DATABASE_URL"]}
 """
+SHELF = """
+from penstock.intents import ids
+
+def handler(event, context):
+    return {"books": 1, "id": len(str(ids.new_id()))}
+"""
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[LocalDeployment]:
-    """The folder of the service, and a build command that copies its code from `src`."""
+def library(tmp_path: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
+    """The folder of the service, and a build command that copies code from `src` and builds an artifact."""
     need_node()
+    Repository.make(tmp_path, wheel, tmp_path_factory.mktemp("dependencies"))
+    (tmp_path / "app" / "api.py").write_text(SHELF)
     (tmp_path / "serverless.yml").write_text(SERVERLESS)
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "counter.py").write_text(HANDLER)
@@ -74,7 +88,7 @@ def library(tmp_path: Path) -> Iterator[LocalDeployment]:
     # Only to save the time of the installation.
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
     (tmp_path / ".penstock" / "aws-environment").symlink_to(ROOT / ".penstock" / "aws-environment")
-    stack = LocalDeployment(tmp_path, build="rm -rf desk && cp -r src desk")
+    stack = LocalDeployment(tmp_path, build=f"rm -rf desk && cp -r src desk && {PROGRAM} build --stage local")
     yield stack
     stack.reset()
 
@@ -85,11 +99,23 @@ def ask(live: LocalState) -> str:
     return answer.text
 
 
+def books(live: LocalState) -> int:
+    answer = aws(live, "lambda").invoke(FunctionName=live.functions["shelf"], Payload=b"{}")
+    found: dict[str, int] = json.loads(answer["Payload"].read())
+    assert found["id"] == 36
+    return found["books"]
+
+
 def test_another_service(library: LocalDeployment) -> None:
     """A service with other names, region, folders and build is deployed, answers, logs, and shows changed code."""
     live = library.up()
     assert (live.service, live.stack, live.region) == ("library", "reading-room", "eu-central-1")
-    assert live.functions == {"counter": "front-desk", "broken": "library-local-broken"}
+    assert live.functions == {
+        "counter": "front-desk",
+        "broken": "library-local-broken",
+        "shelf": "library-local-shelf",
+    }
+    assert books(live) == 1
     name = live.queue_url.rsplit("/", 1)[-1]
     assert ask(live) == f"1 eu-central-1/{name} {live.database_url}"
     texts = [line.text for line in library.logs("counter").read()]
@@ -103,3 +129,5 @@ def test_another_service(library: LocalDeployment) -> None:
     assert not [step for step in steps if "deploying" in step]
     (library.project / "src" / "counter.py").write_text(HANDLER.replace('"1 "', '"2 "'))
     assert ask(library.up()).startswith("2 ")
+    (library.project / "app" / "api.py").write_text(SHELF.replace('"books": 1', '"books": 2'))
+    assert books(library.up()) == 2

@@ -96,6 +96,13 @@ class Repository:
         return {name.split("/")[0] for name in self.names(artifact, stage)}
 
 
+def build_wheel(folder: Path) -> Path:
+    """Build the wheel of this framework in a folder."""
+    subprocess.run([UV, "build", "--wheel", "--quiet", "--out-dir", folder, ROOT], check=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
 @cache
 def locked_versions() -> str:
     """Return the versions that this repository's own lock file pins, with hashes, as a requirements.txt."""
