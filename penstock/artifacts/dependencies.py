@@ -56,7 +56,9 @@ def find_requirements(config: Config, artifact: ArtifactConfig, lock: Lock) -> R
     required = [f"{DISTRIBUTION}{extras}", *general, *artifact.dependencies]
     missing = [line for line in required if _name(line) not in {*lock.pins, *lock.folders}]
     if missing:
-        raise BuildError(f"{lock.file} does not have {', '.join(missing)}: add them to it")
+        raise BuildError(
+            f"{lock.file} does not have {', '.join(missing)}: add this to the project, and lock again"
+        )
     if DISTRIBUTION in lock.folders:
         raise BuildError(f"{lock.file} takes {DISTRIBUTION} from a folder: build its wheel, and lock that")
     folders = [line for line in required if _name(line) in lock.folders]

@@ -1,5 +1,6 @@
 """Which artifacts a stage has, and for which machine each of them is."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from penstock.project.serverless import NAME, Serverless
 FOLDER: Final = "build"
 """The folder of what is built, in the folder of the service."""
 
+_STAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _EXAMPLE: Final = f"""
 [{TABLE}.build.artifacts.producer]
 include = ["producer", "shared"]
@@ -52,9 +54,11 @@ def make_plans(config: Config, serverless_folder: Path, stage: str) -> list[Plan
         stage: the stage.
 
     Raises:
-        BuildError: pyproject.toml has no artifacts or lacks one that serverless.yml names, or the target of one is
-            not known.
+        BuildError: there can be no such stage, pyproject.toml has no artifacts or lacks one that serverless.yml names,
+            or the target of one is not known.
     """
+    if not _STAGE.fullmatch(stage):
+        raise BuildError(f"{stage!r} is no stage: its name has letters, digits and - inside, such as dev")
     artifacts = config.build.artifacts
     if not artifacts:
         raise BuildError(

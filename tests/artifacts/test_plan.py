@@ -118,3 +118,10 @@ def test_an_artifact_that_no_function_has(folder: Path) -> None:
     assert not plans(folder)["consumer"].unnamed
     (folder / "serverless.yml").write_text("functions: ${file(functions.yml)}\nprovider: {runtime: python3.12}\n")
     assert not plans(folder)["consumer"].unnamed
+
+
+@pytest.mark.parametrize("stage", ["", "../dev", "a/b", "${x}"])
+def test_no_stage(folder: Path, stage: str) -> None:
+    """A name that cannot be a stage's is refused, because it is part of paths."""
+    with pytest.raises(BuildError, match="is no stage"):
+        plans(folder, stage)
