@@ -53,11 +53,14 @@ def settings_page() -> str:
 
 
 def _others() -> Iterator[list[str]]:
-    """Yield the variables that stand for an option of a command, those of entry points, and that of the tests."""
+    """Yield the variables that stand for an option of commands, those of entry points, and that of the tests."""
+    readers: dict[tuple[str, str], list[str]] = {}
     for words, command in leaves(get_command(tree())):
         for one in command.params:
             if one.envvar:
-                yield [code(one.envvar), code(f"penstock {' '.join(words)}"), one.help]
+                readers.setdefault((one.envvar, one.help), []).append(code(f"penstock {' '.join(words)}"))
+    for (variable, meaning), commands in readers.items():
+        yield [code(variable), ", ".join(commands), meaning]
     functions = "[functions](../infrastructure.md#what-is-deployed) `drain` and `migrate`"
     yield [
         code(DRAIN_VARIABLE),

@@ -13,7 +13,10 @@ _NEVER: Final = tuple(
 _CONSUMER: Final = tuple(f"{PACKAGE}/{part}/" for part in ("consumer", "database", "deadletters", "functions"))
 _MIGRATE: Final = tuple(
     f"{PACKAGE}/{part}"
-    for part in ("database/migrate.py", "database/migrations/", "functions/migrate.py", "functions/migration.py")
+    for part in (
+        *("database/migrate.py", "database/migrations/", "database/sql_migrations.py"),
+        *("functions/migrate.py", "functions/migration.py"),
+    )
 )
 
 

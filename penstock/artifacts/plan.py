@@ -54,8 +54,8 @@ def make_plans(config: Config, serverless_folder: Path, stage: str) -> list[Plan
         stage: the stage.
 
     Raises:
-        BuildError: there can be no such stage, pyproject.toml has no artifacts or lacks one that serverless.yml names,
-            or the target of one is not known.
+        BuildError: there can be no such stage, pyproject.toml has no artifacts or lacks one that serverless.yml
+            names, or the target of one is not known.
     """
     if not _STAGE.fullmatch(stage):
         raise BuildError(f"{stage!r} is no stage: its name has letters, digits and - inside, such as dev")

@@ -1,7 +1,7 @@
-"""Migrations with Alembic: the framework's own tables, then the service's.
+"""Migrations: the framework's own tables with Alembic, then the service's, with Alembic or in plain SQL.
 
-Each set runs in one transaction under an advisory lock, so that two deployments at once do not race. Indexes of
-large tables are built after that.
+Each set of Alembic runs in one transaction under an advisory lock, so that two deployments at once do not race. So
+does each file of plain SQL. The framework's indexes of large tables are built outside of transactions.
 """
 
 import time
@@ -13,11 +13,18 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, Table, text
 
 from penstock.database.engine import make_engine
 from penstock.database.indexes import build_missing
 from penstock.database.ledger import SCHEMA
+from penstock.database.sql_migrations import (
+    TABLE,
+    MigrationRefused,
+    apply_scripts,
+    find_scripts,
+    table_of_applied,
+)
 from penstock.database.watchdog import Watchdog
 
 _FRAMEWORK = Path(__file__).parent / "migrations"
@@ -30,7 +37,7 @@ _TO_CANCEL_SECONDS = 1.0
 _LOCK = 0x70656E73746F636B  # "penstock": the key of the advisory lock
 
 
-class UnknownRevision(RuntimeError):
+class UnknownRevision(MigrationRefused):
     """The database is at a revision that these migrations do not have."""
 
 
@@ -39,8 +46,8 @@ def upgrade(database_url: str, service_migrations: Path | None = None, seconds: 
 
     Args:
         database_url: a `postgresql://` URL, or another form of an address, with a role that may create tables.
-        service_migrations: the folder of the service's Alembic migrations, which contains a folder `versions`;
-            None if there is none.
+        service_migrations: the folder of the service's migrations, with a folder `versions` of Alembic, or with
+            files `NNNN_name.sql`; None if there is none.
         seconds: how long it may take; by default there is no limit. What runs out of time is rolled back.
 
     Returns:
@@ -48,6 +55,8 @@ def upgrade(database_url: str, service_migrations: Path | None = None, seconds: 
 
     Raises:
         UnknownRevision: newer code has upgraded the database.
+        penstock.database.sql_migrations.MigrationRefused: a file of plain SQL has changed, is out of order, or
+            failed.
         penstock.settings.SettingsError: the URL is not valid.
         penstock.settings.SecretUnavailable: the secret that the URL names cannot be read.
         sqlalchemy.exc.SQLAlchemyError: the database refused a statement; nothing of that set was applied.
@@ -62,12 +71,24 @@ def upgrade(database_url: str, service_migrations: Path | None = None, seconds: 
             applied += [f"penstock {name}" for name in _run(connection, _FRAMEWORK, SCHEMA, _NEWER_PENSTOCK)]
         build_missing(engine)
         if service_migrations is not None:
-            with _locked(database, end) as connection:
-                found = _run(connection, service_migrations, _leave_own_schema(connection), _NEWER_SERVICE)
-                applied += [f"service {name}" for name in found]
+            applied += [f"service {name}" for name in _run_service(database, engine, service_migrations, end)]
     finally:
         engine.dispose()
     return applied
+
+
+def _run_service(database: Watchdog, engine: Engine, folder: Path, end: float | None) -> Iterator[str]:
+    if scripts := find_scripts(folder):
+        yield from apply_scripts(scripts, lambda: _in_service_schema(database, end), engine)
+    else:
+        with _locked(database, end) as connection:
+            yield from _run(connection, folder, _leave_own_schema(connection, REVISIONS), _NEWER_SERVICE)
+
+
+@contextmanager
+def _in_service_schema(database: Watchdog, end: float | None) -> Iterator[tuple[Connection, Table]]:
+    with _locked(database, end) as connection:
+        yield connection, table_of_applied(_leave_own_schema(connection, TABLE))
 
 
 @contextmanager
@@ -110,8 +131,8 @@ _NEWER_SERVICE = (
 )
 
 
-def _leave_own_schema(connection: Connection) -> str:
-    """Take the framework's schema from the transaction's search_path; return that of the service's version table.
+def _leave_own_schema(connection: Connection, table: str) -> str:
+    """Take the framework's schema from the transaction's search_path; return that of a table of the service.
 
     The default search_path begins with a schema of the role's own name. For a role that is named like the
     framework's schema, the service's tables and its version table would be the framework's.
@@ -121,7 +142,7 @@ def _leave_own_schema(connection: Connection) -> str:
     if SCHEMA in path:
         quote = connection.dialect.identifier_preparer.quote_identifier
         connection.execute(_SET_PATH, {"path": ", ".join(map(quote, schemas))})
-    tables = {"name": REVISIONS, "schemas": schemas}
+    tables = {"name": table, "schemas": schemas}
     return str(connection.execute(_VERSION_TABLE, tables).scalars().first() or schemas[0])
 
 

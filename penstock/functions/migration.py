@@ -21,10 +21,11 @@ from sqlalchemy.exc import DBAPIError
 
 from penstock.consumer.schema_check.check import TIMEOUT_SECONDS, check_schema
 from penstock.database.engine import writer_engine
-from penstock.database.migrate import UnknownRevision, upgrade
+from penstock.database.migrate import upgrade
+from penstock.database.sql_migrations import MigrationFailed, MigrationRefused
 from penstock.database.watchdog import Watchdog
 from penstock.functions.ledger_reads import parse_read
-from penstock.functions.requests import CHECK, LEDGER, NEWER_DATABASE, OTHER, SETTINGS, UPGRADE
+from penstock.functions.requests import CHECK, LEDGER, MIGRATIONS, OTHER, SETTINGS, UPGRADE
 from penstock.functions.service import drain_target, load_drain, migrations_folder
 from penstock.settings import Settings, SettingsError
 
@@ -37,7 +38,7 @@ _logger = logging.getLogger(__name__)
 class Migration:
     """Migrates and checks the database of a service in a Lambda handler.
 
-    The environment names the service's drain (`PENSTOCK_DRAIN`) and the folder of its Alembic migrations in the
+    The environment names the service's drain (`PENSTOCK_DRAIN`) and the folder of its migrations in the
     artifact (`PENSTOCK_MIGRATIONS`), which may be missing.
     """
 
@@ -55,8 +56,8 @@ class Migration:
         Returns:
             `applied`, the applied revisions in order; `kinds`, the kinds that the drain writes; `findings`, what
             was found; or what was read of the ledger. If it fails: `error`, a message, and `blame`: `settings` for
-            a setting or the request, `newer-database` if newer code has upgraded the database, else `other`. The
-            statements of one set of migrations are applied all or not at all.
+            a setting or the request, `migrations` if they and the database do not go together, else `other`. The
+            statements of one set of Alembic, or of one file of SQL, are applied all or not at all.
         """
         try:
             answer: dict[str, Any] = {}
@@ -120,7 +121,8 @@ def _seconds_left(context: Any) -> float:
 def _blame(error: Exception) -> str:
     if isinstance(error, SettingsError):
         return SETTINGS
-    return NEWER_DATABASE if isinstance(error, UnknownRevision) else OTHER
+    refused = isinstance(error, MigrationRefused) and not isinstance(error, MigrationFailed)
+    return MIGRATIONS if refused else OTHER
 
 
 def _describe(error: Exception) -> str:

@@ -7,5 +7,5 @@ CHECK: Final = "check"
 LEDGER: Final = "ledger"
 
 SETTINGS: Final = "settings"
-NEWER_DATABASE: Final = "newer-database"
+MIGRATIONS: Final = "migrations"
 OTHER: Final = "other"

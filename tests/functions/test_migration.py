@@ -141,3 +141,18 @@ def test_a_database_that_cannot_be_reached(caplog: pytest.LogCaptureFixture) -> 
     assert "127.0.0.1" in answer["error"]
     assert [record.getMessage() for record in caplog.records] == ["not done: OperationalError"]
     assert "hunter2" not in json.dumps(answer) + caplog.text
+
+
+def test_plain_sql(empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of SQL in the artifact are applied; an error of one has its name and no values of rows."""
+    monkeypatch.setenv("PENSTOCK_MIGRATIONS", str(tmp_path))
+    (tmp_path / "0001_people.sql").write_text("CREATE TABLE people (email text UNIQUE)")
+    applied = invoke(empty_database, {"action": "upgrade"})["applied"]
+    assert applied[-1] == "service 0001_people"
+    (tmp_path / "0002_twice.sql").write_text("INSERT INTO people VALUES ('a@example.org'), ('a@example.org')")
+    failed = invoke(empty_database, {"action": "upgrade"})
+    assert failed["error"].startswith(f"{tmp_path}/0002_twice.sql failed and was rolled back: duplicate key value")
+    assert (failed["blame"], "example.org" in failed["error"]) == ("other", False)
+    (tmp_path / "0001_people.sql").write_text("CREATE TABLE persons (email text UNIQUE)")
+    changed = invoke(empty_database, {"action": "upgrade"})
+    assert (changed["blame"], "has changed since it was applied" in changed["error"]) == ("migrations", True)

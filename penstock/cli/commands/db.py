@@ -6,13 +6,14 @@ from pathlib import Path
 import typer
 
 from penstock.cli.support.database import DatabaseOption, find_database, open_engine, translate_errors
-from penstock.cli.support.errors import CONFLICT, USAGE, Failure
+from penstock.cli.support.errors import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, print_line, print_record
 from penstock.cli.support.remote import RemoteFunction, RemoteOption
 from penstock.cli.support.service import MigrationsOption, find_migrations
-from penstock.database.migrate import UnknownRevision, upgrade
+from penstock.database.migrate import upgrade
 from penstock.database.retention import POSTPONED, prune
+from penstock.database.sql_migrations import MigrationFailed, MigrationRefused
 from penstock.database.watchdog import Watchdog
 from penstock.functions.requests import UPGRADE
 
@@ -75,8 +76,8 @@ def _upgrade_here(url: str, migrations: Path | None) -> list[str]:
     with translate_errors(url):
         try:
             return upgrade(url, migrations)
-        except UnknownRevision as error:
-            raise Failure(str(error), CONFLICT) from error
+        except MigrationRefused as error:
+            raise Failure(str(error), FAILED if isinstance(error, MigrationFailed) else CONFLICT) from error
 
 
 @app.command(

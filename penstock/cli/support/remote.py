@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from penstock.cli.support.errors import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.support.options import Target
 from penstock.cli.support.output import echo_err, escape_control
-from penstock.functions.requests import NEWER_DATABASE, SETTINGS
+from penstock.functions.requests import MIGRATIONS, SETTINGS
 
 RemoteOption = Annotated[
     bool,
@@ -24,7 +24,7 @@ RemoteOption = Annotated[
 _LONGEST_SECONDS: Final = 900
 """The longest timeout of a function."""
 _THROTTLED: Final = "TooManyRequestsException"
-_CODES: Final = {SETTINGS: USAGE, NEWER_DATABASE: CONFLICT}
+_CODES: Final = {SETTINGS: USAGE, MIGRATIONS: CONFLICT}
 """The exit code for what the function blames."""
 
 

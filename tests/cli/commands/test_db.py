@@ -63,3 +63,20 @@ def test_a_postponed_rotation_is_a_conflict(
         ended = run("db", "prune", *words)
     assert (ended.code, ended.out.splitlines()[0]) == (5, "rotation\tpostponed")
     assert "run it again" in ended.err
+
+
+def test_plain_sql(folder: Path, run: Run, empty_database: str) -> None:
+    """Files of SQL are applied; one that Postgres refuses exits with 1, one that has changed with 5."""
+    migrations = folder / "infra" / "migrations"
+    migrations.mkdir(parents=True)
+    (folder / "serverless.yml").write_text("service: shop\n")
+    words = ("db", "upgrade", "--database-url", empty_database)
+    (migrations / "0001_things.sql").write_text("CREATE TABLE things (id int)")
+    assert run(*words).out.splitlines()[-1] == "service 0001_things"
+    (migrations / "0002_bad.sql").write_text("CREATE TABLE things (id int)")
+    failed = run(*words)
+    assert (failed.code, failed.out) == (1, "")
+    assert f'{migrations}/0002_bad.sql failed and was rolled back: relation "things" already exists' in failed.err
+    (migrations / "0001_things.sql").write_text("CREATE TABLE things (id bigint)")
+    changed = run(*words)
+    assert (changed.code, "0001_things.sql has changed since it was applied" in changed.err) == (5, True)
