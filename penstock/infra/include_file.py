@@ -23,7 +23,7 @@ _RESOURCES: Final = {
     "Resources": ("queues", "payloads", "secrets", "roles", "breaker"),
     "Outputs": ("outputs",),
 }
-_OPTIONAL: Final = ("authorizer", "throttle", "vpc", "endpoints", "network", "aurora")
+_OPTIONAL: Final = ("authorizer", "throttle", "fifo", "vpc", "endpoints", "network", "aurora")
 
 
 def include_file() -> str:

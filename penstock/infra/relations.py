@@ -13,7 +13,7 @@ _VISIBILITY_LIMIT: Final = 12 * 3600
 _GATEWAY_TIMEOUT: Final = 30
 _SECONDS_OF_A_DAY: Final = 86_400
 _MIN_CONCURRENCY: Final = 2
-_BATCH_WITHOUT_WINDOW: Final = 10
+_SMALL_BATCH: Final = 10
 
 
 def check_relations(template: Mapping[str, Any]) -> list[str]:
@@ -124,8 +124,12 @@ def _concurrency(numbers: _Numbers) -> Iterator[str]:
 def _batch(numbers: _Numbers) -> Iterator[str]:
     size = numbers.of("DrainEventSourceMappingSQSQueue", "BatchSize")
     window = numbers.of("DrainEventSourceMappingSQSQueue", "MaximumBatchingWindowInSeconds")
-    if None not in (size, window) and size > _BATCH_WITHOUT_WINDOW and window < 1:
-        yield f"drain.batchSize is {size}: above {_BATCH_WITHOUT_WINDOW}, drain.window has to be at least 1 (s)"
+    if None in (size, window) or size <= _SMALL_BATCH:
+        return
+    if numbers.of("Queue", "FifoQueue"):
+        yield f"drain.batchSize is {size}, and SQS gives at most {_SMALL_BATCH} messages of a FIFO queue at once"
+    elif window < 1:
+        yield f"drain.batchSize is {size}: above {_SMALL_BATCH}, drain.window has to be at least 1 (s)"
 
 
 def _payloads(numbers: _Numbers) -> Iterator[str]:

@@ -80,7 +80,7 @@ class Variables:
         return self.resolve(found)
 
     def parameter(self, name: str, description: str, default: Any = None) -> dict[str, str]:
-        """Declare a parameter, and return the reference to it."""
+        """Declare a parameter, and return the reference to it; the default of a later part counts."""
         kind = "Number" if isinstance(default, int | float) else "String"
         declared = {"Type": kind, "Description": description}
         self.parameters[name] = declared if default is None else declared | {"Default": default}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.infra.template import PARTS
+from tests.support.infra_tools import WITH_STANDARD_QUEUES
 from tests.support.packaging import build_shop, need_node, packaged
 from tests.support.project import ROOT
 
@@ -32,14 +32,16 @@ def template(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 @pytest.fixture(scope="session")
 def everything(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file of the template of the shop with every part: in a network of its own, with a database."""
+    """Return the file of the template of the shop with every part for standard queues: a network, a database."""
     need_node()
     project = tmp_path_factory.mktemp("everything")
     shutil.copytree(ROOT / "infra", project / "infra")
     (project / "build").symlink_to(ROOT / "build")
     text = (ROOT / "serverless.yml").read_text()
     assert text.count("  penstock:\n") == 1
-    lines = [f"  - ${{file(infra/penstock.yml):{part}}}\n" for part in PARTS if f":{part}}}" not in text]
+    lines = [
+        f"  - ${{file(infra/penstock.yml):{part}}}\n" for part in WITH_STANDARD_QUEUES if f":{part}}}" not in text
+    ]
     (project / "serverless.yml").write_text(text.replace("  penstock:\n", BLOCK) + "".join(lines))
     packaged(project, project / "package")
     return project / "package" / "cloudformation-template-update-stack.json"

@@ -13,7 +13,7 @@ from penstock.infra.template import PARTS, cloudformation_template
 from penstock.project import serverless
 from tests.support.cloudformation import normal_form
 from tests.support.existing_service import write_existing_service
-from tests.support.infra_tools import TOOLS, run_tool
+from tests.support.infra_tools import TOOLS, WITH_STANDARD_QUEUES, run_tool
 from tests.support.packaging import STAGE, need_node, packaged
 
 PRODUCERS = ("PageDashviews", "Orders", "Stock", "Emails", "Batches", "Openapi")
@@ -24,7 +24,10 @@ pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.server, pytest.
 def test_export_is_what_osls_packages(everything: Path) -> None:
     """Each resource of the export is the one that osls makes; osls adds only the service's own functions."""
     exported = normal_form(
-        cloudformation_template(artifacts="build/dev", parts=PARTS), Service="shop", Stage=STAGE, TenantClaim="sub"
+        cloudformation_template(artifacts="build/dev", parts=WITH_STANDARD_QUEUES),
+        Service="shop",
+        Stage=STAGE,
+        TenantClaim="sub",
     )
     made = normal_form(json.loads(everything.read_text()))
     for name, resource in exported.items():
@@ -118,3 +121,8 @@ def test_added_to_an_existing_service(built: Path, tmp_path: Path) -> None:
     assert len(routes) == 4
     assert all(route["AuthorizerId"] == {"Ref": "HttpApiAuthorizerStaff"} for route in routes)
     assert {"ShelfName", "QueueUrl"} <= made["Outputs"].keys()
+    queue, mapping = (resources[name]["Properties"] for name in ("Queue", "DrainEventSourceMappingSQSQueue"))
+    assert (queue["FifoQueue"], queue["QueueName"]) == (True, "library-dev-writes.fifo")
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (10, 0)
+    (source,) = resources["DeadLetterQueue"]["Properties"]["RedriveAllowPolicy"]["sourceQueueArns"]
+    assert source["Fn::Sub"].endswith(":library-dev-writes.fifo")

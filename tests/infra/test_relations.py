@@ -5,16 +5,29 @@ from typing import Any
 import pytest
 
 from penstock.infra.relations import check_relations
-from penstock.infra.template import PARTS, cloudformation_template
+from penstock.infra.template import cloudformation_template
+from tests.support.infra_tools import WITH_STANDARD_QUEUES
 
 
 def template(**defaults: Any) -> dict[str, Any]:
-    return cloudformation_template(artifacts="build", parts=PARTS, defaults=defaults)
+    return cloudformation_template(artifacts="build", parts=WITH_STANDARD_QUEUES, defaults=defaults)
+
+
+def fifo_template(**defaults: Any) -> dict[str, Any]:
+    return cloudformation_template(artifacts="build", parts=["fifo"], defaults=defaults)
 
 
 def test_the_defaults_fit_together() -> None:
     """A service that sets nothing has no finding."""
     assert check_relations(template()) == []
+    assert check_relations(fifo_template()) == []
+
+
+def test_batches_of_a_fifo_queue() -> None:
+    """SQS gives at most ten messages of a FIFO queue at once."""
+    (found,) = check_relations(fifo_template(DrainBatchSize=11))
+    assert "drain.batchSize is 11" in found
+    assert "FIFO" in found
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_only_database_functions_are_in_the_vpc() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"parts": ["vcp"]}, "there is no part vcp: the parts are throttle, vpc"),
+        ({"parts": ["vcp"]}, "there is no part vcp: the parts are throttle, fifo, vpc"),
         ({"parts": ["aurora"]}, "the part aurora needs the part vpc"),
         ({"authorizer": "local"}, "jwt or iam"),
         ({"defaults": {"DrainConcurency": 1}}, "there is no parameter DrainConcurency"),

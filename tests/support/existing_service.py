@@ -61,6 +61,7 @@ resources:
   - ${file(infra/penstock.yml):resources}
   - ${file(infra/penstock.yml):authorizer}
   - ${file(infra/penstock.yml):vpc}
+  - ${file(infra/penstock.yml):fifo}
   - Resources:
       Shelf: {Type: AWS::S3::Bucket}
       Guard: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: guard, VpcId: vpc-1}}

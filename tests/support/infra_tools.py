@@ -7,8 +7,11 @@ import os
 import subprocess
 from pathlib import Path
 
+from penstock.infra.template import PARTS
 from tests.support.project import ROOT
 
+WITH_STANDARD_QUEUES = [part for part in PARTS if part != "fifo"]
+"""Every optional part that goes with standard queues."""
 TOOLS = ROOT / "tests" / "infra" / "tools"
 
 
