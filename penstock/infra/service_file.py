@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from penstock.infra.include_file import include_document, include_file
-from penstock.infra.template import NEEDS, PARTS
+from penstock.infra.template import NEEDS, PARTS, cloudformation_template
 from penstock.infra.variables import parameter_name
 
 _KEY: Final = re.compile(r"self:custom\.penstock\.([A-Za-z]+(?:\.[A-Za-z]+)*)")
@@ -24,6 +24,28 @@ def check_service_file(content: Mapping[str, Any]) -> list[str]:
     """
     block = _block(content)
     return [*_unknown_keys(block), *_missing_parts(content, block), *_name_clashes(content)]
+
+
+def check_same_service(content: Mapping[str, Any], *, drain: str, migrations: str) -> list[str]:
+    """Return where the functions would run other code than the `penstock` command looks at.
+
+    Args:
+        content: The content of serverless.yml, with variables as text.
+        drain: The drain that the command imports, as MODULE:ATTRIBUTE.
+        migrations: The folder of migrations that the command applies.
+    """
+    values, unresolved = plain_values(content)
+    defaults = cloudformation_template(artifacts="build")["Parameters"]
+    found = []
+    for key, own in {"drain.target": drain, "migrations": migrations}.items():
+        name = parameter_name(key)
+        deployed = values.get(name, defaults[name]["Default"])
+        if key not in unresolved and deployed != own:
+            found.append(
+                f"custom.penstock.{key} is {deployed}, and the `penstock` command takes {own} ([tool.penstock] in "
+                "pyproject.toml): write the same in both"
+            )
+    return found
 
 
 def plain_values(content: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -15,7 +15,7 @@ SERVERLESS_FILE: Final = "serverless.yml"
 TABLE: Final = "tool.penstock"
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
-_CONVENTIONAL_MIGRATIONS: Final = "infra/migrations"
+CONVENTIONAL_MIGRATIONS: Final = "infra/migrations"
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = tuple[Text, ...]
@@ -123,7 +123,7 @@ class Config(_Table):
         Raises:
             ProjectError: there is no such folder.
         """
-        folder = self.folder / (self.migrations or _CONVENTIONAL_MIGRATIONS)
+        folder = self.folder / (self.migrations or CONVENTIONAL_MIGRATIONS)
         if folder.is_dir():
             return folder
         if self.migrations is None:

@@ -12,12 +12,14 @@ import yaml
 from penstock.cli.support.errors import FAILED, USAGE, Failure
 from penstock.cli.support.output import echo_err, print_line
 from penstock.cli.support.project import Project
+from penstock.cli.support.service import find_config
 from penstock.infra.include_file import NAME, include_file
 from penstock.infra.relations import check_relations
-from penstock.infra.service_file import check_service_file, included_parts, plain_values
+from penstock.infra.service_file import check_same_service, check_service_file, included_parts, plain_values
 from penstock.infra.template import AUTHORIZERS, PARTS, TemplateError, cloudformation_template
 from penstock.infra.variables import parameter_name
 from penstock.project import serverless
+from penstock.project.config import CONVENTIONAL_MIGRATIONS
 
 app = typer.Typer(
     epilog="Examples: penstock infra · penstock infra --check · penstock infra export > penstock.yml. "
@@ -128,13 +130,20 @@ def _check(folder: Path, template: Path | None) -> None:
         typer.Exit: something is.
     """
     content = _service(folder)
-    found = [*_outdated(folder / NAME), *check_service_file(content)]
+    found = [*_outdated(folder / NAME), *check_service_file(content), *_check_project(content)]
     found += check_relations(_load(template)) if template else _check_plain_numbers(content)
     for one in found:
         print_line([one], as_json=False)
     if found:
         raise typer.Exit(FAILED)
     echo_err("no findings")
+
+
+def _check_project(content: Mapping[str, Any]) -> list[str]:
+    """Check that serverless.yml and pyproject.toml name the same drain and the same migrations."""
+    config = find_config()
+    migrations = config.migrations or CONVENTIONAL_MIGRATIONS
+    return check_same_service(content, drain=config.drain, migrations=migrations)
 
 
 def _outdated(file: Path) -> list[str]:

@@ -41,6 +41,21 @@ def test_check_finds_numbers(folder: Path, run: Run) -> None:
     assert run("infra", "--check", "--template", "package.json").code == 0
 
 
+def test_check_finds_another_drain(folder: Path, run: Run) -> None:
+    """A drain or a folder of migrations that the command takes and the functions do not is a finding."""
+    shutil.copy(ROOT / "serverless.yml", folder)
+    run("infra")
+    (folder / "pyproject.toml").write_text('[tool.penstock]\ndrain = "app.writes:drain"\nmigrations = "db"\n')
+    found = run("infra", "--check")
+    assert found.code == 1
+    assert "drain.target is consumer.writes:drain, and the `penstock` command takes app.writes:drain" in found.out
+    assert "migrations is infra/migrations, and the `penstock` command takes db" in found.out
+    text = (folder / "serverless.yml").read_text()
+    same = "    migrations: db\n    drain:\n      target: app.writes:drain\n"
+    (folder / "serverless.yml").write_text(text.replace("    drain:\n", same))
+    assert (run("infra", "--check").code, run("infra", "--check").out) == (0, "")
+
+
 def test_wrong_usage(folder: Path, run: Run) -> None:
     """Wrong usage is refused with code 2, and says what is right."""
     assert (run("infra", "--check").code, "there is no serverless.yml" in run("infra", "--check").err) == (2, True)
