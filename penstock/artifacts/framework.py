@@ -15,7 +15,7 @@ _MIGRATE: Final = tuple(
     f"{PACKAGE}/{part}"
     for part in (
         *("database/migrate.py", "database/migrations/", "database/sql_migrations.py"),
-        *("functions/migrate.py", "functions/migration.py"),
+        *("functions/migrate.py", "functions/migration.py", "consumer/schema_check/"),
     )
 )
 
@@ -24,7 +24,7 @@ def needs(extras: Collection[str], name: str) -> bool:
     """Return whether an artifact with some extras of Penstock needs a file of the framework.
 
     The tools of developers run in no function. What uses a database is only for the consumer's side, and what uses
-    Alembic only for migrations.
+    Alembic only for migrations. The schema check compares migrations, and only `migrate` runs it.
 
     Args:
         extras: the extras; `migrate` includes `consumer`, as in the distribution.
