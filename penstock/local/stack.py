@@ -3,14 +3,18 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
+
+from psycopg.conninfo import conninfo_to_dict
 
 from penstock.artifacts.build import build
 from penstock.artifacts.errors import BuildError
 from penstock.local import state
 from penstock.local.aws import LocalAws
+from penstock.local.cluster import program
 from penstock.local.errors import LocalError, ToolError
 from penstock.local.logs import FunctionLogs
 from penstock.local.node import Osls, check_node, run_tool
@@ -146,6 +150,31 @@ class LocalDeployment:
             raise LocalError(message)
         wanted = {key: name for key, name in known.functions.items() if function in (None, key)}
         return FunctionLogs.of(wanted, known.endpoint_url, known.region, self.aws.log)
+
+    def psql(self, arguments: Sequence[str]) -> int:
+        """Run psql on the service's database, on this process's terminal; return its exit code.
+
+        Args:
+            arguments: The arguments of psql.
+
+        Raises:
+            LocalError: The database is not running.
+        """
+        known = state.read(self.folder)
+        if known is None or not self.postgres.running:
+            message = "the local stack is not running: start it with `penstock local up`"
+            raise LocalError(message)
+        # Other users of the machine can read a command's arguments, and not its environment.
+        address = conninfo_to_dict(known.database_url)
+        names = {
+            "host": "PGHOST",
+            "port": "PGPORT",
+            "user": "PGUSER",
+            "password": "PGPASSWORD",
+            "dbname": "PGDATABASE",
+        }
+        environment = os.environ | {name: str(address[key]) for key, name in names.items() if key in address}
+        return subprocess.run([str(program("psql")), *arguments], env=environment, check=False).returncode  # noqa: S603
 
     def _build_and_deploy(self, progress: Callable[[str], None]) -> LocalState:
         with locked(self._deploy_lock):

@@ -43,6 +43,8 @@ def test_the_readme_is_short() -> None:
 def test_the_name_to_install() -> None:
     """Pages install the distribution by its own name, never by that of a stranger's project."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"]
-    installed = [word for page in PAGES for word in re.findall(r"pip install '?([\w-]+)", page.read_text())]
+    installed = [
+        word for page in PAGES for word in re.findall(r"(?:pip install|uvx --from) '?([\w-]+)", page.read_text())
+    ]
     assert set(installed) == {project}
     assert len(installed) >= 2

@@ -82,6 +82,17 @@ def logs(
             typer.echo(f"{line.time:%H:%M:%S.%f}  {line.function}  {line.text}")
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog="Examples: penstock local psql · penstock local psql -c 'TABLE orders'.",
+)
+def psql(context: typer.Context) -> None:
+    """Open the database in psql, which comes with the local stack; all arguments go to psql."""
+    with _local_deployment() as stack:
+        code = stack.psql(context.args)
+    raise typer.Exit(code)
+
+
 @app.command(epilog="Example: penstock local reset && penstock local up.")
 def reset() -> None:
     """Stop everything and delete all data, including the database."""

@@ -45,14 +45,15 @@ def test_nothing_to_stop(project: Path, command: str) -> None:
     assert done.stdout == ""
 
 
-def test_logs_of_nothing(project: Path) -> None:
-    """The logs of a stack that is not running are an error with the way out."""
-    done = run(app, ["logs"])
+@pytest.mark.parametrize("command", ["logs", "psql"])
+def test_what_needs_a_running_stack(project: Path, command: str) -> None:
+    """Without a running stack, its logs and its database are an error with the way out."""
+    done = run(app, [command])
     assert isinstance(done.exception, Failure)
     assert "penstock local up" in str(done.exception)
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "logs", "reset"])
+@pytest.mark.parametrize("command", ["up", "down", "status", "logs", "psql", "reset"])
 def test_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     """Outside a project every command fails and names serverless.yml."""
     monkeypatch.chdir(tmp_path)
@@ -70,7 +71,7 @@ def test_no_node(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not (project / ".penstock").exists()
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "logs", "reset"])
+@pytest.mark.parametrize("command", ["up", "down", "status", "logs", "psql", "reset"])
 def test_help(command: str) -> None:
     """Every command has help with an example."""
     assert "Example" in run(app, [command, "--help"]).stdout
