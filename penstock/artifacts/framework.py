@@ -14,8 +14,9 @@ _CONSUMER: Final = tuple(f"{PACKAGE}/{part}/" for part in ("consumer", "database
 _MIGRATE: Final = tuple(
     f"{PACKAGE}/{part}"
     for part in (
+        "consumer/schema_check/",
         *("database/migrate.py", "database/migrations/", "database/sql_migrations.py"),
-        *("functions/migrate.py", "functions/migration.py", "consumer/schema_check/"),
+        *("functions/migrate.py", "functions/migration.py"),
     )
 )
 

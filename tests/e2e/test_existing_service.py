@@ -1,8 +1,6 @@
 """Penstock added to a service that exists: its own folders, names, region, tags, resources and VPC."""
 
 import json
-import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +14,9 @@ from penstock.infra.service_file import check_service_file
 from penstock.local.stack import LocalDeployment
 from penstock.project import serverless
 from tests.support.deployed import aws, eventually
-from tests.support.packaging import TEMPLATE, build_shop, need_node
+from tests.support.packaging import TEMPLATE, need_node
 from tests.support.project import ROOT
+from tests.support.repositories import requirements
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -103,38 +102,37 @@ def upgrade() -> None:
 }
 
 
+PROJECT = """
+[tool.penstock]
+intents = ["shared.intents"]
+drain = "app.writes:writer"
+migrations = "db"
+[tool.penstock.build.artifacts.producer]
+include = ["app/loans.py", "shared"]
+[tool.penstock.build.artifacts.consumer]
+include = ["app/writes.py", "shared"]
+extras = ["consumer"]
+[tool.penstock.build.artifacts.migrate]
+include = ["app/writes.py", "shared", "db"]
+extras = ["migrate"]
+"""
+
+
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[LocalDeployment]:
-    """The folder of the service, with artifacts: what the shop's have of Penstock, and the service's own files."""
+def library(tmp_path: Path, wheel: Path) -> Iterator[LocalDeployment]:
+    """The folder of the service, which takes Penstock from its wheel."""
     need_node()
-    (tmp_path / "serverless.yml").write_text(SERVERLESS)
-    for name, text in {**FILES, NAME: include_file()}.items():
+    files = {"serverless.yml": SERVERLESS, "pyproject.toml": PROJECT, NAME: include_file()}
+    for name, text in {**FILES, **files, "requirements.txt": requirements(wheel)}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    build_shop("local")
-    shutil.copytree(ROOT / "build" / "local", tmp_path / "build" / "local")
-    for name in ("producer", "consumer", "migrate"):
-        _replace_service(tmp_path / "build" / "local" / f"{name}.zip")
     # Only to save the time of the installation.
     (tmp_path / ".penstock").mkdir()
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
     (tmp_path / ".penstock" / "aws-environment").symlink_to(ROOT / ".penstock" / "aws-environment")
-    stack = LocalDeployment(tmp_path, build="true", migrations=tmp_path / "db")
+    stack = LocalDeployment(tmp_path)
     yield stack
     stack.reset()
-
-
-def _replace_service(artifact: Path) -> None:
-    """Put the service's files in the place of the shop's."""
-    with zipfile.ZipFile(artifact) as archive:
-        kept = {name: archive.read(name) for name in archive.namelist()}
-    shop = ("consumer/", "producer/", "shared/", "infra/")
-    with zipfile.ZipFile(artifact, "w") as archive:
-        for name, content in kept.items():
-            if not name.startswith(shop):
-                archive.writestr(name, content)
-        for name, text in FILES.items():
-            archive.writestr(name, text)
 
 
 def test_a_service_with_penstock_added(library: LocalDeployment) -> None:

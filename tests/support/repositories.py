@@ -58,7 +58,7 @@ class Repository:
         """Write the files; what it builds shares a folder of installed dependencies with others."""
         made = cls(folder)
         made.write("pyproject.toml", PYPROJECT.replace("WHEEL", str(wheel)))
-        made.write("requirements.txt", f"# All versions\n{wheel}\n{locked_versions()}")
+        made.write("requirements.txt", requirements(wheel))
         for name, text in FILES.items():
             made.write(name, text)
         (folder / "build").mkdir()
@@ -103,8 +103,12 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
+def requirements(wheel: Path) -> str:
+    """Return a requirements.txt with hashes: the framework's wheel, and the versions of its own lock file."""
+    return f"# All versions\n{wheel}\n{_locked_versions()}"
+
+
 @cache
-def locked_versions() -> str:
-    """Return the versions that this repository's own lock file pins, with hashes, as a requirements.txt."""
+def _locked_versions() -> str:
     export = [UV, "export", "--frozen", "--extra", "cli", "--no-dev", "--no-emit-project", "--no-header"]
     return subprocess.run(export, cwd=ROOT, capture_output=True, text=True, check=True).stdout
