@@ -66,7 +66,7 @@ def find_requirements(config: Config, artifact: ArtifactConfig, lock: Lock) -> R
     return Requirements(tuple(wheels), (), own=False, folders=tuple(folders))
 
 
-def install(  # noqa: PLR0917 (a function of all that the result depends on)
+def install(
     config: Config, requirements: Requirements, lock: Lock, target: Target, python: Path | None, cache: Path
 ) -> Path:
     """Return a folder with the dependencies, installed once for the same lock, requirements and target.

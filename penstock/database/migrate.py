@@ -5,7 +5,7 @@ does each file of plain SQL. The framework's indexes of large tables are built o
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from penstock.database.ledger import SCHEMA
 from penstock.database.sql_migrations import (
     TABLE,
     MigrationRefused,
+    Script,
     apply_scripts,
     find_scripts,
     table_of_applied,
@@ -62,6 +63,7 @@ def upgrade(database_url: str, service_migrations: Path | None = None, seconds: 
         sqlalchemy.exc.SQLAlchemyError: the database refused a statement; nothing of that set was applied.
     """
     end = None if seconds is None else time.monotonic() + seconds
+    scripts = find_scripts(service_migrations) if service_migrations is not None else []
     engine = make_engine(database_url)
     database = Watchdog(engine)
     applied: list[str] = []
@@ -71,14 +73,18 @@ def upgrade(database_url: str, service_migrations: Path | None = None, seconds: 
             applied += [f"penstock {name}" for name in _run(connection, _FRAMEWORK, SCHEMA, _NEWER_PENSTOCK)]
         build_missing(engine)
         if service_migrations is not None:
-            applied += [f"service {name}" for name in _run_service(database, engine, service_migrations, end)]
+            applied += [
+                f"service {name}" for name in _run_service(database, engine, service_migrations, scripts, end)
+            ]
     finally:
         engine.dispose()
     return applied
 
 
-def _run_service(database: Watchdog, engine: Engine, folder: Path, end: float | None) -> Iterator[str]:
-    if scripts := find_scripts(folder):
+def _run_service(
+    database: Watchdog, engine: Engine, folder: Path, scripts: Sequence[Script], end: float | None
+) -> Iterator[str]:
+    if scripts:
         yield from apply_scripts(scripts, lambda: _in_service_schema(database, end), engine)
     else:
         with _locked(database, end) as connection:

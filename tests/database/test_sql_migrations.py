@@ -149,3 +149,9 @@ def test_line_ends_do_not_count(empty_database: str, folder: Path) -> None:
     run(empty_database, folder)
     (folder / "0001_things.sql").write_bytes(THINGS.replace("\n", "\r\n").encode())
     assert run(empty_database, folder) == []
+
+
+def test_files_are_checked_first(folder: Path) -> None:
+    """A file that cannot be right is refused before the database is reached."""
+    (folder / "3.sql").touch()
+    refused("postgresql://nobody@127.0.0.1:1/none", folder, r"3\.sql has no name like")
