@@ -14,7 +14,7 @@ from penstock.artifacts.dependencies import Requirements, find_requirements, ins
 from penstock.artifacts.files import dependency_files, framework_files, merge, own_files
 from penstock.artifacts.limits import refuse_too_large
 from penstock.artifacts.lock import Lock, read_lock
-from penstock.artifacts.plan import FOLDER, Plan, make_plans
+from penstock.artifacts.plan import Plan, make_plans
 from penstock.locks import locked
 from penstock.project.config import Config
 
@@ -62,7 +62,7 @@ def build(
         penstock.project.errors.ProjectError: serverless.yml is not YAML.
     """
     plans = make_plans(config, serverless_folder, stage)
-    with locked(config.folder / FOLDER / ".lock"):
+    with locked(config.build_folder / ".lock"):
         progress("reading the lock file")
         lock = read_lock(config)
         return [_build(config, lock, plan, progress) for plan in plans]
@@ -75,9 +75,7 @@ def _build(config: Config, lock: Lock, plan: Plan, progress: Callable[[str], Non
     own = own_files(config, plan.name, plan.content)
     if requirements.own:
         own = {**own, **framework_files(config.folder, plan.content.extras)}
-    dependencies = install(
-        config, requirements, lock, plan.target, python, config.folder / FOLDER / ".dependencies"
-    )
+    dependencies = install(config, requirements, lock, plan.target, python)
     with compiled(own, python) as own_and_bytecode:
         files = merge(plan.name, own_and_bytecode, dependency_files(dependencies, plan.content.extras))
         size = refuse_too_large(plan.name, files)

@@ -21,6 +21,7 @@ _IN_THE_RUNTIME: Final = "boto3"
 """Lambda's runtimes for Python have it, and what only it needs."""
 _NO_WHEEL: Final = re.compile(r"([\w.-]+)(?:\{[^}]*\})?==(\S+) has no (?:usable )?wheels")
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
+_CACHE: Final = ".dependencies"
 _FORMAT: Final = 1
 """Changes when what is installed from the same input changes."""
 
@@ -54,7 +55,8 @@ def find_requirements(config: Config, artifact: ArtifactConfig, lock: Lock) -> R
     extras = f"[{','.join(artifact.extras)}]" if artifact.extras else ""
     general = [line for line in project.get("dependencies", ()) if _name(line) != DISTRIBUTION]
     required = [f"{DISTRIBUTION}{extras}", *general, *artifact.dependencies]
-    missing = [line for line in required if _name(line) not in {*lock.pins, *lock.folders}]
+    # One with a marker may be for other machines alone.
+    missing = [line for line in required if ";" not in line and _name(line) not in {*lock.pins, *lock.folders}]
     if missing:
         raise BuildError(
             f"{lock.file} does not have {', '.join(missing)}: add this to the project, and lock again"
@@ -66,9 +68,7 @@ def find_requirements(config: Config, artifact: ArtifactConfig, lock: Lock) -> R
     return Requirements(tuple(wheels), (), own=False, folders=tuple(folders))
 
 
-def install(
-    config: Config, requirements: Requirements, lock: Lock, target: Target, python: Path | None, cache: Path
-) -> Path:
+def install(config: Config, requirements: Requirements, lock: Lock, target: Target, python: Path | None) -> Path:
     """Return a folder with the dependencies, installed once for the same lock, requirements and target.
 
     Args:
@@ -77,7 +77,6 @@ def install(
         lock: the lock file.
         target: the machine to install for.
         python: the interpreter that compiles them; None for no bytecode.
-        cache: the folder that keeps installed folders.
 
     Raises:
         BuildError: uv cannot install them; the message names the distribution without a wheel, if that is why.
@@ -92,7 +91,7 @@ def install(
         str(target),
         bool(python),
     ]
-    folder = cache / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    folder = config.build_folder / _CACHE / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     if not folder.exists():
         draft = folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)

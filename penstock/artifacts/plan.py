@@ -12,9 +12,6 @@ from penstock.artifacts.target import Target, find_target
 from penstock.project.config import FILE, TABLE, ArtifactConfig, Config
 from penstock.project.serverless import NAME, Serverless
 
-FOLDER: Final = "build"
-"""The folder of what is built, in the folder of the service."""
-
 _STAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _EXAMPLE: Final = f"""
 [{TABLE}.build.artifacts.producer]
@@ -65,7 +62,7 @@ def make_plans(config: Config, serverless_folder: Path, stage: str) -> list[Plan
             f"{config.folder / FILE} does not say what is in the artifacts. Write a table for each:\n{_EXAMPLE}\n"
             f"and name the archive in {NAME}: `package: {{artifact: build/${{sls:stage}}/producer.zip}}`"
         )
-    folder = config.folder / FOLDER / stage
+    folder = config.build_folder / stage
     serverless = Serverless.read(serverless_folder / NAME, stage)
     named = _named(serverless, serverless_folder) if serverless else {}
     _refuse_unknown(named, folder, artifacts)

@@ -117,6 +117,11 @@ class Config(_Table):
             raise ProjectError("\n".join(f"{folder / FILE}: {problem}" for problem in problems)) from None
 
     @property
+    def build_folder(self) -> Path:
+        """The folder of what is built."""
+        return self.folder / "build"
+
+    @property
     def migrations_folder(self) -> Path | None:
         """The folder of the service's migrations; None if there is none.
 

@@ -46,6 +46,7 @@ def test_no_wheel(repository: Repository) -> None:
 
 def test_not_in_the_lock(repository: Repository) -> None:
     """A dependency that the lock file lacks is named, whether the service needs it or another dependency does."""
+    repository.edit("pyproject.toml", '"annotated-doc"]', '"annotated-doc", "tomli ; python_version < \'3.11\'"]')
     repository.add('dependencies = ["attrs"]\n')
     refused(repository, r"requirements\.txt does not have attrs")
     repository.edit("pyproject.toml", 'dependencies = ["attrs"]', "")
