@@ -115,8 +115,8 @@ def _as_unprivileged() -> list[str]:
     """Return the command prefix that drops root; empty if this process does not run as root.
 
     The command keeps one capability, which lets it enter folders that only root can enter: a checkout in /root, or
-    the temporary folders of pytest. With `no_setuid_fixup` access(2) heeds it too, by which Postgres's programs find
-    each other.
+    the temporary folders of pytest. With `no_setuid_fixup` access(2) heeds it too, and by that the programs of
+    Postgres find each other.
     """
     if os.geteuid() != 0:
         return []
