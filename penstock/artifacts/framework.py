@@ -8,7 +8,17 @@ PACKAGE: Final = "penstock"
 
 _NEVER: Final = tuple(
     f"{PACKAGE}/{part}"
-    for part in ("artifacts/", "audit/", "cli/", "infra/", "local/", "locks.py", "project/", "testing/")
+    for part in (
+        "artifacts/",
+        "audit/",
+        "cli/",
+        "infra/",
+        "local/",
+        "locks.py",
+        "project/",
+        "scaffold/",
+        "testing/",
+    )
 )
 _CONSUMER: Final = tuple(f"{PACKAGE}/{part}/" for part in ("consumer", "database", "deadletters", "functions"))
 _MIGRATE: Final = tuple(
