@@ -6,43 +6,30 @@ from typing import Final
 DISTRIBUTION: Final = "penstock-postgres"
 PACKAGE: Final = "penstock"
 
-_NEVER: Final = tuple(
-    f"{PACKAGE}/{part}"
-    for part in (
-        "artifacts/",
-        "audit/",
-        "cli/",
-        "infra/",
-        "local/",
-        "locks.py",
-        "project/",
-        "scaffold/",
-        "testing/",
-    )
+_PRODUCER: Final = frozenset({"expressions", "intents", "producer", "queue"})
+_CONSUMER: Final = frozenset({"consumer", "database", "deadletters", "functions"})
+_MIGRATE: Final = (
+    *("database/migrate.py", "database/migrations/", "database/sql_migrations.py"),
+    *("functions/migrate.py", "functions/migration.py", "consumer/schema_check/"),
 )
-_CONSUMER: Final = tuple(f"{PACKAGE}/{part}/" for part in ("consumer", "database", "deadletters", "functions"))
-_MIGRATE: Final = tuple(
-    f"{PACKAGE}/{part}"
-    for part in (
-        "consumer/schema_check/",
-        *("database/migrate.py", "database/migrations/", "database/sql_migrations.py"),
-        *("functions/migrate.py", "functions/migration.py"),
-    )
-)
+"""What only the function `migrate` runs: Alembic, and the schema check, which compares migrations."""
+_TOOLS: Final = frozenset({"locks.py"})
 
 
 def needs(extras: Collection[str], name: str) -> bool:
     """Return whether an artifact with some extras of Penstock needs a file of the framework.
 
-    The tools of developers run in no function. What uses a database is only for the consumer's side, and what uses
-    Alembic only for migrations. The schema check compares migrations, and only `migrate` runs it.
+    What uses a database is only for the consumer's side. The tools of developers run in no function: a package
+    that is not named here is in no artifact.
 
     Args:
         extras: the extras; `migrate` includes `consumer`, as in the distribution.
         name: the path of the file, beginning with `penstock/`.
     """
-    if name.startswith(_NEVER):
-        return False
-    if name.startswith(_MIGRATE):
+    inside = name.removeprefix(f"{PACKAGE}/")
+    package, slash, _ = inside.partition("/")
+    if not slash:
+        return inside not in _TOOLS
+    if inside.startswith(_MIGRATE):
         return "migrate" in extras
-    return bool(extras) or not name.startswith(_CONSUMER)
+    return package in _PRODUCER or (bool(extras) and package in _CONSUMER)
