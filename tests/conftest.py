@@ -95,15 +95,15 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: Postgres) -> TemplateDatabase:
+def template_database(postgres: Postgres) -> TemplateDatabase:
     """The database that each test gets a clone of, with the framework's and the shop's tables."""
     return TemplateDatabase(postgres.url(), ROOT / "infra" / "migrations")
 
 
 @pytest.fixture
-def database_url(template: TemplateDatabase) -> Iterator[str]:
+def database_url(template_database: TemplateDatabase) -> Iterator[str]:
     """The URL of a fresh database with the framework's and the shop's tables."""
-    with template.clone() as url:
+    with template_database.clone() as url:
         yield url
 
 

@@ -112,7 +112,7 @@ def test_one_version_of_osls() -> None:
         return {name: package["version"] for name, package in packages.items() if name}
 
     pinned = Path(node.__file__).parent / "osls" / "package-lock.json"
-    assert versions(pinned) == versions(ROOT / "package-lock.json")
+    assert versions(pinned).items() <= versions(ROOT / "package-lock.json").items()
 
 
 def test_deploy_failure(path: Path, tmp_path: Path, osls: Osls) -> None:
