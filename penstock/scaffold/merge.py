@@ -59,7 +59,8 @@ def what_to_merge(
 
 
 def _serverless(answers: Answers, templates: Templates) -> str:
-    return "".join(f"{key}:\n{templates.part(part, answers)}\n" for key, part in _SERVERLESS.items())
+    parts = "".join(f"{key}:\n{templates.part(part, answers)}\n" for key, part in _SERVERLESS.items())
+    return f"# `functions` and `resources` become lists, if they are none.\n{parts}"
 
 
 def _after(text: str, start: str) -> str:

@@ -76,12 +76,12 @@ class Templates:
             path = template.removesuffix(_SUFFIX)
             if path.startswith(_PARTS) or (answers.minimal and path.startswith(_NOT_MINIMAL)):
                 continue
-            files[_HIDDEN.get(path, path)] = self._environment.get_template(template).render(values)
+            files[_HIDDEN.get(path, path)] = self._environment.get_template(template).render(values, new=True)
         return files
 
     def part(self, name: str, answers: Answers) -> str:
-        """Return the text of a part that several files may contain, such as `functions.yml`."""
-        return self._environment.get_template(f"{_PARTS}{name}{_SUFFIX}").render(_values(answers))
+        """Return the text of a part for a service that exists, such as `functions.yml`."""
+        return self._environment.get_template(f"{_PARTS}{name}{_SUFFIX}").render(_values(answers), new=False)
 
 
 def _values(answers: Answers) -> Mapping[str, Any]:

@@ -64,6 +64,7 @@ def test_a_serverless_file_is_told_its_parts(tmp_path: Path) -> None:
     keys = [line for line in merge.text.splitlines() if line and not line.startswith((" ", "#"))]
     assert keys == ["custom:", "params:", "provider:", "functions:", "resources:"]
     assert "securityGroupIds" in merge.text
+    assert "architecture" not in merge.text
 
 
 def test_a_service_is_made_once(tmp_path: Path) -> None:
