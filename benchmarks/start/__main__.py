@@ -24,7 +24,7 @@ from penstock.project.config import Config
 
 ROOT: Final = Path(__file__).parents[2]
 STAGE: Final = "bench-start"
-HANDLERS: Final = {"producer": "producer.orders", "consumer": "consumer.handler"}
+HANDLERS: Final = {"producer": "producer.orders", "consumer": "penstock.functions.drain"}
 ARCHITECTURES: Final = {"aarch64": "arm64", "arm64": "arm64"}
 CODE: Final = """
 import sys, time

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from penstock import WriteIntent
 from penstock.testing import sqs_event
-from tests.support.consumers import Counted, Seen
+from tests.support.consumers import Counted, Seen, Stepped, stepped
 from tests.support.modes import (
     Adjusted,
     Changed,
@@ -106,6 +106,11 @@ def _changed(chance: random.Random, now: int) -> WriteIntent:
     return changed(moment, f"s{moment}", _key(chance, now))
 
 
+def _stepped(chance: random.Random, now: int) -> WriteIntent:
+    moment = _moment(chance, now)
+    return stepped(moment, f"s{moment}", _key(chance, now), chance.randint(-2, 2))
+
+
 def _removed(chance: random.Random, now: int) -> WriteIntent:
     return removed(_moment(chance, now), _key(chance, now))
 
@@ -129,6 +134,7 @@ def _seen(chance: random.Random, now: int) -> WriteIntent:
 KINDS: list[Callable[[random.Random, int], WriteIntent]] = [
     _placed,
     _changed,
+    _stepped,
     _removed,
     _adjusted,
     _counted,
@@ -147,10 +153,15 @@ def expected(intents: Iterable[WriteIntent]) -> dict[str, Rows]:
     for intent in by_kind.get(Adjusted, []):
         quantity[intent.sku] += intent.delta
         value[intent.sku] += intent.worth
+    changes: Counter[str] = Counter()
+    for intent in by_kind.get(Stepped, []):
+        changes[intent.status] += intent.changes
     tally = Counter(intent.name for intent in by_kind.get(Counted, []))
     return {
         "Our Orders": _orders(by_kind),
         "Our Stock": Counter((sku, quantity[sku], value[sku]) for sku in quantity),
+        "our_steps": Counter((i.intent_id, i.number, i.status) for i in by_kind.get(Stepped, [])),
+        "our_totals": Counter((status, changes[status]) for status in changes),
         "our_tallies": Counter(tally.items()),
         "our_outbox": Counter((intent.intent_id, intent.what) for intent in by_kind.get(Mailed, [])),
         "Our Views": Counter((intent.intent_id, intent.path) for intent in by_kind.get(Seen, [])),
@@ -159,7 +170,7 @@ def expected(intents: Iterable[WriteIntent]) -> dict[str, Rows]:
 
 def _orders(by_kind: dict[type, list[Any]]) -> Rows:
     placings = _newest(by_kind.get(Placed, []), "at")
-    changes = _newest(by_kind.get(Changed, []), "changed_at")
+    changes = _newest([*by_kind.get(Changed, []), *by_kind.get(Stepped, [])], "changed_at")
     removals = _newest(by_kind.get(Removed, []), "at")
     rows: Rows = Counter()
     for number in placings.keys() | changes.keys():
