@@ -2,11 +2,12 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 
+import botocore.session
 import httpx
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy import Engine
 
 from penstock import cli
 from penstock.database import make_engine
+from penstock.deadletters.scan import leases
 from penstock.local import state
 from penstock.local.aws import LocalAws
 from penstock.local.errors import ToolError
@@ -24,6 +26,7 @@ from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
 from penstock.testing.database import FAST, TemplateDatabase
 from tests.support.cli_stack import FIFO, STANDARD, Ended, Run, Stack, deployed
+from tests.support.folders import server_folder
 from tests.support.project import ROOT
 from tests.support.repositories import build_wheel
 from tests.support.secrets import Secrets
@@ -37,6 +40,10 @@ os.environ |= {
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+# The models of AWS's services are read once in a process. Reading them in each session took a quarter of the
+# time of the tests of the command line.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 hypothesis_settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("default")
@@ -84,8 +91,9 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A Postgres server for this test process."""
-    folder = Path(tempfile.mkdtemp(prefix="penstock-test-"))
-    server = Postgres(folder, settings=FAST)
+    folder = server_folder()
+    # In memory, the log of the writes has to stay small.
+    server = Postgres(folder, settings={**FAST, "max_wal_size": "128MB"})
     server.start()
     try:
         yield server
@@ -179,14 +187,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def shop(folder: Path, local_aws_endpoint: str, database_url: str) -> Iterator[Stack]:
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare each scan the second of its last, empty receive: the local SQS gives at once all that it has."""
+    monkeypatch.setattr(leases, "_WAIT_SECONDS", 0)
+
+
+@pytest.fixture
+def shop(folder: Path, local_aws_endpoint: str, database_url: str, short_polls: None) -> Iterator[Stack]:
     """Deploy the two queues of a service to the local AWS, and stand in the service's folder."""
     with deployed(folder, local_aws_endpoint, database_url, STANDARD) as stack:
         yield stack
 
 
 @pytest.fixture
-def fifo_shop(folder: Path, local_aws_endpoint: str, database_url: str) -> Iterator[Stack]:
+def fifo_shop(folder: Path, local_aws_endpoint: str, database_url: str, short_polls: None) -> Iterator[Stack]:
     """The same with FIFO queues."""
     with deployed(folder, local_aws_endpoint, database_url, FIFO) as stack:
         yield stack

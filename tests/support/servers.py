@@ -11,13 +11,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 from penstock.local.processes import LOOPBACK, free_port
+from tests.support.folders import server_folder
 from tests.support.tls import Certificates
 
 _POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
@@ -126,7 +126,7 @@ def _copied(tls: Certificates, data: Path) -> dict[str, str]:
 @contextmanager
 def _folder() -> Iterator[Path]:
     """Make a folder that an unprivileged user may use, as Postgres and PgBouncer refuse to run as root."""
-    folder = Path(mkdtemp(prefix="penstock-server-"))
+    folder = server_folder()
     _own(folder)
     try:
         yield folder

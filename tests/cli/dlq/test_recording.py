@@ -70,7 +70,7 @@ def interrupting(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: Iterator[int] = iter(range(1000))
 
     def second(queue: SqsQueue, *words: Any, **options: Any) -> Any:
-        if options.get("wait_seconds") and next(calls) == 1:
+        if "wait_seconds" in options and next(calls) == 1:
             raise KeyboardInterrupt
         return receive(queue, *words, **options)
 

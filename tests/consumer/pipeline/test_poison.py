@@ -19,6 +19,7 @@ from penstock.intents import encode_envelope, new_id
 from penstock.local.postgres import Postgres
 from penstock.queue import MESSAGE_LIMIT_BYTES, Attribute
 from penstock.testing import LambdaContext, received, sqs_event
+from penstock.testing.database import FAST
 from tests.support.drain import Bench, ThingMade, things
 from tests.support.triggers import add_trigger
 
@@ -208,7 +209,7 @@ def test_nothing_raises_after_the_commit(bench: Bench, monkeypatch: pytest.Monke
 @pytest.fixture
 def small_server(tmp_path: Any) -> Iterator[Postgres]:
     """A server with little memory for locks."""
-    server = Postgres(tmp_path, settings={"max_locks_per_transaction": "10", "max_connections": "10"})
+    server = Postgres(tmp_path, settings={**FAST, "max_locks_per_transaction": "10", "max_connections": "10"})
     server.start()
     upgrade(server.url())
     yield server
