@@ -296,7 +296,7 @@ def test_a_large_stream_takes_little_memory() -> None:
             self.bytes = sum(message.size for message in messages)
             return {}
 
-    queue, count = Nowhere(), 20_000
+    queue, count = Nowhere(), 5_000
     producer = Producer(SETTINGS, queue)
     tracemalloc.start()
     try:

@@ -12,8 +12,10 @@ from pydantic import Field
 from penstock import WriteIntent
 from penstock.deadletters.edit.edit import Edit
 from penstock.deadletters.edit.errors import EditRefused
+from penstock.expressions import jmespath
 from penstock.expressions.jmespath import BadExpression
 from penstock.intents import Contract, encode_envelope
+from tests.support.lengths import stepped
 
 ID = UUID("01989d3e-1111-7000-8000-000000000001")
 BIG, TINY, HUGE = "12345678901234567890", "0.1000000000000000055511151231257827", "1e400"
@@ -198,9 +200,13 @@ BLOWN_UP = [
 ]
 
 
+@pytest.mark.parametrize("part", stepped(20))
 @pytest.mark.parametrize("edit", BLOWN_UP, ids=["shared", "text", "flat", "join", "copy"])
-def test_what_an_edit_yields_is_bounded(edit: str) -> None:
+def test_what_an_edit_yields_is_bounded(edit: str, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """An edit that would yield more than the world has memory for is refused while it is small."""
+    # The sample has a twentieth of the limits: it takes seconds to reach them.
+    for limit in ("_MAX_STEPS", "_MAX_LENGTH"):
+        monkeypatch.setattr(jmespath, limit, getattr(jmespath, limit) // part)
     with pytest.raises(EditRefused):
         edited(edit)
 
