@@ -63,13 +63,16 @@ def test_a_project_that_does_not_use_it_is_left_alone(tmp_path: Path) -> None:
 
 def test_each_test_has_its_own_database(tmp_path: Path, postgres: Postgres) -> None:
     """A test does not see the rows of another, and no database of the run is left on the server."""
+    before = databases(postgres)
     done = run_pytest(tmp_path, {"test_it.py": FILLS}, PENSTOCK_TEST_DATABASE_URL=postgres.url())
     assert done.returncode == 0, done.stdout
+    assert databases(postgres) == before
+
+
+def databases(postgres: Postgres) -> list[tuple[str]]:
+    """Return the names of the databases of a server."""
     with psycopg.connect(postgres.url()) as connection:
-        left = connection.execute(
-            "SELECT count(*) FROM pg_database WHERE datname LIKE 'penstock_test_%'"
-        ).fetchone()
-    assert left == (0,)
+        return connection.execute("SELECT datname FROM pg_database ORDER BY datname").fetchall()
 
 
 def test_a_folder_of_migrations_makes_the_tables(tmp_path: Path, postgres: Postgres) -> None:

@@ -38,9 +38,9 @@ def test_a_lost_connection_alone_trips_nothing(bench: Bench) -> None:
         if next(left, None) is None:
             return
         with psycopg.connect(bench.engine.url.set(drivername="postgresql").render_as_string(False)) as other:
-            other.execute(
-                "SELECT pg_terminate_backend(%s)", [connection.connection.driver_connection.info.backend_pid]
-            )
+            # It returns when the connection is gone: a second cut of the same one would cut nothing.
+            backend = connection.connection.driver_connection.info.backend_pid
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
 
     event.listen(bench.engine, "after_cursor_execute", cut)
     assert bench() == 1
