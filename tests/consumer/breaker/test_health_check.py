@@ -1,5 +1,7 @@
 """The health check, on a real Postgres that is frozen and made a reader."""
 
+import time
+
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -35,7 +37,17 @@ def run(server: Postgres, *statements: str) -> None:
         connection.execute("SET default_transaction_read_only = off; SET synchronous_commit = local")
         for statement in statements:
             connection.execute(statement)
-        connection.execute("SELECT pg_reload_conf()")
+        reload(connection)
+
+
+def reload(connection: psycopg.Connection) -> None:
+    """Reload the settings, and wait until they hold: the checkpointer says if a commit waits for a standby."""
+    loaded, end = connection.execute("SELECT pg_conf_load_time()").fetchone(), time.monotonic() + 30
+    connection.execute("SELECT pg_reload_conf()")
+    while connection.execute("SELECT pg_conf_load_time()").fetchone() == loaded:
+        assert time.monotonic() < end
+    # The checkpointer reads the settings before it begins.
+    connection.execute("CHECKPOINT")
 
 
 def test_a_frozen_database_is_unwell(server: Postgres, bench: Bench) -> None:
