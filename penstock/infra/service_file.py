@@ -23,7 +23,12 @@ def check_service_file(content: Mapping[str, Any]) -> list[str]:
         content: The content of serverless.yml, with variables as text.
     """
     block = _block(content)
-    return [*_unknown_keys(block), *_missing_parts(content, block), *_name_clashes(content)]
+    return [
+        *_unknown_keys(block),
+        *_unknown_parts(content),
+        *_missing_parts(content, block),
+        *_name_clashes(content),
+    ]
 
 
 def check_same_service(content: Mapping[str, Any], *, drain: str, migrations: str) -> list[str]:
@@ -106,6 +111,13 @@ def _leaves(block: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
             yield from _leaves(value, f"{key}.")
         else:
             yield key, value
+
+
+def _unknown_parts(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the included parts that the file does not have: osls says only that it cannot resolve a variable."""
+    known = include_document().keys()
+    for part in sorted((_included(content, "functions") | _included(content, "resources")) - known):
+        yield f"this version of infra/penstock.yml has no part {part}: its parts are {', '.join(PARTS)}"
 
 
 def _missing_parts(content: Mapping[str, Any], block: Mapping[str, Any]) -> Iterator[str]:

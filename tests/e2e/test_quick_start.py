@@ -1,8 +1,11 @@
 """The quick start, word for word, in an empty folder outside the checkout, from the wheel."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,12 +90,24 @@ class Reader:
         (self.folder / path).write_text("".join(lines))
 
 
+def build_new_release(source: Path, wheels: Path) -> None:
+    """Build a wheel of this checkout with a version of its own: uv may have cached another wheel of the same."""
+    shutil.copytree(ROOT / "penstock", source / "penstock", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    text = (ROOT / "pyproject.toml").read_text()
+    own = re.sub(r'^version = "(.+)"$', rf'version = "\1.post{time.time_ns()}"', text, count=1, flags=re.MULTILINE)
+    assert own != text
+    (source / "pyproject.toml").write_text(own)
+    subprocess.run([UV / "uv", "build", "--quiet", "--wheel", "--out-dir", wheels], cwd=source, check=True)
+
+
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """A reader in an empty folder, for whom the wheel of this checkout is published."""
     need_node()
     wheels = tmp_path / "dist"
-    subprocess.run([UV / "uv", "build", "--quiet", "--wheel", "--out-dir", wheels], cwd=ROOT, check=True)
+    build_new_release(tmp_path / "release", wheels)
     (tmp_path / "desk").mkdir()
     reader = Reader(tmp_path / "desk", wheels)
     yield reader

@@ -52,6 +52,14 @@ def test_a_key_without_effect(block: dict[str, Any], finding: str) -> None:
     assert finding in found
 
 
+def test_a_part_that_there_is_not() -> None:
+    """A part that the file does not have is named, with those that it has."""
+    content = service()
+    content["resources"].append("${file(infra/penstock.yml):vcp}")
+    (found,) = check_service_file(content)
+    assert "has no part vcp: its parts are throttle, fifo, vpc" in found
+
+
 def test_a_key_that_is_a_whole() -> None:
     """What is inside a value that a part takes as it is, such as a permission, is no key."""
     permission = {"Effect": "Allow", "Action": "rds-db:connect", "Resource": "*"}

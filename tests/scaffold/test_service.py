@@ -5,7 +5,9 @@ from importlib.metadata import version
 from itertools import product
 
 import pytest
+import yaml
 
+from penstock.infra.service_file import check_service_file
 from penstock.scaffold.service import AnswerError, Answers, Templates
 from tests.support.project import ROOT
 
@@ -42,6 +44,13 @@ def test_each_choice_gives_whole_files(choice: dict[str, bool]) -> None:
         if path.endswith(".py"):
             compile(text, path, "exec")
     assert ("tests/conftest.py" in files) is not choice["minimal"]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_each_choice_uses_the_infrastructure_rightly(choice: dict[str, bool]) -> None:
+    """With every combination of options, serverless.yml has keys and parts that there are, and all it needs."""
+    text = Templates().render(Answers("my-shop", **choice))["serverless.yml"]
+    assert check_service_file(yaml.safe_load(text)) == []
 
 
 def test_the_service_asks_for_the_installed_series() -> None:
