@@ -45,8 +45,9 @@ class WriteRegistry:
         try:
             for writer in self._writers[kind]:
                 self._refuse_second_name(writer)
+            order = self._tables_in_order()
             for other in self._kinds_beside(kind):
-                self._bind(other)
+                self._bind(other, order)
         except BindingError:
             del self._intents[kind], self._writers[kind]
             raise
@@ -78,7 +79,8 @@ class WriteRegistry:
         Raises:
             BindingError: an intent, its tables and its modes do not agree.
         """
-        left = sorted(map(self._bind, self._writers), key=lambda bound: bound.parts[0].rank)
+        order = self._tables_in_order()
+        left = sorted((self._bind(kind, order) for kind in self._writers), key=lambda bound: bound.parts[0].rank)
         ordered: list[Bound] = []
         while left:
             free = (one for one in left if not any(_refers(one, other) for other in left if other is not one))
@@ -86,8 +88,7 @@ class WriteRegistry:
             left.remove(ordered[-1])
         return ordered
 
-    def _bind(self, kind: str) -> Bound:
-        order = self._tables_in_order()
+    def _bind(self, kind: str, order: Tables) -> Bound:
         writers = sorted(self._writers[kind], key=lambda writer: order.index(writer.mode.table))
         parts = [self._bind_part(writer, order) for writer in writers]
         if len(parts) > 1:
