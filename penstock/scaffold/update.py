@@ -58,27 +58,32 @@ def changes(folder: Path, templates: Templates | None = None) -> list[Change]:
     found = list(_changes(folder, made, files))
     newer = record_of(made.answers, files).text()
     if newer != made.text():
-        found.append(Change(record.NAME, State.CHANGED, _patch(folder, record.NAME, newer)))
+        found.append(Change(record.NAME, State.CHANGED, _patch(record.NAME, _text(folder / record.NAME), newer)))
     return found
 
 
 def _changes(folder: Path, made: Record, files: dict[str, str]) -> Iterator[Change]:
     for path, text in sorted(files.items()):
-        then = made.digests.get(path)
-        if then == digest(text):
+        then, now = made.digests.get(path), _text(folder / path)
+        if then == digest(text) or now == text:
             continue
-        file = folder / path
-        if not file.exists():
-            gone = then is not None
-            yield Change(path, State.GONE if gone else State.NEW, "" if gone else _patch(folder, path, text))
-        elif (now := file.read_text(encoding="utf-8", errors="replace")) != text:
-            state = State.CHANGED if digest(now) == then else State.BOTH
-            yield Change(path, state, _patch(folder, path, text))
+        state = _state(then, now)
+        yield Change(path, state, "" if state is State.GONE else _patch(path, now, text))
 
 
-def _patch(folder: Path, path: str, text: str) -> str:
+def _state(then: str | None, now: str | None) -> State:
+    """Return what happened to a file, from its digest when it was made and its text now, if there are any."""
+    if now is None:
+        return State.NEW if then is None else State.GONE
+    return State.CHANGED if digest(now) == then else State.BOTH
+
+
+def _text(file: Path) -> str | None:
+    return file.read_text(encoding="utf-8", errors="replace") if file.exists() else None
+
+
+def _patch(path: str, old: str | None, new: str) -> str:
     """Return a diff that `git apply` and `patch -p1` take."""
-    file = folder / path
-    old = file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if file.exists() else []
-    before = f"a/{path}" if file.exists() else "/dev/null"
-    return "".join(difflib.unified_diff(old, text.splitlines(keepends=True), before, f"b/{path}"))
+    before = "/dev/null" if old is None else f"a/{path}"
+    old_lines, new_lines = (old or "").splitlines(keepends=True), new.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(old_lines, new_lines, before, f"b/{path}"))
