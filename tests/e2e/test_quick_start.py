@@ -80,10 +80,9 @@ class Reader:
         if snippet.file:
             (self.folder / snippet.file).write_text(snippet.code)
             return
-        path, before = {
-            "Column(": ("consumer/tables.py", '    Column("duration_ms"'),
-            "language:": ("shared/intents.py", "    duration_ms:"),
-        }[next(word for word in ("Column(", "language:") if snippet.code.startswith(word))]
+        is_field = snippet.code.startswith("language:")
+        path = "shared/intents.py" if is_field else "consumer/tables.py"
+        before = "    duration_ms:" if is_field else '    Column("duration_ms"'
         lines = (self.folder / path).read_text().splitlines(keepends=True)
         at = next(number for number, line in enumerate(lines) if line.startswith(before))
         lines.insert(at + 1, f"    {snippet.code}")
