@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import yaml
 
+from penstock.artifacts.framework import DISTRIBUTION
+
 NAME: Final = "infra/penstock.yml"
 """The place of the file in the service's folder. The parts refer to each other by it, so it is the only one."""
 
@@ -28,7 +30,7 @@ _OPTIONAL: Final = ("authorizer", "throttle", "fifo", "vpc", "endpoints", "netwo
 
 def include_file() -> str:
     """Return the text of `infra/penstock.yml` of this version."""
-    header = _HEADER.format(version=version("penstock-postgres"))
+    header = _HEADER.format(version=version(DISTRIBUTION))
     return "\n".join([header, *map(_read, _VALUES), _resources(), *map(_read, _OPTIONAL)])
 
 

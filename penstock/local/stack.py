@@ -25,6 +25,7 @@ from penstock.local.service_stack import ServiceStack
 from penstock.local.state import LocalState
 from penstock.locks import locked
 from penstock.project.config import Config
+from penstock.project.serverless import NAME
 
 ENVIRONMENT: Final = "aws-environment"
 # A user's own region can be what `${env:AWS_REGION}` in serverless.yml refers to.
@@ -62,8 +63,8 @@ class LocalDeployment:
         migrations: Path | None = None,
     ) -> None:
         self.project = project.resolve()
-        if not (self.project / "serverless.yml").is_file():
-            message = f"{self.project} has no serverless.yml: run the command in the folder of a service"
+        if not (self.project / NAME).is_file():
+            message = f"{self.project} has no {NAME}: run the command in the folder of a service"
             raise LocalError(message)
         self.folder = (folder or self.project / state.FOLDER).resolve()
         shared = self.project / state.FOLDER

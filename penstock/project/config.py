@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from penstock.project.errors import ProjectError
+from penstock.project.serverless import NAME as SERVERLESS_FILE
 
 FILE: Final = "pyproject.toml"
-SERVERLESS_FILE: Final = "serverless.yml"
 TABLE: Final = "tool.penstock"
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from penstock.artifacts.framework import DISTRIBUTION
 from penstock.scaffold import record
 from penstock.scaffold.merge import Merge, what_to_merge
 from penstock.scaffold.record import Record, digest
-from penstock.scaffold.service import DISTRIBUTION, AnswerError, Answers, Templates
+from penstock.scaffold.service import AnswerError, Answers, Templates
 
 
 @dataclass(frozen=True)

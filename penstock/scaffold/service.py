@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 
+from penstock.artifacts.framework import DISTRIBUTION
 from penstock.infra import include_file
 
-DISTRIBUTION: Final = "penstock-postgres"
 OSLS: Final = "4.3.1"
 """The version of osls that a new service deploys with."""
 
