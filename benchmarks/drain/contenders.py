@@ -54,7 +54,7 @@ class Penstock:
     name = "penstock"
 
     def __init__(self, url: str) -> None:
-        self._engine = make_engine(url, for_drain=True)
+        self._engine = make_engine(url, pre_ping=False)
         self._dead_letters = MemoryQueue()
         self._drain = Drain(engine=self._engine, queue=MemoryQueue(), dead_letters=self._dead_letters)
         bind_shop(self._drain)

@@ -78,7 +78,7 @@ class Contender:
     def __init__(self, url: str, case: Case, *, json_only: bool) -> None:
         """Bind the kind; this chooses the transport of each field."""
         self.bytes_sent = 0
-        self._engine = make_engine(url, for_drain=True)
+        self._engine = make_engine(url, pre_ping=False)
         self._drain = Drain(engine=self._engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
         self._drain.write(case.intent, Append(case.table))
         with patch(_SWITCH, return_value=False) if json_only else nullcontext():

@@ -8,6 +8,7 @@ import psycopg
 from sqlalchemy import URL, Dialect
 
 from penstock.database.address import POSTGRES_PORT, Address, find_address
+from penstock.database.connect_errors import password_was_refused
 from penstock.settings import refresh_secret
 
 _logger = logging.getLogger(__name__)
@@ -68,11 +69,3 @@ class Connector:
         from penstock.aws import aws_client, fail_fast_config  # noqa: PLC0415 (only here)
 
         return aws_client("rds", fail_fast_config(read_timeout=2))
-
-
-def password_was_refused(error: psycopg.Error) -> bool:
-    """Return whether a connection failed after the server had asked for the password.
-
-    libpq gives no SQLSTATE for a failed connection, and the server's message may be in any language.
-    """
-    return bool(error.pgconn and error.pgconn.used_password)

@@ -6,8 +6,11 @@ The settings follow from what happens to connections on Lambda. A frozen functio
 """
 
 import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Engine, ExceptionContext, create_engine, event
+from sqlalchemy import Dialect, Engine, ExceptionContext, create_engine, event
 
 from penstock.database.address import find_address
 from penstock.database.credentials import Connector
@@ -26,16 +29,24 @@ _KEEPALIVE = {
     "tcp_user_timeout": 15_000,
 }
 
+Attempt = Callable[[dict[str, Any]], Any]
+"""Makes one connection with some options of libpq, and returns it."""
+AroundConnect = Callable[[Attempt, dict[str, Any]], Any]
+"""Makes a connection with the attempts that it needs, from the function for one and the engine's options."""
 
-def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Engine:
+
+def make_engine(
+    url: str, *, pool_size: int = 1, pre_ping: bool = True, around_connect: AroundConnect | None = None
+) -> Engine:
     """Make an engine that never holds more than `pool_size` connections. It connects at first use.
 
     Args:
         url: a `postgresql://` URL, or another form of a database's address (see `penstock.database.address`).
             If the password is in a secret or from IAM, each connection is made with the current one.
         pool_size: the maximum number of connections.
-        for_drain: whether a drain uses the engine. A drain retries after a lost connection, so it needs no
-            pre-ping.
+        pre_ping: whether a connection is tried out before each use. A drain needs that not: it begins again after
+            a lost connection.
+        around_connect: makes each connection; by default there is one attempt.
 
     Raises:
         penstock.settings.SettingsError: the URL is not valid. The error does not show it, since it may contain a
@@ -49,7 +60,7 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
         pool_recycle=_RECYCLE_SECONDS,
-        pool_pre_ping=not for_drain,
+        pool_pre_ping=pre_ping,
         # Overrides the default of the role and the database: the writes rely on a new snapshot per statement.
         isolation_level="READ COMMITTED",
         # Values may be personal data: they stay out of errors and logs.
@@ -66,9 +77,21 @@ def make_engine(url: str, *, pool_size: int = 1, for_drain: bool = False) -> Eng
         },
     )
     event.listen(engine, "handle_error", _discard_reader_connections)
-    if address.secret or address.iam:
-        event.listen(engine, "do_connect", Connector(url, address).connect)
+    connector = Connector(url, address) if address.secret or address.iam else None
+    if around_connect:
+        connect = connector.connect if connector else _connect
+        event.listen(
+            engine,
+            "do_connect",
+            lambda *given: around_connect(partial(connect, *given[:-1]), given[-1]),
+        )
+    elif connector:
+        event.listen(engine, "do_connect", connector.connect)
     return engine
+
+
+def _connect(dialect: Dialect, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+    return dialect.connect(*arguments, **options)
 
 
 def _discard_reader_connections(context: ExceptionContext) -> None:
@@ -94,7 +117,7 @@ def drain_engine(settings: Settings) -> Engine:
         penstock.settings.SettingsError: the database's URL is not set, or is not valid.
         penstock.settings.SecretUnavailable: the secret that holds the URL cannot be read.
     """
-    return make_engine(settings.require("database_url").database_url, pool_size=settings.pool_size, for_drain=True)
+    return make_engine(settings.require("database_url").database_url, pool_size=settings.pool_size, pre_ping=False)
 
 
 def reader_engine(settings: Settings) -> Engine:

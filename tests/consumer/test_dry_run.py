@@ -248,7 +248,7 @@ def test_a_function_cannot_commit_a_dry_run(engine: Engine, end: Callable[[Conne
 
 def test_the_engine_of_a_drain_can_be_used(database_url: str) -> None:
     """An engine that prepares its statements works for several dry runs, and for the drain."""
-    engine = make_engine(database_url, for_drain=True)
+    engine = make_engine(database_url, pre_ping=False)
     bench = Bench(engine)
     body = sealed(ThingMade(name="a"))
     for _ in range(3):

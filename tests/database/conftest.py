@@ -1,6 +1,7 @@
 """Drains on one database, whose ledger and tombstones are pruned."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -19,7 +20,7 @@ def another(database_url: str) -> Iterator[Callable[..., Bench]]:
     """Make more benches on the same database, each with its own connection."""
     made: list[Engine] = []
 
-    def make(**options: bool) -> Bench:
+    def make(**options: Any) -> Bench:
         made.append(make_engine(database_url, **options))
         return Bench(made[-1])
 

@@ -115,7 +115,7 @@ def test_drains_do_not_notice_a_rotation(
             begun.release()
 
     with ThreadPoolExecutor() as pool:
-        consumers = [pool.submit(consume, another(for_drain=True), start) for start in range(4)]
+        consumers = [pool.submit(consume, another(pre_ping=False), start) for start in range(4)]
         for _ in range(20):
             assert begun.acquire(timeout=30)
         assert bench.prune(days=MONTH).rotation == ROTATED

@@ -59,7 +59,7 @@ def server_url(request: pytest.FixtureRequest, template_database: TemplateDataba
 def far(server_url: str) -> Iterator[Far]:
     direct = make_engine(server_url)
     with proxied(server_url) as (url, proxy):
-        through = make_engine(url, for_drain=True)
+        through = make_engine(url, pre_ping=False)
         far = Far(direct, through, proxy)
         far.begin()
         yield far

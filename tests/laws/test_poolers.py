@@ -51,7 +51,7 @@ def pooled_url(database_url: str) -> Iterator[str]:
 def drains(url: str) -> list[tuple[Engine, Drain, MemoryQueue]]:
     made = []
     for number in range(DRAINS):
-        engine, dead = make_engine(url, for_drain=True), MemoryQueue()
+        engine, dead = make_engine(url, pre_ping=False), MemoryQueue()
         drain = Drain(engine=engine, queue=MemoryQueue(), dead_letters=dead)
         kinds = list(KINDS.items())
         # Each in another order, as functions that were deployed at other times.

@@ -94,6 +94,10 @@ class TcpProxy:
         """Pass nothing on, in either direction. Connections stay open, and new ones get no answer."""
         self._do(self._set_flowing(False))
 
+    def stall(self) -> None:
+        """Freeze for good the connections that are open, as a network that forgot them does. New ones work."""
+        self._do(self._stall())
+
     def thaw(self) -> None:
         """Pass on what has come in since `freeze`, and everything that follows."""
         self._do(self._set_flowing(True))
@@ -139,6 +143,11 @@ class TcpProxy:
         else:
             self._flowing.clear()
 
+    async def _stall(self) -> None:
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
     async def _refuse(self) -> None:
         if self._server:
             self._server.close()
@@ -179,6 +188,7 @@ class TcpProxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
     ) -> None:
         """Pass on what one side sends, and at last its end."""
+        flowing = self._flowing
         on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=1000)
 
         async def read() -> None:
@@ -191,7 +201,7 @@ class TcpProxy:
             while True:
                 due, chunk = await on_the_way.get()
                 await asyncio.sleep(due - self._loop.time())
-                await self._flowing.wait()
+                await flowing.wait()
                 if not chunk:
                     with suppress(OSError):
                         writer.write_eof()

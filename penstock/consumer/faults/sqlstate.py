@@ -19,7 +19,7 @@ from penstock.consumer.faults.tree import (
     SchemaFault,
     TableFault,
 )
-from penstock.database.credentials import password_was_refused
+from penstock.database.connect_errors import is_refused_for_good, password_was_refused
 from penstock.diagnosis import frames_of
 
 _BY_STATE: dict[str, type[Fault]] = {
@@ -51,14 +51,6 @@ _BY_CLASS: dict[str, type[Fault]] = {
     "58": EnvironmentFault,  # system errors
     "XX": EnvironmentFault,  # internal errors
 }
-
-_CONNECTION_REFUSED = (
-    "authentication failed",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "is not permitted to log in",
-)
-"""Parts of messages of failed connections that are faults of the deployment: these errors have no SQLSTATE."""
 
 
 def fault_of(error: Exception) -> Fault:
@@ -149,9 +141,8 @@ def _without_sqlstate(error: psycopg.Error) -> type[Fault]:
     """Map an error that psycopg itself raised, or that refused a connection."""
     if isinstance(error, psycopg.DataError):
         return DataFault  # U+0000 in a text, a number out of range
-    refused = any(words in str(error) for words in _CONNECTION_REFUSED)
     misused = isinstance(error, psycopg.ProgrammingError | psycopg.NotSupportedError)
-    return DeploymentFault if refused or misused else EnvironmentFault
+    return DeploymentFault if is_refused_for_good(error) or misused else EnvironmentFault
 
 
 def _class_of(sqlstate: str) -> type[Fault]:

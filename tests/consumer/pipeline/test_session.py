@@ -45,7 +45,7 @@ def make_drain(url: str, engine: Engine) -> Iterator[Callable[..., Drain]]:
     metadata.create_all(engine)
 
     def make(*on_connect: str) -> Drain:
-        drains = make_engine(url, for_drain=True)
+        drains = make_engine(url, pre_ping=False)
         made.append(drains)
 
         def connected(driver: psycopg.Connection, _record: object) -> None:
