@@ -42,6 +42,7 @@ ledger = Table(
     Column("digest", BigInteger),
     Column("reused_at", DateTime(timezone=True)),
 )
+"""The table of intent ids with their outcome."""
 
 past = ledger.to_metadata(MetaData(schema=SCHEMA), name="ledger_past")
 """The past generation of the ledger: it is read, but gets no new entries."""

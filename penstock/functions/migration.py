@@ -5,6 +5,8 @@ An event is one request, and the answer is JSON. Nothing but a person or a deplo
     {}                      migrations, then the check
     {"action": "upgrade"}   migrations: what `penstock db upgrade` does
     {"action": "check"}     what `penstock check` does
+    {"action": "idle-timeouts"}
+                            what `penstock db upgrade --idle-timeouts` does after the migrations
     {"action": "ledger"}    with `read`: what `penstock audit` reads of the ledger; see `ledger_reads.py`
 """
 
@@ -21,15 +23,22 @@ from sqlalchemy.exc import DBAPIError
 
 from penstock.consumer.schema_check.check import TIMEOUT_SECONDS, check_schema
 from penstock.database.engine import writer_engine
+from penstock.database.idle_timeouts import set_idle_timeouts
 from penstock.database.migrate import upgrade
 from penstock.database.sql_migrations import MigrationFailed, MigrationRefused
 from penstock.database.watchdog import Watchdog
 from penstock.functions.ledger_reads import parse_read
-from penstock.functions.requests import CHECK, LEDGER, MIGRATIONS, OTHER, SETTINGS, UPGRADE
+from penstock.functions.requests import CHECK, LEDGER, MIGRATIONS, OTHER, SETTINGS, TIMEOUTS, UPGRADE
 from penstock.functions.service import drain_target, load_drain, migrations_folder
 from penstock.settings import Settings, SettingsError
 
-_ACTIONS: Final = {None: (UPGRADE, CHECK), UPGRADE: (UPGRADE,), CHECK: (CHECK,), LEDGER: (LEDGER,)}
+_ACTIONS: Final = {
+    None: (UPGRADE, CHECK),
+    UPGRADE: (UPGRADE,),
+    CHECK: (CHECK,),
+    LEDGER: (LEDGER,),
+    TIMEOUTS: (TIMEOUTS,),
+}
 _SECONDS_TO_ANSWER: Final = 5.0
 
 _logger = logging.getLogger(__name__)
@@ -55,9 +64,10 @@ class Migration:
 
         Returns:
             `applied`, the applied revisions in order; `kinds`, the kinds that the drain writes; `findings`, what
-            was found; or what was read of the ledger. If it fails: `error`, a message, and `blame`: `settings` for
-            a setting or the request, `migrations` if they and the database do not go together, else `other`. The
-            statements of one set of Alembic, or of one file of SQL, are applied all or not at all.
+            was found; `role` and `database` of the idle timeouts; or what was read of the ledger. If it fails:
+            `error`, a message, and `blame`: `settings` for a setting or the request, `migrations` if they and the
+            database do not go together, else `other`. The statements of one set of Alembic, or of one file of SQL,
+            are applied all or not at all.
         """
         try:
             answer: dict[str, Any] = {}
@@ -72,12 +82,18 @@ class Migration:
     def _answer(self, action: str, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         if action == UPGRADE:
             return self._upgrade(context)
+        if action == TIMEOUTS:
+            return self._set_idle_timeouts()
         return self._check(context) if action == CHECK else self._read_ledger(event, context)
 
     def _upgrade(self, context: Any) -> dict[str, Any]:
         url = self._read_settings().require("database_url").database_url
         folder = Path(os.environ.get("LAMBDA_TASK_ROOT", "."), migrations_folder())
         return {"applied": upgrade(url, folder if folder.is_dir() else None, _seconds_left(context))}
+
+    def _set_idle_timeouts(self) -> dict[str, Any]:
+        with self._engine() as engine:
+            return asdict(set_idle_timeouts(Watchdog(engine)))
 
     def _check(self, context: Any) -> dict[str, Any]:
         drain = load_drain(drain_target())
@@ -108,8 +124,8 @@ def _actions(event: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(action, str | None) and action in _ACTIONS and alone:
         return _ACTIONS[action]
     raise SettingsError(
-        f"an event has no key but 'action', which is {UPGRADE!r}, {CHECK!r} or left out for both; or the action "
-        f"is {LEDGER!r}, with what to read"
+        f"an event has no key but 'action', which is {UPGRADE!r}, {CHECK!r} or left out for both, or "
+        f"{TIMEOUTS!r}; or the action is {LEDGER!r}, with what to read"
     )
 
 

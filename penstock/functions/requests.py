@@ -5,6 +5,7 @@ from typing import Final
 UPGRADE: Final = "upgrade"
 CHECK: Final = "check"
 LEDGER: Final = "ledger"
+TIMEOUTS: Final = "idle-timeouts"
 
 SETTINGS: Final = "settings"
 MIGRATIONS: Final = "migrations"

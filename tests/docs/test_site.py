@@ -23,6 +23,7 @@ PUBLIC = [
     "penstock.producer.http.api",
     "penstock.intents",
     "penstock.consumer",
+    "penstock.database",
     "penstock.testing",
     "penstock.queue",
     "penstock.deadletters",

@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 
 import penstock
 from penstock import WriteIntent
+from penstock.database import ManagedEngine
 from penstock.producer import Producer, emitter
 from penstock.settings import Settings
 from penstock.testing import MemoryQueue
@@ -61,6 +62,8 @@ def dispose_engines(names: dict[str, Any]) -> None:
     for value in names.values():
         if isinstance(value, Engine):
             value.dispose()
+        elif isinstance(value, ManagedEngine):
+            value.close()
 
 
 def run(snippet: Snippet, names: dict[str, Any], code: str) -> None:

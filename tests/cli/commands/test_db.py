@@ -80,3 +80,26 @@ def test_plain_sql(folder: Path, run: Run, empty_database: str) -> None:
     (migrations / "0001_things.sql").write_text("CREATE TABLE things (id bigint)")
     changed = run(*words)
     assert (changed.code, "0001_things.sql has changed since it was applied" in changed.err) == (5, True)
+
+
+def test_idle_timeouts_are_set_after_the_upgrade(folder: Path, run: Run, empty_database: str) -> None:
+    """With --idle-timeouts the role has both timeouts in this database; without, it has not."""
+    (folder / "serverless.yml").write_text("service: shop\n")
+    words = ("db", "upgrade", "--database-url", empty_database)
+    show = "SELECT current_setting('idle_session_timeout')"
+    for option, expected in (((), "0"), (("--idle-timeouts",), "5min"), (("--idle-timeouts",), "5min")):
+        ended = run(*words, *option)
+        assert ended.code == 0
+        assert ("idle_session_timeout = 5min" in ended.err) == bool(option)
+        with psycopg.connect(empty_database) as connection:
+            assert connection.execute(show).fetchone() == (expected,)
+
+
+def test_idle_timeouts_of_a_role_that_does_not_exist(folder: Path, run: Run, empty_database: str) -> None:
+    """A role that is not there is an error that names it; a role without --idle-timeouts is wrong usage."""
+    (folder / "serverless.yml").write_text("service: shop\n")
+    words = ("db", "upgrade", "--database-url", empty_database, "--role", "nobody-here")
+    assert run(*words).code == 2
+    ended = run(*words, "--idle-timeouts")
+    assert (ended.code, 'role "nobody-here" does not exist' in ended.err) == (1, True)
+    assert run("db", "upgrade", "--remote", "--idle-timeouts", "--role", "x").code == 2

@@ -179,3 +179,11 @@ def test_what_does_not_go_with_remote(deployed: Deployed, run: Run) -> None:
     assert (
         "the stack shop-dev has no output MigrateFunctionName: declare it in `resources: Outputs`" in missing.err
     )
+
+
+def test_idle_timeouts_are_set_by_the_function(deployed: Deployed, run: Run, empty_database: str) -> None:
+    """The function sets them for its own role."""
+    ended = run("db", "upgrade", "--remote", "--idle-timeouts", *STAGE)
+    assert (ended.code, "idle_session_timeout = 5min" in ended.err) == (0, True)
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT current_setting('idle_session_timeout')").fetchone() == ("5min",)

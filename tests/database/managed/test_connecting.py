@@ -1,8 +1,9 @@
 """Connections that are refused, lost or dead."""
 
+import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -13,6 +14,9 @@ from sqlalchemy.exc import OperationalError
 from penstock.consumer.faults.sqlstate import fault_of
 from penstock.consumer.faults.tree import DeploymentFault, EnvironmentFault
 from penstock.database import Hooks, ManagedEngine
+from penstock.local.postgres import Postgres
+from penstock.testing.database import FAST
+from tests.support.folders import server_folder
 from tests.support.managed import GRANTED, FewConnections, invocation
 from tests.support.proxy import proxied
 
@@ -21,6 +25,17 @@ pytestmark = pytest.mark.server
 Make = Callable[..., ManagedEngine]
 ONE = text("SELECT 1")
 PID = text("SELECT pg_backend_pid()")
+
+
+@pytest.fixture
+def restarted() -> Iterator[Postgres]:
+    """A server to be restarted."""
+    folder = server_folder()
+    server = Postgres(folder, settings=FAST)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def pid_of(instance: ManagedEngine) -> int:
@@ -75,6 +90,22 @@ def test_a_server_that_refuses_connections_is_tried_again(few: FewConnections, i
         assert pid_of(database)
         assert database.get_stats().retries >= 1
         database.close()
+
+
+def test_a_restart_of_the_server_costs_no_request(restarted: Postgres, instance: Make) -> None:
+    """The next invocation waits until the server is back, and has a new connection."""
+    database = instance(restarted.url())
+    before = pid_of(database)
+    restarted.stop()
+    other = threading.Thread(target=restarted.start)
+    retried = database.handler(lambda *_: pid_of(database))
+    other.start()
+    assert retried({}, invocation()) != before
+    other.join()
+    stats = database.get_stats()
+    assert (stats.lost, stats.connects) == (1, 2)
+    assert stats.retries > 0
+    database.close()
 
 
 def test_connecting_ends_in_time(few: FewConnections, instance: Make) -> None:
