@@ -8,7 +8,9 @@ from psycopg.errors import ConnectionTimeout
 
 from penstock.database.connect_errors import is_refused_for_good
 from penstock.database.engine import Attempt
+from penstock.database.managed.ask import is_true
 from penstock.database.managed.backoff import Backoff, Waits
+from penstock.database.managed.cleaning import TAKE_LOCK
 from penstock.database.managed.deadline import Deadline
 from penstock.database.managed.events import Recorder
 from penstock.database.managed.scarcity import Scarcity
@@ -75,7 +77,10 @@ class Connecting:
         seconds = max(_LEAST_SECONDS, min(_MOST_SECONDS, int(end - time.monotonic())))
         connection = attempt(options | {"connect_timeout": seconds} | self._scarcity.options)
         try:
-            return connection, self._scarcity.first_look(connection)
+            scarce = self._scarcity.first_look(connection)
+            if self._scarcity.cleans and not is_true(connection, TAKE_LOCK):
+                raise psycopg.OperationalError("another instance ended the session before its first use")
+            return connection, scarce
         except BaseException:
             connection.close()
             raise

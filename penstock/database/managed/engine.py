@@ -100,7 +100,7 @@ class ManagedEngine:
             penstock.settings.SecretUnavailable: the secret that the URL names cannot be read.
         """
         url = self._url or Settings.from_environment().require("database_url").database_url
-        engine = make_engine(url, pre_ping=False, around_connect=self._connecting.connect)
+        engine = make_engine(url, pre_ping=False, around_connect=self._kept.connect)
         self._kept.watch(engine)
         return engine
 

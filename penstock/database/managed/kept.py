@@ -9,15 +9,20 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from penstock.database.engine import Attempt
 from penstock.database.managed.ask import ALIVE, is_true
 from penstock.database.managed.cleaning import DROP_LOCK, TAKE_LOCK
 from penstock.database.managed.connecting import Connecting
 from penstock.database.managed.events import Closed, Recorder
 from penstock.database.managed.scarcity import Scarcity
 
-_FRESH: Final = "fresh"
+_NEW: Final = "new"
 
 _logger = logging.getLogger(__name__)
+
+
+class _TooOld(Exception):
+    """The kept connection is one that the pool replaces."""
 
 
 class KeptConnection:
@@ -47,6 +52,12 @@ class KeptConnection:
         for name in ("connect", "checkout", "checkin", "invalidate", "close"):
             event.listen(engine, name, getattr(self, f"_on_{name}"))
 
+    def connect(self, attempt: Attempt, options: dict[str, Any]) -> Any:
+        """Make the connection; but not at the end of an invocation, where the pool may find that it is too old."""
+        if self._settling:
+            raise _TooOld
+        return self._connecting.connect(attempt, options)
+
     def settle(self) -> None:
         """Leave the connection as a frozen instance may hold it, or give it back. The answer is made: no error."""
         if self._engine is None:
@@ -68,7 +79,8 @@ class KeptConnection:
     def _give_back(self, engine: Engine) -> None:
         """Close the connection if the server has few free ones, so that other instances can have theirs."""
         scarce, self._connecting.scarce = self._connecting.scarce, False
-        if not (self._idle and self._idle.dbapi_connection and (scarce or self._scarcity.is_due)):
+        is_kept = self._idle and self._idle.dbapi_connection and not self._borrowed
+        if not is_kept or not (scarce or self._scarcity.is_due):
             return
         self._settling = True
         try:
@@ -80,11 +92,13 @@ class KeptConnection:
             except psycopg.Error as error:
                 kept.invalidate(error)
             kept.close()
+        except _TooOld:
+            pass
         finally:
             self._settling = False
 
     def _on_connect(self, _connection: Any, entry: ConnectionPoolEntry) -> None:
-        entry.info[_FRESH] = True
+        entry.info[_NEW] = True
 
     def _on_checkout(
         self, connection: psycopg.Connection[Any], entry: ConnectionPoolEntry, proxy: PoolProxiedConnection
@@ -96,9 +110,8 @@ class KeptConnection:
         """
         if self._settling:
             return
-        fresh = entry.info.pop(_FRESH, False)
-        question = TAKE_LOCK if self._scarcity.cleans else ALIVE
-        if not (fresh and question == ALIVE) and not is_true(connection, question):
+        is_new = entry.info.pop(_NEW, False)
+        if not is_new and not is_true(connection, TAKE_LOCK if self._scarcity.cleans else ALIVE):
             raise DisconnectionError("the connection is dead, or another instance is about to end it")
         self._borrowed = ref(proxy)
 
