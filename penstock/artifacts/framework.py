@@ -9,7 +9,7 @@ PACKAGE: Final = "penstock"
 _PRODUCER: Final = frozenset({"expressions", "intents", "producer", "queue"})
 _CONSUMER: Final = frozenset({"consumer", "database", "deadletters", "functions"})
 _MIGRATE: Final = (
-    *("database/migrate.py", "database/migrations/", "database/sql_migrations.py"),
+    *("database/idle_timeouts.py", "database/migrate.py", "database/migrations/", "database/sql_migrations.py"),
     *("functions/migrate.py", "functions/migration.py", "consumer/schema_check/"),
 )
 """What only the function `migrate` runs: Alembic, and the schema check, which compares migrations."""

@@ -27,7 +27,7 @@ custom:
   penstock:
     authorizer: ${param:authorizer}
     drain: {target: "app.writes:writer", concurrency: 2}
-    budget: 11
+    budget: 13
     migrations: db
     vpc: {securityGroupIds: [!Ref Guard], subnetIds: !Split [",", !ImportValue subnets]}
 params:
@@ -52,6 +52,14 @@ functions:
       package: {artifact: "build/${sls:stage}/producer.zip"}
       events:
         - httpApi: {method: POST, path: /loans, authorizer: "${file(infra/penstock.yml):api.route}"}
+    shelf:
+      handler: app/shelf.handler
+      role: WritesRole
+      reservedConcurrency: 2
+      environment: ${file(infra/penstock.yml):environment.writes}
+      package: {artifact: "build/${sls:stage}/consumer.zip"}
+      events:
+        - httpApi: {method: GET, path: /loans, authorizer: "${file(infra/penstock.yml):api.route}"}
 resources:
   - ${file(infra/penstock.yml):resources}
   - ${file(infra/penstock.yml):authorizer}
@@ -80,6 +88,19 @@ def lend():
     return accepted(api.emit(api.intent(LoanMade)))
 
 handler = api.resolve
+""",
+    "app/shelf.py": """
+import json
+from penstock.database import managed_engine
+from sqlalchemy import text
+
+database = managed_engine()
+
+@database.handler
+def handler(event, context):
+    with database.transaction() as connection:
+        books = connection.execute(text("SELECT book FROM loans")).scalars().all()
+    return {"statusCode": 200, "body": json.dumps([*books, database.get_stats().connects])}
 """,
     "app/writes.py": """
 from penstock.consumer import Append, Drain
@@ -110,7 +131,7 @@ migrations = "db"
 [tool.penstock.build.artifacts.producer]
 include = ["app/loans.py", "shared"]
 [tool.penstock.build.artifacts.consumer]
-include = ["app/writes.py", "shared"]
+include = ["app/writes.py", "app/shelf.py", "shared"]
 extras = ["consumer"]
 [tool.penstock.build.artifacts.migrate]
 include = ["app/writes.py", "shared", "db"]
@@ -136,7 +157,7 @@ def library(tmp_path: Path, wheel: Path) -> Iterator[LocalDeployment]:
 
 
 def test_a_service_with_penstock_added(library: LocalDeployment) -> None:
-    """Its request becomes a row, its stack keeps what it had, and `migrate` finds its drain and tables."""
+    """Its request becomes a row, which its own function reads; its stack keeps what it had; `migrate` works."""
     content = serverless.load(library.project / "serverless.yml")
     assert check_service_file(content) == []
     live = library.up()
@@ -149,6 +170,8 @@ def test_a_service_with_penstock_added(library: LocalDeployment) -> None:
         assert answer.status_code == 202, answer.text
         place = answer.headers["Location"]
         assert eventually(lambda: client.get(place).json()["status"] == "applied")
+        # A function of its own reads the table, and keeps its connection.
+        assert [client.get("/loans").json() for _ in range(3)] == [["Emma", 1]] * 3
     with psycopg.connect(live.database_url) as connection:
         assert connection.execute("SELECT book FROM loans").fetchall() == [("Emma",)]
     invoked = aws(live, "lambda").invoke(FunctionName="library-local-migrate", Payload=b"{}")
