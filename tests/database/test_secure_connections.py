@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from penstock.consumer.faults.sqlstate import fault_of
 from penstock.consumer.faults.tree import DeploymentFault, EnvironmentFault
-from penstock.database import drain_engine, make_engine
+from penstock.database import drain_engine, make_engine, managed_engine
 from penstock.database.migrate import upgrade
 from penstock.settings import Settings
 from tests.support.secrets import Secrets
@@ -124,6 +124,29 @@ def test_a_secret_of_rds_over_tls(superuser: str, tls: Certificates, secrets: Se
         assert session_of(engine) == ("clerk", True)
     assert secrets.calls == 2
     engine.dispose()
+
+
+def test_a_managed_engine_follows_a_rotated_secret_over_tls(
+    superuser: str, tls: Certificates, secrets: Secrets
+) -> None:
+    """Its connection is made with the current password, tried out over TLS, and replaced after the rotation."""
+    set_password(superuser, "one")
+    secrets.text = json.dumps({"username": "clerk", "password": "one"})
+    server = urlsplit(superuser)
+    database = managed_engine(
+        f"postgresql://{server.hostname}:{server.port}/postgres?credentials={secrets.arn}"
+        f"&sslmode=verify-full&sslrootcert={tls.ca}"
+    )
+    assert session_of(database.engine) == ("clerk", True)
+    set_password(superuser, "two")
+    secrets.text = json.dumps({"username": "clerk", "password": "two"})
+    secrets.clock.advance(11)
+    for _ in range(2):
+        assert session_of(database.engine) == ("clerk", True)
+    with database.transaction() as connection:
+        assert connection.execute(SESSION).one() == ("clerk", True)
+    assert (secrets.calls, database.get_stats().retries, database.get_stats().connects) == (2, 0, 3)
+    database.close()
 
 
 def test_each_connection_has_a_token_of_its_own(
