@@ -9,7 +9,7 @@ from penstock.infra.lambda_functions import function_resources
 from penstock.infra.variables import Variables
 
 AUTHORIZERS: Final = ("jwt", "iam")
-PARTS: Final = ("throttle", "fifo", "vpc", "endpoints", "network", "aurora")
+PARTS: Final = ("throttle", "fifo", "vpc", "endpoints", "network", "aurora", "alarms")
 """The optional parts."""
 NEEDS: Final = {"endpoints": "vpc", "aurora": "vpc", "network": "vpc"}
 """The part without which another one is of no use."""

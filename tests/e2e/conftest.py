@@ -14,6 +14,7 @@ BLOCK = """\
   penstock:
     vpc: ${file(infra/penstock.yml):networks.private}
     database: ${file(infra/penstock.yml):databases.aurora}
+    alarms: {topic: "arn:aws:sns:eu-central-1:000000000000:on-call"}
 """
 
 

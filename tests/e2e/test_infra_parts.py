@@ -28,6 +28,7 @@ def test_export_is_what_osls_packages(everything: Path) -> None:
         Service="shop",
         Stage=STAGE,
         TenantClaim="sub",
+        AlarmsTopic="arn:aws:sns:eu-central-1:000000000000:on-call",
     )
     made = normal_form(json.loads(everything.read_text()))
     for name, resource in exported.items():

@@ -16,7 +16,8 @@ def test_no_serverless_variable_is_left() -> None:
     assert not re.search(r"\$\{(self|sls|file|param|opt|env)[:(]", json.dumps(made))
     unused = [name for name in made["Parameters"] if f'"{name}"' not in content and f"{{{name}}}" not in content]
     assert unused == []
-    assert {"Service", "Stage"} == {name for name, one in made["Parameters"].items() if "Default" not in one}
+    required = {name for name, one in made["Parameters"].items() if "Default" not in one}
+    assert required == {"Service", "Stage", "AlarmsTopic"}
 
 
 def test_own_network() -> None:
