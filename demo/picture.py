@@ -13,7 +13,7 @@ from rich.console import Console
 from penstock.cli.status.dashboard import History, dashboard
 from penstock.cli.status.snapshot import CLOUDWATCH, Snapshot
 from penstock.consumer.breaker.manual import BreakerStatus
-from penstock.database.ledger_stats import DeadCause, LedgerStats
+from penstock.database.ledger_stats import DeadCause, LedgerStats, WaitingCause
 from penstock.queue import Depth
 
 _WIDTH = 100
@@ -23,6 +23,8 @@ _CAUSES = (
     DeadCause("order.placed", "unknown-field", None, None, 11),
     DeadCause("stock.adjusted", "NumericValueOutOfRange", "22003", None, 3),
 )
+
+_WAITING = (WaitingCause("order.placed", "NotYetFault", "ForeignKeyViolation", "23503", "orders", None, 2, _AT),)
 
 
 def snapshots() -> Iterator[Snapshot]:
@@ -44,6 +46,7 @@ def snapshot(*, at: datetime = _AT, depth: int = 0, settled: int = 0, dead: int 
         p99_seconds=24.07,
         slowest_seconds=29.5,
         pending=2,
+        waiting=_WAITING,
         dead_in_all=dead,
         first_dead_at=_AT - timedelta(hours=2),
         causes=_CAUSES,

@@ -55,6 +55,31 @@ class DeadCause:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingCause:
+    """What intents wait for that were tried and returned to the queue. It holds no value of an intent.
+
+    Attributes:
+        kind: their kind.
+        fault: the class of the fault.
+        reason: the stable name of the cause.
+        sqlstate: the SQLSTATE, if Postgres reported the fault.
+        table: the table, if the cause names one.
+        column: the column, if the cause names one.
+        count: the number of intents.
+        since: when the first of them was created.
+    """
+
+    kind: str
+    fault: str | None
+    reason: str | None
+    sqlstate: str | None
+    table: str | None
+    column: str | None
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerStats:
     """The statistics at one moment.
 
@@ -67,6 +92,7 @@ class LedgerStats:
         p99_seconds: the 99th percentile of the same times.
         slowest_seconds: the maximum of the same times.
         pending: intents that were tried and returned to the queue.
+        waiting: what these wait for, the most frequent first, `MAX_CAUSES` at most.
         dead_in_all: intents that died within the retention and whose dead letters were not purged.
         first_dead_at: when the first of these died.
         causes: the causes of death of these, the most frequent first, `MAX_CAUSES` at most.
@@ -80,6 +106,7 @@ class LedgerStats:
     p99_seconds: float | None
     slowest_seconds: float | None
     pending: int
+    waiting: Sequence[WaitingCause]
     dead_in_all: int
     first_dead_at: datetime | None
     causes: Sequence[DeadCause]
@@ -115,6 +142,7 @@ def read_ledger_stats(connection: Connection, service: str, retention: timedelta
     minute = connection.execute(_MINUTE).one()
     dead = connection.execute(_TOTALS, {"retention": retention}).one()
     causes = connection.execute(_CAUSES, {"retention": retention}).mappings()
+    waiting = connection.execute(_WAITING, {"retention": retention}).mappings()
     p50, p99 = minute.percentiles or (None, None)
     return LedgerStats(
         applied=minute.applied,
@@ -124,6 +152,7 @@ def read_ledger_stats(connection: Connection, service: str, retention: timedelta
         p99_seconds=p99,
         slowest_seconds=minute.slowest,
         pending=dead.pending,
+        waiting=[WaitingCause(**row) for row in waiting],
         dead_in_all=dead.dead,
         first_dead_at=dead.first,
         causes=[DeadCause(**row) for row in causes],
@@ -169,6 +198,21 @@ _CAUSES = (
     select(_entry.kind, *_cause, _count().label("count"))
     .where(_unpurged)
     .group_by(_entry.kind, *_cause)
+    .order_by(_count().desc(), _entry.kind)
+    .limit(MAX_CAUSES)
+)
+_awaited = [
+    _entry.fault[name].as_string().label(name) for name in ("fault", "reason", "sqlstate", "table", "column")
+]
+_WAITING = (
+    select(
+        _entry.kind,
+        *_awaited,
+        _count().label("count"),
+        func.pg_catalog.min(_entry.stated_at, type_=DateTime(timezone=True)).label("since"),
+    )
+    .where(_entry.outcome == PENDING)
+    .group_by(_entry.kind, *_awaited)
     .order_by(_count().desc(), _entry.kind)
     .limit(MAX_CAUSES)
 )

@@ -1,6 +1,6 @@
 """Statistics of the ledger, on a real Postgres."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -26,7 +26,7 @@ def ledger(engine: Engine) -> Ledger:
 
 def test_an_empty_ledger_has_statistics(ledger: Ledger) -> None:
     """Without entries the counts are 0, and the times are None."""
-    assert stats_of(ledger) == LedgerStats(0, 0, 0, None, None, None, 0, 0, None, [], 0)
+    assert stats_of(ledger) == LedgerStats(0, 0, 0, None, None, None, 0, [], 0, None, [], 0)
 
 
 def test_what_was_settled_in_the_last_minute(ledger: Ledger) -> None:
@@ -48,6 +48,20 @@ def test_the_time_from_emit_to_commit(ledger: Ledger) -> None:
     ledger.enter("dead", took=1000)
     found = stats_of(ledger)
     assert (found.p50_seconds, found.p99_seconds, found.slowest_seconds) == (50.0, 99.0, 100.0)
+
+
+def test_what_intents_wait_for(ledger: Ledger) -> None:
+    """Pending intents are grouped by kind and cause, with the time of the first, the most frequent first."""
+    column = '{"fault": "SchemaFault", "reason": "UndefinedColumn", "sqlstate": "42703", "column": "path"}'
+    for ago, generation in ((5, "ledger"), (100, "ledger"), (50, "ledger_past")):
+        ledger.enter("pending", ago=ago, took=1, fault=column, generation=generation)
+    ledger.enter("pending", kind="other.done", fault='{"fault": "NotYetFault", "reason": "unknown-kind"}')
+    ledger.enter("dead", fault=column)
+    first, second = stats_of(ledger).waiting
+    assert (first.kind, first.fault, first.reason) == ("thing.done", "SchemaFault", "UndefinedColumn")
+    assert (first.sqlstate, first.table, first.column, first.count) == ("42703", None, "path", 3)
+    assert 100 < (datetime.now(UTC) - first.since).total_seconds() < 130
+    assert (second.kind, second.count, second.sqlstate) == ("other.done", 1, None)
 
 
 def test_the_causes_of_death(ledger: Ledger) -> None:
@@ -101,7 +115,7 @@ def test_the_whole_ledger_is_not_read(ledger: Ledger) -> None:
             "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}", values).scalars())
             for sql, values in ledger_statements.items()
         ]
-    assert len(plans) == 3
+    assert len(plans) == 4
     for plan in plans:
         assert "Seq Scan on ledger " not in plan, plan
     assert "Bitmap Index Scan on ledger_settled_at" in plans[0]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.status.snapshot import CLOUDWATCH, EMPTY, LEDGER, UNKNOWN, Snapshot, SnapshotReader
+from penstock.cli.status.verdict import Verdict, describe_waiting, judge
 from penstock.cli.support.breaker import format_breaker
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
@@ -22,6 +23,8 @@ EPILOG = (
 )
 
 EveryOption = Annotated[float, typer.Option("--every", min=0.5, help="The seconds between two snapshots.")]
+
+_MOST_CAUSES = 3
 
 _SOURCES = {
     CLOUDWATCH: "from CloudWatch",
@@ -41,15 +44,16 @@ def status(
         bool,
         typer.Option(
             "--check",
-            help="Exit with 10 if the breaker is not closed, there are dead letters, "
-            "or the connections exceed the budget.",
+            help="Exit with 10 if the state is not OK: the breaker is not closed, intents wait for a mended "
+            "deployment, there are dead letters, or the connections exceed the budget.",
         ),
     ] = False,
     database_url: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the queues, the drain, the breaker and the connections of a stage.
+    """Show the state of a stage in one word, then the queues, the drain, the breaker and the connections.
 
+    The first line is OK, DEGRADED or STOPPED, with the reasons; the second is the next command to type.
     A part that cannot be read is shown with the reason, the other parts are still shown, and the exit code is 1.
     No message is received from a queue: the counts are SQS's own, which are approximate. With --watch, each
     snapshot is a block of lines, or one line with --json.
@@ -58,28 +62,37 @@ def status(
         raise Failure("give either --watch or --check", USAGE)
     with SnapshotReader(at, database_url) as reader:
         snapshot = reader.read()
-        _print(snapshot, as_json=as_json, as_block=watch)
+        _print(snapshot, at, as_json=as_json, as_block=watch)
         while watch:
             time.sleep(every)
-            _print(reader.read(), as_json=as_json, as_block=True)
+            _print(reader.read(), at, as_json=as_json, as_block=True)
     if snapshot.errors:
         raise typer.Exit(FAILED)
-    if check and snapshot.findings:
-        echo_err("; ".join(snapshot.findings))
+    if check and (reasons := judge(snapshot).reasons):
+        echo_err("; ".join(reason.text for reason in reasons))
         raise typer.Exit(FOUND)
 
 
-def _print(snapshot: Snapshot, *, as_json: bool, as_block: bool) -> None:
+def _print(snapshot: Snapshot, at: Target, *, as_json: bool, as_block: bool) -> None:
     """Print a snapshot on stdout; a block has a heading and a blank line after it."""
     if as_json:
         print_line(row_of(snapshot), as_json=True)
         return
     if as_block:
         typer.echo(f"{snapshot.stack} at {snapshot.at:%H:%M:%S} UTC")
+    verdict = judge(snapshot)
+    typer.echo(verdict_line(verdict))
+    if verdict.command:
+        typer.echo(f"next:           {verdict.command}{f' --stage {at.stage}' if at.stage else ''}")
     for name, text in lines_of(snapshot).items():
         typer.echo(f"{name + ':':<16}{text}")
     if as_block:
         typer.echo()
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """Return the state in one word, and the reasons."""
+    return ": ".join([verdict.state, *["; ".join(one.text for one in verdict.reasons)][: len(verdict.reasons)]])
 
 
 def lines_of(snapshot: Snapshot) -> dict[str, str]:
@@ -87,6 +100,7 @@ def lines_of(snapshot: Snapshot) -> dict[str, str]:
     figures = snapshot.figures
     lines: dict[str, str | None] = {
         "queue": _queue(snapshot),
+        "waiting for": _waiting(snapshot) if figures else None,
         "oldest": _oldest(snapshot),
         "dead letters": _dead_letters(snapshot),
         "drain": _drain(figures) if figures else None,
@@ -105,6 +119,14 @@ def _queue(snapshot: Snapshot) -> str | None:
     depth = snapshot.queue
     retried = f"; {snapshot.figures.pending:,} to be retried" if snapshot.figures else ""
     return f"about {depth.visible:,} waiting, {depth.in_flight:,} in flight, {depth.delayed:,} delayed{retried}"
+
+
+def _waiting(snapshot: Snapshot) -> str:
+    """Return what the intents wait for that were tried."""
+    figures = snapshot.figures
+    causes = [describe_waiting(one, snapshot.at.timestamp()) for one in figures.waiting] if figures else []
+    more = len(causes) - _MOST_CAUSES
+    return "; ".join(causes[:_MOST_CAUSES]) + f"; and {more} more" * (more > 0) if causes else "nothing"
 
 
 def _oldest(snapshot: Snapshot) -> str:
@@ -142,6 +164,7 @@ def _latency(figures: LedgerStats) -> str:
 def row_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot as JSON values with constant keys; a part that could not be read is null."""
     figures, queue, dead = snapshot.figures, snapshot.queue, snapshot.dead_letters
+    verdict = judge(snapshot)
     oldest = {
         "oldest_seconds": snapshot.oldest_seconds,
         "oldest_source": snapshot.oldest_source,
@@ -150,6 +173,9 @@ def row_of(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "at": snapshot.at.isoformat(timespec="milliseconds"),
         "stack": snapshot.stack,
+        "state": verdict.state,
+        "reasons": [reason.text for reason in verdict.reasons],
+        "next": verdict.command,
         "queue": queue and asdict(queue) | oldest,
         "dead_letters": dead and asdict(dead) | {"first_expires_at": _isoformat(snapshot.first_expires_at)},
         "drain": figures and _drain_row(figures),
@@ -160,7 +186,8 @@ def row_of(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _drain_row(figures: LedgerStats) -> dict[str, Any]:
-    row = asdict(figures) | {"first_dead_at": _isoformat(figures.first_dead_at)}
+    waiting = [asdict(one) | {"since": _isoformat(one.since)} for one in figures.waiting]
+    row = asdict(figures) | {"first_dead_at": _isoformat(figures.first_dead_at), "waiting": waiting}
     del row["connections"]
     return {"window_seconds": WINDOW_SECONDS, "per_second": round(figures.per_second, 3), **row}
 

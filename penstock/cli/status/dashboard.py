@@ -10,8 +10,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from penstock.cli.status.command import lines_of
+from penstock.cli.status.command import lines_of, verdict_line
 from penstock.cli.status.snapshot import Snapshot
+from penstock.cli.status.verdict import State, judge
 from penstock.cli.support.output import escape_control
 from penstock.database.ledger_stats import DeadCause
 
@@ -20,6 +21,7 @@ LONGEST_HISTORY: Final = 300
 _BARS = "▁▂▃▄▅▆▇█"
 _GAP = "·"
 _STYLES = {"closed": "bold green", "half-open": "bold yellow", "changing": "bold yellow", "open": "bold red"}
+_STATES = {State.OK: "bold green", State.DEGRADED: "bold yellow", State.STOPPED: "bold red"}
 _MIN_SPARKLINE, _MAX_SPARKLINE = 8, 60
 _BESIDE_SPARKLINE = 34
 """The columns that the name and the figure of a row take."""
@@ -51,7 +53,9 @@ def dashboard(snapshot: Snapshot | None, history: History, width: int) -> Render
     if snapshot is None:
         return Text("reading …   q to quit")
     causes = snapshot.figures.causes if snapshot.figures else ()
-    return Group(_header(snapshot), _sparklines(history, width), _current(snapshot), _causes(causes))
+    return Group(
+        _header(snapshot), _verdict(snapshot), _sparklines(history, width), _current(snapshot), _causes(causes)
+    )
 
 
 def sparkline(values: Iterable[float | None], width: int) -> str:
@@ -71,6 +75,11 @@ def _header(snapshot: Snapshot) -> Text:
     header.append(f"{snapshot.at:%H:%M:%S} UTC  ", "not bold")
     header.append(f" breaker {position} ", f"{_STYLES.get(position, 'bold red')} reverse")
     return header.append("  q to quit", "not bold dim")
+
+
+def _verdict(snapshot: Snapshot) -> Text:
+    verdict = judge(snapshot)
+    return Text(verdict_line(verdict), _STATES[verdict.state])
 
 
 def _sparklines(history: History, width: int) -> Table:

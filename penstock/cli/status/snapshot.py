@@ -84,18 +84,6 @@ class Snapshot:
             return died_at + self.retention
         return None
 
-    @property
-    def findings(self) -> list[str]:
-        """What is wrong with the service, one phrase each."""
-        found = []
-        if self.breaker and self.breaker.position != "closed":
-            found.append(f"the breaker is {self.breaker.position}")
-        if self.dead_letters and self.dead_letters.total:
-            found.append("there are dead letters")
-        if self.figures and self.figures.connections > self.budget:
-            found.append("there are more connections than the budget allows")
-        return found
-
 
 class SnapshotReader:
     """Reads snapshots of a stage, one after the other; use it with `with`."""

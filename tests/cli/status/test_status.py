@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
+from sqlalchemy import text
 
 from demo import picture
 from penstock.cli.status import snapshot
@@ -18,9 +19,11 @@ from penstock.cli.status.snapshot import describe_error
 from penstock.cli.support.project import Project
 from penstock.cli.support.stage import Stage
 from penstock.consumer.breaker.event_source import MARK, OPERATOR_MARK
+from penstock.database import make_engine
 from penstock.queue.age import oldest_seconds
 from tests.support.audit import message
 from tests.support.cli_stack import Run, Stack, letter
+from tests.support.drain import Bench, ThingMade
 from tests.support.lambdas import LambdaStub, refusal
 from tests.support.ledgers import Ledger
 
@@ -37,9 +40,13 @@ def test_status_shows_every_part(stack: Stack, stub: LambdaStub, ledger: Ledger,
     ledger.enter("dead", ago=HOUR)
     ledger.enter("pending")
     ended = run("status")
-    lines = dict(line.split(":", 1) for line in ended.out.splitlines())
+    verdict, *rest = ended.out.splitlines()
+    assert verdict == "DEGRADED: there are dead letters: about 1"
+    lines = dict(line.split(":", 1) for line in rest)
     assert {name: text.strip() for name, text in lines.items()} == {
         "queue": "about 2 waiting, 0 in flight, 0 delayed; 1 to be retried",
+        "next": "penstock dlq stats",
+        "waiting for": "CheckViolation 23514 (1 x thing.done, 1s)",
         "oldest": "2s (from the ledger: the longest time from emit to commit in the last minute)",
         "dead letters": "about 1, the first expires in 13d",
         "drain": "1.0/s in the last minute: 60 applied, 0 stale, 0 dead",
@@ -117,7 +124,40 @@ def test_the_check_finds(stack: Stack, stub: LambdaStub, run: Run, wrong: str, d
         ended = run("status", "--check")
     assert ended.code == 10
     assert wrong in ended.err
+    assert ended.out.startswith("STOPPED: " if wrong == "breaker" else "DEGRADED: ")
     assert ";" not in ended.err
+
+
+def test_a_broken_deployment_does_not_look_healthy(
+    stack: Stack, stub: LambdaStub, database_url: str, run: Run
+) -> None:
+    """Intents that wait for a column are named with it, and the next command is the one that finds out more."""
+    engine = make_engine(database_url)
+    bench = Bench(engine)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE things DROP COLUMN size"))
+    bench([ThingMade(name="a", size=1), ThingMade(name="b", size=1)])
+    ended = run("status", "--check", "--stage", "local")
+    engine.dispose()
+    assert ended.code == 10
+    first, second, *_ = ended.out.splitlines()
+    assert first.startswith("DEGRADED: intents wait for a mended deployment: UndefinedColumn 42703")
+    assert "(2 x thing.made, " in first
+    assert second == "next:           penstock check --stage local"
+    (row,) = run("status", "--json").rows
+    assert (row["state"], row["next"], len(row["reasons"])) == ("DEGRADED", "penstock check", 1)
+    assert row["drain"]["waiting"][0]["sqlstate"] == "42703"
+
+
+def test_intents_that_wait_for_others_are_no_alarm(
+    stack: Stack, stub: LambdaStub, ledger: Ledger, run: Run
+) -> None:
+    """What waits for its parent is shown, and the state is OK."""
+    ledger.enter("pending", fault='{"fault": "NotYetFault", "reason": "ForeignKeyViolation", "sqlstate": "23503"}')
+    ended = run("status", "--check")
+    assert (ended.code, ended.out.splitlines()[0]) == (0, "OK")
+    assert "ForeignKeyViolation 23503 (1 x thing.done, 1s)" in ended.out
+    assert "next:" not in ended.out
 
 
 def test_while_the_drain_is_off_the_age_is_unknown(

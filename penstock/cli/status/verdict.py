@@ -1,0 +1,97 @@
+"""The verdict on a stage: one word, the reasons, and the next command to type."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from penstock.cli.status.snapshot import Snapshot
+from penstock.cli.support.breaker import format_breaker
+from penstock.cli.support.output import escape_control, format_duration
+from penstock.consumer.breaker.probe import CLOSED, HALF_OPEN
+from penstock.database.ledger_stats import WaitingCause
+
+_MOST_CAUSES: Final = 3
+_OF_A_DEPLOYMENT: Final = frozenset({"DeploymentFault", "SchemaFault", "TableFault", "SharedFault"})
+"""Faults for which code, schema and permissions disagree: what waits for them waits for a person."""
+
+
+class State(StrEnum):
+    """The state of a service in one word."""
+
+    OK = "OK"
+    """Nothing is known to be wrong."""
+    DEGRADED = "DEGRADED"
+    """It drains, and something needs a person."""
+    STOPPED = "STOPPED"
+    """It does not drain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that is wrong.
+
+    Attributes:
+        text: what, in a phrase.
+        command: the command that says more, without the options of the stage; None if there is none.
+        stops: whether nothing is drained because of it.
+    """
+
+    text: str
+    command: str | None = None
+    stops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with a stage, the worst first."""
+
+    reasons: tuple[Reason, ...]
+
+    @property
+    def state(self) -> State:
+        """The state in one word."""
+        if any(reason.stops for reason in self.reasons):
+            return State.STOPPED
+        return State.DEGRADED if self.reasons else State.OK
+
+    @property
+    def command(self) -> str | None:
+        """The next command to type, without the options of the stage; None if there is none."""
+        return next((reason.command for reason in self.reasons if reason.command), None)
+
+
+def judge(snapshot: Snapshot) -> Verdict:
+    """Return the verdict on a snapshot. What could not be read is a reason, too."""
+    return Verdict(tuple(sorted(_reasons(snapshot), key=lambda reason: not reason.stops)))
+
+
+def describe_waiting(cause: WaitingCause, at: float) -> str:
+    """Return what some intents wait for, such as `UndefinedColumn 42703: column path (2 x page.viewed, 2m)`."""
+    names = f"{cause.reason or cause.fault} {cause.sqlstate or ''}".strip()
+    places = ", ".join(
+        f"{word} {name}" for word, name in (("table", cause.table), ("column", cause.column)) if name
+    )
+    since = format_duration(max(0.0, at - cause.since.timestamp()))
+    return escape_control(f"{names}{': ' * bool(places)}{places} ({cause.count:,} x {cause.kind}, {since})")
+
+
+def _reasons(snapshot: Snapshot) -> Iterator[Reason]:
+    breaker = snapshot.breaker
+    if breaker and breaker.position != CLOSED:
+        stops = breaker.position != HALF_OPEN
+        yield Reason(f"the breaker is {format_breaker(breaker)}", "penstock breaker status", stops=stops)
+    for part, error in snapshot.errors.items():
+        yield Reason(f"{part} cannot be read: {error}")
+    figures = snapshot.figures
+    waiting = [one for one in figures.waiting if one.fault in _OF_A_DEPLOYMENT] if figures else []
+    for cause in waiting[:_MOST_CAUSES]:
+        waits_for = describe_waiting(cause, snapshot.at.timestamp())
+        yield Reason(f"intents wait for a mended deployment: {waits_for}", "penstock check")
+    if snapshot.dead_letters and snapshot.dead_letters.total:
+        yield Reason(f"there are dead letters: about {snapshot.dead_letters.total:,}", "penstock dlq stats")
+    if figures and figures.connections > snapshot.budget:
+        yield Reason(
+            f"there are more connections than the budget allows: {figures.connections} of {snapshot.budget}",
+            "penstock doctor",
+        )
