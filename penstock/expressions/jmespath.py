@@ -4,7 +4,7 @@ An error in an expression itself is raised when it is parsed, before any evaluat
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -123,6 +123,15 @@ def _describe(error: ParseError, text: str) -> str:
 
 
 class _Functions(Functions):
+    def __init__(self, count: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._count = count
+
+    @signature({"types": ["array", "string"]}, {"types": []})
+    def _func_contains(self, subject: Any, search: Any) -> Any:
+        self._count(subject)
+        return search in subject
+
     @signature({"types": []})
     def _func_to_string(self, value: Any) -> Any:
         return value if isinstance(value, str) else write(value, _MAX_LENGTH)
@@ -132,7 +141,7 @@ class _Bounded(TreeInterpreter):
     """An interpreter that stops when an evaluation exceeds a limit."""
 
     def __init__(self) -> None:
-        super().__init__(Options(custom_functions=_Functions()))
+        super().__init__(Options(custom_functions=_Functions(self._count)))
         self._left = _MAX_STEPS
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
@@ -142,6 +151,24 @@ class _Bounded(TreeInterpreter):
         if self._left < 0 or _length(value) > _MAX_LENGTH:
             raise EvaluationError("the expression yields too much here")
         return value
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        """Compare two values, whose elements count as steps: the same list may be in a value 2^31 times."""
+        if node["value"] not in {"eq", "ne"}:
+            return super().visit_comparator(node, value)
+        left, right = (self.visit(child, value) for child in node["children"])
+        self._count(left)
+        return self.COMPARATOR_FUNC[node["value"]](left, right)
+
+    def _count(self, value: Any) -> None:
+        """Count each element of a value as a step, as often as a comparison would reach it."""
+        waiting = [value]
+        while waiting:
+            self._left -= 1
+            if self._left < 0:
+                raise EvaluationError("the expression compares too much here")
+            one = waiting.pop()
+            waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
 
 
 def _length(value: Any) -> int:

@@ -78,6 +78,7 @@ class DeadLetters:
         try:
             request = _REQUEST.validate_python(event)
             selector = request.to_selector()
+            self._check_allowed(selector)
         except ValidationError as error:
             return {"error": _describe(error)}
         except ValueError as error:
@@ -89,6 +90,14 @@ class DeadLetters:
                 return self._list(request, selector)
             case ReplayRequest():
                 return self._replay(request, selector, context)
+
+    def _check_allowed(self, selector: Selector) -> None:
+        """Refuse a condition on payloads, unless it is allowed: one question after the other would read them."""
+        if selector.where and not self._resources.settings.payload_conditions:
+            raise ValueError(
+                "`where` is off, because it tells what is in a payload. PENSTOCK_PAYLOAD_CONDITIONS=1 in the "
+                "environment of this function allows it"
+            )
 
     def _stats(self, request: StatsRequest, selector: Selector) -> dict[str, Any]:
         page_sizes: list[int] = []

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from penstock.deadletters.function.handler import DeadLetters
 from penstock.deadletters.replay.rate_limiter import RateLimiter
+from penstock.settings import Settings
 from penstock.testing import MemoryQueue
 from penstock.testing.clock import ManualClock
 from penstock.testing.context import LambdaContext
@@ -21,11 +22,11 @@ from tests.support.dead_letters import id_of, ids_on, letter
 class Service:
     """A service with dead letters, and its function."""
 
-    def __init__(self, engine: Engine, letters: int = 3) -> None:
+    def __init__(self, engine: Engine, letters: int = 3, settings: Settings | None = None) -> None:
         self.queue, self.dead = MemoryQueue(), MemoryQueue()
         self.engine = engine
         assert self.dead.send([letter(number) for number in range(letters)]) == {}
-        self.function = DeadLetters(engine=engine, queue=self.queue, dead_letters=self.dead)
+        self.function = DeadLetters(settings, engine=engine, queue=self.queue, dead_letters=self.dead)
 
     def ask(self, seconds: float = 300, **event: Any) -> dict[str, Any]:
         """Invoke the function; its answer goes through JSON, as on Lambda."""
@@ -126,8 +127,18 @@ def test_a_replay_that_cannot_be_recorded_is_not_done() -> None:
     assert service.queue.messages == []
 
 
-def test_the_log_holds_no_selector(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_condition_on_payloads_is_refused(service: Service) -> None:
+    """Unless it is allowed, `where` is an error that names the setting: it would tell what is in a payload."""
+    requests: list[dict[str, Any]] = [{"action": "stats"}, {"action": "list"}, {"action": "replay", "actor": "a"}]
+    for request in requests:
+        answer = service.ask(**request, selector={"where": "data.delta == `1`"})
+        assert "PENSTOCK_PAYLOAD_CONDITIONS" in answer["error"]
+    assert {message.receive_count for message in service.dead.receive(10)} == {1}
+
+
+def test_the_log_holds_no_selector(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     """The log has the action and the counts, and no expression, which may contain a value."""
+    service = Service(engine, settings=Settings(payload_conditions=1))
     caplog.set_level(logging.INFO)
     service.ask(action="replay", selector={"where": "data.delta == `1` || data.email == 'a@b.c'"}, actor="alice")
     (record,) = [one for one in caplog.records if one.name == "penstock.database.operations"]
