@@ -49,11 +49,11 @@ class Retention:
     @property
     def longest_delay_seconds(self) -> int:
         """The longest time after which an item may be delivered again."""
-        return max(1, int(self._margin / 3))
+        return longest_delay_seconds(self._seconds)
 
     @property
     def _margin(self) -> float:
-        return min(_MARGIN_SECONDS, self._seconds * _MARGIN_SHARE)
+        return _margin(self._seconds)
 
     @property
     def _seconds(self) -> int:
@@ -65,3 +65,12 @@ class Retention:
                 named = {"action": "retention_unknown"}
                 _logger.warning("retention of the queue unknown: %s", type(error).__name__, extra=named)
         return self._known or _DEFAULT_SECONDS
+
+
+def longest_delay_seconds(retention_seconds: int) -> int:
+    """Return the longest time after which an item of a queue with this retention may be delivered again."""
+    return max(1, int(_margin(retention_seconds) / 3))
+
+
+def _margin(retention_seconds: int) -> float:
+    return min(_MARGIN_SECONDS, retention_seconds * _MARGIN_SHARE)

@@ -5,7 +5,7 @@ import random
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import NotYetFault
-from penstock.consumer.retention import Retention
+from penstock.consumer.retention import Retention, longest_delay_seconds
 from penstock.queue import Queue
 
 _FIRST_DELAY_SECONDS = 5
@@ -38,10 +38,31 @@ def set_retry_visibility(batch: Batch, queue: Queue, retention: Retention) -> No
         _logger.warning("visibility unchanged: %s", ", ".join(sorted(codes)), extra={"action": "delay_refused"})
 
 
+def receives_within(retention_seconds: int) -> int:
+    """Return how often a message can be received at most by this schedule before its retention ends.
+
+    A `maxReceiveCount` below that makes SQS dead-letter messages in an outage.
+
+    Args:
+        retention_seconds: how long the queue keeps a message.
+    """
+    longest = longest_delay_seconds(retention_seconds)
+    receives, age = 0, 0
+    while age < retention_seconds:
+        receives += 1
+        age += min(_shortest(receives), longest)
+    return receives
+
+
+def _shortest(receive_count: int) -> int:
+    """Return the shortest delay after this many receives."""
+    return _long_rests(receive_count - _SHORT_ROUNDS)[0] if receive_count > _SHORT_ROUNDS else 1
+
+
 def _seconds(item: Item) -> int:
     """Return a fixed delay for an item that cannot be written yet, and a random one (full jitter) for others."""
     if item.receive_count > _SHORT_ROUNDS:
-        return _long_rest(item.receive_count - _SHORT_ROUNDS)
+        return random.randint(*_long_rests(item.receive_count - _SHORT_ROUNDS))  # noqa: S311 (jitter is no secret)
     factor = 1 << min(item.receive_count - 1, 10)
     if isinstance(item.fault, NotYetFault):
         return min(_LONGEST_DELAY_SECONDS, _NOT_YET_SECONDS * factor)
@@ -49,7 +70,7 @@ def _seconds(item: Item) -> int:
     return random.randint(1, longest)  # noqa: S311 (jitter is no secret)
 
 
-def _long_rest(rounds: int) -> int:
-    """Return a delay that grows with each round, so that a long outage never reaches the `maxReceiveCount`."""
+def _long_rests(rounds: int) -> tuple[int, int]:
+    """Return the bounds of a delay that grows each round: a long outage never reaches the `maxReceiveCount`."""
     longest = min(_LONGEST_REST_SECONDS, _LONGEST_DELAY_SECONDS * rounds)
-    return random.randint(longest // 2, longest)  # noqa: S311 (jitter is no secret)
+    return longest // 2, longest
