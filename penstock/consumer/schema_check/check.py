@@ -72,16 +72,22 @@ def check_schema(engine: Engine, drain: Drain, *, seconds: float = TIMEOUT_SECON
 
 def _check_own_tables(connection: Connection, writes: Sequence[Bound]) -> Iterator[Finding]:
     """Check the framework's own tables: their presence, their version, and the role's privileges on them."""
-    relation = read_relation(connection, ledger)
-    if relation is None:
-        yield fault("Penstock's own tables do not exist", _UPGRADE)
+    yield from migration_findings(connection)
+    if read_relation(connection, ledger) is None:
         return
-    if relation.schema_usable:
-        yield from _check_revisions(connection)
     deletes = any(part.deletes for bound in writes for part in bound.parts)
     # A rotation swaps the two generations of the ledger: the role needs the same privileges on both.
     for table in (ledger, past, tombstone) if deletes else (ledger, past):
         yield from (replace(finding, field=None) for finding in schema_drift(connection, _all_columns(table)))
+
+
+def migration_findings(connection: Connection) -> Iterator[Finding]:
+    """Yield what is wrong with the migrations of the framework's own tables."""
+    relation = read_relation(connection, ledger)
+    if relation is None:
+        yield fault("Penstock's own tables do not exist", _UPGRADE)
+    elif relation.schema_usable:
+        yield from _check_revisions(connection)
 
 
 def _check_revisions(connection: Connection) -> Iterator[Finding]:

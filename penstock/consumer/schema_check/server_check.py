@@ -58,7 +58,7 @@ def server_findings(connection: Connection, server: Server) -> Iterator[Finding]
     if server.encoding != "UTF8":
         yield warning(*_ENCODINGS.get(server.encoding, _OTHER_ENCODING))
     yield from _check_search_path(connection)
-    if _pooled(connection):
+    if is_pooled(connection):
         yield Finding(severity=Severity.NOTE, problem=_POOLER[0], hint=_POOLER[1])
 
 
@@ -74,7 +74,7 @@ def _check_search_path(connection: Connection) -> Iterator[Finding]:
         )
 
 
-def _pooled(connection: Connection) -> bool:
+def is_pooled(connection: Connection) -> bool:
     """Return whether a pooler answered: its process is another one than that of the session in Postgres."""
     answered = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
     return bool(connection.execute(_PID).scalar_one() != answered)
