@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "top": "status.top:top",
     "audit": "commands.audit:audit_",
     "check": "commands.check:check",
+    "doctor": "commands.doctor:doctor",
     "emit": "emit.command:emit",
     "breaker": "commands.breaker:app",
     "dlq": "dlq:tree",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.infra.relations import check_relations
+from tests.support.doctor import check_numbers
 from tests.support.existing_service import SERVERLESS, write_existing_service
 from tests.support.packaging import STAGE, TEMPLATE, build_shop
 
@@ -35,5 +35,5 @@ def test_serverless_3(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     template = json.loads((tmp_path / "package" / TEMPLATE).read_text())
-    assert check_relations(template) == []
+    assert check_numbers(template) == []
     assert "DrainEventSourceMappingSQSQueue" in template["Resources"]

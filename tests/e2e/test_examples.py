@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from penstock.doctor.examine import examine
+from penstock.doctor.files import read_stack
 from penstock.infra.include_file import include_document
 from penstock.infra.template import cloudformation_template
 from tests.support.cloudformation import normal_form
+from tests.support.doctor import diagnose, notes, wrong
 from tests.support.infra_tools import run_tool
 from tests.support.project import ROOT
 
@@ -49,6 +52,7 @@ def test_sam(example: Path) -> None:
     done = run_tool("cfn-lint", "python", str(script), "template.yml", folder=folder)
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
+    assert wrong(examine(read_stack(folder / "template.yml"))) == []
     (producer,) = of_kind(made, "AWS::Lambda::Function")
     assert producer["Environment"]["Variables"].keys() == VARIABLES
     assert producer["Role"] == {"Fn::GetAtt": ["Penstock", "Outputs.ProducerRoleArn"]}
@@ -64,19 +68,18 @@ def test_sam(example: Path) -> None:
 
 
 def test_cdk(example: Path) -> None:
-    """The CDK leaves each resource of the export as it is, but for the artifacts, and adds a producer."""
+    """The CDK leaves each resource of the export as it is, but for the artifacts, and adds a producer.
+
+    In it, and in a service that has no part of Penstock, the doctor finds nothing wrong.
+    """
     if not (npm := shutil.which("npm")):
         pytest.skip("npm is missing")
     folder = example / "cdk"
     exported = cloudformation_template(artifacts="../../build/dev")
     (folder / "penstock.json").write_text(json.dumps(exported))
     subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=True)
-    environment = os.environ | {"CDK_OUTDIR": "cdk.out"}
-    done = subprocess.run(
-        ["node", "app.js"], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    made = json.loads((folder / "cdk.out" / "Shop.template.json").read_text())
+    made = synthesized(folder, "app.js", "Shop")
+    assert diagnose(made) == []
     for resource in (*made["Resources"].values(), *exported["Resources"].values()):
         resource.pop("Metadata", None)
         if resource["Type"] == "AWS::Lambda::Function":
@@ -90,3 +93,24 @@ def test_cdk(example: Path) -> None:
     ]
     assert producer["Environment"]["Variables"].keys() == VARIABLES
     assert made["Outputs"].keys() >= exported["Outputs"].keys()
+    shutil.copy(ROOT / "tests" / "e2e" / "own_drain.js", folder)
+    check_own_drain(synthesized(folder, "own_drain.js", "Own"))
+
+
+def check_own_drain(made: dict[str, Any]) -> None:
+    """The doctor sees a drain by the CDK's generated names, and through the alias that its mapping invokes."""
+    assert diagnose(made) == []
+    assert notes(made) == []
+    (function,) = (one for one in of_kind(made, "AWS::Lambda::Function") if "Timeout" in one)
+    (mapping,) = of_kind(made, "AWS::Lambda::EventSourceMapping")
+    function["Timeout"], mapping["ScalingConfig"]["MaximumConcurrency"] = 31, 5
+    assert {one.rule for one in diagnose(made)} == {"visibility", "concurrency"}
+
+
+def synthesized(folder: Path, app: str, stack: str) -> dict[str, Any]:
+    """Return the template that the CDK makes of a stack."""
+    environment = os.environ | {"CDK_OUTDIR": "cdk.out"}
+    done = subprocess.run(["node", app], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made: dict[str, Any] = json.loads((folder / "cdk.out" / f"{stack}.template.json").read_text())
+    return made

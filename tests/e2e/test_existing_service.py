@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from penstock.infra.include_file import NAME, include_file
-from penstock.infra.relations import check_relations
 from penstock.infra.service_file import check_service_file
 from penstock.local.stack import LocalDeployment
 from penstock.project import serverless
 from tests.support.deployed import aws, eventually
+from tests.support.doctor import check_numbers
 from tests.support.packaging import TEMPLATE, need_node
 from tests.support.project import ROOT
 from tests.support.repositories import requirements
@@ -162,7 +162,7 @@ def test_a_service_with_penstock_added(library: LocalDeployment) -> None:
     assert check_service_file(content) == []
     live = library.up()
     template = json.loads((library.folder / "package" / TEMPLATE).read_text())
-    assert check_relations(template) == []
+    assert check_numbers(template) == []
     assert (live.stack, live.region) == ("reading-room", "eu-central-1")
     assert {"ShelfName", "QueueUrl"} <= template["Outputs"].keys()
     with httpx.Client(base_url=live.api_url, headers=live.api_headers, timeout=60, trust_env=False) as client:

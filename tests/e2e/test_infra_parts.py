@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.infra.relations import check_relations
 from penstock.infra.service_file import check_service_file
 from penstock.infra.template import PARTS, cloudformation_template
 from penstock.project import serverless
 from tests.support.cloudformation import normal_form
+from tests.support.doctor import check_numbers, diagnose, notes
 from tests.support.existing_service import write_existing_service
 from tests.support.infra_tools import TOOLS, WITH_STANDARD_QUEUES, run_tool
 from tests.support.packaging import STAGE, need_node, packaged
@@ -41,8 +41,15 @@ def test_export_is_what_osls_packages(everything: Path) -> None:
 
 def test_relations(template: dict[str, Any], everything: Path) -> None:
     """The numbers of both templates fit together."""
-    assert check_relations(template) == []
-    assert check_relations(json.loads(everything.read_text())) == []
+    assert check_numbers(template) == []
+    assert check_numbers(json.loads(everything.read_text())) == []
+
+
+def test_doctor(template: dict[str, Any], everything: Path) -> None:
+    """The doctor finds nothing wrong in both templates, and sees everything in them but alarms."""
+    for made in (template, json.loads(everything.read_text())):
+        assert diagnose(made) == []
+        assert [one for one in notes(made) if "no alarm" not in one] == []
 
 
 def test_proxy_limit(everything: Path) -> None:
@@ -99,7 +106,7 @@ def test_added_to_an_existing_service(built: Path, tmp_path: Path) -> None:
     write_existing_service(tmp_path)
     assert check_service_file(serverless.load(tmp_path / "serverless.yml")) == []
     made = packaged(tmp_path, tmp_path / "package")
-    assert check_relations(made) == []
+    assert check_numbers(made) == []
     resources = made["Resources"]
     functions = {
         name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::Lambda::Function"

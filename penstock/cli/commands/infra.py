@@ -13,8 +13,12 @@ from penstock.cli.support.errors import FAILED, USAGE, Failure
 from penstock.cli.support.output import echo_err, print_line
 from penstock.cli.support.project import Project
 from penstock.cli.support.service import find_config
+from penstock.consumer.schema_check.finding import Severity
+from penstock.doctor.examine import NUMBERS, examine
+from penstock.doctor.load import TemplateError as UnreadableTemplate
+from penstock.doctor.load import load_template
+from penstock.doctor.stack import Stack
 from penstock.infra.include_file import NAME, include_file
-from penstock.infra.relations import check_relations
 from penstock.infra.service_file import check_same_service, check_service_file, included_parts, plain_values
 from penstock.infra.template import AUTHORIZERS, PARTS, TemplateError, cloudformation_template
 from penstock.infra.variables import parameter_name
@@ -108,7 +112,7 @@ def export(
         )
     except TemplateError as error:
         raise Failure(str(error), USAGE) from error
-    if wrong := check_relations(made):
+    if wrong := _check_numbers(made):
         raise Failure("\n".join(wrong))
     text = json.dumps(made, indent=2) if as_json else yaml.dump(made, Dumper=_Dumper, sort_keys=False, width=110)
     sys.stdout.write(f"{text.rstrip()}\n")
@@ -131,7 +135,7 @@ def _check(folder: Path, template: Path | None) -> None:
     """
     content = _service(folder)
     found = [*_outdated(folder / NAME), *check_service_file(content), *_check_project(content)]
-    found += check_relations(_load(template)) if template else _check_plain_numbers(content)
+    found += _check_numbers(_load(template)) if template else _check_plain_numbers(content)
     for one in found:
         print_line([one], as_json=False)
     if found:
@@ -164,7 +168,16 @@ def _check_plain_numbers(content: Mapping[str, Any]) -> list[str]:
             "run `osls package`, and give --template .serverless/cloudformation-template-update-stack.json"
         )
     known = {name: value for name, value in values.items() if name in parameters}
-    return check_relations(cloudformation_template(artifacts=_ARTIFACTS, parts=parts, defaults=known))
+    return _check_numbers(cloudformation_template(artifacts=_ARTIFACTS, parts=parts, defaults=known))
+
+
+def _check_numbers(template: Mapping[str, Any]) -> list[str]:
+    """Return which numbers of a template do not fit together; what only a deployment knows is said on stderr."""
+    found = examine(Stack(template), NUMBERS)
+    for one in found:
+        if one.severity is Severity.NOTE:
+            echo_err(str(one))
+    return [str(one) for one in found if one.severity is not Severity.NOTE]
 
 
 def _service(folder: Path) -> Mapping[str, Any]:
@@ -176,12 +189,10 @@ def _service(folder: Path) -> Mapping[str, Any]:
 
 
 def _load(template: Path) -> Mapping[str, Any]:
-    if not template.is_file():
-        raise Failure(f"there is no file {template}: run `osls package` first", USAGE)
-    content: Any = serverless.load(template)
-    if not isinstance(content, Mapping) or not isinstance(content.get("Resources"), Mapping):
-        raise Failure(f"{template} is no CloudFormation template", USAGE)
-    return content
+    try:
+        return load_template(template)
+    except UnreadableTemplate as error:
+        raise Failure(str(error), USAGE) from None
 
 
 def _assignment(text: str) -> tuple[str, str | int | float]:

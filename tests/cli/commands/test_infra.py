@@ -62,7 +62,7 @@ def test_wrong_usage(folder: Path, run: Run) -> None:
     (folder / "serverless.yml").write_text("service: x\n")
     assert run("infra", "--template", "serverless.yml").code == 2
     assert "no CloudFormation template" in run("infra", "--check", "--template", "serverless.yml").err
-    assert "run `osls package` first" in run("infra", "--check", "--template", "none.json").err
+    assert "run `osls package`" in run("infra", "--check", "--template", "none.json").err
     assert "PARAMETER=VALUE" in run("infra", "export", "--set", "Budget").err
     assert "the part endpoints needs the part vpc" in run("infra", "export", "--part", "endpoints").err
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from penstock.infra.relations import check_relations
 from penstock.infra.template import cloudformation_template
+from tests.support.doctor import check_numbers
 from tests.support.infra_tools import WITH_STANDARD_QUEUES
 
 
@@ -19,14 +19,14 @@ def fifo_template(**defaults: Any) -> dict[str, Any]:
 
 def test_the_defaults_fit_together() -> None:
     """A service that sets nothing has no finding."""
-    assert check_relations(template()) == []
-    assert check_relations(fifo_template()) == []
+    assert check_numbers(template()) == []
+    assert check_numbers(fifo_template()) == []
 
 
 def test_batches_of_a_fifo_queue() -> None:
     """SQS gives at most ten messages of a FIFO queue at once."""
-    (found,) = check_relations(fifo_template(DrainBatchSize=11))
-    assert "drain.batchSize is 11" in found
+    (found,) = check_numbers(fifo_template(DrainBatchSize=11))
+    assert "BatchSize is 11" in found
     assert "FIFO" in found
 
 
@@ -41,7 +41,7 @@ def test_batches_of_a_fifo_queue() -> None:
         ({"DrainTimeout": 60}, "has to be from 361 "),
         ({"QueueVisibilityTimeout": 43_201}, "to 43200"),
         ({"DrainConcurrency": 1, "Budget": 10}, "SQS requires at least 2"),
-        ({"DrainWindow": 0}, "drain.window has to be at least 1"),
+        ({"DrainWindow": 0}, "the window has to be at least 1 (s), and is 0"),
         ({"PayloadsDays": 55}, "has to be at least 56"),
         ({"WritesTimeout": 30}, "API Gateway waits for 30"),
         ({"AuroraMaxConnections": 99}, "the proxy opens 14 % of 99 connections, and the budget is 14"),
@@ -51,7 +51,7 @@ def test_batches_of_a_fifo_queue() -> None:
 )
 def test_a_number_that_does_not_fit(numbers: dict[str, int], finding: str) -> None:
     """One number that does not fit is one finding, which has the number that fits."""
-    (found,) = check_relations(template(**numbers))
+    (found,) = check_numbers(template(**numbers))
     assert finding in found
 
 
@@ -66,7 +66,7 @@ def test_a_number_that_does_not_fit(numbers: dict[str, int], finding: str) -> No
 )
 def test_numbers_that_fit(numbers: dict[str, int]) -> None:
     """Numbers that are changed together have no finding."""
-    assert check_relations(template(**numbers)) == []
+    assert check_numbers(template(**numbers)) == []
 
 
 def test_a_function_without_bound() -> None:
@@ -75,18 +75,18 @@ def test_a_function_without_bound() -> None:
     variables = {"PENSTOCK_DATABASE_URL": "postgresql://db"}
     own = {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": variables}}}
     made["Resources"]["ReportLambdaFunction"] = own
-    (found,) = check_relations(made)
+    (found,) = check_numbers(made)
     assert "ReportLambdaFunction" in found
-    assert "reservedConcurrency" in found
+    assert "ReservedConcurrentExecutions" in found
 
 
 def test_throttled_pollers() -> None:
     """A queue that may invoke more drains than are reserved is a finding."""
     made = template()
     made["Resources"]["DrainLambdaFunction"]["Properties"]["ReservedConcurrentExecutions"] = 4
-    assert any("are reserved" in one for one in check_relations(made))
+    assert any("are reserved" in one for one in check_numbers(made))
 
 
 def test_what_only_a_deployment_knows() -> None:
     """A template without Penstock's resources has no finding but that it states no budget for none."""
-    assert check_relations({"Resources": {}, "Outputs": {"ConnectionBudget": {"Value": "0"}}}) == []
+    assert check_numbers({"Resources": {}, "Outputs": {"ConnectionBudget": {"Value": "0"}}}) == []
