@@ -1,34 +1,20 @@
-"""The dry run: what the drain would do with some envelopes now. It drains them, and rolls back.
+"""The dry run: what the drain would do with some envelopes now. It drains them, and rolls back."""
 
-Postgres itself would refuse to commit the transaction of a dry run, whatever a function of the service does in it.
-"""
-
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, func, select, text
+from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, func, select
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.drain import Drain
 from penstock.consumer.faults.tree import EnvironmentFault, Fault
-from penstock.consumer.pipeline.decode import StreamDecoder
-from penstock.consumer.pipeline.payloads import skip_payloads
-from penstock.consumer.pipeline.transaction import CHECK_NOW, WriteStrategy, write_batch
+from penstock.consumer.pipeline.transaction import WriteStrategy
+from penstock.consumer.rehearsal import check_deferred, rehearse
 from penstock.database.ledger import ledger
-from penstock.database.watchdog import Watchdog
 
-# At COMMIT, Postgres fetches the rows of a cursor WITH HOLD (PostgreSQL documentation, "DECLARE"). The row of this
-# cursor cannot be fetched, because no setting has that name.
-_NO_COMMIT = text(
-    "DECLARE penstock_dry_run NO SCROLL CURSOR WITH HOLD FOR"
-    " SELECT pg_catalog.current_setting('penstock.dry_runs_never_commit')"
-)
-_IDLE_LIMIT = text("SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', :limit, true)")
 _OUTCOMES = select(ledger.c.id, ledger.c.outcome).where(
     ledger.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid)))
 )
@@ -95,28 +81,16 @@ def dry_run(drain: Drain, engine: Engine, bodies: Sequence[str], *, seconds: flo
             example.
         TypeError: no kind is bound.
     """
-    items = [Item({"messageId": "", "receiptHandle": "", "body": body}) for body in bodies]
-    batch = Batch(items, time.monotonic() + seconds, "dry-run")
     outcomes: dict[UUID, str] = {}
 
     @contextmanager
-    def begin(limit: float) -> Iterator[Connection]:
-        with _watched(engine).rolled_back(limit) as connection:
-            connection.execute(_NO_COMMIT)
-            connection.execute(_IDLE_LIMIT, {"limit": str(int(limit * 1000))})
-            yield connection
-            connection.execute(CHECK_NOW)
-            outcomes.update(_outcomes(connection, batch))
+    def watch(connection: Connection, batch: Batch) -> Iterator[None]:
+        yield
+        check_deferred(connection)
+        outcomes.update(_outcomes(connection, batch))
 
-    decoder = StreamDecoder(batch, drain.contract, skip_payloads(batch, drain.contract))
-    write_batch(begin, batch, decoder, drain.bound(), strategy=WriteStrategy.ISOLATE)
+    batch = rehearse(drain, engine, bodies, watch, seconds=seconds, strategy=WriteStrategy.ISOLATE)
     return [_result(item, outcomes) for item in batch.items]
-
-
-@lru_cache(maxsize=1)
-def _watched(engine: Engine) -> Watchdog:
-    """Return the watchdog of an engine, one for many dry runs: a watchdog listens to its engine from then on."""
-    return Watchdog(engine)
 
 
 def _outcomes(connection: Connection, batch: Batch) -> Mapping[UUID, str]:
