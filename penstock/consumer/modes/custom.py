@@ -39,13 +39,17 @@ class Custom:
 
 
 class CustomWrite(SetWrite):
-    """`Custom`, bound to one class of intents."""
+    """`Custom`, bound to one class of intents.
+
+    Attributes:
+        function: the function of the service.
+    """
 
     pipelined = False
 
     def __init__(self, intent: type[WriteIntent], function: Function) -> None:
         super().__init__(IdentityRows(intent))
-        self._function = function
+        self.function = function
 
     def claim_and_write(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
         """Claim a set of new ids, and call the function."""
@@ -69,7 +73,7 @@ class CustomWrite(SetWrite):
         if not envelopes:
             return ()
         try:
-            self._function(connection, [_with_identity(envelope) for envelope in envelopes])
+            self.function(connection, [_with_identity(envelope) for envelope in envelopes])
         except (SQLAlchemyError, Fault):
             raise
         except Exception as error:

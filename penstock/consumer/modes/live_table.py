@@ -64,7 +64,7 @@ class LiveTable:
             tombstones: whether tombstones hold the key.
         """
         self._table = table
-        self._key, self._versions, self._values = tuple(key), tuple(versions), tuple(values)
+        self._key, self.versions, self._values = tuple(key), tuple(versions), tuple(values)
         self._without_default = dict(without_default or {})
         self._tombstones = tombstones
 
@@ -88,7 +88,7 @@ class LiveTable:
             psycopg.Error: the catalogs cannot be read.
         """
         place = {"table": self._table.name, "schema": self._table.schema}
-        keys = dict.fromkeys([*self._key, *self._versions, *self._values, *self._without_default])
+        keys = dict.fromkeys([*self._key, *self.versions, *self._values, *self._without_default])
         columns = [self._table.c[key] for key in keys]
         # SQLAlchemy cannot read the answer inside of a pipeline; psycopg can.
         driver: Any = connection.connection.driver_connection
@@ -123,13 +123,13 @@ class LiveTable:
         if key in self._without_default and live.has_default(zero_allowed=self._without_default[key]):
             problem = f"the column defaults to {live.default}, so the order of intents would matter"
             yield Difference("default-differs", name, problem, "ALTER TABLE ... ALTER COLUMN ... DROP DEFAULT")
-        if key not in {*self._key, *self._versions, *self._values}:
+        if key not in {*self._key, *self.versions, *self._values}:
             return
         if not live.stores_unchanged(compared=key not in self._values):
             problem = f"the column is declared as {live.declared} and is {live.type} in the database"
             hint = f"declare it as {live.type}, so that values are compared as Postgres compares them"
             yield Difference("column-type-differs", name, problem, hint)
-        elif key in self._versions and not live.same_collation:
+        elif key in self.versions and not live.same_collation:
             problem = f"the column has the collation {live.collation}, by which versions are ordered otherwise"
             yield Difference("version-collation-differs", name, problem, "declare this collation in its type")
         elif key in self._key:

@@ -1,10 +1,10 @@
 """The statements that write a set of intents of one kind. Each takes the whole set, and its text never changes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Connection, false, null, select
+from sqlalchemy import CTE, ColumnElement, Connection, Executable, false, null, select
 from sqlalchemy.dialects.postgresql import Insert
 
 from penstock.consumer.faults.tree import Cause, TableFault
@@ -61,6 +61,17 @@ class SetWrite:
     def first_statement(self) -> Insert:
         """The statement of `claim_and_write`."""
         return self._first
+
+    @property
+    def statements(self) -> Mapping[str, Executable]:
+        """All statements, by what each does with a set; the first two are those of the fast path."""
+        return {
+            "claim and write": self._first,
+            "write": self._further,
+            "claim": self._claim,
+            "write what is claimed": self._apply,
+            "compare with the ledger": self._id_conflicts,
+        }
 
     def parameters(self, envelopes: Envelopes) -> dict[str, str]:
         """Return the parameters of every statement for a set."""
