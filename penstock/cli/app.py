@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "audit": "commands.audit:audit_",
     "check": "commands.check:check",
     "doctor": "commands.doctor:doctor",
+    "explain": "explain.command:explain_",
     "emit": "emit.command:emit",
     "breaker": "commands.breaker:app",
     "dlq": "dlq:tree",

@@ -148,6 +148,10 @@ class Contract:
             return self._decode_foreign(text, outer, sent_at)
         return self._decode_older(head, text, error)
 
+    def intent_of(self, kind: str) -> type[WriteIntent] | None:
+        """Return the class of a kind, by its current name or a former one; None if the kind is not known."""
+        return self._names.get(kind)
+
     def current_name(self, kind: str) -> str:
         """Return the current name of a kind; an unknown kind is returned unchanged."""
         intent = self._names.get(kind)

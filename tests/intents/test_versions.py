@@ -38,6 +38,15 @@ def test_an_upgrader_leads_to_an_existing_version(version: Any) -> None:
         Colour.upgrader(1)
 
 
+def test_a_contract_knows_the_class_of_each_name() -> None:
+    """The class of a kind is found by its current name and by each former one, and by no other."""
+    contract = Contract([Colour])
+    for name in (Colour.intent_kind, *Colour.intent_aliases):
+        assert contract.intent_of(name) is Colour
+    assert Colour.intent_aliases
+    assert contract.intent_of("unknown") is None
+
+
 def test_a_gap_in_the_upgraders_is_refused() -> None:
     """A contract refuses a class with a missing upgrader between two versions."""
 

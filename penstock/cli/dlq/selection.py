@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
@@ -36,7 +37,7 @@ class Selection:
         Raises:
             Failure: an option cannot be parsed, or cannot select anything.
         """
-        if not self._is_given:
+        if not self.is_given:
             return Selector.all()
         try:
             return Selector.of(
@@ -61,12 +62,13 @@ class Selection:
         Raises:
             Failure: neither a selector nor `--all` was given, or both, or an option cannot be parsed.
         """
-        if everything == self._is_given:
+        if everything == self.is_given:
             raise Failure("select the dead letters: give either --all, or --id, --kind, --fault and so on", USAGE)
         return self.selector()
 
     @property
-    def _is_given(self) -> bool:
+    def is_given(self) -> bool:
+        """Whether any of the options was given."""
         values = (self.ids, self.kinds, self.faults, self.sqlstates, self.fingerprints)
         return any(values) or any(text is not None for text in (self.since, self.until, self.where))
 
@@ -85,22 +87,25 @@ def _single(name: str, meaning: str) -> Any:
     return Annotated[str | None, typer.Option(name, help=meaning, rich_help_panel=_PANEL)]
 
 
-selection_options = options_for(
-    "chosen",
-    Selection,
-    {
-        "ids": _repeatable("--id", "The id of an intent, or the SQS id of a message."),
-        "kinds": _repeatable("--kind", "A kind of intent."),
-        "faults": _repeatable(
-            "--fault",
-            "The class or the reason of a fault; `sqs` for messages that SQS moved, "
-            "`other` for messages of other programs.",
-        ),
-        "sqlstates": _repeatable("--sqlstate", "A SQLSTATE of Postgres."),
-        "fingerprints": _repeatable("--fingerprint", "The fingerprint of a cause, as in `penstock dlq stats`."),
-        "since": _single("--since", "Dead-lettered at or after this time: RFC 3339, or 15m, 2h, 7d ago."),
-        "until": _single("--until", "Dead-lettered before this time."),
-        "where": _single("--where", "A JMESPath condition on the envelope, such as \"data.sku == 'A1'\"."),
-    },
-)
+_OF_ANY_KIND: Final = {
+    "ids": _repeatable("--id", "The id of an intent, or the SQS id of a message."),
+    "kinds": _repeatable("--kind", "A kind of intent."),
+}
+_OF_ONE_KIND: Final = {
+    "faults": _repeatable(
+        "--fault",
+        "The class or the reason of a fault; `sqs` for messages that SQS moved, "
+        "`other` for messages of other programs.",
+    ),
+    "sqlstates": _repeatable("--sqlstate", "A SQLSTATE of Postgres."),
+    "fingerprints": _repeatable("--fingerprint", "The fingerprint of a cause, as in `penstock dlq stats`."),
+    "since": _single("--since", "Dead-lettered at or after this time: RFC 3339, or 15m, 2h, 7d ago."),
+    "until": _single("--until", "Dead-lettered before this time."),
+    "where": _single("--where", "A JMESPath condition on the envelope, such as \"data.sku == 'A1'\"."),
+}
+
+selection_options = options_for("chosen", Selection, _OF_ANY_KIND | _OF_ONE_KIND)
 """Give a command the options that select dead letters, in place of its parameter `chosen: Selection`."""
+
+selection_of_kind_options = options_for("chosen", partial(Selection, None, None), _OF_ONE_KIND)
+"""The same for a command that has the kind as its argument, and options of its own for ids."""
