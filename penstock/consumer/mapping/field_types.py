@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from pydantic import (
@@ -25,6 +25,7 @@ from pydantic import (
     Strict,
     WrapSerializer,
 )
+from typing_extensions import is_typeddict
 
 from penstock.intents import UtcDatetime, WriteIntent
 
@@ -186,13 +187,32 @@ def _is_custom(thing: Any) -> bool:
 
 def _contains_set(annotation: Any) -> bool:
     """Return whether a type contains a set, whose order differs between processes."""
-    class_ = get_origin(annotation) or annotation
-    if isinstance(class_, type):
-        if issubclass(class_, AbstractSet):
+    waiting, seen = [annotation], []
+    while waiting:
+        one = waiting.pop()
+        class_ = get_origin(one) or one
+        if isinstance(class_, type) and issubclass(class_, AbstractSet):
             return True
-        if issubclass(class_, BaseModel):
-            return any(_contains_set(field.annotation) for field in class_.model_fields.values())
-    return any(_contains_set(inner) for inner in get_args(annotation))
+        # A model may contain itself. Not every type can be hashed.
+        if one not in seen:
+            seen.append(one)
+            waiting += [*get_args(one), *_types_inside(class_)]
+    return False
+
+
+def _types_inside(class_: Any) -> Iterator[Any]:
+    """Yield the types of the fields of a model, a dataclass or a typed dict, and what another name stands for."""
+    if isinstance(class_, type) and issubclass(class_, BaseModel):
+        yield from (field.annotation for field in class_.model_fields.values())
+    elif is_typeddict(class_) or is_dataclass(class_):
+        try:
+            yield from get_type_hints(class_).values()
+        except NameError:  # A name of a function's own, which Pydantic has found and Python does not.
+            yield from class_.__annotations__.values()
+    elif isinstance(class_, NewType):
+        yield class_.__supertype__
+    elif hasattr(class_, "__value__"):
+        yield class_.__value__
 
 
 def _applies(decorators: Mapping[str, Any], field: str) -> bool:
