@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ import pytest
 from penstock.local import environment
 from penstock.local.aws import ACCESS_KEY, REGION, LocalAws
 from penstock.local.errors import StartError, ToolError
-from penstock.local.processes import is_alive, load_process, save_process, wait_until
+from penstock.local.processes import LOOPBACK, is_alive, load_process, save_process, wait_until
 from tests.support.project import ROOT
 
 if TYPE_CHECKING:
@@ -49,6 +51,19 @@ def client(aws: LocalAws) -> "SQSClient":
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=ACCESS_KEY,
     )
+
+
+def test_a_spike_of_clients_is_let_in(aws: LocalAws) -> None:
+    """Hundreds of clients connect while it is busy: none has to try again."""
+    process = load_process(aws.folder / "process.json")
+    assert process
+    process.suspend()
+    try:
+        with ExitStack() as clients:
+            for _ in range(300):
+                clients.enter_context(socket.create_connection((LOOPBACK, aws.port), timeout=5))
+    finally:
+        process.resume()
 
 
 def test_start_twice(aws: LocalAws) -> None:
