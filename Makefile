@@ -49,6 +49,10 @@ bench-emit: install ## Compare emitting with a producer without a framework: a t
 bench-dlq: install ## Measure counting, exporting and replaying 100,000 dead letters: a table, and build/bench-dlq.json
 	$(RUN)python -m benchmarks.dlq $(BENCH)
 
+.PHONY: bench-storm
+bench-storm: install ## Run 1,000 instances against a Postgres with 30 connections: a table, and build/bench-storm.json
+	$(RUN)python -m benchmarks.storm $(BENCH)
+
 .PHONY: bench-start
 bench-start: install ## Measure what bytecode in an artifact saves at a cold start
 	$(RUN)python -m benchmarks.start $(BENCH)
@@ -83,10 +87,11 @@ docs: install ## Build the site of the documentation: build/site/
 		zensical build --clean --strict
 
 .PHONY: plot
-plot: install ## Draw the plot of the figures: docs/figures.svg, from docs/figures.md
+plot: install ## Draw the plots of the figures, docs/figures.svg and docs/storm.svg, from their pages
 	@mkdir -p build
 	$(RUN)python -m benchmarks.plot > build/figures.svg
-	mv build/figures.svg docs/figures.svg
+	$(RUN)python -m benchmarks.storm.plot > build/storm.svg
+	mv build/figures.svg build/storm.svg docs/
 
 .PHONY: package
 package: install ## Build and package for AWS, stage dev: build/dev/*.zip and .serverless/

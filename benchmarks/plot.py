@@ -1,4 +1,4 @@
-"""The plot of the README, drawn from docs/figures.md: `make plot`.
+"""The plot of docs/engine.md, drawn from docs/figures.md: `make plot`.
 
 It shows how many records each contender of `make bench-drain` writes in the time in which Penstock writes one, by
 the size of the batch. Longer is faster.

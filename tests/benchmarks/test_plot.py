@@ -30,10 +30,10 @@ def test_the_widths_are_the_speeds() -> None:
 
 
 def test_the_committed_plot_is_that_of_the_figures() -> None:
-    """docs/figures.svg is what `make plot` draws, has each contender, loads nothing, and is in the README."""
+    """docs/figures.svg is what `make plot` draws, has each contender, loads nothing, and is in docs/engine.md."""
     drawn = plot(FIGURES.read_text())
     assert (ROOT / "docs" / "figures.svg").read_text() == drawn, "run `make plot`"
     texts = {element.text for element in ET.fromstring(drawn).iter() if element.tag.endswith("text")}  # noqa: S314
     assert texts.issuperset(CONTENDERS.values())
     assert re.findall("(?:https?|data):[^\"' ]+", drawn) == ["http://www.w3.org/2000/svg"]
-    assert "docs/figures.svg" in (ROOT / "README.md").read_text()
+    assert "(figures.svg)" in (ROOT / "docs" / "engine.md").read_text()

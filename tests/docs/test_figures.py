@@ -2,6 +2,12 @@
 
 import re
 
+import pytest
+
+from benchmarks.storm.contenders import CONTENDERS, PENSTOCK
+from benchmarks.storm.plot import FIGURES as STORM
+from benchmarks.storm.plot import table
+from benchmarks.storm.report import HEADINGS, RESTART, STEADY
 from tests.support.project import ROOT
 
 FIGURES = dict(re.findall(r"^\| (.+?) \| ([\d.]+) x \|", (ROOT / "docs" / "figures.md").read_text(), re.MULTILINE))
@@ -25,3 +31,17 @@ def test_what_it_costs_is_that_of_the_table() -> None:
     assert all(float(value) > 1 for name, value in FIGURES.items() if name.startswith("speed: penstock / bulk"))
     assert "a quarter of the speed at 1,000 records" in text
     assert 0.2 < float(FIGURES["speed: penstock / copy at 1,000"]) < 0.3
+
+
+@pytest.mark.parametrize("run", [STEADY, RESTART])
+def test_the_readme_says_what_the_storm_has_shown(run: str) -> None:
+    """With emit and drain nothing failed, nothing was lost, and five connections sufficed, as the README says."""
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert (
+        "With emit and drain no request fails and each has its row in the end, also with a restart of Postgres"
+        in text
+    )
+    assert "five connections suffice" in text
+    (row,) = (row for row in table(STORM.read_text(), run) if row[0] == CONTENDERS[PENSTOCK].title)
+    told = dict(zip(HEADINGS, row[1:], strict=True))
+    assert (told["failed"], told["lost"], told["twice"], told["most connections"]) == ("0", "0", "0", "5 of 5")
