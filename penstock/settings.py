@@ -7,7 +7,7 @@ returns the value of such a secret.
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -47,6 +47,12 @@ class Settings:
     )
     pool_size: int = _setting(
         "PENSTOCK_POOL_SIZE", "the number of connections that one function instance may hold", 1
+    )
+    pipelines: bool = _setting(
+        "PENSTOCK_PIPELINES",
+        "whether the drain sends statements before earlier ones are answered; false for a pooler that cannot pass "
+        "them on",
+        True,
     )
     receipt_key: str = _setting(
         "PENSTOCK_RECEIPT_KEY", "the key that signs receipts, or the ARN of a secret that contains it"
@@ -92,7 +98,7 @@ class Settings:
         for setting in fields(cls):
             text = environment.get(setting.metadata["variable"], "").strip()
             if text:
-                values[setting.name] = _number(text, setting.metadata) if setting.type is int else text
+                values[setting.name] = _READERS[setting.type](text, setting.metadata)
         values.setdefault("database_reader_url", values.get("database_url", ""))
         return cls(**values)
 
@@ -124,6 +130,19 @@ def _number(text: str, metadata: Mapping[str, Any]) -> int:
         f"{metadata['variable']} must be a whole number, {metadata['least']} or greater, not {text!r} "
         f"({metadata['description']})"
     )
+
+
+def _truth(text: str, metadata: Mapping[str, Any]) -> bool:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    raise SettingsError(f"{metadata['variable']} must be true or false, not {text!r} ({metadata['description']})")
+
+
+_READERS: Mapping[Any, Callable[[str, Mapping[str, Any]], Any]] = {
+    int: _number,
+    bool: _truth,
+    str: lambda text, _: text,
+}
 
 
 def refresh_secret(value: str) -> str:

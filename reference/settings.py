@@ -20,8 +20,8 @@ TEXT: Final = """\
 
 A function reads its settings once, from its environment. `Settings` in `penstock.settings` is the same as an
 object, for code that passes settings on. A missing setting is an error that names the variable and the
-function to set it for. A number must be a whole number in decimal digits; a bad one is an error too. An empty
-variable counts as not set.
+function to set it for. A number must be a whole number in decimal digits, and `PENSTOCK_PIPELINES` is `true` or
+`false`; a bad value is an error too. An empty variable counts as not set.
 
 {settings}
 

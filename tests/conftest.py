@@ -31,9 +31,10 @@ from tests.support.project import ROOT
 from tests.support.repositories import build_wheel
 from tests.support.secrets import Secrets
 
-# Nothing of the caller's AWS reaches a test.
+# Nothing of the caller's AWS reaches a test. The name of a PgBouncer is for the tests themselves.
 for name in [name for name in os.environ if name.startswith(("AWS_", "PENSTOCK_", "POWERTOOLS_"))]:
-    del os.environ[name]
+    if name != "PENSTOCK_TEST_PGBOUNCER":
+        del os.environ[name]
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

@@ -19,7 +19,7 @@ from penstock.consumer.pipeline.payloads import PayloadFetcher
 from penstock.consumer.pipeline.retention import take_back_ending
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
 from penstock.consumer.pipeline.tracing import link_traces
-from penstock.consumer.pipeline.transaction import write_batch
+from penstock.consumer.pipeline.transaction import WriteStrategy, write_batch
 from penstock.consumer.resources import Resources
 from penstock.consumer.retention import Retention
 from penstock.database import drain_engine
@@ -138,7 +138,14 @@ class Drain:
         decoder = StreamDecoder(batch, self.contract, fetched)
         batch_fault: Fault | None = None
         try:
-            write_batch(database.transaction, batch, decoder, self._writes, retention=self._retention)
+            write_batch(
+                database.transaction,
+                batch,
+                decoder,
+                self._writes,
+                strategy=self._strategy,
+                retention=self._retention,
+            )
         except Fault as fault:
             batch_fault = fault
         dead = _divide(batch, batch_fault, self._retention)
@@ -172,6 +179,10 @@ class Drain:
     @cached_property
     def _writes(self) -> list[Bound]:
         return self.bound()
+
+    @cached_property
+    def _strategy(self) -> WriteStrategy:
+        return WriteStrategy.FAST if self._resources.settings.pipelines else WriteStrategy.FAST_UNPIPELINED
 
     @cached_property
     def _retention(self) -> Retention:

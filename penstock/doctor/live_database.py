@@ -7,7 +7,8 @@ from sqlalchemy import Engine, text
 
 from penstock.consumer.schema_check.catalog import read_server
 from penstock.consumer.schema_check.check import migration_findings
-from penstock.consumer.schema_check.server_check import is_pooled, server_findings
+from penstock.consumer.schema_check.pooler_check import is_pooled, pooler_findings
+from penstock.consumer.schema_check.server_check import server_findings
 from penstock.database.watchdog import Watchdog
 from penstock.doctor.budget import Budget
 from penstock.doctor.finding import Finding
@@ -33,16 +34,17 @@ def examine_database(engine: Engine, budget: Budget | None, people: int) -> list
         sqlalchemy.exc.SQLAlchemyError: the database cannot be reached or read.
     """
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with Watchdog(snapshot).transaction(_SECONDS) as connection:
+    with Watchdog(snapshot).rolled_back(_SECONDS) as connection:
         connection.execute(_LIMITS)
         pooled = is_pooled(connection)
         found = Database(
             granted=read_granted(connection),
             pooled=pooled,
             pooler=None,
-            server=tuple(server_findings(connection, read_server(connection))),
             ledger=tuple(migration_findings(connection)),
             people=people,
+            # The transaction ends with those of the pooler.
+            server=(*server_findings(connection, read_server(connection)), *pooler_findings(connection)),
         )
     if pooled:
         found = replace(found, pooler=read_pgbouncer(engine.url))

@@ -13,7 +13,7 @@ from penstock.database.engine import _RECYCLE_SECONDS
 from penstock.database.idle_timeouts import IDLE_TIMEOUTS, TimeoutsRefused, set_idle_timeouts
 from penstock.database.watchdog import Watchdog
 from penstock.local.processes import wait_until
-from tests.support.servers import pgbouncer
+from tests.support.pgbouncer import pgbouncer
 
 ROLE = 'Web:"50%"'
 SHOW = "SELECT current_setting('idle_session_timeout'), current_setting('idle_in_transaction_session_timeout')"

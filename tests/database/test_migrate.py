@@ -9,9 +9,9 @@ from penstock.database import make_engine, migrate, retention
 from penstock.database.retention import ROTATED
 from penstock.database.watchdog import Watchdog
 from tests.support.migrations import migrate_to
+from tests.support.pgbouncer import pgbouncer
 from tests.support.project import ROOT
 from tests.support.retention import A_MONTH_LATER
-from tests.support.servers import pgbouncer
 
 
 def test_the_ledger_survives_its_migrations(empty_database: str) -> None:

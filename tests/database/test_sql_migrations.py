@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from penstock.database.migrate import upgrade
 from penstock.database.sql_migrations import MigrationRefused
 from penstock.local.processes import wait_until
-from tests.support.servers import pgbouncer
+from tests.support.pgbouncer import pgbouncer
 
 THINGS = "CREATE TABLE things (id int, share text DEFAULT '100%');\nINSERT INTO things VALUES (1);\n"
 INDEX = "-- penstock: no transaction\nCREATE INDEX CONCURRENTLY things_id ON things (id)\n"

@@ -15,7 +15,8 @@ from penstock.doctor.finding import Finding
 from penstock.doctor.live_database import examine_database
 from tests.support.doctor import wrong
 from tests.support.folders import server_folder
-from tests.support.servers import pgbouncer, postgres_15
+from tests.support.pgbouncer import pgbouncer
+from tests.support.servers import postgres_15
 
 ROLE, PASSWORD = "app_of_the_doctor", "secret"
 TIMEOUTS = {"idle_session_timeout": "10min", "idle_in_transaction_session_timeout": "1min"}

@@ -36,9 +36,10 @@ from shared.intents import OrderStatusChanged
 from tests.support import modes
 from tests.support.drain import Bench, ThingMade
 from tests.support.explained import SECONDS, bodies_of, explained, fingerprint, nodes_of
+from tests.support.pgbouncer import pgbouncer
 from tests.support.random_bindings import EMBEDDED, Service, services
 from tests.support.schema_check import execute
-from tests.support.servers import pgbouncer, postgres_15
+from tests.support.servers import postgres_15
 
 FAST = "claim and write"
 

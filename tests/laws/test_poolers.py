@@ -1,8 +1,14 @@
 """PgBouncer in transaction mode, between several drains and one database."""
 
+import random
+import shutil
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, Uuid, select
@@ -10,8 +16,16 @@ from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, Uuid, sel
 from penstock import WriteIntent
 from penstock.consumer import Append, Drain
 from penstock.database import ledger, make_engine
+from penstock.database.migrate import upgrade
+from penstock.local.postgres import Postgres
+from penstock.local.processes import wait_until
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
-from tests.support.servers import pgbouncer
+from penstock.testing.database import FAST
+from tests.support.consumers import Seen, clean, deliver, every_mode, tables
+from tests.support.cuts import BATCHES, BEFORE
+from tests.support.folders import server_folder
+from tests.support.modes import outcomes
+from tests.support.pgbouncer import NEWER, PROGRAMS, run_pgbouncer
 
 DRAINS = 4
 ROUNDS = 30
@@ -41,11 +55,18 @@ class Blue(WriteIntent, kind="thing.blue"):
 KINDS: dict[type[Red | Green | Blue], Table] = {Red: reds, Green: greens, Blue: blues}
 
 
-@pytest.fixture
-def pooled_url(database_url: str) -> Iterator[str]:
-    """The database through a PgBouncer with two connections, which knows no prepared statements."""
-    with pgbouncer(database_url, pool_size=2) as url:
-        yield url
+# PgBouncer 1.18 has no such setting, and knows no prepared statements.
+CASES: list[tuple[str, int, dict[str, str]]] = [("pgbouncer", 1, {})]
+if NEWER:
+    CASES += [(NEWER, 2, {"max_prepared_statements": "0"}), (NEWER, 1, {"max_prepared_statements": "200"})]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: "-".join([Path(case[0]).name, *case[2].values()]))
+def pooled_url(database_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The database through a PgBouncer with one or two connections."""
+    program, pool_size, settings = request.param
+    with run_pgbouncer(database_url, program=program, pool_size=pool_size, **settings) as pooler:
+        yield pooler.url
 
 
 def drains(url: str) -> list[tuple[Engine, Drain, MemoryQueue]]:
@@ -92,3 +113,159 @@ def test_each_intent_lands_in_its_own_table(pooled_url: str, engine: Engine) -> 
     assert outcomes == {"applied": sent.total(), "dead": sum(len(dead.messages) for _, _, dead in made)}
     for drain_engine, _, _ in made:
         drain_engine.dispose()
+
+
+def shuffled(records: list[Any], seed: int) -> list[list[Any]]:
+    """Return the records in another order, cut into batches."""
+    records = random.Random(seed).sample(records, len(records))  # noqa: S311 (no secret)
+    return [records[start : start + 9] for start in range(0, len(records), 9)]
+
+
+def settled(engine: Engine) -> dict[Any, bool]:
+    """Return whether each intent is dead. Whether one is applied or stale depends on the order."""
+    return {id_: outcome == "dead" for id_, outcome in outcomes(engine).items()}
+
+
+class Shared:
+    """Four drains of every mode that share a PgBouncer, and what each of their batches should leave."""
+
+    def __init__(self, engine: Engine, url: str) -> None:
+        self.engine, self.engines = engine, [make_engine(url, pre_ping=False) for _ in range(DRAINS)]
+        direct, _ = every_mode(engine)
+        clean(engine)
+        self.drains = [
+            direct.using(engine=one, queue=MemoryQueue(), dead_letters=MemoryQueue()) for one in self.engines
+        ]
+        self.records = sqs_event(BATCHES["two bad"])["Records"]
+        for records in (sqs_event(BEFORE)["Records"], self.records):
+            assert deliver(direct, records) == []
+        self.expected = tables(engine), settled(engine)
+        clean(engine)
+        assert deliver(direct, sqs_event(BEFORE)["Records"]) == []
+
+    def run(self, disturb: Callable[[], None] = lambda: None) -> None:
+        """Deliver everything through every drain, each in its own order, while something disturbs them."""
+        disturbed = Event()
+
+        def deliver_all(number: int) -> None:
+            back = shuffled(self.records, number)
+            end = time.monotonic() + 60
+            while back or not disturbed.is_set():
+                assert time.monotonic() < end
+                back = back or shuffled(self.records, number)
+                back = [failed for batch in back if (failed := deliver(self.drains[number], batch))]
+
+        with ThreadPoolExecutor(DRAINS) as pool:
+            runs = [pool.submit(deliver_all, number) for number in range(DRAINS)]
+            try:
+                disturb()
+            finally:
+                disturbed.set()
+            for one in runs:
+                one.result()
+
+    def check(self) -> None:
+        assert (tables(self.engine), settled(self.engine)) == self.expected
+
+    def dispose(self) -> None:
+        for engine in self.engines:
+            engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Postgres]:
+    """A server that a test may kill."""
+    folder = server_folder()
+    server = Postgres(folder, settings=FAST)
+    server.start()
+    try:
+        upgrade(server.url())
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_every_mode_lands_through_a_shared_pool(engine: Engine, pooled_url: str) -> None:
+    """Four drains that share one or two connections write every mode, poison beside good intents, exactly once."""
+    shared = Shared(engine, pooled_url)
+    shared.run()
+    shared.check()
+    large = sqs_event([Seen(path=f"/{number}") for number in range(3000)])["Records"]
+    assert deliver(shared.drains[0], large) == []
+    assert tables(engine)["Our Views"].total() == 3000 + shared.expected[0]["Our Views"].total()
+    shared.dispose()
+
+
+def test_ordered_messages_land_through_a_shared_pool(engine: Engine, pooled_url: str) -> None:
+    """Batches of a FIFO queue, each through another drain, leave what they leave without a pooler."""
+    shared = Shared(engine, pooled_url)
+    for number, record in enumerate(shared.records):
+        record["attributes"] |= {"MessageGroupId": str(number % 3), "SequenceNumber": f"{number:020}"}
+    for start in range(0, len(shared.records), 10):
+        drain = shared.drains[start // 10 % DRAINS]
+        assert deliver(drain, shared.records[start : start + 10]) == []
+    shared.check()
+    shared.dispose()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_disturbed_pooler_loses_and_repeats_nothing(own_server: Postgres, program: str) -> None:
+    """While a pooler is paused, reloaded, killed and loses its server, each intent takes effect once."""
+    engine = make_engine(own_server.url())
+    waits = {"server_login_retry": "1", "query_wait_timeout": "5"}
+    with run_pgbouncer(own_server.url(), program=program, pool_size=2, **waits) as pooler:
+        shared = Shared(engine, pooler.url)
+
+        def a_client_is(state: str) -> None:
+            assert wait_until(lambda: any(pool[f"cl_{state}"] for pool in pooler.console("SHOW POOLS")), 20)
+
+        def disturb() -> None:
+            a_client_is("active")
+            pooler.console("PAUSE")
+            a_client_is("waiting")
+            for command in ("RESUME", "SET server_lifetime = 0", "RECONNECT", "RELOAD", "KILL postgres"):
+                pooler.console(command)
+            pooler.console("RESUME postgres")
+            for crashed in (pooler, own_server):
+                a_client_is("active")
+                crashed.kill()
+                crashed.start()
+            a_client_is("active")
+
+        shared.run(disturb)
+        shared.check()
+        shared.dispose()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_batch_that_waits_too_long_for_the_pooler_goes_back(
+    engine: Engine, database_url: str, program: str
+) -> None:
+    """After query_wait_timeout nothing is dead-lettered; the batch lands once the pooler has a connection."""
+    with run_pgbouncer(database_url, program=program, pool_size=1, query_wait_timeout="1") as pooler:
+        shared, other = Shared(engine, pooler.url), make_engine(pooler.url)
+        assert deliver(shared.drains[0], shared.records[:1]) == []
+        with other.begin() as holder:
+            holder.execute(select(1))
+            assert deliver(shared.drains[0], shared.records) == shared.records
+        shared.run()
+        shared.check()
+        shared.dispose()
+        other.dispose()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_server_connection_that_the_pooler_closed_is_replaced(
+    engine: Engine, database_url: str, program: str
+) -> None:
+    """After server_idle_timeout the next batch lands in the same invocation."""
+    with run_pgbouncer(database_url, program=program, pool_size=1, server_idle_timeout="1") as pooler:
+        shared = Shared(engine, pooler.url)
+        assert deliver(shared.drains[0], shared.records[:5]) == []
+        assert wait_until(lambda: not pooler.console("SHOW SERVERS"), 10)
+        assert deliver(shared.drains[0], shared.records) == []
+        shared.check()
+        shared.dispose()

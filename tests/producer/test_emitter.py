@@ -350,6 +350,18 @@ def test_a_bad_setting_is_named() -> None:
     for text in ("0", "-1", "many", "1.5", "²"):
         with pytest.raises(SettingsError, match="PENSTOCK_POOL_SIZE must be a whole number, 1 or greater"):
             Settings.from_environment({"PENSTOCK_POOL_SIZE": text})
+    for text in ("0", "off", "no", "falsch"):
+        with pytest.raises(SettingsError, match="PENSTOCK_PIPELINES must be true or false"):
+            Settings.from_environment({"PENSTOCK_PIPELINES": text})
+
+
+def test_a_truth_is_read_as_cloudformation_writes_it() -> None:
+    """`true` and `false` are read in any case, and the default is true."""
+    read = [
+        Settings.from_environment({"PENSTOCK_PIPELINES": text}).pipelines
+        for text in ("false", "False", "true", "")
+    ]
+    assert read == [False, False, True, True]
 
 
 def test_settings_do_not_show_their_values() -> None:

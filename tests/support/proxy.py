@@ -8,7 +8,7 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -54,6 +54,8 @@ class TcpProxy:
         port: the port on loopback where it listens. It stays the same, also while it refuses.
         accepted: how many connections it has accepted.
         answered_bytes: how many bytes of the server's it has passed on.
+        inspect: makes, for each connection, what is called with each chunk of the client's; if that returns False,
+            the connection is cut.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -64,6 +66,7 @@ class TcpProxy:
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self.accepted = 0
         self.answered_bytes = 0
+        self.inspect: Callable[[], Callable[[bytes], bool]] = lambda: lambda _: True
         self._cut_at_bytes: int | None = None
         self._delay_seconds = 0.0
         self._server: asyncio.Server | None = None
@@ -130,6 +133,9 @@ class TcpProxy:
         asyncio.run_coroutine_threadsafe(step, self._loop).result(10)
 
     async def _cut(self) -> None:
+        self._cut_all()
+
+    def _cut_all(self) -> None:
         for writer in [writer for pair in self._pairs for writer in pair]:
             _reset(writer)
         self._pairs.clear()
@@ -177,15 +183,16 @@ class TcpProxy:
         self._pairs.add(pair)
         try:
             with suppress(OSError, asyncio.CancelledError):
-                both = self._pass_on(reader, to_server), self._pass_on(from_server, writer, answers=True)
-                await asyncio.gather(*both)
+                requests = self._pass_on(reader, to_server, self.inspect())
+                answers = self._pass_on(from_server, writer, self._is_within_limit)
+                await asyncio.gather(requests, answers)
         finally:
             self._pairs.discard(pair)
             for one in pair:
                 _reset(one)
 
     async def _pass_on(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_allowed: Callable[[bytes], bool]
     ) -> None:
         """Pass on what one side sends, and at last its end."""
         flowing = self._flowing
@@ -206,19 +213,21 @@ class TcpProxy:
                     with suppress(OSError):
                         writer.write_eof()
                     return
-                writer.write(await self._within_limit(chunk) if answers else chunk)
+                if not is_allowed(chunk):
+                    raise ConnectionResetError
+                writer.write(chunk)
                 await writer.drain()
 
         await asyncio.gather(read(), write())
 
-    async def _within_limit(self, chunk: bytes) -> bytes:
+    def _is_within_limit(self, chunk: bytes) -> bool:
         """Count an answer's bytes; cut every connection instead of an answer that exceeds the limit."""
         if self._cut_at_bytes is not None and self.answered_bytes + len(chunk) > self._cut_at_bytes:
             self._cut_at_bytes = None
-            await self._cut()
-            raise ConnectionResetError
+            self._cut_all()
+            return False
         self.answered_bytes += len(chunk)
-        return chunk
+        return True
 
 
 def _bound(port: int) -> socket.socket:

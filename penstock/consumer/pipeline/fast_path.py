@@ -29,8 +29,12 @@ _SLOW = 0.25
 """After this part of the time each statement is waited for, so that it is known what has been written."""
 
 
-def run_fast_path(work: UnitOfWork) -> dict[Item, Fault]:
+def run_fast_path(work: UnitOfWork, *, pipelined: bool) -> dict[Item, Fault]:
     """Claim and write everything, on the assumption that every row is valid and every id is new.
+
+    Args:
+        work: the batch.
+        pipelined: whether statements are sent before earlier ones are answered. Some poolers cannot pass that on.
 
     Returns:
         The items that there was no time for, each with a fault that says so.
@@ -42,7 +46,7 @@ def run_fast_path(work: UnitOfWork) -> dict[Item, Fault]:
         pydantic_core.PydanticSerializationError: an envelope cannot be serialized.
         penstock.consumer.Fault: a `Custom` function failed.
     """
-    with _pipeline(work.connection) as pipeline:
+    with _pipeline(work.connection) if pipelined else nullcontext() as pipeline:
         writer = _FastWriter(work, pipeline)
         work.set_limits()
         rest = writer.write_while_decoding()
@@ -77,7 +81,7 @@ def _pipeline(connection: Connection) -> Iterator[psycopg.Pipeline]:
 class _FastWriter:
     """Sends one statement after another, and waits for answers only now and then."""
 
-    def __init__(self, work: UnitOfWork, pipeline: psycopg.Pipeline) -> None:
+    def __init__(self, work: UnitOfWork, pipeline: psycopg.Pipeline | None) -> None:
         self.faults: dict[Item, Fault] = {}
         self._work = work
         self._pipeline = pipeline
@@ -114,15 +118,19 @@ class _FastWriter:
             self._send(bound, part, items)
 
     def _send(self, bound: Bound, part: BoundWrite, items: Sequence[Item]) -> None:
-        if bound.write.pipelined and (self._unanswered >= SLICE or self._work.has_used(_SLOW)):
-            self._pipeline.sync()
-            self._unanswered = 0
+        if self._pipeline and bound.write.pipelined:
+            self._wait_now_and_then(self._pipeline)
         if part is bound.parts[0]:
             self._claim_and_write(part, items)
         else:
             # What has been claimed is written to all tables, however late it is.
             self._write_further(part, [item for item in items if item not in self.faults])
         self._unanswered += len(items)
+
+    def _wait_now_and_then(self, pipeline: psycopg.Pipeline) -> None:
+        if self._unanswered >= SLICE or self._work.has_used(_SLOW):
+            pipeline.sync()
+            self._unanswered = 0
 
     def _claim_and_write(self, part: BoundWrite, items: Sequence[Item]) -> None:
         if self._work.out_of_time():

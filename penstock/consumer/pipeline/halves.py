@@ -3,7 +3,8 @@
 A trigger or a function of an extension may end the session that writes a row. No savepoint outlives that. If the
 connection was lost twice for the same batch, its halves are written one after another, and theirs, down to the
 row. A row is at fault if its session ends each time that it is written alone, while others of its batch are
-committed and the database answers. If nothing else is committed, nothing is decided.
+committed and the database answers. If nothing else is committed, nothing is decided. A pooler without a free
+connection ends sessions too: a transaction without rows comes first, and if it fails, no part is written.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TypeAlias
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.sqlstate import fault_of
@@ -30,6 +31,7 @@ _MOST = 10
 
 _UNDECIDED = EnvironmentFault(Cause("SessionLost"))
 _LIMIT_SECONDS = 5.0
+_NOTHING = text("SELECT 1")
 
 
 class SessionLost(Exception):
@@ -47,6 +49,8 @@ def write_in_halves(begin: Begin, batch: Batch, decoder: StreamDecoder, write: W
     never cut up; nor is a single item, which has no other beside it.
     """
     if len(batch.items) == 1 or any(item.ordered_group for item in batch.items):
+        return False
+    if not _database_answers(begin, batch):
         return False
     halves = _Halves(batch, decoder, write)
     if not halves.write_all():
@@ -101,6 +105,16 @@ class _Halves:
             for item in items:
                 item.fault = item.fault or fault
         return None
+
+
+def _database_answers(begin: Begin, batch: Batch) -> bool:
+    """Return whether a transaction without rows succeeds. If not, no row is to blame."""
+    try:
+        with begin(min(_LIMIT_SECONDS, batch.seconds_left / 4)) as connection:
+            connection.execute(_NOTHING)
+    except Exception:  # noqa: BLE001 (whatever it is, the batch goes back with the fault that is known)
+        return False
+    return True
 
 
 def _halves(items: Sequence[Item]) -> list[Sequence[Item]]:

@@ -46,10 +46,20 @@ class WriteStrategy(Enum):
 
     FAST = 1
     """One statement per kind, on the fast path."""
-    ISOLATE = 2
+    FAST_UNPIPELINED = 2
+    """The same, but each statement is answered before the next one is sent."""
+    ISOLATE = 3
     """The isolating path."""
-    IMMEDIATE_CONSTRAINTS = 3
+    IMMEDIATE_CONSTRAINTS = 4
     """The isolating path, without deferred constraints: an error at COMMIT would not name the row."""
+
+
+_NEXT = {
+    WriteStrategy.FAST: WriteStrategy.ISOLATE,
+    WriteStrategy.FAST_UNPIPELINED: WriteStrategy.ISOLATE,
+    WriteStrategy.ISOLATE: WriteStrategy.IMMEDIATE_CONSTRAINTS,
+}
+"""The strategy after one with which Postgres refused the batch."""
 
 
 def write_batch(
@@ -140,10 +150,11 @@ class _Attempts:
             if self._lost_connection:
                 raise SessionLost(fault) from error
             self._lost_connection = True
-        elif self.strategy is WriteStrategy.FAST and not is_outage(fault):
-            self.strategy = WriteStrategy.ISOLATE
-        elif self.strategy is WriteStrategy.ISOLATE and not is_outage(fault):
-            self.strategy = WriteStrategy.IMMEDIATE_CONSTRAINTS
+            # Or a pooler that cannot pass pipelines on has cut it.
+            if self.strategy is WriteStrategy.FAST:
+                self.strategy = WriteStrategy.FAST_UNPIPELINED
+        elif self.strategy in _NEXT and not is_outage(fault):
+            self.strategy = _NEXT[self.strategy]
         else:
             raise fault from error
 
@@ -168,8 +179,8 @@ def _run_transaction(
 
 
 def _claim_and_apply(work: UnitOfWork, strategy: WriteStrategy) -> dict[Item, Fault]:
-    if strategy is WriteStrategy.FAST:
-        return run_fast_path(work)
+    if strategy in {WriteStrategy.FAST, WriteStrategy.FAST_UNPIPELINED}:
+        return run_fast_path(work, pipelined=strategy is WriteStrategy.FAST)
     if strategy is WriteStrategy.IMMEDIATE_CONSTRAINTS:
         work.connection.execute(CHECK_NOW)
     return run_isolating_path(work)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy.exc import DBAPIError
 
 from penstock.consumer.drain import Drain
 from penstock.consumer.modes.base import Bound
@@ -18,6 +19,7 @@ from penstock.consumer.modes.tombstones import tombstone
 from penstock.consumer.schema_check.catalog import read_relation, read_server, table_privileges
 from penstock.consumer.schema_check.finding import Finding, Severity, fault, warning
 from penstock.consumer.schema_check.key_check import equality_drift
+from penstock.consumer.schema_check.pooler_check import pooler_findings, refused_transactions
 from penstock.consumer.schema_check.server_check import server_findings
 from penstock.consumer.schema_check.statement_check import statement_findings
 from penstock.consumer.schema_check.table_check import schema_drift
@@ -52,22 +54,32 @@ def check_schema(engine: Engine, drain: Drain, *, seconds: float = TIMEOUT_SECON
     """
     writes = drain.bound()
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with Watchdog(snapshot).transaction(seconds) as connection:
-        connection.execute(_LIMITS)
-        found = [
-            *server_findings(connection, read_server(connection)),
-            *_check_own_tables(connection, writes),
-        ]
-        known = not any(finding.severity is Severity.FAULT for finding in found)
-        for bound in writes:
-            of_kind = [*_check_kind(connection, bound)]
-            if known and not any(finding.severity is Severity.FAULT for finding in of_kind):
-                found_by_planning = (
-                    one for part in bound.parts for one in statement_findings(connection, part.write)
-                )
-                of_kind += [replace(one, kind=bound.kind) for one in found_by_planning]
-            found += of_kind
-        return found
+    try:
+        with Watchdog(snapshot).rolled_back(seconds) as connection:
+            connection.execute(_LIMITS)
+            found = [
+                *server_findings(connection, read_server(connection)),
+                *_check_own_tables(connection, writes),
+            ]
+            found += _check_kinds(connection, writes, plan=not _faulty(found))
+            return [*pooler_findings(connection), *found]
+    except DBAPIError as error:
+        if refused := refused_transactions(error):
+            return [refused]
+        raise
+
+
+def _check_kinds(connection: Connection, writes: Sequence[Bound], *, plan: bool) -> Iterator[Finding]:
+    for bound in writes:
+        of_kind = [*_check_kind(connection, bound)]
+        yield from of_kind
+        if plan and not _faulty(of_kind):
+            for part in bound.parts:
+                yield from (replace(one, kind=bound.kind) for one in statement_findings(connection, part.write))
+
+
+def _faulty(findings: Sequence[Finding]) -> bool:
+    return any(finding.severity is Severity.FAULT for finding in findings)
 
 
 def _check_own_tables(connection: Connection, writes: Sequence[Bound]) -> Iterator[Finding]:

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from penstock.consumer.schema_check.catalog import Server
-from penstock.consumer.schema_check.finding import Finding, Severity, fault, warning
+from penstock.consumer.schema_check.finding import Finding, fault, warning
 from penstock.consumer.schema_check.hazards import schemas_of_others
 
 _OLDEST_VERSION: Final = 140000
-_PID = text("SELECT pg_catalog.pg_backend_pid()")
 _NEW_DATABASE: Final = "use a database with the encoding UTF8, if intents can hold other texts"
 _LACKS: Final = "the encoding of the database lacks most characters: an intent with another one is dead-lettered"
 _OTHER_ENCODING: Final = (_LACKS, _NEW_DATABASE)
@@ -21,10 +20,6 @@ _ENCODINGS: Final = {
     ),
     "EUC_JP": (f"{_LACKS}, and the broken bar (U+00A6) lands as U+FFE4", _NEW_DATABASE),
 }
-_POOLER: Final = (
-    "a pooler is between Penstock and Postgres: a function of the mode Custom must leave no state in its session",
-    "have the pooler keep a connection for a transaction or a session, not for a statement",
-)
 _UNSAFE: Final = {
     "synchronous_commit": (
         "synchronous_commit is off: in a crash, every writer but the drain loses what it has just committed",
@@ -58,8 +53,6 @@ def server_findings(connection: Connection, server: Server) -> Iterator[Finding]
     if server.encoding != "UTF8":
         yield warning(*_ENCODINGS.get(server.encoding, _OTHER_ENCODING))
     yield from _check_search_path(connection)
-    if is_pooled(connection):
-        yield Finding(severity=Severity.NOTE, problem=_POOLER[0], hint=_POOLER[1])
 
 
 def _check_search_path(connection: Connection) -> Iterator[Finding]:
@@ -72,9 +65,3 @@ def _check_search_path(connection: Connection) -> Iterator[Finding]:
             "type that is planted there could run as the role that writes",
             f"REVOKE CREATE ON SCHEMA {quote(schema)} FROM {who}",
         )
-
-
-def is_pooled(connection: Connection) -> bool:
-    """Return whether a pooler answered: its process is another one than that of the session in Postgres."""
-    answered = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
-    return bool(connection.execute(_PID).scalar_one() != answered)

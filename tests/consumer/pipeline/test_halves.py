@@ -1,7 +1,10 @@
 """A row that ends the session."""
 
+from typing import Any
+
+import psycopg
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 
 from penstock.testing import sqs_event
 from tests.support.drain import Bench, ThingMade
@@ -31,6 +34,24 @@ def test_a_server_that_ends_every_session_dead_letters_nothing(bench: Bench) -> 
     """If no part of the batch is committed, everything goes back."""
     add_trigger(bench.engine, ENDS)
     assert len(bench([ThingMade(name=str(n)) for n in range(4)])) == 4
+    assert bench.letters == []
+
+
+def test_a_pooler_that_ends_every_session_is_asked_once_more(bench: Bench, engine: Engine) -> None:
+    """If even a transaction without rows loses its session, the batch goes back at once, not part by part."""
+    begun: list[str] = []
+
+    def end_session(connection: Connection) -> None:
+        begun.append("begin")
+        driver: Any = connection.connection.driver_connection
+        with psycopg.connect(
+            engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        ) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [driver.info.backend_pid])
+
+    event.listen(engine, "begin", end_session)
+    assert len(bench([ThingMade(name=str(n)) for n in range(20)])) == 20
+    assert len(begun) <= 4, "twice for the batch, once without rows, and once for the breaker"
     assert bench.letters == []
 
 

@@ -10,7 +10,7 @@ from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Drain
 from penstock.database import make_engine
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
-from tests.support.servers import pgbouncer
+from tests.support.pgbouncer import pgbouncer
 
 metadata = MetaData()
 notes = Table("notes", metadata, Column("intent_id", Uuid, primary_key=True), Column("text", Text))

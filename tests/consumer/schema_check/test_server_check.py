@@ -3,14 +3,17 @@
 from typing import Any
 
 import pytest
+from psycopg import capabilities
 from sqlalchemy import Engine, text
 
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
 from penstock.testing import LambdaContext, sqs_event
 from tests.support.modes import Bench, Mailed, outcomes, placed
+from tests.support.no_pipelines import refuse_pipelines, without_pipelines
+from tests.support.pgbouncer import PROGRAMS, pgbouncer, run_pgbouncer
 from tests.support.schema_check import FAULT, NOTE, WARNING, check
-from tests.support.servers import pgbouncer, postgres_15
+from tests.support.servers import postgres_15
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,33 @@ def test_the_check_works_through_a_pooler() -> None:
         direct = make_engine(url)
         assert _of_database(direct, bench) == []
         direct.dispose()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_pooler_that_refuses_transactions_is_named(program: str, made: Engine, database_url: str) -> None:
+    """In statement mode PgBouncer refuses BEGIN: the check says that this is the fault, and the way out."""
+    with run_pgbouncer(database_url, program=program, pool_mode="statement") as pooler:
+        engine = make_engine(pooler.url)
+        (finding,) = check(engine)
+        engine.dispose()
+    assert (finding.severity, finding.kind) == (FAULT, None)
+    assert "pool_mode = statement" in finding.problem
+    assert "set pool_mode to transaction" in (finding.hint or "")
+
+
+def test_a_pooler_that_breaks_pipelines_is_found(
+    made: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check sends a statement ahead of an answer, and names the setting for a pooler that cuts this."""
+    assert check(made) == []
+    with without_pipelines(database_url) as url:
+        engine = make_engine(url)
+        (finding,) = check(engine)
+        monkeypatch.setattr(capabilities, "has_pipeline", refuse_pipelines)
+        assert check(engine) == [], "with a libpq that sends none"
+        engine.dispose()
+    assert (finding.severity, finding.kind) == (WARNING, None)
+    assert "PENSTOCK_PIPELINES=false" in (finding.hint or "")
 
 
 def _of_database(engine: Engine, bench: Bench) -> list[Any]:

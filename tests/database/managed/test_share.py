@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from penstock.database import Cleaning, Closed, Hooks, ManagedEngine
 from penstock.local.processes import wait_until
 from tests.support.managed import GRANTED, FewConnections, invocation
-from tests.support.servers import pgbouncer
+from tests.support.pgbouncer import pgbouncer
 
 pytestmark = pytest.mark.server
 
