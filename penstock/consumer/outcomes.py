@@ -1,24 +1,35 @@
-"""Outcomes: the holder of a receipt reads what the ledger knows of the intent."""
+"""Outcomes: the holder of a receipt reads what the ledger knows of the intent.
+
+The reader may be a replica that lags behind. `applied` and `stale` are final, so they are true there too, and what
+has not arrived is `pending`. That an intent is dead, or older than what the ledger keeps, may have become false: a
+replay can have applied it meanwhile. Before either is the answer, the writer is asked.
+"""
 
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from uuid import UUID
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.faults.sqlstate import fault_of
+from penstock.consumer.faults.tree import ConflictFault
 from penstock.consumer.resources import Resources
-from penstock.database import reader_engine
-from penstock.database.ledger import PENDING
-from penstock.database.ledger_entries import find_entry
+from penstock.database import reader_engine, writer_engine
+from penstock.database.ledger import DEAD, PENDING
+from penstock.database.ledger_entries import LedgerEntry, find_entry
 from penstock.database.retention import KEPT_DAYS
+from penstock.database.watchdog import Watchdog
 from penstock.intents import Outcome, OutcomeExpired, OutcomeUnavailable, Receipt, verify
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
 
 _logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
+_READ_SECONDS = 3.0
+"""The limit of one read, so that a caller gets an answer while the database is silent."""
 _KEPT = timedelta(days=KEPT_DAYS)
 
 
@@ -30,9 +41,10 @@ class Outcomes:
 
         Args:
             settings: used instead of the environment.
-            engine: used instead of the one that the settings name.
+            engine: used instead of those that the settings name. It is taken for the writer.
         """
         self._resources = Resources(settings, engine, reader_engine)
+        self._reads_writer = engine is not None
 
     def find(self, receipt: str, *, wait_seconds: float = 0) -> Outcome:
         """Return the outcome of the intent that `receipt` is for.
@@ -64,21 +76,53 @@ class Outcomes:
         return outcome
 
     def _read(self, receipt: Receipt) -> Outcome:
-        with self._resources.engine.connect() as connection:
-            row = find_entry(connection, receipt.id)
-        if row is None:
-            if receipt.made_at and receipt.made_at < datetime.now(UTC) - _KEPT:
-                raise OutcomeExpired("older than what the ledger keeps")
-            return Outcome(receipt.id, "pending")
-        if row.outcome == PENDING:
-            return Outcome(receipt.id, "pending", row.created_at)
-        fault = row.fault or {}
-        return Outcome(
-            receipt.id,
-            row.outcome,
-            row.created_at,
-            row.settled_at,
-            row.reused_at,
-            fault.get("reason"),
-            tuple(fault.get("fields", ())),
-        )
+        entry = _find_entry(self._resources.database, receipt.id)
+        if self._writer and (entry.outcome == DEAD if entry else _is_expired(receipt)):
+            entry = _find_entry(self._writer, receipt.id)
+        return _outcome_of(receipt, entry)
+
+    @cached_property
+    def _writer(self) -> Watchdog | None:
+        """The writer; None if outcomes are read there anyway, or if the settings do not name it."""
+        settings = self._resources.settings
+        if self._reads_writer or settings.database_url in {"", settings.database_reader_url}:
+            return None
+        return Watchdog(writer_engine(settings))
+
+
+def _find_entry(database: Watchdog, id_: UUID) -> LedgerEntry | None:
+    """Read the entry; once more if a replica cancelled the read, for what it had to replay (SQLSTATE 40001)."""
+    try:
+        return _read_entry(database, id_)
+    except SQLAlchemyError as error:
+        if not isinstance(fault_of(error), ConflictFault):
+            raise
+        return _read_entry(database, id_)
+
+
+def _read_entry(database: Watchdog, id_: UUID) -> LedgerEntry | None:
+    with database.transaction(_READ_SECONDS) as connection:
+        return find_entry(connection, id_)
+
+
+def _is_expired(receipt: Receipt) -> bool:
+    return receipt.made_at is not None and receipt.made_at < datetime.now(UTC) - _KEPT
+
+
+def _outcome_of(receipt: Receipt, entry: LedgerEntry | None) -> Outcome:
+    if entry is None:
+        if _is_expired(receipt):
+            raise OutcomeExpired("older than what the ledger keeps")
+        return Outcome(receipt.id, "pending")
+    if entry.outcome == PENDING:
+        return Outcome(receipt.id, "pending", entry.created_at)
+    fault = entry.fault or {}
+    return Outcome(
+        receipt.id,
+        entry.outcome,
+        entry.created_at,
+        entry.settled_at,
+        entry.reused_at,
+        fault.get("reason"),
+        tuple(fault.get("fields", ())),
+    )
