@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
+from penstock.consumer.schema_check.check import check_schema
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
 from penstock.testing import LambdaContext, sqs_event
@@ -21,7 +23,7 @@ class Far:
     """A drain of every mode with a proxy before its database, and a batch of everything, twice."""
 
     def __init__(self, direct: Engine, through: Engine, proxy: TcpProxy) -> None:
-        self.direct, self.proxy = direct, proxy
+        self.direct, self.through, self.proxy = direct, through, proxy
         self.drain, self.dead = every_mode(through)
         self.records = sqs_event(BATCHES["two bad"])["Records"]
 
@@ -74,7 +76,7 @@ def test_an_answer_cut_off_at_any_byte_loses_and_repeats_nothing(far: Far) -> No
     count, expected = far.proxy.answered_bytes - begun, far.state()
     assert expected[2] == POISONED
     # The count varies a little. `test_cuts.py` loses the answer to COMMIT.
-    for left in range(0, count * 3 // 4, count // 12):
+    for left in range(0, count * 3 // 4, count // 8):
         far.begin()
         far.proxy.cut_after(left)
         accepted = far.proxy.accepted
@@ -113,11 +115,27 @@ def test_a_network_that_refuses_hands_the_batch_back(far: Far) -> None:
 
 
 def test_a_slow_network_only_takes_longer(far: Far) -> None:
-    """A batch over a network of 5 ms a way lands; one whose answers come too late is handed back unwritten."""
+    """A batch over a network of 2 ms a way lands; one whose answers come too late is handed back unwritten."""
     before = far.state()
     far.proxy.delay(1)
     assert far.deliver(2) == len(far.records)
     assert far.state() == before
-    far.proxy.delay(0.005)
+    far.proxy.delay(0.002)
     assert far.deliver() == 0
     assert far.state()[2] == POISONED
+
+
+def test_the_check_over_a_bad_network(far: Far) -> None:
+    """Over a slow network the check finds the same; over one that falls silent or cuts it ends with an error."""
+    expected = check_schema(far.direct, far.drain)
+    far.proxy.delay(0.0005)
+    assert check_schema(far.through, far.drain) == expected
+    far.proxy.delay(0)
+    far.proxy.freeze()
+    with pytest.raises(OperationalError):
+        check_schema(far.through, far.drain, seconds=0.5)
+    far.proxy.thaw()
+    far.proxy.cut_after(1000)
+    with pytest.raises(OperationalError):
+        check_schema(far.through, far.drain)
+    assert check_schema(far.through, far.drain) == expected
