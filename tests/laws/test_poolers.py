@@ -1,14 +1,10 @@
 """PgBouncer in transaction mode, between several drains and one database."""
 
-import random
 import shutil
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
-from typing import Any
 
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, Uuid, select
@@ -21,13 +17,11 @@ from penstock.local.postgres import Postgres
 from penstock.local.processes import wait_until
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from penstock.testing.database import FAST
-from tests.support.consumers import Seen, clean, deliver, every_mode, tables
-from tests.support.cuts import BATCHES, BEFORE
+from tests.support.consumers import Seen, deliver, tables
 from tests.support.folders import server_folder
-from tests.support.modes import outcomes
 from tests.support.pgbouncer import NEWER, PROGRAMS, run_pgbouncer
+from tests.support.shared_pool import DRAINS, SharedPool
 
-DRAINS = 4
 ROUNDS = 30
 
 metadata = MetaData()
@@ -115,63 +109,6 @@ def test_each_intent_lands_in_its_own_table(pooled_url: str, engine: Engine) -> 
         drain_engine.dispose()
 
 
-def shuffled(records: list[Any], seed: int) -> list[list[Any]]:
-    """Return the records in another order, cut into batches."""
-    records = random.Random(seed).sample(records, len(records))  # noqa: S311 (no secret)
-    return [records[start : start + 9] for start in range(0, len(records), 9)]
-
-
-def settled(engine: Engine) -> dict[Any, bool]:
-    """Return whether each intent is dead. Whether one is applied or stale depends on the order."""
-    return {id_: outcome == "dead" for id_, outcome in outcomes(engine).items()}
-
-
-class Shared:
-    """Four drains of every mode that share a PgBouncer, and what each of their batches should leave."""
-
-    def __init__(self, engine: Engine, url: str) -> None:
-        self.engine, self.engines = engine, [make_engine(url, pre_ping=False) for _ in range(DRAINS)]
-        direct, _ = every_mode(engine)
-        clean(engine)
-        self.drains = [
-            direct.using(engine=one, queue=MemoryQueue(), dead_letters=MemoryQueue()) for one in self.engines
-        ]
-        self.records = sqs_event(BATCHES["two bad"])["Records"]
-        for records in (sqs_event(BEFORE)["Records"], self.records):
-            assert deliver(direct, records) == []
-        self.expected = tables(engine), settled(engine)
-        clean(engine)
-        assert deliver(direct, sqs_event(BEFORE)["Records"]) == []
-
-    def run(self, disturb: Callable[[], None] = lambda: None) -> None:
-        """Deliver everything through every drain, each in its own order, while something disturbs them."""
-        disturbed = Event()
-
-        def deliver_all(number: int) -> None:
-            back = shuffled(self.records, number)
-            end = time.monotonic() + 60
-            while back or not disturbed.is_set():
-                assert time.monotonic() < end
-                back = back or shuffled(self.records, number)
-                back = [failed for batch in back if (failed := deliver(self.drains[number], batch))]
-
-        with ThreadPoolExecutor(DRAINS) as pool:
-            runs = [pool.submit(deliver_all, number) for number in range(DRAINS)]
-            try:
-                disturb()
-            finally:
-                disturbed.set()
-            for one in runs:
-                one.result()
-
-    def check(self) -> None:
-        assert (tables(self.engine), settled(self.engine)) == self.expected
-
-    def dispose(self) -> None:
-        for engine in self.engines:
-            engine.dispose()
-
-
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[Postgres]:
     """A server that a test may kill."""
@@ -188,7 +125,7 @@ def own_server() -> Iterator[Postgres]:
 
 def test_every_mode_lands_through_a_shared_pool(engine: Engine, pooled_url: str) -> None:
     """Four drains that share one or two connections write every mode, poison beside good intents, exactly once."""
-    shared = Shared(engine, pooled_url)
+    shared = SharedPool(engine, pooled_url)
     shared.run()
     shared.check()
     large = sqs_event([Seen(path=f"/{number}") for number in range(3000)])["Records"]
@@ -199,7 +136,7 @@ def test_every_mode_lands_through_a_shared_pool(engine: Engine, pooled_url: str)
 
 def test_ordered_messages_land_through_a_shared_pool(engine: Engine, pooled_url: str) -> None:
     """Batches of a FIFO queue, each through another drain, leave what they leave without a pooler."""
-    shared = Shared(engine, pooled_url)
+    shared = SharedPool(engine, pooled_url)
     for number, record in enumerate(shared.records):
         record["attributes"] |= {"MessageGroupId": str(number % 3), "SequenceNumber": f"{number:020}"}
     for start in range(0, len(shared.records), 10):
@@ -216,7 +153,7 @@ def test_a_disturbed_pooler_loses_and_repeats_nothing(own_server: Postgres, prog
     engine = make_engine(own_server.url())
     waits = {"server_login_retry": "1", "query_wait_timeout": "5"}
     with run_pgbouncer(own_server.url(), program=program, pool_size=2, **waits) as pooler:
-        shared = Shared(engine, pooler.url)
+        shared = SharedPool(engine, pooler.url)
 
         def a_client_is(state: str) -> None:
             assert wait_until(lambda: any(pool[f"cl_{state}"] for pool in pooler.console("SHOW POOLS")), 20)
@@ -246,7 +183,7 @@ def test_a_batch_that_waits_too_long_for_the_pooler_goes_back(
 ) -> None:
     """After query_wait_timeout nothing is dead-lettered; the batch lands once the pooler has a connection."""
     with run_pgbouncer(database_url, program=program, pool_size=1, query_wait_timeout="1") as pooler:
-        shared, other = Shared(engine, pooler.url), make_engine(pooler.url)
+        shared, other = SharedPool(engine, pooler.url), make_engine(pooler.url)
         assert deliver(shared.drains[0], shared.records[:1]) == []
         with other.begin() as holder:
             holder.execute(select(1))
@@ -263,7 +200,7 @@ def test_a_server_connection_that_the_pooler_closed_is_replaced(
 ) -> None:
     """After server_idle_timeout the next batch lands in the same invocation."""
     with run_pgbouncer(database_url, program=program, pool_size=1, server_idle_timeout="1") as pooler:
-        shared = Shared(engine, pooler.url)
+        shared = SharedPool(engine, pooler.url)
         assert deliver(shared.drains[0], shared.records[:5]) == []
         assert wait_until(lambda: not pooler.console("SHOW SERVERS"), 10)
         assert deliver(shared.drains[0], shared.records) == []
