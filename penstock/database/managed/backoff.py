@@ -23,13 +23,13 @@ class Backoff:
     Attributes:
         strategy: `full`, a random wait up to a limit that doubles; `decorrelated`, a random wait up to three times
             the last one; or a function of the last wait (seconds) and the number of attempts, for the next wait.
-        base_seconds: the smallest wait of `decorrelated`, and the first limit of `full`.
+        base_seconds: the smallest wait of `decorrelated`, and half of the longest first wait of `full`.
         cap_seconds: no wait is longer, also none that a function returns.
     """
 
-    strategy: Strategy = "full"
-    base_seconds: float = 0.02
-    cap_seconds: float = 1.0
+    strategy: Strategy
+    base_seconds: float
+    cap_seconds: float
 
     def __post_init__(self) -> None:
         if not (callable(self.strategy) or self.strategy in {"full", "decorrelated"}):

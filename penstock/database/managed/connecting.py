@@ -57,7 +57,7 @@ class Connecting:
         waits = self.waits(end)
         while True:
             try:
-                connection, scarce = self._try(attempt, options, end)
+                connection = self._try(attempt, options, end, waited=waits.attempts > 1)
             except psycopg.OperationalError as error:
                 self._recorder.failed(error)
                 # Another one without an answer would take too long.
@@ -65,7 +65,6 @@ class Connecting:
                 if too_late or is_refused_for_good(error) or not waits.another(error):
                     raise
             else:
-                self.scarce = scarce or waits.attempts > 1
                 self._recorder.connected(time.monotonic() - begun, waits.attempts)
                 return connection
 
@@ -73,14 +72,14 @@ class Connecting:
         """Return the waits until a time of the monotonic clock, for no longer than connecting may take."""
         return Waits(self._backoff, self._recorder, min(end, time.monotonic() + self._seconds))
 
-    def _try(self, attempt: Attempt, options: dict[str, Any], end: float) -> tuple[Any, bool]:
+    def _try(self, attempt: Attempt, options: dict[str, Any], end: float, *, waited: bool) -> Any:
         seconds = max(_LEAST_SECONDS, min(_MOST_SECONDS, int(end - time.monotonic())))
         connection = attempt(options | {"connect_timeout": seconds} | self._scarcity.options)
         try:
-            scarce = self._scarcity.first_look(connection)
+            self.scarce = self._scarcity.first_look(connection, waited=waited)
             if self._scarcity.cleans and not is_true(connection, TAKE_LOCK):
                 raise psycopg.OperationalError("another instance ended the session before its first use")
-            return connection, scarce
         except BaseException:
             connection.close()
             raise
+        return connection

@@ -36,10 +36,10 @@ def managed_engine(
     url: str | None = None,
     *,
     utilization: float | None = 0.8,
-    connect_seconds: float = 10,
+    connect_seconds: float = 25,
     backoff: Strategy = "full",
-    base_seconds: float = 0.02,
-    cap_seconds: float = 1.0,
+    base_seconds: float = 1,
+    cap_seconds: float = 10,
     cleaning: Cleaning | None = None,
     hooks: Hooks | None = None,
 ) -> "ManagedEngine":
@@ -54,7 +54,8 @@ def managed_engine(
             begins after the invocation's deadline.
         backoff: the waits between attempts: `full` or `decorrelated` jitter, or a function of the last wait in
             seconds and the number of attempts that returns the next wait.
-        base_seconds: the smallest wait of the two.
+        base_seconds: the smallest wait of `decorrelated`, and half of the longest first one of `full`. An attempt
+            costs the server a process and a check of the password, so shorter waits make a spike worse.
         cap_seconds: the longest wait.
         cleaning: which sessions of other instances of this function may be ended when connections are scarce;
             None for none.

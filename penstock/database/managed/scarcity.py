@@ -38,7 +38,7 @@ class Scarcity:
         self._recorder = recorder
         self._utilization = Utilization()
         self._looked_at = float("-inf")
-        self._pooled = False
+        self._pooled: bool | None = None
         name = application_name()
         self._own_function = name.rpartition(":")[0] + ":"
         self.options: dict[str, Any] = {"application_name": marked(name)} if cleaning else {}
@@ -55,25 +55,26 @@ class Scarcity:
         watched = self._share is not None and not self._pooled
         return watched and time.monotonic() > self._looked_at + _COUNT_SECONDS
 
-    def first_look(self, connection: psycopg.Connection[Any]) -> bool:
-        """Find out whether a pooler is in between, and look.
+    def first_look(self, connection: psycopg.Connection[Any], *, waited: bool) -> bool:
+        """Return whether connections are scarce, of a connection that was just made.
 
         Args:
-            connection: a connection that was just made.
-
-        Returns:
-            Whether connections are scarce, as for `look`.
+            connection: the connection.
+            waited: whether it took more than one attempt, so that they are, and need not be counted.
 
         Raises:
             psycopg.Error: the server did not answer.
         """
         if self._share is None:
-            return False
-        # A pooler's process is another one than that of the session in Postgres.
-        self._pooled = ask(connection, _PROCESS) != [[str(connection.info.backend_pid)]]
-        if self._pooled and self._cleaning:
-            _logger.warning("cleaning is off: a pooler is in between", extra={"action": "cleaning_off"})
-        return not self._pooled and self.look(connection)
+            return waited
+        if self._pooled is None:
+            # A pooler's process is another one than that of the session in Postgres.
+            self._pooled = ask(connection, _PROCESS) != [[str(connection.info.backend_pid)]]
+            if self._pooled and self._cleaning:
+                _logger.warning("cleaning is off: a pooler is in between", extra={"action": "cleaning_off"})
+        if self._pooled or not waited:
+            return waited or (not self._pooled and self.look(connection))
+        return not self._clean(connection)
 
     def look(self, connection: psycopg.Connection[Any]) -> bool:
         """Return whether connections are scarce. If so, end sessions that nobody uses; then they are not.

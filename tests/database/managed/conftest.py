@@ -23,7 +23,8 @@ def instance(few: FewConnections) -> Iterator[Callable[..., ManagedEngine]]:
     made: list[ManagedEngine] = []
 
     def make(url: str | None = None, **options: Any) -> ManagedEngine:
-        made.append(managed_engine(url or few.url, **options))
+        short = {"base_seconds": 0.02, "cap_seconds": 1.0, "connect_seconds": 10.0}
+        made.append(managed_engine(url or few.url, **short | options))
         return made[-1]
 
     yield make

@@ -242,6 +242,7 @@ def test_the_address_is_read_at_the_first_use(monkeypatch: pytest.MonkeyPatch) -
         {"connect_seconds": float("nan")},
         {"backoff": "linear"},
         {"base_seconds": 0},
+        {"base_seconds": 11},
         {"base_seconds": 2, "cap_seconds": 1},
         {"cap_seconds": float("inf")},
     ],
@@ -276,8 +277,8 @@ def test_a_wait_is_within_its_bounds(strategy: Any, base: float, more: float, la
 def test_a_backoff_function_must_return_seconds(answer: Any) -> None:
     """Another answer is an error that names the function; a wait above the cap is the cap."""
     with pytest.raises(ValueError, match="backoff function must return seconds"):
-        Backoff(lambda *_: answer).next_wait(0, 1)
-    assert Backoff(lambda *_: 99, cap_seconds=2).next_wait(0, 1) == 2
+        Backoff(lambda *_: answer, 1, 2).next_wait(0, 1)
+    assert Backoff(lambda *_: 99, 1, 2).next_wait(0, 1) == 2
 
 
 @given(st.text(max_size=100))
