@@ -68,11 +68,10 @@ class Settings:
     payload_limit: int = _setting(
         "PENSTOCK_PAYLOAD_LIMIT", "the largest size of an intent in that bucket, in bytes", 16_000_000
     )
-    payload_conditions: int = _setting(
+    payload_conditions: bool = _setting(
         "PENSTOCK_PAYLOAD_CONDITIONS",
-        "1 if callers of the function `dead-letters` may select by what is in a payload, which answers yes or no",
-        0,
-        least=0,
+        "whether callers of the function `dead-letters` may select by what is in a payload: it answers yes or no",
+        False,
     )
     tenant_claim: str = _setting(
         "PENSTOCK_TENANT_CLAIM", "the claim in a verified token that contains the caller's tenant"

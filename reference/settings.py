@@ -20,7 +20,7 @@ TEXT: Final = """\
 
 A function reads its settings once, from its environment. `Settings` in `penstock.settings` is the same as an
 object, for code that passes settings on. A missing setting is an error that names the variable and the
-function to set it for. A number must be a whole number in decimal digits, and `PENSTOCK_PIPELINES` is `true` or
+function to set it for. A number must be a whole number in decimal digits, a choice `true` or
 `false`; a bad value is an error too. An empty variable counts as not set.
 
 {settings}
@@ -78,4 +78,4 @@ def _others() -> Iterator[list[str]]:
 
 
 def _default(value: object) -> str:
-    return code(str(value)) if isinstance(value, int) else ""
+    return code(str(value).lower()) if isinstance(value, int) else ""

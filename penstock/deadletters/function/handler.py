@@ -95,7 +95,7 @@ class DeadLetters:
         """Refuse a condition on payloads, unless it is allowed: one question after the other would read them."""
         if selector.where and not self._resources.settings.payload_conditions:
             raise ValueError(
-                "`where` is off, because it tells what is in a payload. PENSTOCK_PAYLOAD_CONDITIONS=1 in the "
+                "`where` is off, because it tells what is in a payload. PENSTOCK_PAYLOAD_CONDITIONS=true in the "
                 "environment of this function allows it"
             )
 

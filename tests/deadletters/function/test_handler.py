@@ -138,7 +138,7 @@ def test_a_condition_on_payloads_is_refused(service: Service) -> None:
 
 def test_the_log_holds_no_selector(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     """The log has the action and the counts, and no expression, which may contain a value."""
-    service = Service(engine, settings=Settings(payload_conditions=1))
+    service = Service(engine, settings=Settings(payload_conditions=True))
     caplog.set_level(logging.INFO)
     service.ask(action="replay", selector={"where": "data.delta == `1` || data.email == 'a@b.c'"}, actor="alice")
     (record,) = [one for one in caplog.records if one.name == "penstock.database.operations"]
