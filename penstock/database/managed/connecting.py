@@ -17,7 +17,7 @@ from penstock.database.managed.scarcity import Scarcity
 
 _LEAST_SECONDS: Final = 2
 """psycopg knows no shorter limit of an attempt."""
-_MOST_SECONDS: Final = 5
+_MOST_SECONDS: Final = 10
 
 
 class Connecting:
