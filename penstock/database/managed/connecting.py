@@ -40,8 +40,6 @@ class Connecting:
         self._deadline = deadline
         self._seconds = seconds
         self._recorder = recorder
-        self.scarce = False
-        """Whether connections were scarce when the last one was made: several attempts, or too many in use."""
 
     def connect(self, attempt: Attempt, options: dict[str, Any]) -> Any:
         """Make one connection.
@@ -76,7 +74,7 @@ class Connecting:
         seconds = max(_LEAST_SECONDS, min(_MOST_SECONDS, int(end - time.monotonic())))
         connection = attempt(options | {"connect_timeout": seconds} | self._scarcity.options)
         try:
-            self.scarce = self._scarcity.first_look(connection, waited=waited)
+            self._scarcity.first_look(connection, waited=waited)
             if self._scarcity.cleans and not is_true(connection, TAKE_LOCK):
                 raise psycopg.OperationalError("another instance ended the session before its first use")
         except BaseException:

@@ -78,15 +78,16 @@ class KeptConnection:
 
     def _give_back(self, engine: Engine) -> None:
         """Close the connection if the server has few free ones, so that other instances can have theirs."""
-        scarce, self._connecting.scarce = self._connecting.scarce, False
         is_kept = self._idle and self._idle.dbapi_connection and not self._borrowed
-        if not is_kept or not (scarce or self._scarcity.is_due):
+        if not is_kept or not (self._scarcity.is_remembered or self._scarcity.is_due):
             return
         self._settling = True
         try:
             kept = engine.raw_connection()
             try:
-                if scarce or self._scarcity.look(kept.dbapi_connection):  # type: ignore[arg-type]
+                if not self._scarcity.is_remembered:
+                    self._scarcity.look(kept.dbapi_connection)  # type: ignore[arg-type]
+                if self._scarcity.is_remembered:
                     self._reason = Closed.GIVEN_BACK
                     kept.invalidate()
             except psycopg.Error as error:

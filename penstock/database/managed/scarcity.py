@@ -14,6 +14,8 @@ from penstock.database.managed.utilization import Utilization
 
 _COUNT_SECONDS: Final = 1.0
 """How long a count of the connections is good enough."""
+_REMEMBERED_SECONDS: Final = 60.0
+"""How long connections count as scarce."""
 _PROCESS: Final = "SELECT pg_catalog.pg_backend_pid()"
 
 _logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Scarcity:
         self._recorder = recorder
         self._utilization = Utilization()
         self._looked_at = float("-inf")
+        self._remembered_until = float("-inf")
         self._pooled: bool | None = None
         name = application_name()
         self._own_function = name.rpartition(":")[0] + ":"
@@ -55,8 +58,13 @@ class Scarcity:
         watched = self._share is not None and not self._pooled
         return watched and time.monotonic() > self._looked_at + _COUNT_SECONDS
 
-    def first_look(self, connection: psycopg.Connection[Any], *, waited: bool) -> bool:
-        """Return whether connections are scarce, of a connection that was just made.
+    @property
+    def is_remembered(self) -> bool:
+        """Whether connections were scarce within the last minute: then others wait for each that is given back."""
+        return time.monotonic() < self._remembered_until
+
+    def first_look(self, connection: psycopg.Connection[Any], *, waited: bool) -> None:
+        """Find out whether connections are scarce, from one that was just made.
 
         Args:
             connection: the connection.
@@ -65,19 +73,20 @@ class Scarcity:
         Raises:
             psycopg.Error: the server did not answer.
         """
-        if self._share is None:
-            return waited
-        if self._pooled is None:
+        if self._share is not None and self._pooled is None:
             # A pooler's process is another one than that of the session in Postgres.
             self._pooled = ask(connection, _PROCESS) != [[str(connection.info.backend_pid)]]
             if self._pooled and self._cleaning:
                 _logger.warning("cleaning is off: a pooler is in between", extra={"action": "cleaning_off"})
-        if self._pooled or not waited:
-            return waited or (not self._pooled and self.look(connection))
-        return not self._clean(connection)
+        if self._share is None or self._pooled:
+            self._remember(scarce=waited)
+        elif waited:
+            self._remember(scarce=not self._clean(connection))
+        else:
+            self.look(connection)
 
-    def look(self, connection: psycopg.Connection[Any]) -> bool:
-        """Return whether connections are scarce. If so, end sessions that nobody uses; then they are not.
+    def look(self, connection: psycopg.Connection[Any]) -> None:
+        """Count the connections. If they are scarce, end sessions that nobody uses; then they are not.
 
         Args:
             connection: a connection outside of a transaction.
@@ -88,7 +97,13 @@ class Scarcity:
         usage = self._utilization.read(connection)
         self._looked_at = time.monotonic()
         self._recorder.counted(usage.used, usage.limit)
-        return self._share is not None and usage.share > self._share and not self._clean(connection)
+        self._remember(
+            scarce=self._share is not None and usage.share > self._share and not self._clean(connection)
+        )
+
+    def _remember(self, *, scarce: bool) -> None:
+        if scarce:
+            self._remembered_until = time.monotonic() + _REMEMBERED_SECONDS
 
     def _clean(self, connection: psycopg.Connection[Any]) -> list[int]:
         if self._cleaning is None:
