@@ -19,6 +19,7 @@ import pytest
 
 from penstock import WriteIntent
 from penstock.deadletters.archive.file import ArchiveError, read_archive
+from penstock.deadletters.scan.leases import PAGE_SECONDS
 from penstock.local import state
 from penstock.local.processes import wait_until
 from penstock.local.stack import LocalDeployment
@@ -34,7 +35,7 @@ POISON = 20
 RATE = 200
 REPLAY = ("replay", "--all", "--yes", "--json")
 
-pytestmark = [pytest.mark.campaign, pytest.mark.timeout(300), pytest.mark.xdist_group("deployment")]
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(900), pytest.mark.xdist_group("deployment")]
 
 
 class Queues:
@@ -55,8 +56,10 @@ class Queues:
         def still() -> bool:
             return self.main.depth().total == 0 and self.dead.depth().in_flight == 0
 
-        wait_until(still, TIMEOUT_SECONDS)
-        assert still()
+        # A command that was killed leaves the leases of its page behind. A batch whose invocation was lost comes
+        # back after the visibility timeout of the queue, 181 s.
+        wait_until(still, max(PAGE_SECONDS, 181) + TIMEOUT_SECONDS)
+        assert still(), (self.main.depth(), self.dead.depth())
 
     def dead_ids(self) -> set[str]:
         """Return the ids of all dead letters."""
@@ -65,9 +68,11 @@ class Queues:
 
 @pytest.fixture
 def queues(live: LocalState) -> Iterator[Queues]:
-    """Return the queues of the stack, and empty them at the end."""
+    """Return the queues of the stack, without what an earlier test has left, and empty them at the end."""
     queues = Queues(live)
     with closing(queues.client):
+        # After an outage, a message that was delivered twice may rest for minutes, though its intent is applied.
+        queues.client.purge_queue(QueueUrl=queues.main.url)
         yield queues
         queues.client.purge_queue(QueueUrl=queues.dead.url)
 
