@@ -5,12 +5,13 @@ is older than four minutes at its next use, so it never needs one that has been 
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from psycopg import sql
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from penstock.database.pooler import is_pooled
 from penstock.database.watchdog import Watchdog
 
 IDLE_TIMEOUTS: Final = {"idle_session_timeout": "5min", "idle_in_transaction_session_timeout": "1min"}
@@ -18,10 +19,7 @@ IDLE_TIMEOUTS: Final = {"idle_session_timeout": "5min", "idle_in_transaction_ses
 
 _SECONDS: Final = 30
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
-_ROLE: Final = text(
-    "SELECT session_user AS role, pg_catalog.current_database() AS database,"
-    " pg_catalog.pg_backend_pid() AS process"
-)
+_ROLE: Final = text("SELECT session_user AS role, pg_catalog.current_database() AS database")
 
 
 class TimeoutsRefused(Exception):
@@ -53,12 +51,12 @@ def set_idle_timeouts(watchdog: Watchdog, role: str | None = None) -> IdleTimeou
         sqlalchemy.exc.SQLAlchemyError: the database cannot be reached, or does not know the role.
     """
     with watchdog.transaction(_SECONDS) as connection:
-        own = connection.execute(_ROLE).one()
-        if own.process != _process_of(connection):
+        if is_pooled(connection):
             raise TimeoutsRefused(
                 "a pooler is between Penstock and Postgres, and shares its connections among clients: set its own "
                 "timeouts (PgBouncer: server_idle_timeout, idle_transaction_timeout), or name the server itself"
             )
+        own = connection.execute(_ROLE).one()
         done = IdleTimeouts(role or own.role, own.database)
         for name, value in IDLE_TIMEOUTS.items():
             who = sql.Identifier(done.role), sql.Identifier(done.database)
@@ -67,11 +65,6 @@ def set_idle_timeouts(watchdog: Watchdog, role: str | None = None) -> IdleTimeou
             )
             _alter(connection, statement.as_string())
         return done
-
-
-def _process_of(connection: Connection) -> int:
-    session: Any = connection.connection.dbapi_connection
-    return int(session.info.backend_pid)
 
 
 def _alter(connection: Connection, statement: str) -> None:

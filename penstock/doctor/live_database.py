@@ -7,8 +7,9 @@ from sqlalchemy import Engine, text
 
 from penstock.consumer.schema_check.catalog import read_server
 from penstock.consumer.schema_check.check import migration_findings
-from penstock.consumer.schema_check.pooler_check import is_pooled, pooler_findings
+from penstock.consumer.schema_check.pooler_check import pooler_findings
 from penstock.consumer.schema_check.server_check import server_findings
+from penstock.database.pooler import is_pooled
 from penstock.database.watchdog import Watchdog
 from penstock.doctor.budget import Budget
 from penstock.doctor.finding import Finding

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.status.snapshot import CLOUDWATCH, EMPTY, LEDGER, UNKNOWN, Snapshot, SnapshotReader
-from penstock.cli.status.verdict import Verdict, describe_waiting, judge
+from penstock.cli.status.verdict import MOST_CAUSES, Verdict, describe_waiting, judge
 from penstock.cli.support.breaker import format_breaker
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
@@ -23,8 +23,6 @@ EPILOG = (
 )
 
 EveryOption = Annotated[float, typer.Option("--every", min=0.5, help="The seconds between two snapshots.")]
-
-_MOST_CAUSES = 3
 
 _SOURCES = {
     CLOUDWATCH: "from CloudWatch",
@@ -92,7 +90,8 @@ def _print(snapshot: Snapshot, at: Target, *, as_json: bool, as_block: bool) -> 
 
 def verdict_line(verdict: Verdict) -> str:
     """Return the state in one word, and the reasons."""
-    return ": ".join([verdict.state, *["; ".join(one.text for one in verdict.reasons)][: len(verdict.reasons)]])
+    reasons = "; ".join(one.text for one in verdict.reasons)
+    return f"{verdict.state}: {reasons}" if reasons else str(verdict.state)
 
 
 def lines_of(snapshot: Snapshot) -> dict[str, str]:
@@ -125,8 +124,8 @@ def _waiting(snapshot: Snapshot) -> str:
     """Return what the intents wait for that were tried."""
     figures = snapshot.figures
     causes = [describe_waiting(one, snapshot.at.timestamp()) for one in figures.waiting] if figures else []
-    more = len(causes) - _MOST_CAUSES
-    return "; ".join(causes[:_MOST_CAUSES]) + f"; and {more} more" * (more > 0) if causes else "nothing"
+    more = len(causes) - MOST_CAUSES
+    return "; ".join(causes[:MOST_CAUSES]) + f"; and {more} more" * (more > 0) if causes else "nothing"
 
 
 def _oldest(snapshot: Snapshot) -> str:

@@ -11,7 +11,8 @@ from penstock.cli.support.output import escape_control, format_duration
 from penstock.consumer.breaker.probe import CLOSED, HALF_OPEN
 from penstock.database.ledger_stats import WaitingCause
 
-_MOST_CAUSES: Final = 3
+MOST_CAUSES: Final = 3
+"""So many causes are named in a line."""
 _OF_A_DEPLOYMENT: Final = frozenset({"DeploymentFault", "SchemaFault", "TableFault", "SharedFault"})
 """Faults for which code, schema and permissions disagree: what waits for them waits for a person."""
 
@@ -85,7 +86,7 @@ def _reasons(snapshot: Snapshot) -> Iterator[Reason]:
         yield Reason(f"{part} cannot be read: {error}")
     figures = snapshot.figures
     waiting = [one for one in figures.waiting if one.fault in _OF_A_DEPLOYMENT] if figures else []
-    for cause in waiting[:_MOST_CAUSES]:
+    for cause in waiting[:MOST_CAUSES]:
         waits_for = describe_waiting(cause, snapshot.at.timestamp())
         yield Reason(f"intents wait for a mended deployment: {waits_for}", "penstock check")
     if snapshot.dead_letters and snapshot.dead_letters.total:

@@ -4,24 +4,18 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from penstock.consumer.schema_check.finding import Finding, Severity, fault, warning
+from penstock.database.pooler import is_pooled
 
-_PID: Final = text("SELECT pg_catalog.pg_backend_pid()")
 _NOTE: Final = (
     "a pooler is between Penstock and Postgres: a function of the mode Custom must leave no state in its session",
     "have the pooler keep a connection for a transaction or a session, not for a statement",
 )
 _STATEMENT_MODE: Final = "statement pooling mode"
 """A part of PgBouncer's answer to BEGIN if its pool_mode is `statement`; it comes with SQLSTATE 08P01."""
-
-
-def is_pooled(connection: Connection) -> bool:
-    """Return whether a pooler answered: its process is another one than that of the session in Postgres."""
-    answered = _driver(connection).info.backend_pid
-    return bool(connection.execute(_PID).scalar_one() != answered)
 
 
 def pooler_findings(connection: Connection) -> Iterator[Finding]:
