@@ -24,7 +24,8 @@ import sys
 from penstock.cli import main
 from penstock.deadletters.scan import leases
 sys.modules["penstock.deadletters.replay.replay"].PAGE_SECONDS = leases.PAGE_SECONDS = {LEASE_SECONDS}
-leases._SLOWEST_SCAN_PER_SECOND = 10**9
+assert hasattr(leases, "_MIN_SCANNED_PER_SECOND")
+leases._MIN_SCANNED_PER_SECOND = 10**9
 main(sys.argv[1:])
 """
 
