@@ -7,10 +7,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, Column, DateTime, Engine, MetaData, Table, Text, Uuid, func
+from sqlalchemy import JSON, Column, DateTime, Engine, MetaData, Table, Text, Uuid, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.database.ledger import SCHEMA
@@ -52,6 +53,42 @@ class Operation:
     id: UUID = field(default_factory=uuid4)
     counts: Mapping[str, int] = field(default_factory=dict)
     outcome: str = DONE
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRecord:
+    """The record of an operation.
+
+    Attributes:
+        id: the id of the record.
+        action: `replay`, `purge` and so on.
+        actor: the operator who ran it.
+        selection: which dead letters it applied to; it may quote an intent's values.
+        begun_at: when it began, by the database's clock.
+        ended_at: when it ended; None if it runs, or was killed.
+        outcome: how it ended; None if it runs, or was killed.
+        counts: the number of dead letters by result.
+    """
+
+    id: UUID
+    action: str
+    actor: str
+    selection: Mapping[str, Any]
+    begun_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    counts: Mapping[str, int] | None
+
+
+def read_operations(engine: Engine, limit: int) -> list[OperationRecord]:
+    """Return the records of the newest operations, the newest first, `limit` at most.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is away, or has no such table.
+    """
+    newest = select(operation).order_by(operation.c.begun_at.desc()).limit(limit)
+    with engine.connect() as connection:
+        return [OperationRecord(**row) for row in connection.execute(newest).mappings()]
 
 
 @contextmanager

@@ -1,27 +1,17 @@
 """`penstock breaker`: the breaker's state, and turning the drain off and on by hand."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from penstock.cli.operate.breaker import turn_off, turn_on
 from penstock.cli.support.actor import actor
 from penstock.cli.support.breaker import format_breaker, mapping_of
 from penstock.cli.support.confirm import confirm
-from penstock.cli.support.errors import CONFLICT, Failure
 from penstock.cli.support.options import JsonOption, NoInputOption, Target, YesOption, on_stage
 from penstock.cli.support.output import echo_err, print_record
-from penstock.consumer.breaker.manual import (
-    BreakerBusy,
-    BreakerSlow,
-    BreakerUnmarked,
-    breaker_status,
-    close_breaker,
-    open_breaker,
-)
+from penstock.consumer.breaker.manual import breaker_status
 
 app = typer.Typer(
     help="Show the breaker's state; turn the drain off and on by hand.",
@@ -29,9 +19,6 @@ app = typer.Typer(
     "penstock breaker close",
     no_args_is_help=True,
 )
-
-_TIMEOUT_SECONDS = 120.0
-"""Lambda takes up to about a minute to turn a mapping on or off."""
 
 
 @app.callback()
@@ -67,10 +54,8 @@ def open_(
     """
     stage = at.open()
     confirm(f"Turn off the drain of {stage.stack}?", yes=yes, no_input=no_input, needs="opening the breaker")
-    mark = f"{actor(stage)} {datetime.now(UTC).isoformat(timespec='seconds')} {reason}"
     mapping = mapping_of(stage)
-    with _translate_errors():
-        before = open_breaker(mapping, mark, seconds=_TIMEOUT_SECONDS)
+    before = turn_off(mapping, actor(stage), reason)
     echo_err(f"before: {format_breaker(before)}")
     print_record(asdict(breaker_status(mapping)), as_json=as_json)
 
@@ -83,26 +68,6 @@ def close_(*, at: Target, as_json: JsonOption = False) -> None:
     If the database is still unwell, the drain trips the breaker again. The probe closes it later.
     """
     mapping = mapping_of(at.open())
-    with _translate_errors():
-        before = close_breaker(mapping, seconds=_TIMEOUT_SECONDS)
+    before = turn_on(mapping)
     echo_err(f"before: {format_breaker(before)}")
     print_record(asdict(breaker_status(mapping)), as_json=as_json)
-
-
-@contextmanager
-def _translate_errors() -> Iterator[None]:
-    """Turn the errors of opening and closing the breaker into a `Failure`.
-
-    Raises:
-        Failure: the mapping is being changed, or Lambda takes too long.
-        botocore.exceptions.ClientError: AWS refused; if the drain is off by then, stderr says so.
-    """
-    try:
-        yield
-    except BreakerBusy as error:
-        raise Failure(f"{error}; nothing was done. Try again in a minute", CONFLICT) from error
-    except BreakerUnmarked as error:
-        echo_err(f"{error}: `penstock breaker close` turns it on again")
-        raise (error.__cause__ or error) from None
-    except BreakerSlow as error:
-        raise Failure(f"{error}\n`penstock breaker status` shows whether it is done") from error

@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.cli.dlq.messages import format_dead_letters, progress_bar, report_missing, report_unseen
-from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, database_message, recording
+from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, recording
 from penstock.cli.dlq.selection import Selection, selection_options
 from penstock.cli.support.confirm import confirm_by_typing
-from penstock.cli.support.database import DatabaseOption
+from penstock.cli.support.database import DatabaseOption, database_message
 from penstock.cli.support.errors import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, NoInputOption, Target, YesOption, on_stage
 from penstock.cli.support.output import echo_err, print_line

@@ -3,38 +3,20 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import typer
 from sqlalchemy import Engine
 
-from penstock.cli.dlq.messages import format_counts, progress_bar, report_missing, report_unseen
+from penstock.cli.dlq.messages import progress_bar, report_missing, report_unseen
 from penstock.cli.support.database import find_database, open_engine
 from penstock.cli.support.errors import FAILED
 from penstock.cli.support.options import Target
-from penstock.cli.support.output import echo_err, print_line
-from penstock.cli.support.service import import_drain
+from penstock.cli.support.output import echo_err, format_counts, print_line
 from penstock.cli.support.stage import Queues
 from penstock.deadletters import Plan
 from penstock.deadletters.message import canonical
 from penstock.deadletters.replay.preview import SUCCESSFUL, DryRun, preview
-
-_TRIAL_SECONDS: Final = 10.0
-
-
-def load_trial(drain: str | None) -> Callable[[Engine], DryRun]:
-    """Import the drain, and return a function that makes a trial of it on a database.
-
-    Args:
-        drain: the drain as `MODULE:ATTRIBUTE`; None for the one that the configuration names.
-
-    Raises:
-        Failure: the drain cannot be imported.
-    """
-    from penstock.consumer.dry_run import dry_run  # noqa: PLC0415 (the drain is slow to import, and rarely needed)
-
-    writes = import_drain(drain)
-    return lambda engine: lambda bodies: dry_run(writes, engine, bodies, seconds=_TRIAL_SECONDS)
 
 
 def print_dry_run(

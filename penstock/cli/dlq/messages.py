@@ -1,9 +1,9 @@
 """Progress and messages on stderr for the commands about dead letters."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -75,11 +75,6 @@ def report_missing(missing: frozenset[str]) -> None:
     """Report each requested id that no dead letter has."""
     for one in sorted(missing):
         echo_err(f"no dead letter has the id {one}")
-
-
-def format_counts(counts: Mapping[Any, int], nothing: str) -> str:
-    """Return the counts above 0 in one line, or `nothing` if there are none."""
-    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or nothing
 
 
 def format_dead_letters(count: int) -> str:

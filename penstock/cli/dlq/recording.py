@@ -7,14 +7,13 @@ from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from penstock.cli.dlq.messages import format_counts
 from penstock.cli.support.actor import actor
-from penstock.cli.support.database import find_database, open_engine
+from penstock.cli.support.database import database_message, find_database, open_engine
 from penstock.cli.support.errors import FAILED, Failure
 from penstock.cli.support.options import Target
-from penstock.cli.support.output import echo_err, escape_control
+from penstock.cli.support.output import echo_err, format_counts
 from penstock.cli.support.stage import Stage
 from penstock.database.operations import Operation, recorded
 
@@ -79,13 +78,6 @@ def recording(
         hint = "Nothing was done, because it could not be recorded. --no-record runs it without a record"
         code = error.code if isinstance(error, Failure) else FAILED
         raise Failure(f"{database_message(error)}\n{hint}", code) from error
-
-
-def database_message(error: Exception) -> str:
-    """Return the first line of the driver's message; the lines after it can hold values of intents."""
-    if isinstance(error, DBAPIError):
-        return escape_control(str(error.orig).strip().splitlines()[0])
-    return str(error)
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """`penstock dlq replay`: send dead letters back to the queue."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from botocore.exceptions import ClientError
 
-from penstock.cli.dlq.dry_run import load_trial, print_dry_run
+from penstock.cli.dlq.dry_run import print_dry_run
 from penstock.cli.dlq.messages import report_unseen
 from penstock.cli.dlq.native_move import parse_native_rate, run_native_move
-from penstock.cli.dlq.recorded_replay import RecordedReplay, report_replay
+from penstock.cli.dlq.recorded_replay import print_result, report_replay, send_canary, send_rest
 from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, recording
 from penstock.cli.dlq.replay_options import (
     AllOption,
@@ -23,6 +24,8 @@ from penstock.cli.dlq.replay_options import (
     TrialOption,
 )
 from penstock.cli.dlq.selection import Selection, selection_options
+from penstock.cli.operate.replay import RecordedReplay
+from penstock.cli.operate.trial import load_trial
 from penstock.cli.support.confirm import confirm
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import USAGE, Failure
@@ -97,10 +100,11 @@ def replay_(
         if native:
             run_native_move(stage, parse_native_rate(rate), operation, as_json=as_json)
             return
-        run = RecordedReplay(queues.dead, main, operation, as_json=as_json)
+        on_result = partial(print_result, as_json=as_json)
+        run = RecordedReplay(queues.dead, main, operation, on_result=on_result)
         if canary and engine:
-            run.send_canary(plan, canary, engine, canary_seconds)
-        summary = run.send_rest(plan)
+            send_canary(run, queues.dead, plan, engine, count=canary, seconds=canary_seconds)
+        summary = send_rest(run, queues.dead, plan)
     complete = summary.stopped is None and run.sent != limit
     report_unseen(queues.dead, depth, plan.selector, seen=summary.seen, complete=complete)
     report_replay(summary)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from sqlalchemy import URL, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import Target
@@ -50,15 +50,17 @@ def find_database(given: str | None, at: Target) -> str:
 
 
 @contextmanager
-def translate_errors(url: str) -> Iterator[None]:
-    """Print on stderr which database is used, and turn its operational errors into a `Failure`.
+def translate_errors(url: str, *, quiet: bool = False) -> Iterator[None]:
+    """Print on stderr which database is used unless `quiet`, and turn its operational errors into a `Failure`.
 
     Raises:
         Failure: the URL is not valid, or the database cannot be reached, or it refused the connection.
     """
     try:
         with _translate_settings():
-            echo_err(f"database {describe(_parse(url))}")
+            database = describe(_parse(url))
+            if not quiet:
+                echo_err(f"database {database}")
             yield
     except OperationalError as error:
         # The driver's text names the host and the user, never the password.
@@ -67,18 +69,29 @@ def translate_errors(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_engine(url: str) -> Iterator[Engine]:
+def open_engine(url: str, *, quiet: bool = False) -> Iterator[Engine]:
     """Give an engine with one connection, and dispose of it at the end of the block.
+
+    Args:
+        url: the database.
+        quiet: whether nothing is printed, since a screen is shown.
 
     Raises:
         Failure: as for `translate_errors`.
     """
-    with translate_errors(url):
+    with translate_errors(url, quiet=quiet):
         engine = make_engine(url)
         try:
             yield engine
         finally:
             engine.dispose()
+
+
+def database_message(error: Exception) -> str:
+    """Return the first line of the driver's message; the lines after it can hold values of intents."""
+    if isinstance(error, DBAPIError):
+        return escape_control(str(error.orig).strip().splitlines()[0])
+    return str(error)
 
 
 @contextmanager

@@ -49,3 +49,8 @@ def format_duration(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{max(int(seconds), 0)}s"
+
+
+def format_counts(counts: Mapping[Any, int], nothing: str) -> str:
+    """Return the counts above 0 in one line, or `nothing` if there are none."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or nothing

@@ -30,18 +30,19 @@ class Edit:
         self._change = change
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, *, files: bool = True) -> Self:
         """Parse an edit.
 
         Args:
             text: a JSON Patch (RFC 6902), which is a JSON list; or a JMESPath expression that yields the new
                 envelope from the old one, such as "merge(@, {data: merge(data, {quantity: `1`})})"; or `@` and the
                 name of a file that contains either.
+            files: whether the text may name a file.
 
         Raises:
             penstock.expressions.jmespath.BadExpression: the text is neither.
         """
-        source = _content(text).strip()
+        source = (_content(text) if files else text).strip()
         return cls(_parse_patch(source) if source.startswith("[") else _parse_expression(source))
 
     def apply(self, body: str, contract: Contract) -> str:

@@ -1,0 +1,49 @@
+"""A trial: what the drain would do with dead letters now, in a transaction that is rolled back."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Engine
+
+from penstock.cli.support.service import import_drain
+from penstock.deadletters import Plan
+from penstock.deadletters.replay.preview import DryRun, Previewed, preview
+from penstock.queue import Queue
+
+_TRIAL_SECONDS: Final = 10.0
+
+
+def load_trial(drain: str | None) -> Callable[[Engine], DryRun]:
+    """Import the drain, and return a function that makes a trial of it on a database.
+
+    Args:
+        drain: the drain as `MODULE:ATTRIBUTE`; None for the one that the configuration names.
+
+    Raises:
+        Failure: the drain cannot be imported.
+    """
+    from penstock.consumer.dry_run import dry_run  # noqa: PLC0415 (the drain is slow to import, and rarely needed)
+
+    writes = import_drain(drain)
+    return lambda engine: lambda bodies: dry_run(writes, engine, bodies, seconds=_TRIAL_SECONDS)
+
+
+def try_letters(dead: Queue, plan: Plan, dry_run: DryRun, limit: int) -> list[Previewed]:
+    """Return what would become of dead letters if they were replayed now; nothing is sent.
+
+    Args:
+        dead: the dead-letter queue.
+        plan: which dead letters, and how they would be edited.
+        dry_run: the trial, as `load_trial` makes it.
+        limit: how many dead letters to try at most.
+
+    Raises:
+        penstock.consumer.faults.tree.Fault: there is no result: the database is unwell, for example.
+        penstock.queue.QueueError: the queue cannot be read.
+    """
+    # What would be skipped does not count towards the limit of a plan.
+    with closing(preview(dead, replace(plan, limit=limit), dry_run)) as results:
+        return list(islice(results, limit))
