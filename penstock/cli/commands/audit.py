@@ -15,10 +15,13 @@ from penstock.audit.audit import Account, AuditFinding, audit
 from penstock.audit.ledger_reader import OpenLedger, read_database
 from penstock.audit.reconcile import Discrepancy
 from penstock.cli.commands.ledger import parse_id
+from penstock.cli.support.column import Column, Row
 from penstock.cli.support.database import DatabaseOption, find_database, open_engine
 from penstock.cli.support.errors import FOUND, USAGE, Failure
+from penstock.cli.support.listing import Listing
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import echo_err, print_line, print_record
+from penstock.cli.support.output import echo_err
+from penstock.cli.support.record import print_record
 from penstock.cli.support.remote import RemoteFunction, RemoteOption
 from penstock.cli.support.remote_ledger import RemoteLedger
 from penstock.cli.support.times import parse_when
@@ -32,6 +35,8 @@ EPILOG = (
     "cannot be read, 2 wrong usage, 5 with --remote, the function is running already, 10 with --check, there is a "
     "discrepancy."
 )
+
+_COLUMNS = (Column(name="id", whole=True, bare=True), Column(name="verdict"), Column(name="outcome"))
 
 _MEANINGS = {
     Discrepancy.GONE: "dead in the ledger, but not on the dead-letter queue: deleted by other means than a purge",
@@ -74,7 +79,7 @@ def audit_(
     function `migrate` reads the ledger.
     """
     begin = _parse_since(since)
-    with _open_ids(ids) as lines:
+    with _open_ids(ids) as lines, Listing(_COLUMNS, as_json=as_json) as findings:
         queues = at.open().queues()
         with _ledger(at, database_url, remote=remote) as open_ledger:
             account = audit(
@@ -84,7 +89,7 @@ def audit_(
                 since=begin,
                 retention=timedelta(seconds=queues.retention_seconds),
                 ids=None if lines is None else _read_ids(lines),
-                on_finding=lambda finding: _print_finding(finding, as_json=as_json),
+                on_finding=lambda finding: findings.add(_finding_row(finding)),
             )
     print_record(_record(account), as_json=as_json)
     _summarize(account)
@@ -145,9 +150,8 @@ def _read_ids(lines: TextIO) -> Iterator[UUID]:
                 raise Failure(f"--ids: line {number}: {error}", USAGE) from None
 
 
-def _print_finding(finding: AuditFinding, *, as_json: bool) -> None:
-    row = {"id": finding.id, "verdict": str(finding.discrepancy), "outcome": finding.outcome}
-    print_line(row if as_json else row.values(), as_json=as_json)
+def _finding_row(finding: AuditFinding) -> Row:
+    return {"id": finding.id, "verdict": str(finding.discrepancy), "outcome": finding.outcome}
 
 
 def _record(account: Account) -> dict[str, Any]:

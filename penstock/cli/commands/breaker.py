@@ -10,7 +10,8 @@ from penstock.cli.support.actor import actor
 from penstock.cli.support.breaker import format_breaker, mapping_of
 from penstock.cli.support.confirm import confirm
 from penstock.cli.support.options import JsonOption, NoInputOption, Target, YesOption, on_stage
-from penstock.cli.support.output import echo_err, print_record
+from penstock.cli.support.output import echo_err
+from penstock.cli.support.record import print_record
 from penstock.consumer.breaker.manual import breaker_status
 
 app = typer.Typer(

@@ -1,7 +1,7 @@
 """`penstock build`: the artifacts of the functions."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -9,9 +9,11 @@ from penstock.artifacts.build import Artifact, build
 from penstock.artifacts.errors import BuildError
 from penstock.artifacts.limits import megabytes
 from penstock.artifacts.notes import notes
+from penstock.cli.support.column import Column, Row
 from penstock.cli.support.errors import Failure
+from penstock.cli.support.listing import print_rows
 from penstock.cli.support.options import JsonOption
-from penstock.cli.support.output import echo_err, print_line
+from penstock.cli.support.output import echo_err
 from penstock.cli.support.project import Project
 from penstock.cli.support.service import find_config
 
@@ -41,18 +43,23 @@ def build_(
         artifacts = build(find_config(), folder, stage, echo_err)
     except BuildError as error:
         raise Failure(str(error)) from error
-    for artifact in artifacts:
-        print_line(_record(artifact) if as_json else _cells(artifact), as_json=as_json)
+    print_rows(map(_row, artifacts), _COLUMNS, as_json=as_json)
     for note in notes(artifacts, stage):
         echo_err(f"note: {note}")
 
 
-def _cells(artifact: Artifact) -> list[object]:
-    sizes = (megabytes(artifact.zip_bytes), f"{megabytes(artifact.unzipped_bytes)} unzipped")
-    return [artifact.plan.name, _verb(artifact), *sizes, artifact.plan.archive]
+_COLUMNS = (
+    Column(name="artifact", bare=True),
+    Column(name="result", bare=True),
+    Column(name="zip_bytes", title="size", right=True, shown=lambda row: megabytes(row["zip_bytes"])),
+    Column(
+        name="unzipped_bytes", title="unzipped", right=True, shown=lambda row: megabytes(row["unzipped_bytes"])
+    ),
+    Column(name="path", bare=True),
+)
 
 
-def _record(artifact: Artifact) -> dict[str, Any]:
+def _row(artifact: Artifact) -> Row:
     return {
         "artifact": artifact.plan.name,
         "result": _verb(artifact),

@@ -1,17 +1,20 @@
 """`penstock check`: the service's bindings, checked against the live database."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import typer
 
+from penstock.cli.support.column import Column, Row
 from penstock.cli.support.database import DatabaseOption, find_database, open_engine
 from penstock.cli.support.errors import FAILED, USAGE, Failure
+from penstock.cli.support.listing import print_rows
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import echo_err, print_line
+from penstock.cli.support.output import echo_err
 from penstock.cli.support.remote import RemoteFunction, RemoteOption
 from penstock.cli.support.service import TargetArgument, import_drain
+from penstock.cli.support.severity import SEVERITIES
 from penstock.consumer.schema_check.check import check_schema
 from penstock.consumer.schema_check.finding import Finding, Severity
 from penstock.functions.requests import CHECK
@@ -44,7 +47,7 @@ def check(
     kinds, findings = (
         _check_remotely(target, at, database_url) if remote else _check_here(target, at, database_url)
     )
-    _print(kinds, findings, as_json=as_json)
+    print_rows(_rows(kinds, findings), _COLUMNS, as_json=as_json)
     _summarize(findings)
 
 
@@ -65,18 +68,29 @@ def _check_remotely(target: str | None, at: Target, database_url: str | None) ->
     return answer["kinds"], findings
 
 
-def _print(kinds: Sequence[str], findings: Sequence[Finding], *, as_json: bool) -> None:
-    """Print a line for each finding, and one for each part without findings; the database comes first."""
+def _rows(kinds: Sequence[str], findings: Sequence[Finding]) -> Iterator[Row]:
+    """Yield a row for each finding, and one for each part without findings; the database comes first."""
     for kind in (None, *kinds):
         found = [finding for finding in findings if finding.kind == kind]
         if not found:
-            ok = {"verdict": _OK, "kind": kind}
-            print_line(ok if as_json else [_OK, kind or _DATABASE], as_json=as_json)
+            yield {"verdict": _OK, "kind": kind}
         for finding in found:
             row = asdict(finding)
-            verdict = str(row.pop("severity"))
-            line = [verdict, kind or _DATABASE, finding]
-            print_line({"verdict": verdict} | row if as_json else line, as_json=as_json)
+            yield {"verdict": str(row.pop("severity"))} | row
+
+
+def _problem(row: Row) -> str | None:
+    """Return what is wrong, and where."""
+    places = [f"{word} {row[word]!r}" for word in ("field", "column", "table") if row.get(word) is not None]
+    return ": ".join(filter(None, (", ".join(places), row.get("problem")))) or None
+
+
+_COLUMNS = (
+    Column(name="verdict", bare=True, styles=SEVERITIES),
+    Column(name="kind", bare=True, of=lambda row: row["kind"] or _DATABASE),
+    Column(name="problem", bare=True, below=True, of=_problem),
+    Column(name="hint", title="do", below=True, of=lambda row: row.get("hint")),
+)
 
 
 def _summarize(findings: Sequence[Finding]) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy.exc import ProgrammingError
 from penstock.cli.support.database import DatabaseOption, find_database, open_engine, translate_errors
 from penstock.cli.support.errors import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import echo_err, escape_control, print_line, print_record
+from penstock.cli.support.output import echo_err, escape_control, print_line
+from penstock.cli.support.record import print_record
 from penstock.cli.support.remote import RemoteFunction, RemoteOption
 from penstock.cli.support.service import MigrationsOption, find_migrations
 from penstock.database.idle_timeouts import IDLE_TIMEOUTS, IdleTimeouts, TimeoutsRefused, set_idle_timeouts

@@ -10,11 +10,14 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from penstock.cli.support.column import Column, Row
 from penstock.cli.support.database import DatabaseOption, find_database, open_engine
 from penstock.cli.support.errors import FOUND, USAGE, Failure
+from penstock.cli.support.listing import print_rows
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import echo_err, print_line
+from penstock.cli.support.output import echo_err
 from penstock.cli.support.project import Project
+from penstock.cli.support.severity import SEVERITIES
 from penstock.consumer.schema_check.finding import Severity
 from penstock.doctor.budget import PEOPLE, Budget, NoBound, budget_of
 from penstock.doctor.examine import examine, in_order
@@ -31,6 +34,15 @@ EPILOG = (
     "Examples: penstock doctor · penstock doctor --template cdk.out/Shop.template.json · "
     "penstock doctor --stage dev · penstock doctor --stage dev --database-url postgresql://… --json. Exit codes: "
     "0 no fault and no warning, 1 it could not look, 2 wrong usage, 10 a fault or a warning was found."
+)
+_COLUMNS = (
+    Column(name="verdict", bare=True, styles=SEVERITIES),
+    Column(name="rule", bare=True),
+    Column(name="resource", bare=True),
+    Column(name="problem", bare=True, below=True),
+    Column(name="why", below=True, shown=lambda row: f"{row['why']} ({row['source']})"),
+    Column(name="source", shown=lambda _: None),
+    Column(name="hint", title="do", below=True),
 )
 PACKAGED = Path(".serverless/cloudformation-template-update-stack.json")
 
@@ -69,7 +81,7 @@ def doctor(
     found = _examine(stack, people)
     budget = _budget(stack)
     found += _database(database_url, at, budget, people)
-    _print(in_order(found), as_json=as_json)
+    print_rows(map(_row, in_order(found)), _COLUMNS, as_json=as_json)
     _summarize(found)
 
 
@@ -121,18 +133,9 @@ def _database(given: str | None, at: Target, budget: Budget | None, people: int)
         return [unreachable(str(error).splitlines()[0])]
 
 
-def _print(found: Sequence[Finding], *, as_json: bool) -> None:
-    """Print an object for each finding, or a line, with a line below for the reason and for the way out."""
-    for finding in found:
-        row = asdict(finding)
-        verdict = str(row.pop("severity"))
-        if as_json:
-            print_line({"verdict": verdict} | row, as_json=True)
-            continue
-        print_line([verdict, finding.rule, finding.resource, finding.problem], as_json=False)
-        print_line(["", "why", f"{finding.why} ({finding.source})"], as_json=False)
-        if finding.hint:
-            print_line(["", "do", finding.hint], as_json=False)
+def _row(finding: Finding) -> Row:
+    row = asdict(finding)
+    return {"verdict": str(row.pop("severity"))} | row
 
 
 def _summarize(found: Sequence[Finding]) -> None:

@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from penstock.cli.support.column import Column
 from penstock.cli.support.errors import FOUND, USAGE, Failure
 from penstock.cli.support.intents import ModulesOption, find_kind, intents_of
+from penstock.cli.support.listing import print_rows
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import echo_err, print_line
+from penstock.cli.support.output import echo_err
 from penstock.cli.support.project import Project
 from penstock.intents.schema.asyncapi import DeployedQueue, describe
 from penstock.intents.schema.compatibility import Change, Compatibility, compare
@@ -26,7 +28,22 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_COLUMNS = ("kind", "version", "oldest", "aliases", "class_name", "module")
+_COLUMNS = (
+    Column(name="kind", bare=True),
+    Column(name="version", right=True),
+    Column(name="oldest", right=True),
+    Column(name="aliases", of=lambda row: ",".join(row["aliases"]) or None),
+    Column(name="class_name", title="class"),
+    Column(name="module", rank=1),
+)
+_CHANGES = (
+    Column(name="verdict", styles={Compatibility.INCOMPATIBLE: "red", Compatibility.CONSUMER_FIRST: "yellow"}),
+    Column(name="kind", bare=True),
+    Column(name="messages"),
+    Column(name="field"),
+    Column(name="problem", bare=True, below=True),
+    Column(name="hint", title="do", below=True),
+)
 
 
 @app.callback()
@@ -38,15 +55,11 @@ def group() -> None:
 def list_(*, module: ModulesOption = None, as_json: JsonOption = False) -> None:
     """List the kinds: the version, the oldest version that is still read, the aliases, the class.
 
-    Prints a header and a tab-separated line for each kind.
+    The output is a table on a terminal, and tab-separated lines under a header in a pipe.
     """
-    documents = document(intents_of(module))
-    if not as_json:
-        print_line(_COLUMNS, as_json=False)
-    for one in documents:
-        row = {name: getattr(one, name) for name in _COLUMNS}
-        cells = [",".join(value) or None if isinstance(value, list) else value for value in row.values()]
-        print_line(row if as_json else cells, as_json=as_json)
+    names = [column.name for column in _COLUMNS]
+    rows = ({name: getattr(one, name) for name in names} for one in document(intents_of(module)))
+    print_rows(rows, _COLUMNS, as_json=as_json)
 
 
 @app.command(
@@ -139,9 +152,8 @@ def diff(
     `incompatible` (old messages become dead letters). Changes in your own validator functions are not detected.
     """
     changes = compare(_read_before(before), document(intents_of(module)))
-    for change in changes:
-        row = asdict(change) | {"verdict": str(change.verdict)}
-        print_line(row if as_json else row.values(), as_json=as_json)
+    rows = (asdict(change) | {"verdict": str(change.verdict)} for change in changes)
+    print_rows(rows, _CHANGES, as_json=as_json)
     _summarize(changes)
 
 

@@ -9,7 +9,7 @@ import typer
 from penstock.cli.support.database import DatabaseOption, find_database, open_engine
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import print_record
+from penstock.cli.support.record import print_record
 from penstock.database.ledger_entries import LedgerEntry, find_entry
 from penstock.database.retention import KEPT_DAYS
 from penstock.database.watchdog import Watchdog
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 
 _TIMEOUT_SECONDS = 15.0
+_TIMES = ("stated_at", "settled_at", "reused_at")
 
 
 @app.callback()
@@ -59,7 +60,7 @@ def show(
             f"the ledger has no entry of {id_}: the intent is still on a queue, or was never emitted, or could "
             f"not be read (`penstock dlq list` shows it), or was settled over {KEPT_DAYS} days ago"
         )
-    print_record(_record(entry, as_json=as_json), as_json=as_json)
+    print_record(_record(entry, as_json=as_json), as_json=as_json, times=_TIMES)
 
 
 def parse_id(text: str) -> UUID:

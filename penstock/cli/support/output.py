@@ -23,12 +23,6 @@ def print_line(values: Mapping[str, Any] | Iterable[object], *, as_json: bool) -
     sys.stdout.flush()
 
 
-def print_record(record: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print one record on stdout: a JSON object, or a line for each key with its value."""
-    for line in [record] if as_json else record.items():
-        print_line(line, as_json=as_json)
-
-
 def escape_control(value: object) -> str:
     """Return a value as text that is safe on a terminal.
 

@@ -1,10 +1,11 @@
-"""Times as options give them: a date and time, or a duration before now."""
+"""Times as options give them, a date and time or a duration before now, and as a terminal shows them."""
 
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from penstock.cli.support.errors import USAGE, Failure
+from penstock.cli.support.output import format_duration
 
 _TIMESTAMP: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})",
@@ -41,3 +42,14 @@ def parse_when(text: str, now: datetime) -> datetime:
         "or a duration before now such as 90s, 15m, 2h, 7d",
         USAGE,
     )
+
+
+def relative(text: str, now: datetime) -> str:
+    """Return a time as people say it: `3m ago`, `in 13d`.
+
+    Args:
+        text: the time in RFC 3339.
+        now: the current time, with a time zone.
+    """
+    seconds = (datetime.fromisoformat(text) - now).total_seconds()
+    return f"in {format_duration(seconds)}" if seconds > 0 else f"{format_duration(-seconds)} ago"

@@ -60,9 +60,10 @@ def test_a_line_for_each_kind_and_finding(made: Engine, service: str, run: Run, 
     """Kinds and findings go to stdout, everything else to stderr; the exit code is 0, or 1 for a fault."""
     words = ("check", f"{service}:drain", "--database-url", database_url)
     well = run(*words)
-    lines = [line.split("\t") for line in well.out.splitlines()]
-    assert (well.code, lines[0]) == (0, ["ok", "database"])
-    assert ["ok", "adjusted"] in lines
+    header, *lines = [line.split("\t") for line in well.out.splitlines()]
+    assert (well.code, header) == (0, ["verdict", "kind", "problem", "hint"])
+    assert lines[0] == ["ok", "database", "-", "-"]
+    assert ["ok", "adjusted", "-", "-"] in lines
     assert [line[:2] for line in lines if line[0] == "note"] == [["note", "mailed"]]
     assert "1 note" in well.err
     assert "hello" in well.err

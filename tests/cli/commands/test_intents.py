@@ -91,6 +91,7 @@ def test_a_change_sets_the_exit_code(
         ended = run("intents", "diff", before, "--module", second)
         lines = [line.split("\t")[:3] for line in ended.out.splitlines()]
         assert lines == [
+            ["verdict", "kind", "messages"],
             ["compatible", "part.seen", "old"],
             ["upgraded", "part.seen", "old"],
             ["consumer-first", "more", "new"],
