@@ -1,13 +1,16 @@
 """Running a command: an error becomes a line or two on stderr, with the way out, and an exit code.
 
 Exit codes: 0 all done; 1 something failed; 2 wrong usage; 3 a confirmation is needed; 4 missing or wrong
-credentials; 5 a conflict with another run or a deployment; 10 a check found something; 130 interrupted.
+credentials; 5 a conflict with another run or a deployment; 10 a check found something; 130 interrupted; 141 the
+reader of stdout has gone.
 """
 
+import os
 import re
 import sys
 import traceback
 from io import TextIOWrapper
+from pathlib import Path
 from typing import NoReturn
 
 from botocore.exceptions import (
@@ -24,7 +27,7 @@ from botocore.exceptions import (
 
 from penstock.cli.app import tree
 from penstock.cli.support.aws_errors import CREDENTIAL_CODES
-from penstock.cli.support.errors import CREDENTIALS, FAILED, USAGE, Failure
+from penstock.cli.support.errors import CLOSED_PIPE, CREDENTIALS, FAILED, USAGE, Failure
 from penstock.project.errors import ProjectError
 from penstock.settings import SettingsError
 
@@ -43,6 +46,8 @@ _PASSWORD_NAMED = re.compile(r"(password\s*=\s*)('[^']*'|[^\s&]+)", re.IGNORECAS
 
 def run(arguments: list[str]) -> NoReturn:
     """Run the command and exit; `--debug` may stand anywhere among the arguments."""
+    if sys.stdout is None:  # `>&-`: nobody wants the data.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (it stays open)
     if isinstance(sys.stdout, TextIOWrapper):
         # A sender's text may have characters that the output's encoding lacks. They must not end the command.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -50,6 +55,10 @@ def run(arguments: list[str]) -> NoReturn:
     words = [word for word in arguments if word != _DEBUG]
     try:
         tree(words)(words, prog_name="penstock")
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            _end_without_reader()
+        raise
     except Exception as error:  # noqa: BLE001 (the last handler of all errors)
         if debug:
             sys.stderr.write(redact("".join(traceback.format_exception(error))))
@@ -57,6 +66,13 @@ def run(arguments: list[str]) -> NoReturn:
         sys.stderr.write(f"penstock: {redact(text)}\n")
         sys.exit(code)
     sys.exit(0)
+
+
+def _end_without_reader() -> NoReturn:
+    """End as other programs do whose reader has gone, such as `head`. Click has turned the error into an exit."""
+    # What is left in the buffer of stdout would raise again at the end of the process.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    sys.exit(CLOSED_PIPE)
 
 
 def explain(error: Exception) -> tuple[str, int]:

@@ -10,6 +10,7 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import format_dead_letters, progress_bar, report_missing, report_unseen
 from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, recording
 from penstock.cli.dlq.selection import Selection, selection_options
@@ -45,6 +46,7 @@ def export_(
     """
     selector = chosen.selector()
     queues = at.open().queues()
+    selector = look_up(selector, queues.dead, at)
     depth = queues.dead.depth()
     with progress_bar("exporting", depth.total) as advance, _writing(_create_archive(file)) as archive:
         done = export(queues.dead, archive, selector, limit=limit, on_page=advance)
@@ -134,6 +136,7 @@ def purge_(
         raise Failure("give either --backup FILE or --no-backup", USAGE)
     stage = at.open()
     queues = stage.queues()
+    selector = look_up(selector, queues.dead, at)
     depth = queues.dead.depth()
     archive = None if no_backup else _create_archive(backup or _backup_name(stage))
     what = "All" if everything else "The selected ones"

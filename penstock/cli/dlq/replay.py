@@ -1,11 +1,13 @@
 """`penstock dlq replay`: send dead letters back to the queue."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from botocore.exceptions import ClientError
 
 from penstock.cli.dlq.dry_run import print_dry_run
+from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import report_unseen
 from penstock.cli.dlq.native_move import parse_native_rate, run_native_move
 from penstock.cli.dlq.recorded_replay import print_result, report_replay, send_canary, send_rest
@@ -81,6 +83,7 @@ def replay_(
         _check_native(plan, alone=everything and not (to or canary or dry_run or trial))
     stage = at.open()
     queues = stage.queues()
+    plan = replace(plan, selector=look_up(plan.selector, queues.dead, at))
     if dry_run or trial:
         make_trial = load_trial(drain) if trial else None
         print_dry_run(queues, plan, make_trial, at, database_url, as_json=as_json)

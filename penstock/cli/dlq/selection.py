@@ -89,16 +89,20 @@ def _single(name: str, meaning: str) -> Any:
 
 _OF_ANY_KIND: Final = {
     "ids": _repeatable("--id", "The id of an intent, or the SQS id of a message."),
-    "kinds": _repeatable("--kind", "A kind of intent."),
+    "kinds": _repeatable(
+        "--kind", "A kind of intent. One that the service does not declare has to be on the queue."
+    ),
 }
 _OF_ONE_KIND: Final = {
     "faults": _repeatable(
         "--fault",
         "The class or the reason of a fault; `sqs` for messages that SQS moved, "
-        "`other` for messages of other programs.",
+        "`other` for messages of other programs. One that Penstock does not know has to be on the queue.",
     ),
     "sqlstates": _repeatable("--sqlstate", "A SQLSTATE of Postgres."),
-    "fingerprints": _repeatable("--fingerprint", "The fingerprint of a cause, as in `penstock dlq stats`."),
+    "fingerprints": _repeatable(
+        "--fingerprint", "The fingerprint of a cause, as in `penstock dlq stats`, or the beginning of one alone."
+    ),
     "since": _single("--since", "Dead-lettered at or after this time: RFC 3339, or 15m, 2h, 7d ago."),
     "until": _single("--until", "Dead-lettered before this time."),
     "where": _single("--where", "A JMESPath condition on the envelope, such as \"data.sku == 'A1'\"."),

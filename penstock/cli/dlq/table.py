@@ -1,32 +1,19 @@
-"""Dead letters as rows: a table for a terminal, tab-separated text for a pipe, JSON lines for a program."""
+"""Dead letters as rows of a listing, one by one or under their causes."""
 
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from penstock.cli.support.output import escape_control, format_duration, format_time, print_line
+from penstock.cli.support.column import Column, Row
+from penstock.cli.support.listing import Listing
+from penstock.cli.support.output import format_time
+from penstock.cli.support.times import relative
 from penstock.deadletters import DeadLetterMessage
 
-Row = Mapping[str, Any]
-
-_COLUMNS = (
-    "message_id",
-    "id",
-    "kind",
-    "fault",
-    "detail",
-    "fingerprint",
-    "receive_count",
-    "replays",
-    "sent_at",
-    "expires_at",
-)
-_ORIGINS = {"sqs": "moved by SQS: received too often", "other": "not an intent: from another program"}
+ORIGINS: Final = {"sqs": "moved by SQS: received too often", "other": "not an intent: from another program"}
+"""What takes the place of a cause that the drain has not written down."""
+_SHORT: Final = 8
+"""The characters of a fingerprint on a terminal. Selectors accept them in place of all twelve."""
 
 
 def row_of(found: DeadLetterMessage, retention_seconds: int, *, reveal: bool) -> Row:
@@ -50,55 +37,61 @@ def row_of(found: DeadLetterMessage, retention_seconds: int, *, reveal: bool) ->
     return row | {"body": message.body} if reveal else row
 
 
-def show(rows: Iterable[Row], *, as_json: bool, reveal: bool) -> int:
-    """Print rows on stdout in the form that suits the reader.
-
-    A terminal gets a table, which is printed after the last row. A pipe gets each line at once.
+def print_letters(rows: Iterable[Row], *, as_json: bool, reveal: bool, wide: bool) -> int:
+    """Print rows on stdout: on a terminal under their causes, unless `wide` is set.
 
     Returns:
         The number of rows.
     """
-    if not as_json and sys.stdout.isatty():
-        return _print_table(list(rows), reveal=reveal)
-    columns = (*_COLUMNS, "body") if reveal else _COLUMNS
-    count = 0
-    for count, row in enumerate(rows, 1):
-        if count == 1 and not as_json:
-            print_line(columns, as_json=False)
-        print_line(row if as_json else [_cell(row, name) for name in columns], as_json=as_json)
-    return count
+    body = [Column(name="body", below=True)] if reveal else []
+    if wide:
+        listing = Listing([*_COLUMNS, *body], as_json=as_json)
+    else:
+        on_terminal = [*_UNDER_A_CAUSE, *body]
+        listing = Listing([*_COLUMNS, *body], as_json=as_json, on_terminal=on_terminal, cause=_cause)
+    with listing:
+        for row in rows:
+            listing.add(row)
+    return listing.count
 
 
-def _cell(row: Row, name: str) -> object:
-    return row[name] if name != "detail" else row["detail"] or _ORIGINS.get(row["origin"])
+def short(fingerprint: str | None) -> str | None:
+    """Return a fingerprint as a terminal shows it."""
+    return fingerprint and fingerprint[:_SHORT]
 
 
-def _print_table(rows: list[Row], *, reveal: bool) -> int:
-    table = Table(header_style="bold")
-    table.add_column("intent id\nmessage id\nfingerprint", no_wrap=True, min_width=36)
-    table.add_column("kind", overflow="fold")
-    table.add_column("cause", overflow="fold")
-    table.add_column("receives", justify="right")
-    table.add_column("age", justify="right", no_wrap=True)
-    table.add_column("expires in", justify="right", no_wrap=True)
-    if reveal:
-        table.add_column("body", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in _table_cells(row, reveal=reveal)))
-    if rows:
-        Console().print(table)
-    return len(rows)
+def time_column(name: str, title: str, rank: int = 0) -> Column:
+    """Return the column of a time, which is relative on a terminal."""
+    return Column(name=name, title=title, rank=rank, shown=lambda row: relative(row[name], datetime.now(UTC)))
 
 
-def _table_cells(row: Row, *, reveal: bool) -> list[str]:
-    now = datetime.now(UTC)
-    cause = " ".join(str(part) for part in (row["fault"], _cell(row, "detail")) if part)
-    cells = [
-        "\n".join(escape_control(row[name]) for name in ("id", "message_id", "fingerprint")),
-        escape_control(row["kind"]),
-        escape_control(cause),
-        str(row["receive_count"]),
-        format_duration((now - datetime.fromisoformat(row["sent_at"])).total_seconds()),
-        format_duration((datetime.fromisoformat(row["expires_at"]) - now).total_seconds()),
-    ]
-    return [*cells, escape_control(row["body"])] if reveal else cells
+def _detail(row: Row) -> str | None:
+    return row["detail"] or ORIGINS.get(row["origin"])
+
+
+def _cause(row: Row) -> tuple[str, ...]:
+    """Return the lines that dead letters of one cause have in common."""
+    fingerprint = row["fingerprint"] and f"fingerprint {short(row['fingerprint'])}"
+    return ", ".join(filter(None, (row["kind"] or "no kind", row["fault"], fingerprint))), _detail(row) or "-"
+
+
+_COLUMNS: Final = (
+    Column(name="message_id", whole=True),
+    Column(name="id", whole=True),
+    Column(name="kind"),
+    Column(name="fault"),
+    Column(name="detail", of=_detail),
+    Column(name="fingerprint", shown=lambda row: short(row["fingerprint"])),
+    Column(name="receive_count", title="receives", right=True),
+    Column(name="replays", right=True),
+    time_column("sent_at", "sent"),
+    time_column("expires_at", "expires"),
+)
+_UNDER_A_CAUSE: Final = (
+    Column(name="id", title="intent", whole=True, bare=True, shown=lambda row: row["id"] or row["message_id"]),
+    Column(name="receive_count", title="receives", right=True, rank=2),
+    Column(name="replays", right=True, rank=1, shown=lambda row: row["replays"] or None),
+    time_column("sent_at", "sent"),
+    time_column("expires_at", "expires"),
+    Column(name="message_id", whole=True, rank=3, shown=lambda row: row["id"] and row["message_id"]),
+)

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
+from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import progress_bar, report_missing, report_unseen
 from penstock.cli.dlq.selection import Selection
 from penstock.cli.emit.line_reader import BadLine, LineReader, name_fields
@@ -94,6 +95,7 @@ class Source:
         names = [intent.intent_kind, *intent.intent_aliases]
         selector = replace(self.chosen, ids=list(self.ids), kinds=names).selector()
         dead = at.open().queues().dead
+        selector = look_up(selector, dead, at)
         depth, seen = dead.depth(), 0
 
         def on_page(count: int) -> None:

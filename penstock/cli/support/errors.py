@@ -8,6 +8,8 @@ CONFIRMATION: Final = 3
 CREDENTIALS: Final = 4
 CONFLICT: Final = 5
 INTERRUPTED: Final = 130
+CLOSED_PIPE: Final = 141
+"""The reader of stdout has gone: 128 and the number of SIGPIPE, as a shell says it of other programs."""
 FOUND: Final = 10
 """A check found something."""
 

@@ -64,9 +64,9 @@ class Layout:
             yield line
 
     def _block(self, cells: Sequence[str]) -> Iterator[Text]:
-        """Return the lines of a block: the first value, and the others with their titles, as many as fit."""
+        """Return the lines of a block: the values that are always shown, as many in a line as fit."""
         line = Text()
-        for piece in (self._piece(at, cells) for at, cell in enumerate(cells) if cell):
+        for piece in self._pieces(cells):
             if line.plain and cell_len(line.plain) + _GAP + cell_len(piece.plain) <= self.width:
                 line = line + Text(" " * _GAP) + piece
                 continue
@@ -77,9 +77,16 @@ class Layout:
             yield from before
         yield line
 
-    def _piece(self, at: int, cells: Sequence[str]) -> Text:
-        text = self._text(at, cells)
-        return text if self.columns[at].bare else Text(f"{self.columns[at].heading} ", _FAINT) + text
+    def _pieces(self, cells: Sequence[str]) -> Iterator[Text]:
+        """Return the values with their titles. A title that does not fit beside a whole value is above."""
+        for at in (at for at, cell in enumerate(cells) if cell and not self.columns[at].rank):
+            text, title = self._text(at, cells), Text(f"{self.columns[at].heading} ", _FAINT)
+            if self.columns[at].bare:
+                yield text
+            elif self.columns[at].whole and cell_len(title.plain + text.plain) > self.width - _GAP:
+                yield Text("\n").join([Text(self.columns[at].heading, _FAINT), text])
+            else:
+                yield title + text
 
     def _text(self, at: int, cells: Sequence[str]) -> Text:
         return Text(cells[at], self.columns[at].styles.get(cells[at], ""))

@@ -1,9 +1,10 @@
 """Options that many commands share, and the decorator that adds a group of them to a command."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Parameter, signature
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -60,6 +61,12 @@ class Target:
     region: str | None
     profile: str | None
     endpoint_url: str | None
+
+    @property
+    def words(self) -> str:
+        """The options that were given, each with a space before it, to repeat them in the command that follows."""
+        given = {f"--{one.name.replace('_', '-')}": getattr(self, one.name) for one in fields(self)}
+        return "".join(f" {name} {quote(value)}" for name, value in given.items() if value is not None)
 
     def open(self) -> Stage:
         """Return the stage.

@@ -53,7 +53,10 @@ def draw_record(record: Mapping[str, Any], width: int, *, times: Collection[str]
 
 
 def _with_age(value: str, now: datetime) -> str:
-    return f"{datetime.fromisoformat(value).isoformat(timespec='seconds')} ({relative(value, now)})"
+    try:
+        return f"{datetime.fromisoformat(value).isoformat(timespec='seconds')} ({relative(value, now)})"
+    except (TypeError, ValueError):
+        return escape_control(value)  # A sender's text, which may be no time.
 
 
 def _beside(name: str, text: str, width: int, names: int) -> Iterable[Text]:

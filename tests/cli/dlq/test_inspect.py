@@ -63,7 +63,7 @@ def test_show_prints_copies_one_at_a_time(shop: Stack, run: Run, monkeypatch: py
     shop.dead.send([letter(1)] * 3)
     leased: list[int] = []
     monkeypatch.setattr(
-        "penstock.cli.dlq.inspect.print_line", lambda *_, **__: leased.append(shop.dead.depth().in_flight)
+        "penstock.cli.dlq.details.print_line", lambda *_, **__: leased.append(shop.dead.depth().in_flight)
     )
     assert run("dlq", "show", id_of(1), "--json").code == 0
     assert leased == [3, 3, 3]
@@ -91,7 +91,9 @@ def test_stats_count_by_cause(shop: Stack, run: Run) -> None:
     row = dict(zip(header, first, strict=True))
     assert (row["count"], row["kind"], row["fault"]) == ("2", "email.requested", "NotNullViolation")
     assert second[:3] == ["1", "order.placed", "sqs"]
-    assert "3 dead letters; the oldest expires in 13d" in ended.err
+    assert "3 dead letters (2 from the drain, 1 moved by SQS); the oldest expires in 13d.\n" in ended.err
+    assert ended.err.endswith(f"next: penstock dlq replay --fingerprint {FINGERPRINT[:8]} --trial\n")
+    assert run("dlq", "stats", "--stage", "local").err.endswith("--trial --stage local\n")
     assert [row["count"] for row in run("dlq", "stats", "--json", "--by", "age").rows] == [3]
     assert shop.dead.depth().visible == 3
 
@@ -101,7 +103,7 @@ def test_stats_check(shop: Stack, run: Run) -> None:
     assert run("dlq", "stats", "--check").code == 0
     shop.dead.send([letter(1)])
     assert run("dlq", "stats", "--check", "--json").code == 10
-    assert run("dlq", "stats", "--check", "--kind", "nosuch").code == 0
+    assert run("dlq", "stats", "--check", "--fault", "CheckViolation").code == 0
 
 
 @pytest.mark.parametrize("by", ["", "nosuch", "kind,"])

@@ -77,7 +77,7 @@ def test_a_selector_without_matches_changes_nothing(shop: Stack, run: Run, comma
     """A selector without matches leaves the queue unchanged, and creates no file."""
     shop.dead.send([letter(1)])
     before = sorted(shop.folder.iterdir())
-    ended = run("dlq", *command, "--kind", "nosuch")
+    ended = run("dlq", *command, "--fault", "CheckViolation")
     assert (ended.code, ended.out) == (0, "")
     assert (shop.dead.depth().visible, shop.main.depth().total) == (1, 0)
     assert sorted(shop.folder.iterdir()) == before

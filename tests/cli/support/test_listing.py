@@ -63,10 +63,12 @@ def test_a_narrower_one_puts_long_texts_below() -> None:
 
 
 def test_a_narrow_one_gets_a_block_for_each_row() -> None:
-    """Where no table fits, each value has its title, and no value is left out."""
+    """Where no table fits, each value has its title, and whole values stay whole."""
     first, second, *others = drawn(40, [row()])
-    assert (first, second) == (ID, "  kind page.viewed  receives 3")
-    assert others[0] == "  note here"
+    assert (first, second) == (ID, "  kind page.viewed")
+    assert others[0] == "  do the visibility timeout of the"
+    columns = [*COLUMNS, Column(name="message_id", whole=True)]
+    assert drawn(40, [row(message_id=ID)], columns)[-2:] == ["  message id", f"    {ID}"]
 
 
 def test_an_empty_column_takes_no_room() -> None:
