@@ -97,6 +97,8 @@ class LedgerStats:
         first_dead_at: when the first of these died.
         causes: the causes of death of these, the most frequent first, `MAX_CAUSES` at most.
         connections: the connections that the service holds.
+        resting: those of `pending` that were returned within the last 12 hours, and so may rest until their next
+            try: SQS counts them as in flight meanwhile. 12 hours is the longest visibility timeout of SQS.
     """
 
     applied: int
@@ -111,6 +113,7 @@ class LedgerStats:
     first_dead_at: datetime | None
     causes: Sequence[DeadCause]
     connections: int
+    resting: int = 0
 
     @property
     def settled(self) -> int:
@@ -157,6 +160,7 @@ def read_ledger_stats(connection: Connection, service: str, retention: timedelta
         first_dead_at=dead.first,
         causes=[DeadCause(**row) for row in causes],
         connections=connection.execute(_CONNECTIONS, {"prefix": f"{service}:"}).scalar_one(),
+        resting=dead.resting,
     )
 
 
@@ -187,9 +191,11 @@ def _minute() -> Any:
 
 _MINUTE = _minute()
 _entry = unsettled(func.pg_catalog.now(type_=DateTime(timezone=True)) - bindparam("retention", type_=Interval)).c
+_longest_rest_ago = func.pg_catalog.now(type_=DateTime(timezone=True)) - text("interval '12 hours'")
 _unpurged = and_(_entry.outcome == DEAD, _entry.fault["purged"].as_string().is_(None))
 _TOTALS = select(
     _count().filter(_entry.outcome == PENDING).label("pending"),
+    _count().filter(_entry.outcome == PENDING, _entry.settled_at > _longest_rest_ago).label("resting"),
     _count().filter(_unpurged).label("dead"),
     func.pg_catalog.min(_entry.settled_at, type_=DateTime(timezone=True)).filter(_unpurged).label("first"),
 )

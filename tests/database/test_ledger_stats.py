@@ -64,6 +64,15 @@ def test_what_intents_wait_for(ledger: Ledger) -> None:
     assert (second.kind, second.count, second.sqlstate) == ("other.done", 1, None)
 
 
+def test_what_may_rest(ledger: Ledger) -> None:
+    """Pending intents can rest for as long as SQS hides a message, which is 12 hours at most."""
+    for ago, generation in ((5, "ledger"), (11 * 3600, "ledger_past"), (13 * 3600, "ledger")):
+        ledger.enter("pending", ago=ago, generation=generation)
+    ledger.enter("dead")
+    found = stats_of(ledger)
+    assert (found.resting, found.pending) == (2, 3)
+
+
 def test_the_causes_of_death(ledger: Ledger) -> None:
     """Causes are grouped by kind, reason, code and constraint, without purged, old and since applied intents."""
     first = ledger.enter("dead", ago=5000)

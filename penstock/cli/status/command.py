@@ -1,19 +1,25 @@
 """`penstock status`: the state of a stage, once or repeatedly."""
 
+import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from penstock.cli.status.snapshot import CLOUDWATCH, EMPTY, LEDGER, UNKNOWN, Snapshot, SnapshotReader
-from penstock.cli.status.verdict import MOST_CAUSES, Verdict, describe_waiting, judge
+from penstock.cli.status.verdict import MOST_CAUSES, State, Verdict, describe_waiting, judge
 from penstock.cli.support.breaker import format_breaker
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
+from penstock.cli.support.layout import paragraph
+from penstock.cli.support.listing import terminal
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, format_duration, print_line
+from penstock.cli.support.record import draw_record
 from penstock.database.ledger_stats import WINDOW_SECONDS, LedgerStats
 
 EPILOG = (
@@ -30,6 +36,9 @@ _SOURCES = {
     EMPTY: "the queue is empty",
     UNKNOWN: "neither CloudWatch nor the ledger has it",
 }
+
+
+_STYLES = {State.OK: "bold green", State.DEGRADED: "bold yellow", State.STOPPED: "bold red"}
 
 
 @on_stage
@@ -79,13 +88,24 @@ def _print(snapshot: Snapshot, at: Target, *, as_json: bool, as_block: bool) -> 
     if as_block:
         typer.echo(f"{snapshot.stack} at {snapshot.at:%H:%M:%S} UTC")
     verdict = judge(snapshot)
-    typer.echo(verdict_line(verdict))
-    if verdict.command:
-        typer.echo(f"next:           {verdict.command}{f' --stage {at.stage}' if at.stage else ''}")
-    for name, text in lines_of(snapshot).items():
-        typer.echo(f"{name + ':':<16}{text}")
+    following = {"next": f"{verdict.command}{at.words}"} if verdict.command else {}
+    lines = {f"{name}:": text for name, text in (following | lines_of(snapshot)).items()}
+    if sys.stdout.isatty():
+        console = terminal()
+        for line in draw_status(verdict, lines, console.width):
+            console.print(line, soft_wrap=True)
+    else:
+        typer.echo(verdict_line(verdict))
+        for name, text in lines.items():
+            typer.echo(f"{name:<16}{text}")
     if as_block:
         typer.echo()
+
+
+def draw_status(verdict: Verdict, lines: Mapping[str, str], width: int) -> Iterator[Text]:
+    """Return the lines of a snapshot for a terminal with this number of columns."""
+    yield from paragraph(verdict_line(verdict), width, hang=2, style=_STYLES[verdict.state])
+    yield from draw_record(lines, width, gap=1)
 
 
 def verdict_line(verdict: Verdict) -> str:
@@ -115,9 +135,11 @@ def lines_of(snapshot: Snapshot) -> dict[str, str]:
 def _queue(snapshot: Snapshot) -> str | None:
     if snapshot.queue is None:
         return None
-    depth = snapshot.queue
-    retried = f"; {snapshot.figures.pending:,} to be retried" if snapshot.figures else ""
-    return f"about {depth.visible:,} waiting, {depth.in_flight:,} in flight, {depth.delayed:,} delayed{retried}"
+    depth, resting = snapshot.queue, snapshot.resting
+    # Without the ledger, what rests cannot be told apart from what is in flight.
+    in_flight = f"{depth.in_flight - (resting or 0):,} in flight{' or resting' * (resting is None)}"
+    rest = f", {resting:,} resting until their next try" if resting else ""
+    return f"about {depth.visible:,} waiting, {in_flight}{rest}, {depth.delayed:,} delayed"
 
 
 def _waiting(snapshot: Snapshot) -> str:
@@ -175,7 +197,7 @@ def row_of(snapshot: Snapshot) -> dict[str, Any]:
         "state": verdict.state,
         "reasons": [reason.text for reason in verdict.reasons],
         "next": verdict.command,
-        "queue": queue and asdict(queue) | oldest,
+        "queue": queue and asdict(queue) | {"resting": snapshot.resting} | oldest,
         "dead_letters": dead and asdict(dead) | {"first_expires_at": _isoformat(snapshot.first_expires_at)},
         "drain": figures and _drain_row(figures),
         "breaker": snapshot.breaker and asdict(snapshot.breaker),
@@ -187,7 +209,7 @@ def row_of(snapshot: Snapshot) -> dict[str, Any]:
 def _drain_row(figures: LedgerStats) -> dict[str, Any]:
     waiting = [asdict(one) | {"since": _isoformat(one.since)} for one in figures.waiting]
     row = asdict(figures) | {"first_dead_at": _isoformat(figures.first_dead_at), "waiting": waiting}
-    del row["connections"]
+    del row["connections"], row["resting"]
     return {"window_seconds": WINDOW_SECONDS, "per_second": round(figures.per_second, 3), **row}
 
 

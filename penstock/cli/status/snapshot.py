@@ -77,6 +77,13 @@ class Snapshot:
     errors: Mapping[str, str]
 
     @property
+    def resting(self) -> int | None:
+        """How many messages rest until their next try, as far as known. SQS counts them as in flight."""
+        if self.queue is None or self.figures is None:
+            return None
+        return min(self.figures.resting, self.queue.in_flight)
+
+    @property
     def first_expires_at(self) -> datetime | None:
         """When the first dead letter expires, according to the ledger."""
         died_at = self.figures and self.figures.first_dead_at

@@ -39,7 +39,9 @@ def print_record(record: Mapping[str, Any], *, as_json: bool, times: Collection[
             print_line(item, as_json=False)
 
 
-def draw_record(record: Mapping[str, Any], width: int, *, times: Collection[str] = ()) -> Iterable[Text]:
+def draw_record(
+    record: Mapping[str, Any], width: int, *, times: Collection[str] = (), gap: int = _GAP
+) -> Iterable[Text]:
     """Return the lines of a record, without the values that are None, for a terminal of this width in columns."""
     now = datetime.now(UTC)
     texts = {
@@ -47,7 +49,7 @@ def draw_record(record: Mapping[str, Any], width: int, *, times: Collection[str]
         for name, value in record.items()
         if value is not None
     }
-    names = max((cell_len(name) for name in texts), default=0) + _GAP
+    names = max((cell_len(name) for name in texts), default=0) + gap
     for name, text in texts.items():
         yield from _beside(name, text, width, names)
 

@@ -10,16 +10,19 @@ from uuid import uuid4
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
+from rich.cells import cell_len
 from sqlalchemy import text
 
 from demo import picture
 from penstock.cli.status import snapshot
-from penstock.cli.status.command import lines_of, row_of
+from penstock.cli.status.command import draw_status, lines_of, row_of
 from penstock.cli.status.snapshot import describe_error
+from penstock.cli.status.verdict import judge
 from penstock.cli.support.project import Project
 from penstock.cli.support.stage import Stage
 from penstock.consumer.breaker.event_source import MARK, OPERATOR_MARK
 from penstock.database import make_engine
+from penstock.queue import Depth
 from penstock.queue.age import oldest_seconds
 from tests.support.audit import message
 from tests.support.cli_stack import Run, Stack, letter
@@ -44,7 +47,7 @@ def test_status_shows_every_part(stack: Stack, stub: LambdaStub, ledger: Ledger,
     assert verdict == "DEGRADED: there are dead letters: about 1"
     lines = dict(line.split(":", 1) for line in rest)
     assert {name: text.strip() for name, text in lines.items()} == {
-        "queue": "about 2 waiting, 0 in flight, 0 delayed; 1 to be retried",
+        "queue": "about 2 waiting, 0 in flight, 0 delayed",
         "next": "penstock dlq stats",
         "waiting for": "CheckViolation 23514 (1 x thing.done, 1s)",
         "oldest": "2s (from the ledger: the longest time from emit to commit in the last minute)",
@@ -60,6 +63,7 @@ def test_status_shows_every_part(stack: Stack, stub: LambdaStub, ledger: Ledger,
         "visible": 2,
         "in_flight": 0,
         "delayed": 0,
+        "resting": 0,
         "oldest_seconds": 2.0,
         "oldest_source": "ledger",
         "swept_in_seconds": None,
@@ -241,6 +245,37 @@ def test_a_reason_is_one_line() -> None:
     """A reason is one line without control characters."""
     assert describe_error(RuntimeError("a\x1b\nb")) == "a\N{REPLACEMENT CHARACTER}"
     assert describe_error(RuntimeError()) == "RuntimeError"
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "rest", "text"),
+    [
+        (12, 9, "about 5 waiting, 3 in flight, 9 resting until their next try, 0 delayed"),
+        (4, 9, "about 5 waiting, 0 in flight, 4 resting until their next try, 0 delayed"),
+        (12, 0, "about 5 waiting, 12 in flight, 0 delayed"),
+        (12, None, "about 5 waiting, 12 in flight or resting, 0 delayed"),
+    ],
+)
+def test_what_rests_is_not_in_flight(in_flight: int, rest: int | None, text: str) -> None:
+    """No more rest than SQS counts in flight, and without the ledger nobody knows how many do."""
+    whole = picture.snapshot()
+    assert whole.figures
+    figures = None if rest is None else replace(whole.figures, resting=rest)
+    one = replace(whole, queue=Depth(5, in_flight, 0), figures=figures)
+    assert lines_of(one)["queue"] == text
+    assert row_of(one)["queue"]["resting"] == (None if rest is None else min(rest, in_flight))
+    assert row_of(one)["queue"]["in_flight"] == in_flight
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_status_fits_the_terminal(width: int) -> None:
+    """No line is wider than the terminal, and no word is broken."""
+    one = picture.snapshot(dead=3)
+    drawn = [line.plain for line in draw_status(judge(one), lines_of(one), width)]
+    assert max(map(cell_len, drawn)) <= width
+    words = " ".join(drawn).split()
+    assert words[0] == "DEGRADED:"
+    assert set(words) >= {word for text in lines_of(one).values() for word in text.split()}
 
 
 def test_constant_keys() -> None:
