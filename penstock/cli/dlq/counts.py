@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any, Final
 
-from penstock.cli.dlq.messages import format_counts, format_dead_letters
+from penstock.cli.dlq.messages import format_dead_letters
 from penstock.cli.dlq.table import ORIGINS, short, time_column
 from penstock.cli.support.column import Column
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.listing import print_rows
 from penstock.cli.support.options import Target
-from penstock.cli.support.output import echo_err, escape_control, format_duration, format_time
+from penstock.cli.support.output import echo_err, escape_control, format_counts, format_duration, format_time
 from penstock.deadletters import Origin
 from penstock.deadletters.stats import By, StatsGroup
 
