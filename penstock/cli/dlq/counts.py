@@ -16,7 +16,7 @@ from penstock.deadletters import Origin
 from penstock.deadletters.stats import By, StatsGroup
 
 _OTHERS: Final = "(others)"
-_ORIGINS: Final = {Origin.DRAIN: "from the drain", Origin.SQS: "moved by SQS", Origin.OTHER: "not intents"}
+_ORIGINS: Final = {Origin.DRAIN: "from the drain", Origin.SQS: "moved by SQS", Origin.OTHER: "from other programs"}
 
 
 def parse_by(text: str) -> list[By]:

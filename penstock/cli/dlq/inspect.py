@@ -11,9 +11,9 @@ import typer
 from penstock.cli.dlq.counts import parse_by, print_counts
 from penstock.cli.dlq.details import details_of, follow_up, print_details
 from penstock.cli.dlq.lookup import look_up
-from penstock.cli.dlq.messages import format_dead_letters, progress_bar, report_missing, report_unseen
+from penstock.cli.dlq.messages import Bar, format_dead_letters, progress_bar, report_missing, report_unseen
 from penstock.cli.dlq.selection import Selection, selection_options
-from penstock.cli.dlq.table import print_letters, row_of
+from penstock.cli.dlq.table import letter_listing, row_of
 from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err
@@ -48,12 +48,15 @@ def list_(
     selector = chosen.selector()
     queues = at.open().queues()
     selector = look_up(selector, queues.dead, at)
-    with _scan(queues, selector, limit) as found:
-        rows = (row_of(one, queues.retention_seconds, reveal=reveal) for one in found)
-        count = print_letters(rows, as_json=as_json, reveal=reveal, wide=wide)
-    if count or not selector.is_everything:
-        echo_err(f"{format_dead_letters(count)}.")
-    if count >= limit:
+    with (
+        letter_listing(as_json=as_json, reveal=reveal, wide=wide) as listing,
+        _scan(queues, selector, limit) as found,
+    ):
+        for one in found:
+            listing.add(row_of(one, queues.retention_seconds, reveal=reveal))
+    if listing.count or not selector.is_everything:
+        echo_err(f"{format_dead_letters(listing.count)}.")
+    if listing.count >= limit:
         echo_err("There can be more: list more of them with --limit.")
 
 
@@ -75,7 +78,7 @@ def show_(
     selector = _parse_id(id_)
     queues = at.open().queues()
     last: DeadLetterMessage | None = None
-    with _scan(queues, selector, None) as found:
+    with _scan(queues, selector, None, shown_at_once=True) as found:
         # Printed one at a time: a sender can send any number of copies of one id.
         for last in found:
             print_details(details_of(last, queues.retention_seconds, reveal=reveal), as_json=as_json)
@@ -120,8 +123,13 @@ def _counted(found: Iterator[DeadLetterMessage], origins: Counter[str]) -> Itera
 
 
 @contextmanager
-def _scan(queues: Queues, selector: Selector, limit: int | None) -> Iterator[Iterator[DeadLetterMessage]]:
-    """Read the selected dead letters with a progress bar, and report on stderr what could not be read."""
+def _scan(
+    queues: Queues, selector: Selector, limit: int | None, *, shown_at_once: bool = False
+) -> Iterator[Iterator[DeadLetterMessage]]:
+    """Read the selected dead letters with a progress bar, and report on stderr what could not be read.
+
+    With `shown_at_once` the bar disappears at the first of them, since lines on stdout would break it.
+    """
     depth = queues.dead.depth()
     seen = 0
 
@@ -135,10 +143,16 @@ def _scan(queues: Queues, selector: Selector, limit: int | None) -> Iterator[Ite
         progress_bar("reading", total) as advance,
         closing(scan(queues.dead, selector, limit=limit, on_page=on_page)) as found,
     ):
-        yield found
+        yield _without_bar(found, advance) if shown_at_once else found
     if seen:
         echo_err("This run counted as one receive of each message that it read.")
     report_unseen(queues.dead, depth, selector, seen=seen, complete=limit is None or seen < limit)
+
+
+def _without_bar(found: Iterator[DeadLetterMessage], bar: Bar) -> Iterator[DeadLetterMessage]:
+    for one in found:
+        bar.hide()
+        yield one
 
 
 def _parse_id(text: str) -> Selector:

@@ -187,7 +187,9 @@ def _resolve(fingerprint: str, seen: _Seen) -> str:
 def _similar(name: str, known: Collection[str]) -> list[str]:
     """Return the known names that are most like a name, whatever their case."""
     by_case = {one.lower(): one for one in known}
-    return [by_case[one] for one in get_close_matches(name.lower(), by_case, _MAX_SUGGESTED)]
+    if name.lower() in by_case:
+        return [by_case[name.lower()]]
+    return [by_case[one] for one in get_close_matches(name.lower(), by_case)]
 
 
 def _declared_kinds(at: Target) -> frozenset[str] | None:

@@ -1,12 +1,12 @@
 """Progress and messages on stderr for the commands about dead letters."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from penstock.cli.support.output import echo_err
 from penstock.deadletters import Selector
@@ -21,8 +21,25 @@ _STANDARD_REASON: Final = (
 )
 
 
+class Bar:
+    """A progress bar; a call advances it by a number of messages."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        """Take the bar of `rich`."""
+        self._progress = progress
+        self._task = task
+
+    def __call__(self, count: int) -> None:
+        """Advance the bar."""
+        self._progress.advance(self._task, count)
+
+    def hide(self) -> None:
+        """Take the bar off the screen for good."""
+        self._progress.stop()
+
+
 @contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(label: str, total: int) -> Iterator[Bar]:
     """Show a progress bar on stderr if stderr is a terminal.
 
     Args:
@@ -30,7 +47,7 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
         total: the expected number of messages; 0 if it is unknown.
 
     Yields:
-        A function that advances the bar by a number of messages.
+        The bar.
     """
     with Progress(
         TextColumn("{task.description}"),
@@ -40,9 +57,10 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
         console=Console(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),
+        # Lines for the same terminal go above the bar. Those for a file or a pipe would go to stderr instead.
+        redirect_stdout=sys.stdout.isatty(),
     ) as bar:
-        task = bar.add_task(label, total=total or None)
-        yield lambda count: bar.advance(task, count)
+        yield Bar(bar, bar.add_task(label, total=total or None))
 
 
 def report_unseen(queue: Queue, before: Depth, selector: Selector, *, seen: int, complete: bool) -> None:

@@ -1,6 +1,5 @@
 """Dead letters as rows of a listing, one by one or under their causes."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -37,22 +36,13 @@ def row_of(found: DeadLetterMessage, retention_seconds: int, *, reveal: bool) ->
     return row | {"body": message.body} if reveal else row
 
 
-def print_letters(rows: Iterable[Row], *, as_json: bool, reveal: bool, wide: bool) -> int:
-    """Print rows on stdout: on a terminal under their causes, unless `wide` is set.
-
-    Returns:
-        The number of rows.
-    """
+def letter_listing(*, as_json: bool, reveal: bool, wide: bool) -> Listing:
+    """Return the listing of such rows: on a terminal they are under their causes, unless `wide` is set."""
     body = [Column(name="body", below=True)] if reveal else []
     if wide:
-        listing = Listing([*_COLUMNS, *body], as_json=as_json)
-    else:
-        on_terminal = [*_UNDER_A_CAUSE, *body]
-        listing = Listing([*_COLUMNS, *body], as_json=as_json, on_terminal=on_terminal, cause=_cause)
-    with listing:
-        for row in rows:
-            listing.add(row)
-    return listing.count
+        return Listing([*_COLUMNS, *body], as_json=as_json)
+    on_terminal = [*_UNDER_A_CAUSE, *body]
+    return Listing([*_COLUMNS, *body], as_json=as_json, on_terminal=on_terminal, cause=_cause)
 
 
 def short(fingerprint: str | None) -> str | None:
@@ -62,7 +52,9 @@ def short(fingerprint: str | None) -> str | None:
 
 def time_column(name: str, title: str, rank: int = 0) -> Column:
     """Return the column of a time, which is relative on a terminal."""
-    return Column(name=name, title=title, rank=rank, shown=lambda row: relative(row[name], datetime.now(UTC)))
+    return Column(
+        name=name, title=title, whole=True, rank=rank, shown=lambda row: relative(row[name], datetime.now(UTC))
+    )
 
 
 def _detail(row: Row) -> str | None:

@@ -65,17 +65,20 @@ class Layout:
 
     def _block(self, cells: Sequence[str]) -> Iterator[Text]:
         """Return the lines of a block: the values that are always shown, as many in a line as fit."""
-        line = Text()
+        line, indent = Text(), 0
         for piece in self._pieces(cells):
             if line.plain and cell_len(line.plain) + _GAP + cell_len(piece.plain) <= self.width:
                 line = line + Text(" " * _GAP) + piece
                 continue
             if line.plain:
                 yield line
-            indent = _GAP if line.plain else 0
-            *before, line = (Text(" " * indent) + one for one in _hanging(piece, self.width - indent, indent))
-            yield from before
-        yield line
+            lines = [Text(" " * indent) + one for one in _hanging(piece, self.width - indent, indent)]
+            # Nothing follows in the last line of a text that was wrapped.
+            *whole, line = [*lines, Text()] if len(lines) > 1 else lines
+            yield from whole
+            indent = _GAP
+        if line.plain:
+            yield line
 
     def _pieces(self, cells: Sequence[str]) -> Iterator[Text]:
         """Return the values with their titles. A title that does not fit beside a whole value is above."""

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from penstock.queue import Outgoing
-from tests.support.cli_stack import Ended, Run, Stack, id_of, letter
+from tests.support.cli_stack import PROGRAM, Ended, Run, Stack, id_of, letter
 from tests.support.dlq import (
     EMAIL,
     FINGERPRINT,
     moved_by_sqs,
 )
+from tests.support.terminals import Terminal
 
 
 def test_list_prints_lines_under_a_header_in_a_pipe(shop: Stack, run: Run) -> None:
@@ -67,6 +68,16 @@ def test_show_prints_copies_one_at_a_time(shop: Stack, run: Run, monkeypatch: py
     )
     assert run("dlq", "show", id_of(1), "--json").code == 0
     assert leased == [3, 3, 3]
+
+
+def test_a_file_gets_the_lines_beside_a_bar(shop: Stack) -> None:
+    """With stderr on a terminal, which has a progress bar, stdout goes where it was sent."""
+    shop.dead.send([letter(number) for number in range(3)])
+    with Terminal(["/bin/sh", "-c", f"{PROGRAM} dlq list --json > lines"]) as terminal:
+        assert terminal.ended() == 0
+    lines = (shop.folder / "lines").read_text().splitlines()
+    assert {json.loads(line)["id"] for line in lines} == {id_of(number) for number in range(3)}
+    assert id_of(1) not in terminal.screen
 
 
 def test_list_of_an_empty_queue(shop: Stack, run: Run) -> None:
