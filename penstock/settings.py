@@ -85,6 +85,11 @@ class Settings:
         2,
         least=0,
     )
+    metrics: bool = _setting(
+        "PENSTOCK_METRICS",
+        "whether the functions print metrics for CloudWatch, in its embedded metric format",
+        False,
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

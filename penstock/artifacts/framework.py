@@ -6,7 +6,7 @@ from typing import Final
 DISTRIBUTION: Final = "penstock-postgres"
 PACKAGE: Final = "penstock"
 
-_PRODUCER: Final = frozenset({"expressions", "intents", "producer", "queue"})
+_PRODUCER: Final = frozenset({"expressions", "intents", "metrics", "producer", "queue"})
 _CONSUMER: Final = frozenset({"consumer", "database", "deadletters", "functions"})
 _MIGRATE: Final = (
     *("database/idle_timeouts.py", "database/migrate.py", "database/migrations/", "database/sql_migrations.py"),

@@ -1,6 +1,7 @@
 """The state of one batch. Every step of the drain reads it and adds to it."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ class Item:
         fault: why it was not written.
         retry_later: whether it was not written because of its own fault, but may be written later.
         claimed: whether its id was claimed in this transaction.
+        stale: whether something newer was there, if it was written by itself; see `Batch.stale` for the others.
         duplicate: whether it took effect in an earlier transaction.
         id_conflict: whether another payload took effect under its id in an earlier transaction.
         first_occurrence: the first item of the batch with the same id; None if this item is the first.
@@ -34,6 +36,7 @@ class Item:
     fault: Fault | None = None
     retry_later: bool = False
     claimed: bool = False
+    stale: bool = False
     duplicate: bool = False
     id_conflict: bool = False
     first_occurrence: "Item | None" = None
@@ -108,12 +111,18 @@ class Batch:
         deadline: when the invocation must have answered, in seconds of the monotonic clock.
         function_version: the version of the Lambda function.
         failed: the items that go back to the queue, by message id.
+        fault: why nothing of it was written, if its transaction failed as a whole.
+        stale: how many intents of each kind were stale, of those that were written in sets.
+        settled_at: when its transaction ended, in seconds since the epoch; 0 before that.
     """
 
     items: list[Item]
     deadline: float
     function_version: str
     failed: dict[str, Item] = field(default_factory=dict)
+    fault: Fault | None = None
+    stale: Counter[str] = field(default_factory=Counter)
+    settled_at: float = 0.0
 
     @classmethod
     def of(cls, event: Any, context: Any) -> "Batch":

@@ -1,6 +1,7 @@
 """The drain: a batch of SQS records in, rows in Postgres and a partial batch response out."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ from penstock.consumer.modes.registry import WriteRegistry
 from penstock.consumer.pipeline.dead_letters import send_to_dlq
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.gc_pause import gc_paused
+from penstock.consumer.pipeline.measuring import Measuring
 from penstock.consumer.pipeline.payloads import PayloadFetcher
 from penstock.consumer.pipeline.retention import take_back_ending
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
@@ -118,7 +120,7 @@ class Drain:
         """
         batch = Batch.of(event, context)
         try:
-            with gc_paused():
+            with gc_paused(), self._measuring.measured(batch):
                 self._drain(batch, context)
         except Exception as error:
             _log_unexpected(error, batch)
@@ -147,7 +149,8 @@ class Drain:
                 retention=self._retention,
             )
         except Fault as fault:
-            batch_fault = fault
+            batch_fault = batch.fault = fault
+        batch.settled_at = time.time()
         dead = _divide(batch, batch_fault, self._retention)
         steps: list[Callable[[], None]] = [
             lambda: send_to_dlq(batch, dead, dead_letters),
@@ -183,6 +186,10 @@ class Drain:
     @cached_property
     def _strategy(self) -> WriteStrategy:
         return WriteStrategy.FAST if self._resources.settings.pipelines else WriteStrategy.FAST_UNPIPELINED
+
+    @cached_property
+    def _measuring(self) -> Measuring:
+        return Measuring(self._resources, {bound.kind for bound in self._writes})
 
     @cached_property
     def _retention(self) -> Retention:

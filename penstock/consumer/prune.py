@@ -12,6 +12,8 @@ from penstock.consumer.faults.sqlstate import fault_of
 from penstock.consumer.resources import Resources
 from penstock.database import writer_engine
 from penstock.database.retention import POSTPONED, prune
+from penstock.metrics.names import PRUNE_DURATION, ROTATIONS, TOMBSTONES_DELETED
+from penstock.metrics.recording import recording
 from penstock.settings import Settings
 
 _SECONDS_TO_ANSWER = 5.0
@@ -51,6 +53,10 @@ class Prune:
         except SQLAlchemyError as error:
             _logger.error("not pruned: %s", fault_of(error), extra={"action": "prune_failed"})
             raise
+        with recording(for_cloudwatch=self._resources.settings.metrics) as metrics:
+            metrics.add(ROTATIONS, 1, label=done.rotation)
+            metrics.add(TOMBSTONES_DELETED, done.tombstones)
+            metrics.add(PRUNE_DURATION, done.seconds)
         if done.rotation == POSTPONED:
             _logger.warning("the ledger was in use: rotation postponed", extra={"action": "rotation_postponed"})
         _logger.info("pruned", extra={"action": "pruned", **asdict(done)})

@@ -1,5 +1,6 @@
 """Emit: validate intents, send them to SQS, and return a receipt for each that SQS acknowledged."""
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
@@ -8,9 +9,11 @@ from typing import TypeVar, Unpack
 from uuid import UUID
 
 from penstock.intents import Receipt, WriteIntent, encode_envelope, kind_of, sign
+from penstock.metrics.recording import recording
 from penstock.producer.addressing import EmitCall, EmitManyOptions, EmitOptions
 from penstock.producer.errors import NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.large import SendBatch
+from penstock.producer.measuring import measure_emit
 from penstock.producer.trace import Trace, current_trace
 from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, payload_store
 from penstock.settings import SecretUnavailable, Settings, resolve_secret
@@ -61,7 +64,11 @@ class Producer:
             batch.add(_message(intent, id_, call, trace))
         # Read the key before anything is sent: every intent that is sent must get its receipt.
         key = self._receipt_key()
-        failed = batch.send(self._queue, call.timeout_seconds)
+        started = time.monotonic()
+        with recording(for_cloudwatch=self._settings.metrics) as metrics:
+            failed = batch.send(self._queue, call.timeout_seconds)
+            took = time.monotonic() - started
+            metrics.take(lambda to: measure_emit(to, batch.messages, failed, took, self._settings.queue_url))
         sent = {index: sign(id_, key) for index, id_ in enumerate(ids) if index not in failed}
         if failed:
             raise NotAcknowledged(sent, failed)

@@ -26,6 +26,8 @@ from penstock.consumer.faults.tree import (
     UndecidedFault,
 )
 from penstock.database.watchdog import Watchdog
+from penstock.metrics.names import BREAKER_TRANSITIONS
+from penstock.metrics.recording import current
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -101,6 +103,7 @@ class Breaker:
         for call in (mark, partial(mapping.set_enabled, enabled=False), mark):
             _require_time_for_call(batch)
             call()
+        current().add(BREAKER_TRANSITIONS, 1, label="open")
         extra = {"action": "breaker_tripped", "mapping": mapping.uuid}
         _logger.error("breaker tripped: %s", fault, extra=extra)
 

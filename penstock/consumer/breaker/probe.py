@@ -33,6 +33,8 @@ from penstock.consumer.breaker.health_check import check_health
 from penstock.consumer.breaker.sweep import Sweep
 from penstock.consumer.resources import Resources
 from penstock.database import writer_engine
+from penstock.metrics.names import BREAKER_OPEN, BREAKER_TRANSITIONS, HEALTH_CHECKS, SWEPT
+from penstock.metrics.recording import current, recording
 from penstock.queue import Queue
 from penstock.settings import Settings
 
@@ -91,6 +93,12 @@ class Probe:
             penstock.queue.QueueError: the queue cannot be read.
         """
         name = self._resources.settings.require("event_source_mapping").event_source_mapping
+        with recording(for_cloudwatch=self._resources.settings.metrics) as metrics:
+            position = self._run(name, context)
+            metrics.add(BREAKER_OPEN, position == OPEN)
+        return {"breaker": position}
+
+    def _run(self, name: str, context: Any) -> str:
         mapping = EventSourceMapping.find(self._client, name, context.invoked_function_arn)
         position = OPEN
         try:
@@ -98,7 +106,7 @@ class Probe:
         finally:  # A missing secret of the database, too, must not end in messages that the queue drops.
             if position != HALF_OPEN:
                 self._sweep_if_off(mapping, context)
-        return {"breaker": position}
+        return position
 
     def _sweep_if_off(self, mapping: EventSourceMapping, context: Any) -> None:
         if not self._sweep.is_due:
@@ -106,7 +114,8 @@ class Probe:
         disabled_at = mapping.disabled_at
         if disabled_at is not None and self._sweep.is_long_ago(disabled_at):
             left = context.get_remaining_time_in_millis() / 1000
-            self._sweep.run(left - min(_SECONDS_TO_ANSWER, left / 2), context.function_version)
+            swept = self._sweep.run(left - min(_SECONDS_TO_ANSWER, left / 2), context.function_version)
+            current().add(SWEPT, swept)
 
     def _update(self, mapping: EventSourceMapping) -> str:
         marks = mapping.marks
@@ -116,6 +125,7 @@ class Probe:
 
     def _close_if_well(self, mapping: EventSourceMapping) -> str:
         fault = check_health(self._resources.database, HEALTH_CHECK_SECONDS)
+        current().add(HEALTH_CHECKS, 1, label="unwell" if fault else "well")
         if fault:
             _logger.warning("breaker open: %s", fault, extra={"action": "breaker_open"})
             return OPEN
@@ -125,6 +135,7 @@ class Probe:
         if OPERATOR_MARK in mapping.marks:  # An operator may have set it during the health check.
             return CLOSED
         if state in {DISABLED, DISABLING} and mapping.set_enabled(enabled=True):
+            current().add(BREAKER_TRANSITIONS, 1, label=HALF_OPEN)
             _logger.warning("breaker half-open", extra={"action": "breaker_half_open", "mapping": mapping.uuid})
         return HALF_OPEN
 
@@ -140,6 +151,7 @@ class Probe:
 def _close(mapping: EventSourceMapping) -> str:
     if not mapping.clear_marks(MARK):
         return OPEN
+    current().add(BREAKER_TRANSITIONS, 1, label=CLOSED)
     _logger.warning("breaker closed", extra={"action": "breaker_closed", "mapping": mapping.uuid})
     return CLOSED
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     not_,
     null,
     or_,
@@ -66,6 +67,12 @@ def first_claim(rows: Rows, outcome: ColumnElement[Any] | None) -> Insert:
     known = exists().where(past.c.id == rows.cte.c[ID])
     claiming: Insert = _claiming(rows, case((known, null()), else_=outcome))
     return claiming
+
+
+def select_stale(claiming: Insert) -> Select[Any]:
+    """Make a `first_claim` a statement with a row for each intent that it claims as stale."""
+    claimed = claiming.returning(ledger.c.outcome).cte("penstock_claimed")
+    return select(literal_column("1")).select_from(claimed).where(claimed.c.outcome == STALE)
 
 
 def correct_claim(rows: Rows, outcome: ColumnElement[Any] | None) -> Update:

@@ -1,21 +1,24 @@
 """The statements that write a set of intents of one kind. Each takes the whole set, and its text never changes."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Connection, Executable, false, null, select
+from sqlalchemy import CTE, ColumnElement, Connection, CursorResult, Executable, Select, false, null, select
 from sqlalchemy.dialects.postgresql import Insert
 
 from penstock.consumer.faults.tree import Cause, TableFault
 from penstock.consumer.mapping.columns import ID
-from penstock.consumer.modes.ledger_claims import claim, correct_claim, first_claim, id_conflicts
+from penstock.consumer.modes.ledger_claims import claim, correct_claim, first_claim, id_conflicts, select_stale
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.rows.recordset import Rows
 from penstock.database.ledger import APPLIED
 from penstock.intents import Envelope
 
 Envelopes = Sequence[Envelope[Any]]
+
+Count: TypeAlias = Callable[[], int]
+"""Returns a number of intents. In a pipeline it is known at the end of that."""
 
 
 class SetWrite:
@@ -50,7 +53,9 @@ class SetWrite:
         self.key = requirements.key if requirements and requirements.key else None
         self._rows = rows
         ids = rows.cte.c[ID]
-        self._first = first_claim(rows, outcome).add_cte(*writing)
+        first = first_claim(rows, outcome)
+        self._first = (first if outcome is None else select_stale(first)).add_cte(*writing)
+        self._may_be_stale = outcome is not None
         self._further = correct_claim(rows, outcome).add_cte(*writing)
         self._claim = claim(rows)
         self._id_conflicts = id_conflicts(rows)
@@ -58,7 +63,7 @@ class SetWrite:
         self._apply = select(ids, null() if outcome is None else outcome).where(other).add_cte(*writing)
 
     @property
-    def first_statement(self) -> Insert:
+    def first_statement(self) -> Insert | Select[Any]:
         """The statement of `claim_and_write`."""
         return self._first
 
@@ -77,8 +82,11 @@ class SetWrite:
         """Return the parameters of every statement for a set."""
         return self._rows.parameters(envelopes)
 
-    def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> None:
+    def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> Count:
         """Claim and write a set in one statement: all of it, or nothing if any id is already in the ledger.
+
+        Returns:
+            How many intents are stale.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: Postgres refused, or the ledger has one of the ids.
@@ -87,18 +95,22 @@ class SetWrite:
             penstock.consumer.Fault: the write itself found a fault.
         """
         self._check_live(connection)
-        connection.execute(self._first, self._rows.parameters(envelopes))
+        result = connection.execute(self._first, self._rows.parameters(envelopes))
+        return _row_count(result) if self._may_be_stale else _none
 
-    def write_further(self, connection: Connection, envelopes: Envelopes) -> None:
+    def write_further(self, connection: Connection, envelopes: Envelopes) -> Count:
         """Write a set that another write of the kind has claimed, and correct what the ledger says of it.
 
         An intent that was stale for the other write is applied if this one lands.
+
+        Returns:
+            How many intents are no longer stale.
 
         Raises:
             Exception: as `claim_and_write`, except that the ids are in the ledger.
         """
         self._check_live(connection)
-        connection.execute(self._further, self._rows.parameters(envelopes))
+        return _row_count(connection.execute(self._further, self._rows.parameters(envelopes)))
 
     def claim(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:
         """Claim the intents that have not taken effect before.
@@ -144,3 +156,15 @@ class SetWrite:
         """Check once for each connection that the live columns compare as the declared ones do."""
         if self.requirements and self.requirements.live:
             self.requirements.live.check(connection)
+
+
+def _row_count(result: CursorResult[Any]) -> Count:
+    known = result.rowcount
+    # In a pipeline SQLAlchemy closes a cursor before its result has come. psycopg counts it nevertheless.
+    cursor: Any = result.context.cursor
+    result.close()
+    return lambda: known if known >= 0 else int(cursor.rowcount)
+
+
+def _none() -> int:
+    return 0

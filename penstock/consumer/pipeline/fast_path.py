@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import Fault
 from penstock.consumer.modes.base import Bound, BoundWrite, tables_first
+from penstock.consumer.modes.statements import Count
 from penstock.consumer.modes.tombstones import lock_deletable_tables
 from penstock.consumer.pipeline.bisect import LATE, SLICE
 from penstock.consumer.pipeline.savepoint import Savepoint
@@ -57,6 +58,7 @@ def run_fast_path(work: UnitOfWork, *, pipelined: bool) -> dict[Item, Fault]:
         savepoint = Savepoint(work.connection)
         writer.write_with_functions(rest)
         savepoint.close()
+    writer.count_stale()
     return writer.faults
 
 
@@ -86,6 +88,8 @@ class _FastWriter:
         self._work = work
         self._pipeline = pipeline
         self._unanswered = 0
+        self._stale: list[tuple[str, Count]] = []
+        self._corrected: list[tuple[str, Count]] = []
 
     def write_while_decoding(self) -> ByKind:
         """Send each kind that may be streamed as soon as a part of it is decoded; return all other items."""
@@ -113,6 +117,13 @@ class _FastWriter:
                 for items in _sets(bound, rest):
                     self._send_all(bound, items)
 
+    def count_stale(self) -> None:
+        """Count the stale intents of each kind, once all statements are answered."""
+        for kind, count in self._stale:
+            self._work.stale[kind] += count()
+        for kind, count in self._corrected:
+            self._work.stale[kind] -= count()
+
     def _send_all(self, bound: Bound, items: Sequence[Item]) -> None:
         for part in bound.parts:
             self._send(bound, part, items)
@@ -121,10 +132,10 @@ class _FastWriter:
         if self._pipeline and bound.write.pipelined:
             self._wait_now_and_then(self._pipeline)
         if part is bound.parts[0]:
-            self._claim_and_write(part, items)
+            self._claim_and_write(bound, part, items)
         else:
             # What has been claimed is written to all tables, however late it is.
-            self._write_further(part, [item for item in items if item not in self.faults])
+            self._write_further(bound, part, [item for item in items if item not in self.faults])
         self._unanswered += len(items)
 
     def _wait_now_and_then(self, pipeline: psycopg.Pipeline) -> None:
@@ -132,17 +143,19 @@ class _FastWriter:
             pipeline.sync()
             self._unanswered = 0
 
-    def _claim_and_write(self, part: BoundWrite, items: Sequence[Item]) -> None:
+    def _claim_and_write(self, bound: Bound, part: BoundWrite, items: Sequence[Item]) -> None:
         if self._work.out_of_time():
             self.faults |= dict.fromkeys(items, LATE)
             return
         with self._session_kept(part):
-            part.write.claim_and_write(self._work.connection, _envelopes(items))
+            stale = part.write.claim_and_write(self._work.connection, _envelopes(items))
+        self._stale.append((bound.kind, stale))
 
-    def _write_further(self, part: BoundWrite, items: Sequence[Item]) -> None:
+    def _write_further(self, bound: Bound, part: BoundWrite, items: Sequence[Item]) -> None:
         if items:
             with self._session_kept(part):
-                part.write.write_further(self._work.connection, _envelopes(items))
+                corrected = part.write.write_further(self._work.connection, _envelopes(items))
+            self._corrected.append((bound.kind, corrected))
 
     def _session_kept(self, part: BoundWrite) -> AbstractContextManager[None]:
         return nullcontext() if part.write.pipelined else self._work.session_kept()

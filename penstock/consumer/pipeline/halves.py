@@ -98,6 +98,7 @@ class _Halves:
         part = Batch(list(items), self._batch.deadline, self._batch.function_version)
         try:
             self._write(part, self._decoder.of(part))
+            self._batch.stale.update(part.stale)
             self._committed = True
         except SessionLost as lost:
             return lost.fault

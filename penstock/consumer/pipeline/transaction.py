@@ -175,6 +175,7 @@ def _run_transaction(
         entered = enter_faults(connection, faults, attempts.is_patient)
         check_group_order(batch, faults, entered.retry_later)
         _check_transaction_is_open(connection)
+    batch.stale.update(work.stale)
     _set_results(faults, entered)
 
 

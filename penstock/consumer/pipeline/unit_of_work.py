@@ -1,6 +1,7 @@
 """The unit of work: what one transaction writes, and how much time it has."""
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
@@ -31,6 +32,7 @@ class UnitOfWork:
         connection: in the transaction.
         writes: how each kind is written, parents before their children. The order is always the same, so that two
             batches never wait for each other in a circle.
+        stale: how many intents of each kind were stale, of those that were written in sets.
     """
 
     def __init__(self, connection: Connection, writes: Writes, decoder: StreamDecoder, seconds: float) -> None:
@@ -48,6 +50,7 @@ class UnitOfWork:
         self._seconds = seconds
         self._limit = seconds * _ONE_STATEMENT
         self._end = time.monotonic() + seconds
+        self.stale: Counter[str] = Counter()
         self._first: dict[int, Item] = {}
 
     def set_limits(self) -> None:
@@ -72,6 +75,8 @@ class UnitOfWork:
         with nullcontext() if bound.write.pipelined else self.session_kept():
             stale = bound.write.apply(self.connection, [item.require_envelope() for item in items])
         mark_stale(self.connection, stale)
+        for item in items:
+            item.stale = item.require_envelope().id in stale
 
     def out_of_time(self) -> bool:
         """Return whether the time is over: no other statement is begun."""
@@ -103,7 +108,7 @@ class UnitOfWork:
         by_kind: ByKind = {}
         for item in items:
             # What an earlier attempt set; it was rolled back.
-            item.claimed = item.duplicate = item.id_conflict = False
+            item.claimed = item.duplicate = item.id_conflict = item.stale = False
             envelope = item.envelope
             if item.fault is None and envelope is not None:
                 first = self._first.setdefault(envelope.id.int, item)

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.event_handler import Response
 
 from penstock.intents import Receipt, WriteIntent
+from penstock.metrics.recording import recording
 from penstock.producer import emitter
 from penstock.producer.http.batches import JSON, BatchRequest, read_items
 from penstock.producer.http.bodies import BadRequest
@@ -62,7 +63,8 @@ class HttpApi(RouteKeyResolver):
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
         """Answer a request. The answer to a HEAD request has no body (RFC 9110, section 9.3.2)."""
-        answer: dict[str, Any] = super().resolve(event, context)
+        with recording():  # What the handler emits is printed in one line.
+            answer: dict[str, Any] = super().resolve(event, context)
         if event.get("requestContext", {}).get("http", {}).get("method") == "HEAD":
             answer["body"] = ""
         return answer

@@ -1,0 +1,135 @@
+"""What is measured of each batch, once its failures are known."""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from penstock.consumer.batch import Batch, Item
+from penstock.consumer.faults.tree import (
+    ConflictFault,
+    DeploymentFault,
+    EnvironmentFault,
+    Fault,
+    NotYetFault,
+    PayloadFault,
+    SharedFault,
+)
+from penstock.consumer.pipeline.round_trips import RoundTrips
+from penstock.consumer.pipeline.sessions import Sessions
+from penstock.consumer.resources import Resources
+from penstock.metrics import names
+from penstock.metrics.names import Metric
+from penstock.metrics.recording import Recording, recording
+
+_CAUSES: Final = (
+    ((DeploymentFault, SharedFault), "deployment"),
+    (ConflictFault, "conflict"),
+    (PayloadFault, "payload"),
+    (EnvironmentFault, "outage"),
+    (NotYetFault, "not-yet"),
+)
+"""The causes of what goes back to the queue, by the branches of the fault tree; the first that fits."""
+
+_LEAST_SECONDS: Final = 5.0
+"""What must be left of an invocation to count sessions."""
+
+
+class Measuring:
+    """Measures the batches of one drain."""
+
+    def __init__(self, resources: Resources, kinds: Collection[str]) -> None:
+        """Prepare.
+
+        Args:
+            resources: those of the drain.
+            kinds: the kinds that the drain writes.
+        """
+        self._for_cloudwatch = resources.settings.metrics
+        self._kinds = kinds
+        self._round_trips = RoundTrips(resources.engine)
+        self._sessions = Sessions(resources.database)
+
+    @contextmanager
+    def measured(self, batch: Batch) -> Iterator[None]:
+        """Measure a batch that is drained in the block, even if the block fails. Nothing else is raised."""
+        started, waits = time.monotonic(), self._round_trips.count
+        with recording(for_cloudwatch=self._for_cloudwatch) as metrics:
+            failed = True
+            try:
+                yield
+                failed = False
+            finally:
+                seconds = time.monotonic() - started
+                waited = self._round_trips.count - waits
+                metrics.take(lambda to: self._measure(to, batch, seconds, waited, failed=failed))
+                metrics.take(lambda to: self._measure_sessions(to, batch, failed=failed))
+
+    def _measure(self, to: Recording, batch: Batch, seconds: float, waited: int, *, failed: bool) -> None:
+        queue = _queue_of(batch)
+        to.add(names.BATCH_SIZE, len(batch.items))
+        to.add(names.CONSUMED, len(batch.items), queue=queue)
+        to.add(names.BATCH_DURATION, seconds, queue=queue)
+        to.add(names.ROUND_TRIPS, waited)
+        # Lambda returns the whole batch to the queue if its function fails.
+        handed_back = batch.items if failed else [*batch.failed.values()]
+        for cause, number in Counter(_cause(batch.fault or _fault_of(item)) for item in handed_back).items():
+            to.add(names.HANDED_BACK, number, label=cause)
+        if not failed:
+            self._measure_outcomes(to, batch)
+
+    def _measure_outcomes(self, to: Recording, batch: Batch) -> None:
+        failed = batch.failed
+        taken = [item for item in batch.items if item.message_id not in failed] if failed else batch.items
+        counts = Counter(
+            [(_outcome(item), item.envelope.type if item.envelope else names.OTHER) for item in taken]
+        )
+        for kind, number in batch.stale.items():
+            counts[names.STALE, kind] += number
+            counts[names.APPLIED, kind] -= number
+        for (metric, kind), number in (+counts).items():  # Without those that are 0.
+            to.add(metric, number, label=kind if kind in self._kinds else names.OTHER)
+        to.add(names.LAG, *_lags(taken, batch.settled_at))
+
+    def _measure_sessions(self, to: Recording, batch: Batch, *, failed: bool) -> None:
+        """Count sessions, unless the database did not take the batch."""
+        if failed or batch.fault or batch.seconds_left < _LEAST_SECONDS:
+            return
+        sessions = self._sessions.count()
+        if sessions is not None:
+            to.add(names.CONNECTIONS, sessions)
+
+
+def _outcome(item: Item) -> Metric:
+    """Return the metric of what became of an item that does not go back to the queue."""
+    if item.fault:
+        return names.DEAD
+    if item.duplicate or item.first_occurrence:
+        return names.DUPLICATE
+    return names.STALE if item.stale else names.APPLIED
+
+
+def _fault_of(item: Item) -> Fault | None:
+    """Return why an item goes back: its own fault, or that of the first item with its id."""
+    return item.fault or (item.first_occurrence.fault if item.first_occurrence else None)
+
+
+def _cause(fault: Fault | None) -> str:
+    return next((cause for classes, cause in _CAUSES if isinstance(fault, classes)), names.OTHER)
+
+
+def _lags(items: Sequence[Item], settled_at: float) -> list[float]:
+    """Return the ages of the messages whose intents were written, in seconds."""
+    now = settled_at * 1000
+    written = [item for item in items if not (item.fault or item.duplicate or item.first_occurrence)]
+    try:
+        sent = [int(item.record["attributes"]["SentTimestamp"]) for item in written]
+    except (KeyError, TypeError, ValueError):  # Records that are not from SQS.
+        sent = [known for item in written if (known := item.number("SentTimestamp"))]
+    return [max(0.0, round(now - one) / 1000) for one in sent]
+
+
+def _queue_of(batch: Batch) -> str | None:
+    arn = batch.items[0].record.get("eventSourceARN") if batch.items else None
+    return arn.rpartition(":")[2] if isinstance(arn, str) else None
