@@ -213,6 +213,19 @@ def test_alarms() -> None:
     assert notes(made) == []
 
 
+def test_alarms_that_never_fire() -> None:
+    """An alarm on a metric that its function does not print is named: the setting is off, or missing."""
+    for silent in (
+        variable(DRAIN, "PENSTOCK_METRICS", "false"),
+        drop(DRAIN, "Environment", "Variables", "PENSTOCK_METRICS"),
+    ):
+        made = own_template(("alarms",))
+        silent(made)
+        (found,) = notes(made)
+        assert "prints no metrics, so these alarms never fire: DeploymentFaultAlarm, BudgetAlarm" in found
+    assert len(notes(own_template(("alarms",), Metrics="false"))) == 3
+
+
 def test_managed_instances() -> None:
     """On managed instances the budget is environments x processes x pool size, and both have to be bounded."""
     made = own_template(())

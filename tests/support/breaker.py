@@ -26,12 +26,12 @@ class NoteTaken(WriteIntent, kind="note.taken"):
 class Bench:
     """A drain and a probe on one database, with one Lambda."""
 
-    def __init__(self, url: str, aws: LambdaStub, mapping: str = MAPPING) -> None:
+    def __init__(self, url: str, aws: LambdaStub, mapping: str = MAPPING, *, metrics: bool = False) -> None:
         self.aws = aws
         self.engine = make_engine(url)
         self.queue, self.dead_letters = MemoryQueue(), MemoryQueue()
         queues: Any = {"queue": self.queue, "dead_letters": self.dead_letters}
-        settings = Settings(event_source_mapping=mapping)
+        settings = Settings(event_source_mapping=mapping, metrics=metrics)
         self.drain = Drain(settings, engine=self.engine, **queues)
         self.drain.write(NoteTaken, Append(notes))
         client: Any = aws

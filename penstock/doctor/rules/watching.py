@@ -5,15 +5,17 @@ from typing import Any, Final
 
 from penstock.doctor import sam
 from penstock.doctor.finding import Problem, not_checked, note
-from penstock.doctor.pieces import Queue
+from penstock.doctor.pieces import Function, Queue
 from penstock.doctor.rule import CLOUDFORMATION, SQS, ServiceRule, whole
 from penstock.doctor.service import Service
 from penstock.doctor.stack import Stack
 from penstock.doctor.values import Reference, Unknown
+from penstock.metrics.names import NAMESPACE
 
 _AGE: Final = "ApproximateAgeOfOldestMessage"
 _DEPTH: Final = "ApproximateNumberOfMessagesVisible"
 _ALARM: Final = "AWS::CloudWatch::Alarm"
+_METRICS: Final = "PENSTOCK_METRICS"
 
 
 def _alarms(service: Service, queue: Queue) -> Iterator[Problem]:
@@ -30,6 +32,28 @@ def _alarms(service: Service, queue: Queue) -> Iterator[Problem]:
             "no alarm in the template watches the age of the oldest message",
             f"include the part `alarms`, or add an AWS::CloudWatch::Alarm on {_AGE} of the queue",
         )
+
+    yield from _silent(service)
+
+
+def _silent(service: Service) -> Iterator[Problem]:
+    """Yield the alarms on metrics that their function does not print."""
+    for function in service.all_functions:
+        printing = function.variables.get(_METRICS, "false")
+        alarms = [one.name for one in service.of_type(_ALARM) if _reads_metrics_of(one.properties, function)]
+        if alarms and str(printing).lower() == "false":
+            yield note(
+                function.name,
+                f"prints no metrics, so these alarms never fire: {', '.join(alarms)}",
+                f"set {_METRICS} to true (`metrics` in custom.penstock), or remove the alarms",
+            )
+
+
+def _reads_metrics_of(alarm: Any, function: Function) -> bool:
+    said = list(_leaves(alarm))
+    return NAMESPACE in said and any(
+        isinstance(one, Reference) and one.resource is function.resource for one in said
+    )
 
 
 def _watched(service: Service, queue: Queue, metric: str) -> bool:
