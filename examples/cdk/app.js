@@ -48,6 +48,7 @@ const orders = new lambda.Function(stack, "Orders", {
     PENSTOCK_PAYLOAD_BUCKET: get("PayloadBucket").ref,
     PENSTOCK_SOURCE: `/${service}`,
     PENSTOCK_TENANT_CLAIM: "sub",
+    PENSTOCK_METRICS: "true",
     POWERTOOLS_SERVICE_NAME: service,
   },
 });

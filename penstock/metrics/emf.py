@@ -10,13 +10,10 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from penstock.metrics.names import FUNCTION, NAMESPACE, SERVICE, Instrument, Metric
 from penstock.metrics.sample import sample
-
-_DIGITS: Final = 6
-"""Microseconds."""
 
 _Label = tuple[str, str] | None
 _Values = dict[str, dict[str, Any]]
@@ -75,11 +72,10 @@ def _add(known: _Values, metric: Metric, values: Sequence[float]) -> None:
     # In the form of Powertools' own `add_metric`, which formats all earlier values at each call, for its log.
     new = {"Unit": metric.cloudwatch_unit, "StorageResolution": 60, "Value": []}
     kept: list[float] = known.setdefault(str(metric.name), new)["Value"]
-    rounded = [round(value, _DIGITS) for value in values]
     match metric.instrument:
         case Instrument.COUNTER:
-            kept[:] = [sum(kept) + sum(rounded)]
+            kept[:] = [sum(kept) + sum(values)]
         case Instrument.HISTOGRAM:
-            kept[:] = sample([*kept, *rounded])
+            kept[:] = sample([*kept, *values])
         case Instrument.GAUGE:
-            kept[:] = rounded
+            kept[:] = values

@@ -67,7 +67,7 @@ class Producer:
         started = time.monotonic()
         with recording(for_cloudwatch=self._settings.metrics) as metrics:
             failed = batch.send(self._queue, call.timeout_seconds)
-            took = time.monotonic() - started
+            took = round(time.monotonic() - started, 6)
             metrics.take(lambda to: measure_emit(to, batch.messages, failed, took, self._settings.queue_url))
         sent = {index: sign(id_, key) for index, id_ in enumerate(ids) if index not in failed}
         if failed:

@@ -185,6 +185,7 @@ def test_producers_know_no_database(template: dict[str, Any], name: str) -> None
     function = functions(template)[name]
     assert function["Role"] == {"Fn::GetAtt": ["ProducerRole", "Arn"]}
     assert function["Environment"]["Variables"].keys() == {
+        "PENSTOCK_METRICS",
         "PENSTOCK_PAYLOAD_BUCKET",
         "PENSTOCK_QUEUE_URL",
         "PENSTOCK_RECEIPT_KEY",

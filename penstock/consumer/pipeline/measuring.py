@@ -61,7 +61,7 @@ class Measuring:
                 yield
                 failed = False
             finally:
-                seconds = time.monotonic() - started
+                seconds = round(time.monotonic() - started, 6)
                 waited = self._round_trips.count - waits
                 metrics.take(lambda to: self._measure(to, batch, seconds, waited, failed=failed))
                 metrics.take(lambda to: self._measure_sessions(to, batch, failed=failed))
@@ -82,15 +82,19 @@ class Measuring:
     def _measure_outcomes(self, to: Recording, batch: Batch) -> None:
         failed = batch.failed
         taken = [item for item in batch.items if item.message_id not in failed] if failed else batch.items
-        counts = Counter(
-            [(_outcome(item), item.envelope.type if item.envelope else names.OTHER) for item in taken]
-        )
-        for kind, number in batch.stale.items():
-            counts[names.STALE, kind] += number
-            counts[names.APPLIED, kind] -= number
-        for (metric, kind), number in (+counts).items():  # Without those that are 0.
+        written = [item for item in taken if not (item.fault or item.duplicate or item.first_occurrence)]
+        stale = batch.stale + Counter(_kind(item) for item in written if item.stale)
+        self._count(to, names.APPLIED, Counter([_kind(item) for item in written]) - stale)
+        self._count(to, names.STALE, stale)
+        if len(written) < len(taken):
+            others = [item for item in taken if item.fault or item.duplicate or item.first_occurrence]
+            self._count(to, names.DEAD, Counter(_kind(item) for item in others if item.fault))
+            self._count(to, names.DUPLICATE, Counter(_kind(item) for item in others if not item.fault))
+        to.add(names.LAG, *_lags(written, batch.settled_at))
+
+    def _count(self, to: Recording, metric: Metric, kinds: Counter[str]) -> None:
+        for kind, number in (+kinds).items():  # Without those that are 0.
             to.add(metric, number, label=kind if kind in self._kinds else names.OTHER)
-        to.add(names.LAG, *_lags(taken, batch.settled_at))
 
     def _measure_sessions(self, to: Recording, batch: Batch, *, failed: bool) -> None:
         """Count sessions, unless the database did not take the batch."""
@@ -101,13 +105,8 @@ class Measuring:
             to.add(names.CONNECTIONS, sessions)
 
 
-def _outcome(item: Item) -> Metric:
-    """Return the metric of what became of an item that does not go back to the queue."""
-    if item.fault:
-        return names.DEAD
-    if item.duplicate or item.first_occurrence:
-        return names.DUPLICATE
-    return names.STALE if item.stale else names.APPLIED
+def _kind(item: Item) -> str:
+    return item.envelope.type if item.envelope else names.OTHER
 
 
 def _fault_of(item: Item) -> Fault | None:
@@ -119,15 +118,16 @@ def _cause(fault: Fault | None) -> str:
     return next((cause for classes, cause in _CAUSES if isinstance(fault, classes)), names.OTHER)
 
 
-def _lags(items: Sequence[Item], settled_at: float) -> list[float]:
-    """Return the ages of the messages whose intents were written, in seconds."""
-    now = settled_at * 1000
-    written = [item for item in items if not (item.fault or item.duplicate or item.first_occurrence)]
+def _lags(written: Sequence[Item], settled_at: float) -> list[float]:
+    """Return the ages of the messages of some items, in seconds."""
+    now = round(settled_at * 1000)
     try:
-        sent = [int(item.record["attributes"]["SentTimestamp"]) for item in written]
-    except (KeyError, TypeError, ValueError):  # Records that are not from SQS.
-        sent = [known for item in written if (known := item.number("SentTimestamp"))]
-    return [max(0.0, round(now - one) / 1000) for one in sent]
+        lags = [(now - int(item.record["attributes"]["SentTimestamp"])) / 1000 for item in written]
+    except (KeyError, TypeError, ValueError):  # Some records are not from SQS.
+        sent = (item.number("SentTimestamp") for item in written)
+        lags = [(now - known) / 1000 for known in sent if known]
+    # The clocks of SQS and of the function may differ.
+    return lags if min(lags, default=0) >= 0 else [max(0.0, lag) for lag in lags]
 
 
 def _queue_of(batch: Batch) -> str | None:

@@ -210,7 +210,7 @@ def test_metrics_that_fail_change_no_answer(
     def fails(*_: Any) -> None:
         raise ValueError
 
-    monkeypatch.setattr(measuring, "_outcome", fails)
+    monkeypatch.setattr(measuring, "_lags", fails)
     bench = Bench(engine)
     assert bench([ThingMade(name="a")]) == []
     assert bench.names == ["a"]
