@@ -37,6 +37,26 @@ def test_an_invocation_prints_its_totals_and_each_label(capsys: pytest.CaptureFi
     }
 
 
+def test_a_single_label_is_in_the_line_of_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
+    """A function of one kind prints one line; what differs from the totals has its own."""
+    with recording(for_cloudwatch=True) as metrics:
+        metrics.add(names.APPLIED, 2, label="a")
+        metrics.add(names.STALE, 1, label="a")
+        metrics.add(names.HANDED_BACK, 1, label="outage")
+    output = capsys.readouterr().out
+    assert output.count("\n") == 1
+    assert values_in(output, "Applied") == values_in(output, "Applied", kind="a") == [2]
+    assert values_in(output, "HandedBack") == values_in(output, "HandedBack", cause="outage") == [1]
+    with recording(for_cloudwatch=True) as metrics:
+        metrics.add(names.APPLIED, 2, label="a")
+        metrics.add(names.DEAD, 1, label="b")
+        metrics.add(names.DEAD, 1, label="a")
+    output = capsys.readouterr().out
+    assert output.count("\n") == 3
+    assert values_in(output, "Dead") == [2]
+    assert values_in(output, "Dead", kind="a") == values_in(output, "Dead", kind="b") == [1]
+
+
 def test_the_newest_value_of_a_gauge_counts(capsys: pytest.CaptureFixture[str]) -> None:
     """A gauge says how something is, so earlier values of the same invocation are of no interest."""
     with recording(for_cloudwatch=True) as metrics:

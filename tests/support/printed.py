@@ -47,6 +47,6 @@ def _read(line: str) -> Iterator[Printed]:
         for metric in directive["Metrics"]:
             values = document[metric["Name"]]
             assert 0 < len(values) <= 100
-            assert all(isinstance(value, int | float) for value in values)
+            assert all(type(value) in {int, float} for value in values), "CloudWatch takes numbers alone"
             assert metric["Unit"] in _UNITS
             yield Printed(directive["Namespace"], metric["Name"], metric["Unit"], dimensions, values)

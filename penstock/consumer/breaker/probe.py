@@ -95,7 +95,7 @@ class Probe:
         name = self._resources.settings.require("event_source_mapping").event_source_mapping
         with recording(for_cloudwatch=self._resources.settings.metrics) as metrics:
             position = self._run(name, context)
-            metrics.add(BREAKER_OPEN, position == OPEN)
+            metrics.add(BREAKER_OPEN, int(position == OPEN))
         return {"breaker": position}
 
     def _run(self, name: str, context: Any) -> str:
