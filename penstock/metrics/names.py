@@ -22,6 +22,8 @@ OTHER: Final = "other"
 """The label of what is not on the list: a kind that is not declared, a fault that is not in the fault tree."""
 
 QUEUE: Final = "messaging.destination.name"
+ERROR: Final = "error.type"
+"""Attributes in OpenTelemetry that CloudWatch does not have as dimensions."""
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """The buckets of durations in the semantic conventions."""
@@ -71,9 +73,12 @@ class Metric:
         return "Seconds" if self.unit == "s" else "Count"
 
 
-def _messaging(operation: str, **more: str) -> dict[str, str]:
-    named = {"messaging.system": "aws_sqs", "messaging.operation.name": operation}
-    return named | {"messaging.operation.type": operation} | {key.replace("_", "."): v for key, v in more.items()}
+def _messaging(operation: str) -> dict[str, str]:
+    return {
+        "messaging.system": "aws_sqs",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+    }
 
 
 # The producer.
@@ -93,7 +98,7 @@ NOT_ACKNOWLEDGED: Final = Metric(
     "{message}",
     label="kind",
     attribute="penstock.kind",
-    attributes=_messaging("send", error_type="NotAcknowledged"),
+    attributes=_messaging("send") | {ERROR: "NotAcknowledged"},
 )
 EMIT_DURATION: Final = Metric(
     "EmitDuration",

@@ -4,11 +4,11 @@ A service that uses OpenTelemetry has imported its API already.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from penstock.metrics.names import METRICS, NAMESPACE, QUEUE, Instrument, Metric
+from penstock.metrics.names import METRICS, NAMESPACE, Instrument, Metric
 
 _WRITE: Final = {Instrument.COUNTER: "add", Instrument.HISTOGRAM: "record", Instrument.GAUGE: "set"}
 
@@ -21,16 +21,14 @@ def find_provider() -> Any:
     return None if type(provider).__name__ in {"_ProxyMeterProvider", "NoOpMeterProvider"} else provider
 
 
-def record(metric: Metric, values: Sequence[float], label: str | None, queue: str | None) -> None:
+def record(metric: Metric, values: Sequence[float], label: str | None, more: Mapping[str, str]) -> None:
     """Record values, unless there is no OpenTelemetry."""
     provider = find_provider()
     if provider is None:
         return
-    attributes = dict(metric.attributes)
+    attributes = {**metric.attributes, **more}
     if metric.attribute and label:
         attributes[metric.attribute] = label
-    if queue and "messaging.system" in attributes:
-        attributes[QUEUE] = queue
     write = getattr(_instrument(provider, metric.otel), _WRITE[metric.instrument])
     for value in values:
         write(value, attributes)

@@ -1,15 +1,18 @@
 """What is measured in an invocation, handed on to CloudWatch and to OpenTelemetry. Nothing here ever raises."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Final
 
 from penstock.metrics import otel
 from penstock.metrics.emf import Lines, lambda_function
 from penstock.metrics.names import Metric
 from penstock.metrics.sample import sample
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 _logger = logging.getLogger(__name__)
 
@@ -33,16 +36,18 @@ class Recording:
         if function and self._lines is None:
             self._lines = Lines(function)
 
-    def add(self, metric: Metric, *values: float, label: str | None = None, queue: str | None = None) -> None:
+    def add(
+        self, metric: Metric, *values: float, label: str | None = None, attributes: Mapping[str, str] = _NONE
+    ) -> None:
         """Add values of a metric.
 
         Args:
             metric: the metric.
             values: the number that a counter counts, or the values that were measured.
             label: the value of the metric's label: one of a small, known set, and never an id or a tenant.
-            queue: the name of the queue, for the metrics of messaging.
+            attributes: more attributes, for OpenTelemetry alone.
         """
-        self._guard(lambda: self._add(metric, values, label, queue))
+        self._guard(lambda: self._add(metric, values, label, attributes))
 
     def take(self, measure: Callable[["Recording"], None]) -> None:
         """Call a function that measures and adds, if anything takes values."""
@@ -54,13 +59,15 @@ class Recording:
         if self._lines is not None:
             self._guard(self._lines.print)
 
-    def _add(self, metric: Metric, values: Sequence[float], label: str | None, queue: str | None) -> None:
+    def _add(
+        self, metric: Metric, values: Sequence[float], label: str | None, attributes: Mapping[str, str]
+    ) -> None:
         kept = sample(values)
         if not kept:
             return
         if self._lines is not None:
             self._lines.add(metric, kept, label)
-        otel.record(metric, kept, label, queue)
+        otel.record(metric, kept, label, attributes)
 
     def _guard(self, step: Callable[[], None]) -> None:
         try:

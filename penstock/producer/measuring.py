@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from penstock.metrics.names import EMIT_DURATION, EMITTED, NOT_ACKNOWLEDGED
+from penstock.metrics.names import EMIT_DURATION, EMITTED, NOT_ACKNOWLEDGED, QUEUE
 from penstock.metrics.recording import Recording
 from penstock.queue import Outgoing
 
@@ -20,8 +20,8 @@ def measure_emit(
         seconds: how long it took.
         queue_url: the URL of the queue; empty if it is not known.
     """
-    queue = queue_url.rpartition("/")[2]
+    queue = {QUEUE: queue_url.rpartition("/")[2]} if queue_url else {}
     kinds = Counter((str(one.attributes["type"].value), index in failed) for index, one in enumerate(messages))
     for (kind, lost), number in kinds.items():
-        metrics.add(NOT_ACKNOWLEDGED if lost else EMITTED, number, label=kind, queue=queue)
-    metrics.add(EMIT_DURATION, seconds, queue=queue)
+        metrics.add(NOT_ACKNOWLEDGED if lost else EMITTED, number, label=kind, attributes=queue)
+    metrics.add(EMIT_DURATION, seconds, attributes=queue)

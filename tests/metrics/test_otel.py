@@ -26,8 +26,8 @@ def test_the_semantic_conventions_are_kept(monkeypatch: pytest.MonkeyPatch) -> N
     kept = _use(monkeypatch, Kept())
     with recording() as metrics:
         assert metrics.active
-        metrics.add(names.EMITTED, 2, label="a", queue="shop")
-        metrics.add(names.NOT_ACKNOWLEDGED, 1, label="a", queue="shop")
+        metrics.add(names.EMITTED, 2, label="a", attributes={names.QUEUE: "shop"})
+        metrics.add(names.NOT_ACKNOWLEDGED, 1, label="a", attributes={names.QUEUE: "shop"})
     assert kept.points["messaging.client.sent.messages"] == [
         (2, SENT),
         (1, SENT | {"error.type": "NotAcknowledged"}),

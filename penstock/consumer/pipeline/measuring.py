@@ -69,8 +69,9 @@ class Measuring:
     def _measure(self, to: Recording, batch: Batch, seconds: float, waited: int, *, failed: bool) -> None:
         queue = _queue_of(batch)
         to.add(names.BATCH_SIZE, len(batch.items))
-        to.add(names.CONSUMED, len(batch.items), queue=queue)
-        to.add(names.BATCH_DURATION, seconds, queue=queue)
+        to.add(names.CONSUMED, len(batch.items), attributes=queue)
+        error = {names.ERROR: _cause(batch.fault)} if failed or batch.fault else {}
+        to.add(names.BATCH_DURATION, seconds, attributes=queue | error)
         to.add(names.ROUND_TRIPS, waited)
         # Lambda returns the whole batch to the queue if its function fails.
         handed_back = batch.items if failed else [*batch.failed.values()]
@@ -130,6 +131,6 @@ def _lags(written: Sequence[Item], settled_at: float) -> list[float]:
     return lags if min(lags, default=0) >= 0 else [max(0.0, lag) for lag in lags]
 
 
-def _queue_of(batch: Batch) -> str | None:
+def _queue_of(batch: Batch) -> dict[str, str]:
     arn = batch.items[0].record.get("eventSourceARN") if batch.items else None
-    return arn.rpartition(":")[2] if isinstance(arn, str) else None
+    return {names.QUEUE: arn.rpartition(":")[2]} if isinstance(arn, str) else {}

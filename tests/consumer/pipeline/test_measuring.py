@@ -174,14 +174,18 @@ def test_sessions_are_counted_once_a_minute(database_url: str, values: Values) -
         one.dispose()
 
 
-def test_an_outage_is_a_cause(values: Values) -> None:
+def test_an_outage_is_a_cause(values: Values, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that goes back as a whole counts by the fault of the whole, and nobody is asked for sessions."""
+    kept = Kept()
+    monkeypatch.setattr(api, "get_meter_provider", lambda: kept)
     drain = Drain(engine=make_engine(NOWHERE), queue=MemoryQueue(), dead_letters=MemoryQueue())
     things = Table("things_away", MetaData(), Column("intent_id", Uuid, primary_key=True), Column("text", Text))
     drain.write(_Note, Append(things))
     drain.handler(sqs_event([_Note(text="a"), _Note(text="b")]), LambdaContext())
     assert values("HandedBack", cause="outage") == values("HandedBack", again=True) == [2]
     assert values("Applied", again=True) == values("Connections", again=True) == []
+    ((_, attributes),) = kept.points["messaging.process.duration"]
+    assert attributes["error.type"] == "outage"
 
 
 class _Note(WriteIntent, kind="note.away"):
