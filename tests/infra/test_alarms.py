@@ -68,7 +68,9 @@ def statistic(watched: Mapping[str, Any], printed: Sequence[Printed]) -> float |
     wanted = (watched["Namespace"], watched["MetricName"], dimensions)
     found = [one.values for one in printed if (one.namespace, one.name, dict(one.dimensions)) == wanted]
     values = [value for values in found for value in values]
-    return {"Sum": sum, "Maximum": max}[watched["Statistic"]](values) if values else None
+    if not values:
+        return None
+    return sum(values) if watched["Statistic"] == "Sum" else max(values)
 
 
 def value_of(alarm: Mapping[str, Any], printed: Sequence[Printed]) -> float | None:
