@@ -163,7 +163,8 @@ def _row_count(result: CursorResult[Any]) -> Count:
     # In a pipeline SQLAlchemy closes a cursor before its result has come. psycopg counts it nevertheless.
     cursor: Any = result.context.cursor
     result.close()
-    return lambda: known if known >= 0 else int(cursor.rowcount)
+    # It is -1 for a statement that was explained instead.
+    return lambda: max(0, known, int(cursor.rowcount))
 
 
 def _none() -> int:
