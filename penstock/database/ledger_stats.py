@@ -7,20 +7,16 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Connection,
     DateTime,
     Float,
     Interval,
-    Text,
     and_,
     bindparam,
     case,
-    column,
     extract,
     func,
     select,
-    table,
     text,
     union_all,
 )
@@ -28,6 +24,7 @@ from sqlalchemy.dialects.postgresql import array
 
 from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
 from penstock.database.ledger_entries import unsettled
+from penstock.database.sessions import count_sessions
 
 WINDOW_SECONDS: Final = 60
 """The period of the recent statistics."""
@@ -159,7 +156,7 @@ def read_ledger_stats(connection: Connection, service: str, retention: timedelta
         dead_in_all=dead.dead,
         first_dead_at=dead.first,
         causes=[DeadCause(**row) for row in causes],
-        connections=connection.execute(_CONNECTIONS, {"prefix": f"{service}:"}).scalar_one(),
+        connections=count_sessions(connection, service, own=False),
         resting=dead.resting,
     )
 
@@ -221,12 +218,4 @@ _WAITING = (
     .group_by(_entry.kind, *_awaited)
     .order_by(_count().desc(), _entry.kind)
     .limit(MAX_CAUSES)
-)
-_activity = table(
-    "pg_stat_activity", column("application_name"), column("datname"), column("pid"), schema="pg_catalog"
-).c
-_CONNECTIONS = select(_count()).where(
-    func.pg_catalog.starts_with(_activity.application_name, bindparam("prefix", type_=Text()), type_=Boolean()),
-    _activity.datname == func.pg_catalog.current_database(),
-    _activity.pid != func.pg_catalog.pg_backend_pid(),
 )

@@ -1,21 +1,14 @@
-"""How many sessions the functions of the service hold in Postgres, those of frozen instances among them."""
+"""How many sessions the functions of the service hold, asked now and then beside the batches."""
 
 import time
 from typing import Final
 
-from sqlalchemy import text
-
 from penstock.database.engine import application_name
+from penstock.database.sessions import count_sessions
 from penstock.database.watchdog import Watchdog
 
 _PAUSE_SECONDS: Final = 60.0
 _LIMIT_SECONDS: Final = 2.0
-
-# Everyone may see the name and the database of each session.
-_COUNT = text(
-    "SELECT count(*) FROM pg_catalog.pg_stat_activity"
-    " WHERE datname = pg_catalog.current_database() AND pg_catalog.starts_with(application_name, :service)"
-)
 
 
 class Sessions:
@@ -36,6 +29,6 @@ class Sessions:
         if self._asked_at is not None and now < self._asked_at + _PAUSE_SECONDS:
             return None
         self._asked_at = now
-        service = application_name().partition(":")[0] + ":"
+        service = application_name().partition(":")[0]
         with self._database.transaction(_LIMIT_SECONDS) as connection:
-            return int(connection.execute(_COUNT, {"service": service}).scalar_one())
+            return count_sessions(connection, service, own=True)
