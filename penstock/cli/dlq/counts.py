@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any, Final
 
-from penstock.cli.dlq.messages import format_dead_letters
 from penstock.cli.dlq.table import ORIGINS, short, time_column
 from penstock.cli.support.column import Column
 from penstock.cli.support.errors import USAGE, Failure
@@ -33,32 +32,35 @@ def parse_by(text: str) -> list[By]:
         ) from None
 
 
-def print_counts(
-    groups: Sequence[StatsGroup],
-    dimensions: Sequence[By],
-    origins: Mapping[str, int],
-    retention_seconds: int,
-    at: Target,
-    *,
-    as_json: bool,
+def print_groups(
+    groups: Sequence[StatsGroup], dimensions: Sequence[By], retention_seconds: int, *, as_json: bool
 ) -> None:
-    """Print the groups on stdout, and on stderr their sum and the command that follows.
+    """Print the groups on stdout.
 
     Args:
         groups: the groups, the largest first.
         dimensions: the properties that they were grouped by.
-        origins: how many dead letters have each origin.
         retention_seconds: how long the queue keeps a message.
-        at: the options that name the stage.
         as_json: whether to print JSON.
     """
     rows = (_row(group, dimensions, retention_seconds) for group in groups)
     print_rows(rows, _columns(dimensions), as_json=as_json)
-    if not groups:
-        return
+
+
+def report_groups(
+    total: str, groups: Sequence[StatsGroup], origins: Mapping[str, int], retention_seconds: int, at: Target
+) -> None:
+    """Print the sum of the groups on stderr, and the command that follows for the largest.
+
+    Args:
+        total: the sum, in words.
+        groups: the groups, the largest first; one at least.
+        origins: how many dead letters have each origin.
+        retention_seconds: how long the queue keeps a message.
+        at: the options that name the stage.
+    """
     left = min(group.oldest for group in groups) + retention_seconds - time.time()
     parts = format_counts({text: origins.get(origin, 0) for origin, text in _ORIGINS.items()}, "")
-    total = format_dead_letters(sum(group.count for group in groups))
     echo_err(f"{total} ({parts}); the oldest expires in {format_duration(left)}.")
     echo_err(f"next: {_follow_up(groups[0])}{at.words}")
 

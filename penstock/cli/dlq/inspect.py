@@ -4,11 +4,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from penstock.cli.dlq.counts import parse_by, print_counts
+from penstock.cli.dlq.counts import parse_by, print_groups, report_groups
 from penstock.cli.dlq.details import details_of, follow_up, print_details
 from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import Bar, format_dead_letters, progress_bar, report_missing, report_unseen
@@ -50,12 +51,12 @@ def list_(
     selector = look_up(selector, queues.dead, at)
     with (
         letter_listing(as_json=as_json, reveal=reveal, wide=wide) as listing,
-        _scan(queues, selector, limit) as found,
+        _scan(queues, selector, limit) as read,
     ):
-        for one in found:
+        for one in read.found:
             listing.add(row_of(one, queues.retention_seconds, reveal=reveal))
     if listing.count or not selector.is_everything:
-        echo_err(f"{format_dead_letters(listing.count)}.")
+        echo_err(f"{read.sum_of(listing.count)}.")
     if listing.count >= limit:
         echo_err("There can be more: list more of them with --limit.")
 
@@ -78,9 +79,9 @@ def show_(
     selector = _parse_id(id_)
     queues = at.open().queues()
     last: DeadLetterMessage | None = None
-    with _scan(queues, selector, None, shown_at_once=True) as found:
+    with _scan(queues, selector, None, shown_at_once=True) as read:
         # Printed one at a time: a sender can send any number of copies of one id.
-        for last in found:
+        for last in read.found:
             print_details(details_of(last, queues.retention_seconds, reveal=reveal), as_json=as_json)
     if last is None:
         report_missing(selector.ids)
@@ -109,9 +110,12 @@ def stats(
     queues = at.open().queues()
     selector = look_up(selector, queues.dead, at)
     origins: Counter[str] = Counter()
-    with _scan(queues, selector, None) as found:
-        groups = count_by(_counted(found, origins), dimensions, time.time())
-    print_counts(groups, dimensions, origins, queues.retention_seconds, at, as_json=as_json)
+    with _scan(queues, selector, None) as read:
+        groups = count_by(_counted(read.found, origins), dimensions, time.time())
+    print_groups(groups, dimensions, queues.retention_seconds, as_json=as_json)
+    if groups:
+        total = read.sum_of(sum(group.count for group in groups))
+        report_groups(total, groups, origins, queues.retention_seconds, at)
     if check and groups:
         raise typer.Exit(FOUND)
 
@@ -122,20 +126,32 @@ def _counted(found: Iterator[DeadLetterMessage], origins: Counter[str]) -> Itera
         yield one
 
 
+@dataclass(slots=True)
+class _Read:
+    """A scan: the selected dead letters, and how many messages were read so far."""
+
+    found: Iterator[DeadLetterMessage]
+    is_everything: bool
+    seen: int = 0
+
+    def sum_of(self, selected: int) -> str:
+        """Return how many were selected, and of how many."""
+        of = "" if self.is_everything else f"{selected} of "
+        return of + format_dead_letters(selected if self.is_everything else self.seen)
+
+
 @contextmanager
 def _scan(
     queues: Queues, selector: Selector, limit: int | None, *, shown_at_once: bool = False
-) -> Iterator[Iterator[DeadLetterMessage]]:
+) -> Iterator[_Read]:
     """Read the selected dead letters with a progress bar, and report on stderr what could not be read.
 
     With `shown_at_once` the bar disappears at the first of them, since lines on stdout would break it.
     """
     depth = queues.dead.depth()
-    seen = 0
 
     def on_page(count: int) -> None:
-        nonlocal seen
-        seen += count
+        read.seen += count
         advance(count)
 
     total = min(depth.total, limit) if limit is not None and selector.is_everything else depth.total
@@ -143,10 +159,11 @@ def _scan(
         progress_bar("reading", total) as advance,
         closing(scan(queues.dead, selector, limit=limit, on_page=on_page)) as found,
     ):
-        yield _without_bar(found, advance) if shown_at_once else found
-    if seen:
+        read = _Read(_without_bar(found, advance) if shown_at_once else found, selector.is_everything)
+        yield read
+    if read.seen:
         echo_err("This run counted as one receive of each message that it read.")
-    report_unseen(queues.dead, depth, selector, seen=seen, complete=limit is None or seen < limit)
+    report_unseen(queues.dead, depth, selector, seen=read.seen, complete=limit is None or read.seen < limit)
 
 
 def _without_bar(found: Iterator[DeadLetterMessage], bar: Bar) -> Iterator[DeadLetterMessage]:

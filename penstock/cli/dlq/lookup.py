@@ -11,11 +11,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from penstock.cli.dlq.messages import progress_bar
+from penstock.cli.dlq.messages import format_dead_letters, progress_bar
 from penstock.cli.support.errors import USAGE, Failure
 from penstock.cli.support.intents import intents_of
 from penstock.cli.support.options import Target
-from penstock.cli.support.output import escape_control
+from penstock.cli.support.output import echo_err, escape_control
 from penstock.cli.support.project import Project
 from penstock.deadletters import DeadLetterMessage, Origin, Selector, scan
 from penstock.project.errors import ProjectError
@@ -60,7 +60,10 @@ def look_up(selector: Selector, dead: Queue, at: Target) -> Selector:
     if not wanted.names:
         return selector
     seen = _look(dead, wanted)
-    if seen.count == 0 or seen.has_all(wanted):
+    if seen.count == 0:
+        return selector
+    echo_err(f"Looking at the queue first counted as one receive of {format_dead_letters(seen.count)}.")
+    if seen.has_all(wanted):
         return selector
     if seen.complete:
         _require("kind", wanted.kinds, seen.kinds, declared or ())
