@@ -142,6 +142,8 @@ def _hanging(text: Text, width: int, hang: int) -> Iterator[Text]:
 
 
 def _wrapped(text: Text, width: int) -> list[Text]:
+    if cell_len(text.plain) <= width:
+        return [text]
     lines = list(text.wrap(_CONSOLE, max(width, 1), overflow="fold"))
     for line in lines:
         line.rstrip()
