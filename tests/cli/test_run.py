@@ -14,7 +14,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from penstock.cli.run import explain, redact
+from penstock.cli.support.explanation import explain, redact
 from penstock.queue import Outgoing, QueueError
 from tests.support.cli_stack import PROGRAM, Run, Stack, id_of, letter, record
 
