@@ -77,6 +77,12 @@ picture: install ## Draw the picture of `penstock top`: docs/top.svg
 	$(RUN)python -m demo.picture > build/top.svg
 	mv build/top.svg docs/top.svg
 
+.PHONY: console-pictures
+console-pictures: install ## Take the pictures of `penstock console` with Chromium: docs/console-*.png
+	@mkdir -p build/console
+	$(RUN)python -m demo.console_pictures build/console
+	mv build/console/*.png docs/
+
 .PHONY: reference
 reference: install ## Write the pages that are made from the code: docs/reference/cli.md and settings.md
 	$(RUN)python -m reference

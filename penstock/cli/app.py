@@ -14,6 +14,7 @@ from penstock.cli.support.version import version_line
 _COMMANDS: Final = {
     "status": "status.command:status",
     "top": "status.top:top",
+    "console": "console.command:console",
     "audit": "commands.audit:audit_",
     "check": "commands.check:check",
     "doctor": "commands.doctor:doctor",

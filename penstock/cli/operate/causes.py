@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.cli.operate.letters import Letter
+from penstock.consumer.dead_letter import DeadLetter
 from penstock.deadletters import DeadLetterMessage, Origin, Selector, scan
-from penstock.queue import Queue
+from penstock.queue import Queue, Received
 
 OTHER: Final = "other"
 """The key of the messages of other programs."""
@@ -91,7 +92,7 @@ def survey(
         dead: the dead-letter queue.
         retention_seconds: how long it keeps a message.
         keep: how many dead letters of each cause to keep in memory, with their bodies.
-        keep_characters: how long the kept bodies may be together.
+        keep_characters: how long the kept messages may be together, with their attributes.
         on_page: called for each page with its number of messages.
 
     Raises:
@@ -109,9 +110,10 @@ def survey(
                 others += 1
                 continue
             _count(causes, key, one, retention_seconds)
-            if len(letters.get(key, ())) < keep and len(one.message.body) <= room:
+            size = _size(one.message)
+            if len(letters.get(key, ())) < keep and size <= room:
                 letters.setdefault(key, []).append(Letter.of(one, retention_seconds))
-                room -= len(one.message.body)
+                room -= size
     ordered = sorted(causes.values(), key=lambda cause: (-cause.count, cause.oldest))
     seen = sum(cause.count for cause in ordered) + others
     return Survey(ordered, letters, others, seen, max(0, expected - seen))
@@ -135,12 +137,12 @@ def letters_of(dead: Queue, retention_seconds: int, key: str, limit: int) -> lis
 
 def key_of(found: DeadLetterMessage) -> str:
     """Return the key of a dead letter's cause."""
-    letter = found.letter
-    if letter is not None:
-        return letter.fingerprint if _FINGERPRINT.fullmatch(letter.fingerprint or "") else UNNAMED  # type: ignore[return-value]
-    if found.origin == Origin.OTHER:
-        return OTHER
-    return f"{_SQS}{found.kind}" if found.kind and len(found.kind) <= _MAX_KIND else UNNAMED
+    return _key(found.letter, found.origin, found.kind)
+
+
+def key_of_letter(letter: Letter) -> str:
+    """Return the key of the cause of a letter that was read."""
+    return _key(letter.stamp, letter.origin, letter.kind)
 
 
 def selector_of(key: str) -> Selector | None:
@@ -161,6 +163,19 @@ def words_of(key: str) -> list[str]:
     if kind and kind != key:
         return ["--fault", str(Origin.SQS), "--kind", kind]
     return ["--fingerprint", key] if _FINGERPRINT.fullmatch(key) else []
+
+
+def _key(stamp: DeadLetter | None, origin: Origin, kind: str | None) -> str:
+    if stamp is not None:
+        fingerprint = stamp.fingerprint or ""
+        return fingerprint if _FINGERPRINT.fullmatch(fingerprint) else UNNAMED
+    if origin == Origin.OTHER:
+        return OTHER
+    return f"{_SQS}{kind}" if kind and len(kind) <= _MAX_KIND else UNNAMED
+
+
+def _size(message: Received) -> int:
+    return len(message.body) + sum(len(attribute.value) for attribute in message.attributes.values())
 
 
 def _count(causes: dict[str, Cause], key: str, found: DeadLetterMessage, retention_seconds: int) -> None:

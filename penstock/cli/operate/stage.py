@@ -1,6 +1,6 @@
 """What an operator does with a stage, for a screen: nothing here prints, and each error is raised."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +29,7 @@ from penstock.deadletters.replay.preview import Previewed
 from penstock.queue import Queue
 
 if TYPE_CHECKING:
+    from penstock.consumer.dry_run import DryRunResult
     from penstock.deadletters.replay.preview import DryRun
 
 
@@ -107,6 +108,17 @@ class OperatedStage:
         make = self.trial()
         with self.database() as engine:
             return try_letters(self.dead, plan, make(engine), limit)
+
+    def try_bodies(self, bodies: Sequence[str]) -> "list[DryRunResult]":
+        """Return what the drain would do now with some messages as one batch, rolled back; at most a hundred.
+
+        Raises:
+            Failure: the drain cannot be imported, or the database cannot be reached.
+            penstock.consumer.faults.tree.Fault: there is no result: the database is unwell, for example.
+        """
+        make = self.trial()
+        with self.database() as engine:
+            return make(engine)(bodies) if bodies else []
 
     def replay(
         self,
