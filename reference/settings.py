@@ -61,7 +61,7 @@ def _others() -> Iterator[list[str]]:
                 readers.setdefault((one.envvar, one.help), []).append(code(f"penstock {' '.join(words)}"))
     for (variable, meaning), commands in readers.items():
         yield [code(variable), ", ".join(commands), meaning]
-    functions = "[functions](../infrastructure.md#what-is-deployed) `drain` and `migrate`"
+    functions = "[functions](../infrastructure.md#what-is-deployed) `drain`, `probe` and `migrate`"
     yield [
         code(DRAIN_VARIABLE),
         functions,

@@ -15,7 +15,9 @@ from penstock.exports import exports_of
 
 if TYPE_CHECKING:
     from penstock.consumer.breaker.probe import Probe
+    from penstock.consumer.dead_letter import DeadLetter
     from penstock.consumer.drain import Drain
+    from penstock.consumer.hooks import Transition
     from penstock.consumer.mapping.columns import BindingError
     from penstock.consumer.modes.append import Append
     from penstock.consumer.modes.custom import Custom
@@ -32,6 +34,7 @@ __all__ = [
     "ConflictFault",
     "Custom",
     "DataFault",
+    "DeadLetter",
     "Delete",
     "DeploymentFault",
     "Drain",
@@ -42,6 +45,7 @@ __all__ = [
     "Outcomes",
     "Probe",
     "Prune",
+    "Transition",
     "Upsert",
 ]
 
@@ -49,12 +53,14 @@ _MODULES: Final = {
     "Append": "modes.append",
     "BindingError": "mapping.columns",
     "Custom": "modes.custom",
+    "DeadLetter": "dead_letter",
     "Delete": "modes.delete",
     "Drain": "drain",
     "Increment": "modes.increment",
     "Outcomes": "outcomes",
     "Probe": "breaker.probe",
     "Prune": "prune",
+    "Transition": "hooks",
     "Upsert": "modes.upsert",
 }
 

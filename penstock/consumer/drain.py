@@ -10,7 +10,9 @@ from sqlalchemy import Engine
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.breaker.breaker import Breaker
+from penstock.consumer.dead_letter import DeadLetter
 from penstock.consumer.faults.tree import Cause, DeploymentFault, Fault, SharedFault
+from penstock.consumer.hooks import HookCalls, Hooks, Transition
 from penstock.consumer.modes.base import Bound, WriteMode
 from penstock.consumer.modes.registry import WriteRegistry
 from penstock.consumer.pipeline.dead_letters import send_to_dlq
@@ -41,6 +43,9 @@ class Drain:
         handler = drain.handler
 
     Settings are read from the environment at the first invocation. What is passed in here replaces them.
+
+    Attributes:
+        hooks: the hooks, which the probe calls, too.
     """
 
     def __init__(
@@ -51,6 +56,8 @@ class Drain:
         queue: Queue | None = None,
         dead_letters: Queue | None = None,
         payloads: Payloads | None = None,
+        on_dead_letter: Callable[[DeadLetter], object] | None = None,
+        on_transition: Callable[[Transition], object] | None = None,
     ) -> None:
         """Make a drain without kinds.
 
@@ -60,10 +67,14 @@ class Drain:
             queue: the queue of the batches, instead of the one that the settings name.
             dead_letters: the dead-letter queue, instead of the one that the settings name.
             payloads: the bucket of large intents, instead of the one that the settings name.
+            on_dead_letter: a hook, called when a letter is on the dead-letter queue.
+            on_transition: a hook, called when the breaker opens, is half-open, or closes.
         """
         self._resources = Resources(settings, engine, drain_engine, queue=queue, dead_letters=dead_letters)
         self._payloads = payloads
         self._registry = WriteRegistry()
+        self.hooks = Hooks(on_dead_letter=on_dead_letter, on_transition=on_transition)
+        self._calls = HookCalls(lambda: self.hooks)
 
     def write(self, intent: type[WriteIntent], mode: WriteMode, *more: WriteMode) -> None:
         """Bind a kind of intents to a write mode, or to several.
@@ -95,7 +106,10 @@ class Drain:
         dead_letters: Queue | None = None,
         payloads: Payloads | None = None,
     ) -> "Drain":
-        """Return a drain of the same kinds with other resources, such as those of a test; see `__init__`."""
+        """Return a drain of the same kinds with other resources, such as those of a test; see `__init__`.
+
+        It has no hooks: a test tells nobody.
+        """
         drain = Drain(settings, engine=engine, queue=queue, dead_letters=dead_letters, payloads=payloads)
         drain._registry = self._registry
         return drain
@@ -153,11 +167,12 @@ class Drain:
         batch.settled_at = time.time()
         dead = _divide(batch, batch_fault, self._retention)
         steps: list[Callable[[], None]] = [
-            lambda: send_to_dlq(batch, dead, dead_letters),
+            lambda: self._calls.dead_letters(send_to_dlq(batch, dead, dead_letters)),
             lambda: link_traces(batch),
             lambda: set_retry_visibility(batch, queue, self._retention),
-            lambda: self._breaker.consider(batch_fault, database, batch, context),
+            lambda: self._calls.transition(self._breaker.consider(batch_fault, database, batch, context)),
             lambda: _log_result(batch, batch_fault),
+            lambda: self._calls.run(batch.seconds_left),
         ]
         for step in steps:
             _without_raising(step)

@@ -53,3 +53,13 @@ def test_no_drain(target: str) -> None:
 def test_own_drain() -> None:
     """The drain of the entry point is the service's own."""
     assert import_module("penstock.functions.drain").handler.__self__ is drain
+
+
+def test_the_probe_tells_the_hooks_of_the_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hooks are those of the drain that the environment names, imported when there is something to tell."""
+    monkeypatch.setenv("PENSTOCK_DRAIN", "app.writes:drain")
+    probe = import_module("penstock.functions.probe").handler.__self__
+    with pytest.raises(SettingsError, match=r"app\.writes"):
+        probe.hooks()
+    monkeypatch.setenv("PENSTOCK_DRAIN", "consumer.writes:drain")
+    assert probe.hooks() is drain.hooks

@@ -9,9 +9,11 @@ from penstock.cli.operate.breaker import turn_off, turn_on
 from penstock.cli.support.actor import actor
 from penstock.cli.support.breaker import format_breaker, mapping_of
 from penstock.cli.support.confirm import confirm
+from penstock.cli.support.hooks import tell_transition
 from penstock.cli.support.options import JsonOption, NoInputOption, Target, YesOption, on_stage
 from penstock.cli.support.output import echo_err
 from penstock.cli.support.record import print_record
+from penstock.consumer.breaker.event_source import CLOSED, OPEN
 from penstock.consumer.breaker.manual import breaker_status
 
 app = typer.Typer(
@@ -58,7 +60,9 @@ def open_(
     mapping = mapping_of(stage)
     before = turn_off(mapping, actor(stage), reason)
     echo_err(f"before: {format_breaker(before)}")
-    print_record(asdict(breaker_status(mapping)), as_json=as_json)
+    after = breaker_status(mapping)
+    print_record(asdict(after), as_json=as_json)
+    tell_transition(mapping, before, OPEN, after.why)
 
 
 @app.command("close", epilog="Examples: penstock breaker close · penstock breaker close --stage dev")
@@ -72,3 +76,4 @@ def close_(*, at: Target, as_json: JsonOption = False) -> None:
     before = turn_on(mapping)
     echo_err(f"before: {format_breaker(before)}")
     print_record(asdict(breaker_status(mapping)), as_json=as_json)
+    tell_transition(mapping, before, CLOSED, before.why)

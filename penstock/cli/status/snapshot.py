@@ -17,9 +17,8 @@ from penstock.cli.support.database import find_database
 from penstock.cli.support.options import Target
 from penstock.cli.support.output import escape_control
 from penstock.cli.support.stage import Queues
-from penstock.consumer.breaker.event_source import EventSourceMapping
+from penstock.consumer.breaker.event_source import OPEN, EventSourceMapping
 from penstock.consumer.breaker.manual import BreakerStatus, breaker_status
-from penstock.consumer.breaker.probe import OPEN
 from penstock.consumer.retention import Retention
 from penstock.database.engine import make_engine
 from penstock.database.ledger_stats import LedgerStats, read_ledger_stats

@@ -8,7 +8,7 @@ from typing import Final
 from penstock.cli.status.snapshot import Snapshot
 from penstock.cli.support.breaker import format_breaker
 from penstock.cli.support.output import escape_control, format_duration
-from penstock.consumer.breaker.probe import CLOSED, HALF_OPEN
+from penstock.consumer.breaker.event_source import CLOSED, HALF_OPEN
 from penstock.database.ledger_stats import WaitingCause
 
 MOST_CAUSES: Final = 3

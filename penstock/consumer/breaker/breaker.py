@@ -10,11 +10,18 @@ meanwhile.
 
 import logging
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from penstock.consumer.batch import Batch
-from penstock.consumer.breaker.event_source import EventSourceMapping, MappingNotFound, code_of, lambda_client
+from penstock.consumer.breaker.event_source import (
+    BREAKER,
+    OPEN,
+    EventSourceMapping,
+    MappingNotFound,
+    code_of,
+    lambda_client,
+)
 from penstock.consumer.breaker.health_check import check_health
 from penstock.consumer.faults.sqlstate import is_outage
 from penstock.consumer.faults.tree import (
@@ -25,6 +32,7 @@ from penstock.consumer.faults.tree import (
     PayloadFault,
     UndecidedFault,
 )
+from penstock.consumer.hooks import Transition
 from penstock.database.watchdog import Watchdog
 from penstock.metrics.names import BREAKER_TRANSITIONS
 from penstock.metrics.recording import current
@@ -58,7 +66,7 @@ class Breaker:
         self._mapping = mapping
         self._given_client = client
 
-    def consider(self, raised: Fault | None, database: Watchdog, batch: Batch, context: Any) -> None:
+    def consider(self, raised: Fault | None, database: Watchdog, batch: Batch, context: Any) -> Transition | None:
         """Trip if the whole batch is to be retried and the database is unwell. Never raises.
 
         A fault may come from one lost connection. Therefore the breaker first runs the health check, the same one
@@ -73,15 +81,19 @@ class Breaker:
             database: the database.
             batch: the batch, with the items that are to be retried.
             context: the Lambda context of the invocation.
+
+        Returns:
+            The transition, if this call disabled the mapping.
         """
         try:
             fault = self._diagnose(raised or _common_fault(batch), database, batch)
             if fault:
-                self._trip(fault, batch, context)
+                return self._trip(fault, batch, context)
         except MappingNotFound as error:
             _log_not_tripped(str(error))
         except Exception as error:  # noqa: BLE001 (the drain has yet to report the batch's failures)
             _log_not_tripped(code_of(error))
+        return None
 
     def _diagnose(self, fault: Fault | None, database: Watchdog, batch: Batch) -> Fault | None:
         """Return the reason to trip; None if there is no reason, or no mapping to disable."""
@@ -94,18 +106,25 @@ class Breaker:
             return fault if is_outage(fault) else None
         return check_health(database, HEALTH_CHECK_SECONDS)
 
-    def _trip(self, fault: Fault, batch: Batch, context: Any) -> None:
-        reason = f"{fault.cause.reason} {datetime.now(UTC).isoformat(timespec='seconds')}"
+    def _trip(self, fault: Fault, batch: Batch, context: Any) -> Transition | None:
+        now = datetime.now(UTC)
+        reason = f"{fault.cause.reason} {now.isoformat(timespec='seconds')}"
         _require_time_for_call(batch)
         source = batch.items[0].record.get("eventSourceARN")
         mapping = EventSourceMapping.find(self._client, self._mapping, context.invoked_function_arn, source)
-        mark = partial(mapping.mark, reason)
-        for call in (mark, partial(mapping.set_enabled, enabled=False), mark):
-            _require_time_for_call(batch)
-            call()
-        current().add(BREAKER_TRANSITIONS, 1, label="open")
+        _require_time_for_call(batch)
+        mapping.mark(reason)
+        _require_time_for_call(batch)
+        disabled = mapping.set_enabled(enabled=False)
+        _require_time_for_call(batch)
+        mapping.mark(reason)
+        current().add(BREAKER_TRANSITIONS, 1, label=OPEN)
         extra = {"action": "breaker_tripped", "mapping": mapping.uuid}
         _logger.error("breaker tripped: %s", fault, extra=extra)
+        # If another consumer is changing the mapping at the moment, the transition is that consumer's.
+        if not disabled:
+            return None
+        return Transition(position=OPEN, by=BREAKER, why=reason, at=now, mapping=mapping.uuid)
 
     @cached_property
     def _client(self) -> "LambdaClient":

@@ -6,7 +6,7 @@ also leaves a mapping with an operator's mark alone, even if the breaker's mark 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from botocore.exceptions import ClientError
@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 
 MARK = "penstock:breaker"
 OPERATOR_MARK = "penstock:operator"
+
+CLOSED: Final = "closed"
+OPEN: Final = "open"
+HALF_OPEN: Final = "half-open"
+"""Positions of the breaker."""
+
+BREAKER: Final = "breaker"
+PROBE: Final = "probe"
+OPERATOR: Final = "operator"
+UNKNOWN: Final = "somebody"
+"""Who moves the breaker; `somebody` is neither of the others: the mapping has no mark."""
 
 ENABLED = "Enabled"
 ENABLING = "Enabling"

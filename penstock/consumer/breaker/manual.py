@@ -16,22 +16,22 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from penstock.consumer.breaker.event_source import (
+    BREAKER,
+    CLOSED,
     DISABLED,
     DISABLING,
     ENABLED,
     ENABLING,
+    HALF_OPEN,
     MARK,
+    OPEN,
+    OPERATOR,
     OPERATOR_MARK,
+    UNKNOWN,
     EventSourceMapping,
 )
-from penstock.consumer.breaker.probe import CLOSED, HALF_OPEN, OPEN
 
 CHANGING: Final = "changing"
-
-BREAKER: Final = "breaker"
-OPERATOR: Final = "operator"
-UNKNOWN: Final = "somebody"
-"""Neither the breaker nor an operator: the mapping has no mark."""
 
 _POLL_SECONDS = 1.0
 _MAX_TAG_VALUE_LENGTH = 256

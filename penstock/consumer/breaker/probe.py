@@ -13,7 +13,8 @@ mapping then disabled without its mark, which would be permanent.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +22,22 @@ from sqlalchemy import Engine
 
 from penstock.consumer.breaker.breaker import HEALTH_CHECK_SECONDS
 from penstock.consumer.breaker.event_source import (
+    CLOSED,
     DISABLED,
     DISABLING,
     ENABLED,
+    HALF_OPEN,
     MARK,
+    OPEN,
     OPERATOR_MARK,
+    PROBE,
+    UNKNOWN,
     EventSourceMapping,
     lambda_client,
 )
 from penstock.consumer.breaker.health_check import check_health
 from penstock.consumer.breaker.sweep import Sweep
+from penstock.consumer.hooks import HookCalls, Hooks, Transition
 from penstock.consumer.resources import Resources
 from penstock.database import writer_engine
 from penstock.metrics.names import BREAKER_OPEN, BREAKER_TRANSITIONS, HEALTH_CHECKS, SWEPT
@@ -40,10 +47,6 @@ from penstock.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
-
-CLOSED = "closed"
-OPEN = "open"
-HALF_OPEN = "half-open"
 
 _SECONDS_TO_ANSWER = 10.0
 """In the last seconds, or in the second half of a shorter time, a sweep receives no more. What it received before
@@ -55,7 +58,10 @@ _logger = logging.getLogger(__name__)
 class Probe:
     """Closes the breaker again. Schedule its Lambda handler every minute, with a concurrency of one.
 
-    handler = Probe().handler
+    handler = Probe(hooks=lambda: drain.hooks).handler
+
+    Attributes:
+        hooks: returns the hooks.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Probe:
         client: "LambdaClient | None" = None,
         queue: Queue | None = None,
         dead_letters: Queue | None = None,
+        hooks: Callable[[], Hooks] = Hooks,
     ) -> None:
         """Make a probe. Without settings, it reads them from the environment at the first invocation.
 
@@ -75,9 +82,12 @@ class Probe:
             client: a boto3 Lambda client; by default that of `event_source.lambda_client`.
             queue: the main queue, instead of the one that the settings name.
             dead_letters: the dead-letter queue, instead of the one that the settings name.
+            hooks: returns the hooks; called when there is something to tell them, and may raise.
         """
         self._resources = Resources(settings, engine, writer_engine, queue=queue, dead_letters=dead_letters)
         self._given_client = client
+        self.hooks = hooks
+        self._calls = HookCalls(hooks)
 
     def handler(self, _event: Mapping[str, Any], context: Any) -> dict[str, str]:
         """Enable the mapping again if the breaker disabled it and the database is well; else sweep if that is due.
@@ -104,8 +114,11 @@ class Probe:
         try:
             position = self._update(mapping)
         finally:  # A missing secret of the database, too, must not end in messages that the queue drops.
-            if position != HALF_OPEN:
-                self._sweep_if_off(mapping, context)
+            try:
+                if position != HALF_OPEN:
+                    self._sweep_if_off(mapping, context)
+            finally:
+                self._calls.run(context.get_remaining_time_in_millis() / 1000)
         return position
 
     def _sweep_if_off(self, mapping: EventSourceMapping, context: Any) -> None:
@@ -120,10 +133,10 @@ class Probe:
     def _update(self, mapping: EventSourceMapping) -> str:
         marks = mapping.marks
         if OPERATOR_MARK in marks:
-            return _keep_operators_state(mapping)
-        return self._close_if_well(mapping) if marks else CLOSED
+            return self._keep_operators_state(mapping, marks[OPERATOR_MARK])
+        return self._close_if_well(mapping, marks[MARK]) if marks else CLOSED
 
-    def _close_if_well(self, mapping: EventSourceMapping) -> str:
+    def _close_if_well(self, mapping: EventSourceMapping, why: str) -> str:
         fault = check_health(self._resources.database, HEALTH_CHECK_SECONDS)
         current().add(HEALTH_CHECKS, 1, label="unwell" if fault else "well")
         if fault:
@@ -131,33 +144,38 @@ class Probe:
             return OPEN
         state = mapping.state
         if state == ENABLED:
-            return _close(mapping)
+            return self._close(mapping, why)
         if OPERATOR_MARK in mapping.marks:  # An operator may have set it during the health check.
             return CLOSED
         if state in {DISABLED, DISABLING} and mapping.set_enabled(enabled=True):
             current().add(BREAKER_TRANSITIONS, 1, label=HALF_OPEN)
             _logger.warning("breaker half-open", extra={"action": "breaker_half_open", "mapping": mapping.uuid})
+            self._moved(mapping, HALF_OPEN, PROBE, why)
         return HALF_OPEN
+
+    def _close(self, mapping: EventSourceMapping, why: str) -> str:
+        if not mapping.clear_marks(MARK):
+            return OPEN
+        current().add(BREAKER_TRANSITIONS, 1, label=CLOSED)
+        _logger.warning("breaker closed", extra={"action": "breaker_closed", "mapping": mapping.uuid})
+        self._moved(mapping, CLOSED, PROBE, why)
+        return CLOSED
+
+    def _keep_operators_state(self, mapping: EventSourceMapping, why: str) -> str:
+        """Keep the mapping as it is, and remove the operator's mark if the mapping has been enabled since."""
+        if mapping.state == ENABLED:
+            mapping.unmark(OPERATOR_MARK)
+            self._moved(mapping, CLOSED, UNKNOWN, why)
+        return CLOSED
+
+    def _moved(self, mapping: EventSourceMapping, position: str, by: str, why: str) -> None:
+        now = datetime.now(UTC)
+        self._calls.transition(Transition(position=position, by=by, why=why, at=now, mapping=mapping.uuid))
 
     @cached_property
     def _sweep(self) -> Sweep:
-        return Sweep(self._resources.queue, self._resources.dead_letters)
+        return Sweep(self._resources.queue, self._resources.dead_letters, self._calls.dead_letters)
 
     @cached_property
     def _client(self) -> "LambdaClient":
         return self._given_client or lambda_client()
-
-
-def _close(mapping: EventSourceMapping) -> str:
-    if not mapping.clear_marks(MARK):
-        return OPEN
-    current().add(BREAKER_TRANSITIONS, 1, label=CLOSED)
-    _logger.warning("breaker closed", extra={"action": "breaker_closed", "mapping": mapping.uuid})
-    return CLOSED
-
-
-def _keep_operators_state(mapping: EventSourceMapping) -> str:
-    """Keep the mapping as it is, and remove the operator's mark if the mapping has been enabled since."""
-    if mapping.state == ENABLED:
-        mapping.unmark(OPERATOR_MARK)
-    return CLOSED

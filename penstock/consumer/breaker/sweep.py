@@ -16,7 +16,7 @@ outages end.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -55,10 +55,22 @@ _logger = logging.getLogger(__name__)
 class Sweep:
     """Sweeps a queue whose drain is off."""
 
-    def __init__(self, queue: Queue, dead_letters: Queue) -> None:
-        """Take the queue and its dead-letter queue; neither is called yet."""
+    def __init__(
+        self,
+        queue: Queue,
+        dead_letters: Queue,
+        tell: Callable[[Iterable[DeadLetter]], object] = lambda _letters: None,
+    ) -> None:
+        """Take the queue and its dead-letter queue; neither is called yet.
+
+        Args:
+            queue: the queue.
+            dead_letters: its dead-letter queue.
+            tell: called with the letters that the dead-letter queue has accepted, from several threads.
+        """
         self._queue = queue
         self._dead_letters = dead_letters
+        self._tell = tell
         self._retention = Retention(queue)
         self._unfinished = False
 
@@ -118,6 +130,7 @@ class Sweep:
         refused = send_letters(self._dead_letters, copies)
         for index, letter in enumerate(letters):
             log_letter(_logger, letter, refused.get(index))
+        self._tell([letter for index, letter in enumerate(letters) if index not in refused])
         sent = [message.receipt_handle for index, message in enumerate(ending) if index not in refused]
         # What cannot be deleted is dead-lettered twice, which does no harm: the ledger claims each id once.
         self._queue.delete(sent)

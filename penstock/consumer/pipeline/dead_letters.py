@@ -16,8 +16,12 @@ from penstock.queue import Attribute, Outgoing, Queue, Refusal
 _logger = logging.getLogger(__name__)
 
 
-def send_to_dlq(batch: Batch, dead: Sequence[Item], dead_letters: Queue) -> None:
-    """Send dead items to the dead-letter queue. Items that cannot be sent go back to the main queue."""
+def send_to_dlq(batch: Batch, dead: Sequence[Item], dead_letters: Queue) -> list[DeadLetter]:
+    """Send dead items to the dead-letter queue. Items that cannot be sent go back to the main queue.
+
+    Returns:
+        The letters of those that were sent.
+    """
     try:
         letters = [_letter(item, batch.function_version) for item in dead]
         messages = [_message(item, letter) for item, letter in zip(dead, letters, strict=True)]
@@ -26,10 +30,11 @@ def send_to_dlq(batch: Batch, dead: Sequence[Item], dead_letters: Queue) -> None
         named = {"action": "dead_letters_failed", "frames": frames_of(error)}
         _logger.error("dead letters: %s", where(error), extra=named)
         batch.hand_back(dead)
-        return
+        return []
     batch.hand_back(dead[index] for index in refused)
     for index, (item, letter) in enumerate(zip(dead, letters, strict=True)):
         _log(item, letter, refused.get(index))
+    return [letter for index, letter in enumerate(letters) if index not in refused]
 
 
 def _log(item: Item, letter: DeadLetter, refusal: Refusal | None) -> None:

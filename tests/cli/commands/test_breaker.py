@@ -55,3 +55,40 @@ def test_a_drain_that_is_off_without_a_mark_is_reported(stack: Stack, stub: Lamb
     assert (ended.code, stub.on) == (4, False)
     assert "the drain is off" in ended.err
     assert "penstock breaker close" in ended.err
+
+
+HOOK = """
+import sys
+from penstock.consumer import Drain
+
+def tell(moved):
+    print("told", moved.position, moved.by, moved.why.split()[-1], file=sys.stderr)
+    raise KeyError("hunter2")
+
+drain = Drain(on_transition=tell)
+"""
+
+
+def test_the_hook_of_the_service_is_told_what_an_operator_did(stack: Stack, stub: LambdaStub, run: Run) -> None:
+    """`on_transition` of the drain in this folder is called for each change, and its error changes nothing."""
+    (stack.folder / "told_by_hand.py").write_text(HOOK)
+    (stack.folder / "pyproject.toml").write_text('[tool.penstock]\ndrain = "told_by_hand:drain"\n')
+    opened = run("breaker", "open", "--reason", "build", "--yes")
+    again = run("breaker", "open", "--reason", "more", "--yes")
+    closed = run("breaker", "close")
+    assert [opened.code, again.code, closed.code] == [0, 0, 0]
+    assert "told open operator build\n" in opened.err
+    assert "told" not in again.err
+    assert "told closed operator more\n" in closed.err
+    assert "hunter2" not in opened.err
+
+
+def test_a_service_that_cannot_be_imported_keeps_nobody_from_the_breaker(
+    stack: Stack, stub: LambdaStub, run: Run
+) -> None:
+    """The breaker opens first, and stderr says that the hook was not called."""
+    (stack.folder / "broken_hooks.py").write_text("import nothing_of_this_name")
+    (stack.folder / "pyproject.toml").write_text('[tool.penstock]\ndrain = "broken_hooks:drain"\n')
+    opened = run("breaker", "open", "--reason", "build", "--yes")
+    assert (opened.code, stub.on) == (0, False)
+    assert "the hook on_transition was not called: broken_hooks cannot be imported" in opened.err

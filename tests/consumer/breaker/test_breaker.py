@@ -128,8 +128,9 @@ def test_a_breaker_that_cannot_trip_is_a_log_line(
 ) -> None:
     """On any error of Lambda nothing is raised or disabled unmarked, and the log has only the error's code."""
     aws.refusals[call] = error
-    consider(aws, EnvironmentFault("OperationalError"), nowhere)
+    moved = consider(aws, EnvironmentFault("OperationalError"), nowhere)
     assert aws.on or aws.marked
+    assert moved is None
     (line,) = [record for record in caplog.records if record.name == breaker.__name__]
     assert "breaker" in line.getMessage()
     assert "hunter2" not in str(vars(line))
@@ -159,11 +160,11 @@ def test_a_batch_near_the_end_of_its_retention_trips_nothing(bench: Bench, serve
 
 
 def test_two_consumers_trip_at_once(aws: LambdaStub, nowhere: Engine) -> None:
-    """The second consumer finds the mapping disabled or being disabled, and does not fail."""
-    consider(aws, EnvironmentFault("OperationalError"), nowhere)
+    """The second consumer finds the mapping disabled or being disabled; only who disables it tells the hooks."""
+    assert consider(aws, EnvironmentFault("OperationalError"), nowhere)
     consider(aws, EnvironmentFault("OperationalError"), nowhere)
     aws.refusals["update_event_source_mapping"] = refusal("ResourceInUseException")
-    consider(aws, EnvironmentFault("OperationalError"), nowhere)
+    assert consider(aws, EnvironmentFault("OperationalError"), nowhere) is None
     assert (aws.on, aws.marked) == (False, True)
 
 

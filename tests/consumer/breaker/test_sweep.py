@@ -14,6 +14,7 @@ from penstock.consumer.breaker import sweep
 from penstock.consumer.breaker.event_source import MARK, OPERATOR_MARK
 from penstock.consumer.breaker.sweep import LEASE_SECONDS, Sweep
 from penstock.consumer.dead_letter import DeadLetter, unstamp
+from penstock.consumer.hooks import Hooks
 from penstock.consumer.sent_time import SENT_ATTRIBUTE
 from penstock.intents import encode_envelope, encode_reference
 from penstock.queue import Attribute, Outgoing, QueueError, SqsQueue, sqs_client
@@ -39,7 +40,10 @@ class Bench:
         self.aws = LambdaStub(on=False, clock=self.clock, modified_at=self.clock())
         client: Any = self.aws
         settings = Settings(event_source_mapping=MAPPING)
-        self.probe = Probe(settings, client=client, queue=self.main, dead_letters=self.dead)
+        self.told: list[DeadLetter] = []
+        hooks = Hooks(on_dead_letter=self.told.append)
+        queues: Any = {"queue": self.main, "dead_letters": self.dead}
+        self.probe = Probe(settings, client=client, hooks=lambda: hooks, **queues)
 
     def send(self, *bodies: str) -> None:
         attributes = {"region": Attribute("eu"), "raw": Attribute(b"\x00", "Binary")}
@@ -77,6 +81,7 @@ def test_a_swept_message_is_a_letter_like_those_of_the_drain() -> None:
     assert other.keys() - own.keys() == {SENT_ATTRIBUTE}
     assert other[SENT_ATTRIBUTE].value == str((DUE - OLD) * 1000)
     first, second, third = (DeadLetter.read(message.attributes) for message in bench.dead.messages)
+    assert bench.told == [first, second, third]
     assert first
     assert second
     assert third
