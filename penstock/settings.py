@@ -62,6 +62,16 @@ class Settings:
         "PENSTOCK_EVENT_SOURCE_MAPPING",
         "the event source mapping that the breaker disables: its UUID, or the name of the drain's function",
     )
+    event_bus: str = _setting(
+        "PENSTOCK_EVENT_BUS",
+        "the EventBridge event bus that gets an event about each outcome: its name or ARN; empty for no events",
+    )
+    event_outcomes: str = _setting(
+        "PENSTOCK_EVENT_OUTCOMES", "the outcomes that have events, separated by commas; all by default"
+    )
+    event_kinds: str = _setting(
+        "PENSTOCK_EVENT_KINDS", "the kinds that have events, separated by commas; all by default"
+    )
     payload_bucket: str = _setting(
         "PENSTOCK_PAYLOAD_BUCKET", "the S3 bucket for intents that are too large for a message"
     )

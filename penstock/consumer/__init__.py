@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.consumer.breaker.probe import Probe
     from penstock.consumer.dead_letter import DeadLetter
     from penstock.consumer.drain import Drain
+    from penstock.consumer.events import EventSender
     from penstock.consumer.hooks import Transition
     from penstock.consumer.mapping.columns import BindingError
     from penstock.consumer.modes.append import Append
@@ -39,6 +40,7 @@ __all__ = [
     "DeploymentFault",
     "Drain",
     "EnvironmentFault",
+    "EventSender",
     "Fault",
     "Increment",
     "NotYetFault",
@@ -56,6 +58,7 @@ _MODULES: Final = {
     "DeadLetter": "dead_letter",
     "Delete": "modes.delete",
     "Drain": "drain",
+    "EventSender": "events",
     "Increment": "modes.increment",
     "Outcomes": "outcomes",
     "Probe": "breaker.probe",

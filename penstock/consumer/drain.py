@@ -19,6 +19,7 @@ from penstock.consumer.pipeline.dead_letters import send_to_dlq
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.gc_pause import gc_paused
 from penstock.consumer.pipeline.measuring import Measuring
+from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.payloads import PayloadFetcher
 from penstock.consumer.pipeline.retention import take_back_ending
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
@@ -161,6 +162,7 @@ class Drain:
                 self._writes,
                 strategy=self._strategy,
                 retention=self._retention,
+                events=self._events,
             )
         except Fault as fault:
             batch_fault = batch.fault = fault
@@ -205,6 +207,10 @@ class Drain:
     @cached_property
     def _measuring(self) -> Measuring:
         return Measuring(self._resources, {bound.kind for bound in self._writes})
+
+    @cached_property
+    def _events(self) -> OutcomeEvents | None:
+        return OutcomeEvents.of(self._resources.settings)
 
     @cached_property
     def _retention(self) -> Retention:

@@ -9,6 +9,7 @@ while the rest of the batch is still being decoded.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -53,11 +54,16 @@ def run_fast_path(work: UnitOfWork, *, pipelined: bool) -> dict[Item, Fault]:
         rest = writer.write_while_decoding()
         lock_deletable_tables(work.connection, [bound for bound in work.writes if bound.kind in rest])
         writer.write_pipelined(rest)
-    if any(bound.kind in rest and not bound.write.pipelined for bound in work.writes):
+        functions = any(bound.kind in rest and not bound.write.pipelined for bound in work.writes)
+        if work.events and not functions:
+            work.events.announce_landed(work.connection, writer.written)
+    if functions:
         # The savepoint reveals a function that swallows an error of Postgres or ends the transaction.
         savepoint = Savepoint(work.connection)
         writer.write_with_functions(rest)
         savepoint.close()
+        if work.events:
+            work.events.announce_landed(work.connection, writer.written)
     writer.count_stale()
     return writer.faults
 
@@ -85,11 +91,17 @@ class _FastWriter:
 
     def __init__(self, work: UnitOfWork, pipeline: psycopg.Pipeline | None) -> None:
         self.faults: dict[Item, Fault] = {}
+        self._sets: list[Sequence[Item]] = []
         self._work = work
         self._pipeline = pipeline
         self._unanswered = 0
         self._stale: list[tuple[str, Count]] = []
         self._corrected: list[tuple[str, Count]] = []
+
+    @property
+    def written(self) -> Iterator[Item]:
+        """The items that have been claimed and written."""
+        return chain.from_iterable(self._sets)
 
     def write_while_decoding(self) -> ByKind:
         """Send each kind that may be streamed as soon as a part of it is decoded; return all other items."""
@@ -150,6 +162,7 @@ class _FastWriter:
         with self._session_kept(part):
             stale = part.write.claim_and_write(self._work.connection, _envelopes(items))
         self._stale.append((bound.kind, stale))
+        self._sets.append(items)
 
     def _write_further(self, bound: Bound, part: BoundWrite, items: Sequence[Item]) -> None:
         if items:

@@ -19,6 +19,7 @@ from penstock.consumer.faults.sqlstate import fault_of
 from penstock.consumer.faults.tree import Cause, DataFault, EnvironmentFault, Fault
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.ledger_outcomes import enter_faults
+from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 
 Begin: TypeAlias = Callable[[float], AbstractContextManager[Connection]]
 """Begins a transaction with a time limit in seconds. It commits at the end of the block, except in a dry run."""
@@ -42,7 +43,9 @@ class SessionLost(Exception):
         self.fault = fault
 
 
-def write_in_halves(begin: Begin, batch: Batch, decoder: StreamDecoder, write: Write) -> bool:
+def write_in_halves(
+    begin: Begin, batch: Batch, decoder: StreamDecoder, write: Write, events: OutcomeEvents | None
+) -> bool:
     """Write a batch whose session ends, in parts; return whether any part was committed.
 
     On return each item that was not written has its fault. A FIFO queue's order would suffer, so its batches are
@@ -57,7 +60,7 @@ def write_in_halves(begin: Begin, batch: Batch, decoder: StreamDecoder, write: W
         return False
     halves.confirm()
     if halves.lost:
-        _enter(begin, batch, halves.lost)
+        _enter(begin, batch, halves.lost, events)
     return True
 
 
@@ -123,14 +126,16 @@ def _halves(items: Sequence[Item]) -> list[Sequence[Item]]:
     return [half for half in (items[middle:], items[:middle]) if half]
 
 
-def _enter(begin: Begin, batch: Batch, lost: dict[Item, Fault]) -> None:
+def _enter(begin: Begin, batch: Batch, lost: dict[Item, Fault], events: OutcomeEvents | None) -> None:
     """Enter the rows as dead. If the database does not answer any more, nothing is decided."""
     faults: dict[Item, Fault] = {
         item: DataFault(replace(fault.cause, reason="session-ended")) for item, fault in lost.items()
     }
     try:
         with begin(min(_LIMIT_SECONDS, batch.seconds_left / 2)) as connection:
-            enter_faults(connection, faults)
+            entered = enter_faults(connection, faults).entered
+            if events:
+                events.announce(connection, entered)
     except Exception as error:  # noqa: BLE001 (other parts are committed: nothing may raise)
         faults = dict.fromkeys(lost, fault_of(error))
     for item, fault in faults.items():

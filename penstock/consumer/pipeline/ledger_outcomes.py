@@ -98,10 +98,12 @@ class EnteredFaults(NamedTuple):
         retry_later: the items with a fault of their own that are tried again.
         duplicates: the items of an unknown kind or version that took effect before: an earlier deployment of the
             service knew their kind.
+        entered: the items whose entry has changed.
     """
 
     retry_later: Collection[Item] = ()
     duplicates: Collection[Item] = ()
+    entered: Collection[Item] = ()
 
 
 def enter_faults(
@@ -140,6 +142,7 @@ def enter_faults(
     return EnteredFaults(
         retry_later=[item for item in early if outcomes.get(envelopes[item].id) == PENDING],
         duplicates=[item for item in early if envelopes[item].id not in outcomes],
+        entered=[item for item in entered if envelopes[item].id in outcomes],
     )
 
 

@@ -24,6 +24,7 @@ from penstock.consumer.pipeline.fifo import OutOfOrder, check_group_order
 from penstock.consumer.pipeline.halves import Begin, SessionLost, write_in_halves
 from penstock.consumer.pipeline.isolating_path import run_isolating_path
 from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
+from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.retention import set_aside_ending
 from penstock.consumer.pipeline.twins import conflicting
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
@@ -70,6 +71,7 @@ def write_batch(
     *,
     strategy: WriteStrategy = WriteStrategy.FAST,
     retention: Retention | None = None,
+    events: OutcomeEvents | None = None,
 ) -> None:
     """Write everything in the batch that can be written, and enter every outcome in the ledger.
 
@@ -84,6 +86,7 @@ def write_batch(
         writes: how each kind is written, parents before their children.
         strategy: the first strategy.
         retention: how long the queue keeps the messages; None if they are not from a queue.
+        events: writes events about outcomes; None if there are none.
 
     Raises:
         Fault: the transaction failed as a whole: nothing has changed in the database.
@@ -92,12 +95,12 @@ def write_batch(
         return
 
     def write(part: Batch, its_decoder: StreamDecoder) -> None:
-        _write_at_once(begin, part, its_decoder, writes, _Attempts(part, strategy, retention))
+        _write_at_once(begin, part, its_decoder, writes, _Attempts(part, strategy, retention, events))
 
     try:
         write(batch, decoder)
     except SessionLost as lost:
-        if retention is None or not write_in_halves(begin, batch, decoder, write):
+        if retention is None or not write_in_halves(begin, batch, decoder, write, events):
             raise lost.fault from lost
 
 
@@ -117,9 +120,16 @@ def _write_at_once(
 class _Attempts:
     """What has been attempted, and what is attempted next."""
 
-    def __init__(self, batch: Batch, strategy: WriteStrategy, retention: Retention | None) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        strategy: WriteStrategy,
+        retention: Retention | None,
+        events: OutcomeEvents | None,
+    ) -> None:
         self.strategy = strategy
         self.retention = retention
+        self.events = events
         # The rest is kept for the steps after the commit: dead letters, visibility, the response.
         self._end = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
         self._conflicts = 0
@@ -166,7 +176,7 @@ def _run_transaction(
     if seconds < _LEAST_SECONDS:
         raise EnvironmentFault(Cause("DeadlineExceeded"))
     with begin(seconds) as connection:
-        work = UnitOfWork(connection, writes, decoder, seconds * (1 - _SETTLING))
+        work = UnitOfWork(connection, writes, decoder, seconds * (1 - _SETTLING), attempts.events)
         faults = _claim_and_apply(work, attempts.strategy)
         faults |= {item: item.fault for item in batch.items if item.fault}
         faults |= _find_id_conflicts(work, batch, faults)
@@ -174,6 +184,9 @@ def _run_transaction(
             faults = set_aside_ending(faults, attempts.retention)
         entered = enter_faults(connection, faults, attempts.is_patient)
         check_group_order(batch, faults, entered.retry_later)
+        if attempts.events:
+            claimed = [item for item in batch.items if item.claimed]
+            attempts.events.announce(connection, [*claimed, *entered.entered])
         _check_transaction_is_open(connection)
     batch.stale.update(work.stale)
     _set_results(faults, entered)

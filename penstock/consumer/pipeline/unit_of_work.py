@@ -13,6 +13,7 @@ from penstock.consumer.batch import Item
 from penstock.consumer.modes.base import Bound, Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.ledger_outcomes import mark_stale
+from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.session import session_kept, set_limits
 from penstock.intents import Envelope
 
@@ -33,9 +34,17 @@ class UnitOfWork:
         writes: how each kind is written, parents before their children. The order is always the same, so that two
             batches never wait for each other in a circle.
         stale: how many intents of each kind were stale, of those that were written in sets.
+        events: writes events about outcomes; None if there are none.
     """
 
-    def __init__(self, connection: Connection, writes: Writes, decoder: StreamDecoder, seconds: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        writes: Writes,
+        decoder: StreamDecoder,
+        seconds: float,
+        events: OutcomeEvents | None = None,
+    ) -> None:
         """Begin the unit of work, and its time.
 
         Args:
@@ -43,9 +52,11 @@ class UnitOfWork:
             writes: how each kind is written.
             decoder: decodes the batch.
             seconds: how long statements may be begun, from now on.
+            events: writes events about outcomes; None if there are none.
         """
         self.connection = connection
         self.writes = writes
+        self.events = events
         self._decoder = decoder
         self._seconds = seconds
         self._limit = seconds * _ONE_STATEMENT

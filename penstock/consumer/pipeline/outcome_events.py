@@ -1,0 +1,95 @@
+"""The step `announce`: an event about each outcome goes to the outbox, in the transaction of the outcome.
+
+It is off unless the setting names an event bus, and then costs nothing. On the fast path it is one more statement
+of the same pipeline.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from sqlalchemy import ARRAY, Connection, Text, Uuid, bindparam, func, insert, select
+
+from penstock.consumer.batch import Item
+from penstock.database.ledger import APPLIED, DEAD, STALE, ledger
+from penstock.database.outbox import outbox
+from penstock.settings import Settings, SettingsError
+
+OUTCOMES: Final = (APPLIED, STALE, "expired", DEAD)
+"""The outcomes that can have events: those that are final, or that a replay has to change."""
+
+_COLUMNS: Final = ("id", "kind", "outcome", "reason", "stated_at", "settled_at")
+_ANNOUNCE = insert(outbox).from_select(
+    list(_COLUMNS),
+    select(
+        ledger.c.id,
+        ledger.c.kind,
+        ledger.c.outcome,
+        ledger.c.fault.op("->>", return_type=Text)("reason"),
+        ledger.c.stated_at,
+        ledger.c.settled_at,
+    ).where(
+        ledger.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid))),
+        ledger.c.outcome == func.any(bindparam("outcomes", type_=ARRAY(Text))),
+    ),
+    include_defaults=False,
+)
+
+
+class OutcomeEvents:
+    """Writes the events of the chosen kinds and outcomes."""
+
+    def __init__(self, outcomes: Collection[str] = OUTCOMES, kinds: Collection[str] = ()) -> None:
+        """Choose.
+
+        Args:
+            outcomes: the outcomes that have events.
+            kinds: the kinds that have events; all if there are none.
+        """
+        self._outcomes = list(outcomes)
+        self._kinds = frozenset(kinds)
+        self._lands = bool(set(outcomes) - {DEAD})
+
+    @classmethod
+    def of(cls, settings: Settings) -> "OutcomeEvents | None":
+        """Return what the settings choose; None if they name no event bus.
+
+        Raises:
+            penstock.settings.SettingsError: there is no such outcome.
+        """
+        if not settings.event_bus:
+            return None
+        outcomes = words(settings.event_outcomes) or OUTCOMES
+        if unknown := [outcome for outcome in outcomes if outcome not in OUTCOMES]:
+            raise SettingsError(
+                f"PENSTOCK_EVENT_OUTCOMES has {unknown[0]!r}: the outcomes are {', '.join(OUTCOMES)}, with commas"
+            )
+        return cls(outcomes, words(settings.event_kinds))
+
+    def announce_landed(self, connection: Connection, items: Iterable[Item]) -> None:
+        """Write the events of items that the fast path has claimed and written: none of them is dead.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: Postgres refused; the transaction must be rolled back.
+            psycopg.Error: the same, in a pipeline.
+        """
+        if self._lands:
+            self.announce(connection, items)
+
+    def announce(self, connection: Connection, items: Iterable[Item]) -> None:
+        """Write the events of items whose outcome was entered in this transaction.
+
+        What the ledger says counts: an item that is tried again has no event.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: Postgres refused; the transaction must be rolled back.
+            psycopg.Error: the same, in a pipeline.
+        """
+        envelopes = [item.require_envelope() for item in items]
+        ids = {one.id for one in envelopes if not self._kinds or one.type in self._kinds}
+        if ids:
+            connection.execute(_ANNOUNCE, {"ids": list(ids), "outcomes": self._outcomes})
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a list with commas."""
+    return tuple(word for part in text.split(",") if (word := part.strip()))
