@@ -25,7 +25,7 @@ _RESOURCES: Final = {
     "Resources": ("queues", "payloads", "secrets", "roles", "breaker"),
     "Outputs": ("outputs",),
 }
-_OPTIONAL: Final = ("authorizer", "throttle", "fifo", "vpc", "endpoints", "network", "aurora", "alarms")
+_OPTIONAL: Final = ("authorizer", "throttle", "fifo", "vpc", "endpoints", "network", "aurora", "alarms", "events")
 
 
 def include_file() -> str:

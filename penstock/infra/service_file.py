@@ -7,13 +7,13 @@ from functools import cache
 from typing import Any, Final
 
 from penstock.infra.include_file import include_document, include_file
-from penstock.infra.template import NEEDS, PARTS, cloudformation_template
+from penstock.infra.template import FUNCTIONS, NEEDS, PARTS, cloudformation_template
 from penstock.infra.variables import parameter_name
 
 _KEY: Final = re.compile(r"self:custom\.penstock\.([A-Za-z]+(?:\.[A-Za-z]+)*)")
 _INCLUDED: Final = re.compile(r"\$\{file\((?:\./)?infra/penstock\.yml\):(\w+)\}")
 # Parts with keys of the same name in the block: without the part, the keys have no effect.
-_PARTS_WITH_KEYS: Final = ("vpc", "throttle", "aurora", "network", "alarms")
+_PARTS_WITH_KEYS: Final = ("vpc", "throttle", "aurora", "network", "alarms", "events")
 
 
 def check_service_file(content: Mapping[str, Any]) -> list[str]:
@@ -75,7 +75,7 @@ def included_parts(content: Mapping[str, Any]) -> list[str]:
         content: The content of serverless.yml, with variables as text.
     """
     included = _included(content, "resources") & set(PARTS)
-    return sorted(included | {NEEDS[part] for part in included if part in NEEDS})
+    return sorted(included.union(*(NEEDS.get(part, ()) for part in included)))
 
 
 @cache
@@ -129,6 +129,11 @@ def _missing_parts(content: Mapping[str, Any], block: Mapping[str, Any]) -> Iter
     for part in _PARTS_WITH_KEYS:
         if part in block and part not in resources:
             yield _missing("resources", part, f"custom.penstock.{part} has no effect without it")
+    for part, function in FUNCTIONS.items():
+        if part in resources and function not in _included(content, "functions"):
+            yield _missing("functions", function, f"the function of the part {part} is not deployed")
+    if {"events", "vpc"} <= resources and "eventsVpc" not in resources:
+        yield _missing("resources", "eventsVpc", "the function `events` is outside of the VPC")
 
 
 def _included(content: Mapping[str, Any], section: str) -> set[str]:
@@ -143,7 +148,7 @@ def _missing(section: str, part: str, effect: str) -> str:
 def _name_clashes(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names that both the service and the parts have: osls would merge the two into one, silently."""
     document = include_document()
-    own = set(document["functions"])
+    own = set(document["functions"]).union(*(document[section] for section in FUNCTIONS.values()))
     for name in sorted(own & set(_merged(content.get("functions")))):
         yield f"the function {name} is also one of Penstock's: give yours another name"
     resources = _merged(content.get("resources"))

@@ -9,10 +9,19 @@ from penstock.infra.lambda_functions import function_resources
 from penstock.infra.variables import Variables
 
 AUTHORIZERS: Final = ("jwt", "iam")
-PARTS: Final = ("throttle", "fifo", "vpc", "endpoints", "network", "aurora", "alarms")
+PARTS: Final = (
+    *("throttle", "fifo", "vpc", "endpoints", "network", "aurora", "alarms"),
+    *("events", "eventsVpc", "eventsEndpoint"),
+)
 """The optional parts."""
-NEEDS: Final = {"endpoints": "vpc", "aurora": "vpc", "network": "vpc"}
-"""The part without which another one is of no use."""
+NEEDS: Final = {
+    **dict.fromkeys(("endpoints", "aurora", "network"), ("vpc",)),
+    "eventsVpc": ("events", "vpc"),
+    "eventsEndpoint": ("events", "endpoints"),
+}
+"""The parts without which another one is of no use."""
+FUNCTIONS: Final = {"events": "eventsFunction"}
+"""The functions of optional parts, which are included under `functions`."""
 
 _DESCRIPTION: Final = "Penstock: write intents from a queue to Postgres"
 
@@ -41,7 +50,8 @@ def cloudformation_template(
     """
     chosen = _with_needs(parts)
     variables = _variables(artifacts, authorizer, chosen)
-    template = {"Resources": _api(variables) | _functions(variables)}
+    functions = ["functions", *(FUNCTIONS[part] for part in chosen if part in FUNCTIONS)]
+    template = {"Resources": _api(variables) | _functions(variables, functions)}
     for part in ("resources", *chosen):
         _merge(template, variables.at(part))
     for name, extension in template.pop("extensions", {}).items():
@@ -63,9 +73,10 @@ def _with_needs(parts: Iterable[str]) -> list[str]:
         if part not in PARTS:
             message = f"there is no part {part}: the parts are {', '.join(PARTS)}"
             raise TemplateError(message)
-        if NEEDS.get(part, part) not in given:
-            message = f"the part {part} needs the part {NEEDS[part]}: name both"
-            raise TemplateError(message)
+        for needed in NEEDS.get(part, ()):
+            if needed not in given:
+                message = f"the part {part} needs the part {needed}: name both"
+                raise TemplateError(message)
     return [part for part in PARTS if part in given]
 
 
@@ -87,7 +98,7 @@ def _variables(artifacts: str, authorizer: str, parts: list[str]) -> Variables:
     return variables
 
 
-def _functions(variables: Variables) -> dict[str, Any]:
+def _functions(variables: Variables, sections: Iterable[str]) -> dict[str, Any]:
     common = {
         "FunctionNamePrefix": "${Service}-${Stage}",
         "Runtime": variables.parameter("Runtime", "The Python that the artifacts were built for", "python3.14"),
@@ -95,8 +106,9 @@ def _functions(variables: Variables) -> dict[str, Any]:
         "RetentionInDays": variables.parameter("LogRetentionInDays", "How long the logs are kept", 14),
     }
     made: dict[str, Any] = {}
-    for key, function in variables.at("functions").items():
-        made |= function_resources(key, function, common)
+    for section in sections:
+        for key, function in variables.at(section).items():
+            made |= function_resources(key, function, common)
     return made
 
 

@@ -15,6 +15,7 @@ BLOCK = """\
     vpc: ${file(infra/penstock.yml):networks.private}
     database: ${file(infra/penstock.yml):databases.aurora}
     alarms: {topic: "arn:aws:sns:eu-central-1:000000000000:on-call"}
+    events: {bus: outcomes}
 """
 
 
@@ -43,6 +44,8 @@ def everything(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [
         f"  - ${{file(infra/penstock.yml):{part}}}\n" for part in WITH_STANDARD_QUEUES if f":{part}}}" not in text
     ]
-    (project / "serverless.yml").write_text(text.replace("  penstock:\n", BLOCK) + "".join(lines))
+    text = text.replace("  penstock:\n", BLOCK).replace("    budget: 14\n", "    budget: 15\n")
+    text = text.replace("functions:\n", "functions:\n  - ${file(infra/penstock.yml):eventsFunction}\n", 1)
+    (project / "serverless.yml").write_text(text + "".join(lines))
     packaged(project, project / "package")
     return project / "package" / "cloudformation-template-update-stack.json"

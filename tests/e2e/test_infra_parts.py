@@ -29,6 +29,8 @@ def test_export_is_what_osls_packages(everything: Path) -> None:
         Stage=STAGE,
         TenantClaim="sub",
         AlarmsTopic="arn:aws:sns:eu-central-1:000000000000:on-call",
+        EventsBus="outcomes",
+        Budget=15,
     )
     made = normal_form(json.loads(everything.read_text()))
     for name, resource in exported.items():
@@ -57,7 +59,7 @@ def test_proxy_limit(everything: Path) -> None:
     resources = json.loads(everything.read_text())["Resources"]
     pool = resources["DatabaseProxyTargets"]["Properties"]["ConnectionPoolConfigurationInfo"]
     most = resources["DatabaseParameters"]["Properties"]["Parameters"]["max_connections"]
-    assert most * pool["MaxConnectionsPercent"] / 100 == 14
+    assert most * pool["MaxConnectionsPercent"] / 100 == 15
 
 
 @pytest.mark.slow

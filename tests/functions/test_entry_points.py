@@ -12,7 +12,7 @@ from penstock.functions.service import load_drain
 from penstock.settings import SettingsError
 from tests.support.project import ROOT
 
-ENTRY_POINTS = ("dead_letters", "drain", "migrate", "probe", "prune", "writes")
+ENTRY_POINTS = ("dead_letters", "drain", "events", "migrate", "probe", "prune", "writes")
 
 
 def start(name: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -52,6 +52,23 @@ def test_a_key_without_effect(block: dict[str, Any], finding: str) -> None:
     assert finding in found
 
 
+def test_the_two_lines_of_events() -> None:
+    """Who names a bus needs the resources and the function, and in a VPC the extension for it."""
+    content = service(events={"bus": "outcomes"})
+    (found,) = check_service_file(content)
+    assert "add `- ${file(infra/penstock.yml):events}`" in found
+    content["resources"].append("${file(infra/penstock.yml):events}")
+    (found,) = check_service_file(content)
+    assert "`functions` does not include the part eventsFunction" in found
+    content["functions"].append("${file(infra/penstock.yml):eventsFunction}")
+    assert check_service_file(content) == []
+    content["resources"].append("${file(infra/penstock.yml):vpc}")
+    (found,) = check_service_file(content)
+    assert "add `- ${file(infra/penstock.yml):eventsVpc}`" in found
+    content["functions"].append({"events": {"handler": "desk/events.handler"}})
+    assert "the function events is also one of Penstock's" in check_service_file(content)[1]
+
+
 def test_a_part_that_there_is_not() -> None:
     """A part that the file does not have is named, with those that it has."""
     content = service()

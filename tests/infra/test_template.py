@@ -17,7 +17,7 @@ def test_no_serverless_variable_is_left() -> None:
     unused = [name for name in made["Parameters"] if f'"{name}"' not in content and f"{{{name}}}" not in content]
     assert unused == []
     required = {name for name, one in made["Parameters"].items() if "Default" not in one}
-    assert required == {"Service", "Stage", "AlarmsTopic"}
+    assert required == {"Service", "Stage", "AlarmsTopic", "EventsBus"}
 
 
 def test_own_network() -> None:
@@ -43,11 +43,24 @@ def test_only_database_functions_are_in_the_vpc() -> None:
     assert "ec2:" not in json.dumps(outside)
 
 
+def test_the_sender_may_use_one_bus() -> None:
+    """Its role has two actions of EventBridge, on the bus that is named; without the part nobody has any."""
+    made = cloudformation_template(artifacts="build", parts=["events"])["Resources"]
+    assert json.dumps(made).count("events:PutEvents") == 1
+    policy = made["EventsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][-1]
+    assert policy["Action"] == ["events:DescribeEventBus", "events:PutEvents"]
+    by_arn, by_name = policy["Resource"]["Fn::If"][1:]
+    assert by_arn == {"Ref": "EventsBus"}
+    assert by_name["Fn::Sub"].endswith(":event-bus/${EventsBus}")
+    assert "events:PutEvents" not in json.dumps(cloudformation_template(artifacts="build"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"parts": ["vcp"]}, "there is no part vcp: the parts are throttle, fifo, vpc"),
         ({"parts": ["aurora"]}, "the part aurora needs the part vpc"),
+        ({"parts": ["eventsVpc", "vpc"]}, "the part eventsVpc needs the part events"),
         ({"authorizer": "local"}, "jwt or iam"),
         ({"defaults": {"DrainConcurency": 1}}, "there is no parameter DrainConcurency"),
     ],

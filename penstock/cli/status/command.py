@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from penstock.cli.status.snapshot import CLOUDWATCH, EMPTY, LEDGER, UNKNOWN, Snapshot, SnapshotReader
-from penstock.cli.status.verdict import MOST_CAUSES, State, Verdict, describe_waiting, judge
+from penstock.cli.status.verdict import MOST_CAUSES, State, Verdict, describe_backlog, describe_waiting, judge
 from penstock.cli.support.breaker import format_breaker
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
@@ -127,6 +127,8 @@ def lines_of(snapshot: Snapshot) -> dict[str, str]:
         "breaker": format_breaker(snapshot.breaker) if snapshot.breaker else None,
         "connections": f"{figures.connections} of a budget of {snapshot.budget}" if figures else None,
     }
+    if snapshot.backlog and snapshot.backlog.count:
+        lines["events"] = describe_backlog(snapshot.backlog)
     parts = {"queue": "queue", "dead letters": "dead-letters", "breaker": "breaker"}
     errors = {name: snapshot.errors.get(parts.get(name, "database"), UNKNOWN) for name in lines}
     return {name: text or f"not known: {errors[name]}" for name, text in lines.items()}
@@ -202,6 +204,7 @@ def row_of(snapshot: Snapshot) -> dict[str, Any]:
         "drain": figures and _drain_row(figures),
         "breaker": snapshot.breaker and asdict(snapshot.breaker),
         "connections": figures and {"held": figures.connections, "budget": snapshot.budget},
+        "events": snapshot.backlog and asdict(snapshot.backlog),
         "troubles": dict(snapshot.errors),
     }
 

@@ -22,6 +22,7 @@ from penstock.consumer.breaker.manual import BreakerStatus, breaker_status
 from penstock.consumer.retention import Retention
 from penstock.database.engine import make_engine
 from penstock.database.ledger_stats import LedgerStats, read_ledger_stats
+from penstock.database.outbox import Backlog, read_backlog
 from penstock.database.watchdog import Watchdog
 from penstock.queue import Depth
 from penstock.queue.age import oldest_seconds
@@ -60,6 +61,7 @@ class Snapshot:
         swept_in_seconds: how long until the probe may dead-letter the oldest message; None if the drain is on, or
             the age is not known.
         errors: why a part could not be read, by part: `queue`, `dead-letters`, `database`, `breaker`.
+        backlog: the events about outcomes that wait to be sent; None if there is no outbox to read.
     """
 
     at: datetime
@@ -74,6 +76,7 @@ class Snapshot:
     budget: int
     swept_in_seconds: float | None
     errors: Mapping[str, str]
+    backlog: Backlog | None = None
 
     @property
     def resting(self) -> int | None:
@@ -107,6 +110,7 @@ class SnapshotReader:
         self._age: float | None = None
         self._age_expires_at = float("-inf")
         self._errors: dict[str, str] = {}
+        self._backlog: Backlog | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +122,7 @@ class SnapshotReader:
     def read(self) -> Snapshot:
         """Read a snapshot. It holds the errors of the parts that could not be read."""
         self._errors = {}
+        self._backlog = None
         queue = self._try("queue", self._main_depth)
         figures = self._try("database", self._read_figures)
         breaker = self._try("breaker", lambda: breaker_status(self._mapping))
@@ -135,6 +140,7 @@ class SnapshotReader:
             budget=self._budget,
             swept_in_seconds=self._try("queue", lambda: self._swept_in(oldest, source, breaker)),
             errors=self._errors,
+            backlog=self._backlog,
         )
 
     def _try(self, part: str, read: Callable[[], T]) -> T | None:
@@ -152,6 +158,7 @@ class SnapshotReader:
 
     def _read_figures(self) -> LedgerStats:
         with self._watchdog.transaction(_DATABASE_SECONDS) as connection:
+            self._backlog = read_backlog(connection)
             return read_ledger_stats(connection, self._stage.service_name, _LONGEST_RETENTION)
 
     def _oldest(

@@ -10,9 +10,12 @@ from penstock.cli.support.breaker import format_breaker
 from penstock.cli.support.output import escape_control, format_duration
 from penstock.consumer.breaker.event_source import CLOSED, HALF_OPEN
 from penstock.database.ledger_stats import WaitingCause
+from penstock.database.outbox import MOST_COUNTED, Backlog
 
 MOST_CAUSES: Final = 3
 """So many causes are named in a line."""
+_LATE_EVENT_SECONDS: Final = 900
+"""An event is sent within a minute or two."""
 _OF_A_DEPLOYMENT: Final = frozenset({"DeploymentFault", "SchemaFault", "TableFault", "SharedFault"})
 """Faults for which code, schema and permissions disagree: what waits for them waits for a person."""
 
@@ -77,6 +80,12 @@ def describe_waiting(cause: WaitingCause, at: float) -> str:
     return escape_control(f"{names}{': ' * bool(places)}{places} ({cause.count:,} x {cause.kind}, {since})")
 
 
+def describe_backlog(backlog: Backlog) -> str:
+    """Return how many events wait, and for how long."""
+    count = f"{'over ' * (backlog.count >= MOST_COUNTED)}{backlog.count:,}"
+    return f"{count} wait to be sent, the oldest for {format_duration(backlog.oldest_seconds or 0)}"
+
+
 def _reasons(snapshot: Snapshot) -> Iterator[Reason]:
     breaker = snapshot.breaker
     if breaker and breaker.position != CLOSED:
@@ -96,3 +105,6 @@ def _reasons(snapshot: Snapshot) -> Iterator[Reason]:
             f"there are more connections than the budget allows: {figures.connections} of {snapshot.budget}",
             "penstock doctor",
         )
+    backlog = snapshot.backlog
+    if backlog and (backlog.oldest_seconds or 0) > _LATE_EVENT_SECONDS:
+        yield Reason(f"events about outcomes are late: {describe_backlog(backlog)}")

@@ -153,6 +153,20 @@ def test_a_broken_deployment_does_not_look_healthy(
     assert row["drain"]["waiting"][0]["sqlstate"] == "42703"
 
 
+def test_events_that_are_late_are_a_reason(stack: Stack, stub: LambdaStub, run: Run, database_url: str) -> None:
+    """Events that wait have a line, and those that were not sent for long degrade the stage."""
+    into = "INSERT INTO penstock.outbox (id, kind, outcome, stated_at, settled_at)"
+    values = "VALUES (gen_random_uuid(), 'a', 'applied', now(), now() - make_interval(mins => {}))"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"{into} {values.format(2)}".encode())
+        ended = run("status")
+        assert "events:         1 wait to be sent, the oldest for 2m\n" in ended.out
+        assert ended.out.startswith("OK")
+        connection.execute(f"TRUNCATE penstock.outbox; {into} {values.format(90)}".encode())
+        assert run("status").out.startswith("DEGRADED: events about outcomes are late: 1 wait")
+        assert run("status", "--json").rows[0]["events"]["count"] == 1
+
+
 def test_intents_that_wait_for_others_are_no_alarm(
     stack: Stack, stub: LambdaStub, ledger: Ledger, run: Run
 ) -> None:
