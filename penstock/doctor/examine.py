@@ -8,13 +8,14 @@ from penstock.doctor.budget import PEOPLE
 from penstock.doctor.finding import Finding
 from penstock.doctor.load import TemplateError
 from penstock.doctor.rule import ServiceRule
-from penstock.doctor.rules import connections, mapping, network, queues, roles, timeouts, watching
+from penstock.doctor.rules import aliases, connections, mapping, network, queues, roles, timeouts, watching
 from penstock.doctor.service import Service
 from penstock.doctor.stack import Stack
 
 RULES: Final[tuple[ServiceRule, ...]] = (
     *connections.RULES,
     *mapping.RULES,
+    *aliases.RULES,
     *queues.RULES,
     *roles.RULES,
     *network.RULES,

@@ -25,7 +25,18 @@ _RESOURCES: Final = {
     "Resources": ("queues", "payloads", "secrets", "roles", "breaker"),
     "Outputs": ("outputs",),
 }
-_OPTIONAL: Final = ("authorizer", "throttle", "fifo", "vpc", "endpoints", "network", "aurora", "alarms", "events")
+_OPTIONAL: Final = (
+    "authorizer",
+    "throttle",
+    "fifo",
+    "vpc",
+    "endpoints",
+    "network",
+    "aurora",
+    "alarms",
+    "events",
+    "gradual",
+)
 
 
 def include_file() -> str:

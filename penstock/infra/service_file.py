@@ -13,7 +13,7 @@ from penstock.infra.variables import parameter_name
 _KEY: Final = re.compile(r"self:custom\.penstock\.([A-Za-z]+(?:\.[A-Za-z]+)*)")
 _INCLUDED: Final = re.compile(r"\$\{file\((?:\./)?infra/penstock\.yml\):(\w+)\}")
 # Parts with keys of the same name in the block: without the part, the keys have no effect.
-_PARTS_WITH_KEYS: Final = ("vpc", "throttle", "aurora", "network", "alarms", "events")
+_PARTS_WITH_KEYS: Final = ("vpc", "throttle", "aurora", "network", "alarms", "events", "gradual")
 
 
 def check_service_file(content: Mapping[str, Any]) -> list[str]:

@@ -11,13 +11,14 @@ from penstock.infra.variables import Variables
 AUTHORIZERS: Final = ("jwt", "iam")
 PARTS: Final = (
     *("throttle", "fifo", "vpc", "endpoints", "network", "aurora", "alarms"),
-    *("events", "eventsVpc", "eventsEndpoint"),
+    *("events", "eventsVpc", "eventsEndpoint", "gradual"),
 )
 """The optional parts."""
 NEEDS: Final = {
     **dict.fromkeys(("endpoints", "aurora", "network"), ("vpc",)),
     "eventsVpc": ("events", "vpc"),
     "eventsEndpoint": ("events", "endpoints"),
+    "gradual": ("alarms",),
 }
 """The parts without which another one is of no use."""
 FUNCTIONS: Final = {"events": "eventsFunction"}
@@ -55,7 +56,8 @@ def cloudformation_template(
     for part in ("resources", *chosen):
         _merge(template, variables.at(part))
     for name, extension in template.pop("extensions", {}).items():
-        _merge(template["Resources"][name], extension)
+        # A property as a whole, as osls does it: a reference must not be merged with another one.
+        template["Resources"][name]["Properties"] |= extension["Properties"]
     _merge(template, {"Conditions": variables.conditions, "Outputs": _outputs(template["Resources"])})
     content = {section: template[section] for section in ("Conditions", "Resources", "Outputs")}
     parameters = _parameters(variables, content, defaults or {})

@@ -16,6 +16,7 @@ _FILE: Final = re.compile(r"file\(infra/penstock\.yml\):(.+)", re.DOTALL)
 _PLAIN: Final = {
     "self:service": ("Service", "The name of the service: a part of the names of functions, queues and secrets"),
     "sls:stage": ("Stage", "The stage: a part of the names of functions, queues and secrets"),
+    "sls:instanceId": ("Deployment", "Another text for each deployment, such as its time: a version of the drain"),
 }
 _TYPES: Final = {
     "vpc.id": "AWS::EC2::VPC::Id",

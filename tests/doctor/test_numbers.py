@@ -6,11 +6,11 @@ import pytest
 
 from penstock.infra.template import cloudformation_template
 from tests.support.doctor import check_numbers
-from tests.support.infra_tools import WITH_STANDARD_QUEUES
+from tests.support.infra_tools import WITHOUT_EVENTS
 
 
 def template(**defaults: Any) -> dict[str, Any]:
-    return cloudformation_template(artifacts="build", parts=WITH_STANDARD_QUEUES, defaults=defaults)
+    return cloudformation_template(artifacts="build", parts=WITHOUT_EVENTS, defaults=defaults)
 
 
 def fifo_template(**defaults: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from penstock.doctor.examine import RULES
 from tests.support.doctor import Template, diagnose, notes, own_template, properties
+from tests.support.infra_tools import WITH_STANDARD_QUEUES
 
 Change = Callable[[Template], None]
 
@@ -71,6 +72,16 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("concurrency", "may invoke 6 drains at once, and 5", put(MAPPING, ScalingConfig={"MaximumConcurrency": 6})),
     ("concurrency", "SQS requires at least 2", put(MAPPING, ScalingConfig={"MaximumConcurrency": 1})),
     ("concurrency", "no MaximumConcurrency", drop(MAPPING, "ScalingConfig")),
+    (
+        "provisioned-concurrency",
+        "provision 3 environments, and 5 are reserved: while a deployment shifts",
+        put("DrainAlias", ProvisionedConcurrencyConfig={"ProvisionedConcurrentExecutions": 3}),
+    ),
+    (
+        "provisioned-concurrency",
+        "Lambda refuses the rest",
+        put("DrainAlias", ProvisionedConcurrencyConfig={"ProvisionedConcurrentExecutions": 6}),
+    ),
     ("dead-letters", "has no dead-letter queue", drop("Queue", "RedrivePolicy")),
     ("dead-letters", "is a FIFO queue, and Queue is a standard queue", put("DeadLetterQueue", FifoQueue=True)),
     (
@@ -120,6 +131,15 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("schedule", "runs it each 60 s", put("ProbeLambdaFunction", Timeout=61)),
     ("password", "password in plain text", variable(WRITES, "PENSTOCK_DATABASE_URL", "postgresql://a:b@c/d")),
 ]
+
+
+def test_every_part() -> None:
+    """With every part, a drain behind an alias and a function more, no rule is broken, and the drain is found."""
+    made = own_template(WITH_STANDARD_QUEUES, Budget=15)
+    assert diagnose(made) == []
+    assert diagnose(own_template(WITH_STANDARD_QUEUES)) != []
+    put(MAPPING, MaximumBatchingWindowInSeconds=0)(made)
+    assert [one.rule for one in diagnose(made)] == ["batch"]
 
 
 @pytest.mark.parametrize("parts", [(), ("vpc", "endpoints", "network", "aurora"), ("fifo",)])

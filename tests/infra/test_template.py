@@ -17,7 +17,7 @@ def test_no_serverless_variable_is_left() -> None:
     unused = [name for name in made["Parameters"] if f'"{name}"' not in content and f"{{{name}}}" not in content]
     assert unused == []
     required = {name for name, one in made["Parameters"].items() if "Default" not in one}
-    assert required == {"Service", "Stage", "AlarmsTopic", "EventsBus"}
+    assert required == {"Service", "Stage", "AlarmsTopic", "Deployment", "EventsBus"}
 
 
 def test_own_network() -> None:
@@ -55,11 +55,31 @@ def test_the_sender_may_use_one_bus() -> None:
     assert "events:PutEvents" not in json.dumps(cloudformation_template(artifacts="build"))
 
 
+def test_a_gradual_deployment() -> None:
+    """The queue feeds the alias, whose version is a new one each time; alarms that are there send it back."""
+    made = cloudformation_template(artifacts="build", parts=["alarms", "gradual"])["Resources"]
+    assert made["DrainEventSourceMappingSQSQueue"]["Properties"]["FunctionName"] == {"Ref": "DrainAlias"}
+    alias, version = made["DrainAlias"], made["DrainVersion"]
+    assert alias["Properties"]["FunctionVersion"] == {"Fn::GetAtt": ["DrainVersion", "Version"]}
+    assert version["UpdateReplacePolicy"] == "Retain"
+    changed = {name for name, one in made.items() if "${Deployment}" in str(one) or "'Deployment'" in str(one)}
+    assert changed == {"DrainLambdaFunction", "DrainVersion"}
+    assert alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"] == {
+        "ApplicationName": {"Ref": "DrainDeployments"},
+        "DeploymentGroupName": {"Ref": "DrainDeploymentGroup"},
+    }
+    alarms = made["DrainDeploymentGroup"]["Properties"]["AlarmConfiguration"]["Alarms"]
+    assert {made[one["Name"]["Ref"]]["Type"] for one in alarms} == {"AWS::CloudWatch::Alarm"}
+    (statement, _) = made["DrainDeploymentsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert statement["Resource"]["Fn::Sub"].endswith(":function:${Service}-${Stage}-drain:live")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"parts": ["vcp"]}, "there is no part vcp: the parts are throttle, fifo, vpc"),
         ({"parts": ["aurora"]}, "the part aurora needs the part vpc"),
+        ({"parts": ["gradual"]}, "the part gradual needs the part alarms"),
         ({"parts": ["eventsVpc", "vpc"]}, "the part eventsVpc needs the part events"),
         ({"authorizer": "local"}, "jwt or iam"),
         ({"defaults": {"DrainConcurency": 1}}, "there is no parameter DrainConcurency"),

@@ -9,7 +9,7 @@ from penstock.doctor.examine import NUMBERS, examine
 from penstock.doctor.finding import Finding
 from penstock.doctor.stack import Stack
 from penstock.infra.template import cloudformation_template
-from tests.support.infra_tools import WITH_STANDARD_QUEUES
+from tests.support.infra_tools import WITHOUT_EVENTS
 
 Template = dict[str, Any]
 
@@ -29,7 +29,7 @@ PRODUCER = {
 }
 
 
-def own_template(parts: Iterable[str] = WITH_STANDARD_QUEUES, **defaults: Any) -> Template:
+def own_template(parts: Iterable[str] = WITHOUT_EVENTS, **defaults: Any) -> Template:
     """Return the template of Penstock's parts with a producer; no two of its values are the same object."""
     known = {"Stage": "dev"} | defaults
     made = cloudformation_template(artifacts="build", parts=parts, defaults=known)

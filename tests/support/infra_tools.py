@@ -12,6 +12,8 @@ from tests.support.project import ROOT
 
 WITH_STANDARD_QUEUES = [part for part in PARTS if part != "fifo"]
 """Every optional part that goes with standard queues."""
+WITHOUT_EVENTS = [part for part in WITH_STANDARD_QUEUES if not part.startswith("events")]
+"""The same without a function more, so that the budget is that of the default."""
 TOOLS = ROOT / "tests" / "infra" / "tools"
 
 

@@ -25,6 +25,7 @@ class LambdaStub:
 
     on: bool = True
     tags: dict[str, str] = field(default_factory=dict)
+    fed: str = FUNCTION
     feeds: list[str] = field(default_factory=lambda: [MAPPING])
     refusals: dict[str, Exception] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -51,7 +52,7 @@ class LambdaStub:
         return call
 
     def _list_event_source_mappings(self, FunctionName: str, EventSourceArn: str) -> Any:  # noqa: N803
-        assert FunctionName == FUNCTION
+        assert FunctionName == self.fed
         assert ":sqs:" in EventSourceArn
         return {"EventSourceMappings": [{"UUID": uuid} for uuid in self.feeds]}
 

@@ -73,14 +73,15 @@ class EventSourceMapping:
             client: a boto3 Lambda client.
             name: its UUID, or the name of the function that it feeds. A CloudFormation template cannot pass the
                 UUID to the function, since the mapping depends on the function.
-            function_arn: the ARN of any function in the same account and region.
+            function_arn: the ARN by which the caller was invoked, of any function in the same account and region.
+                If it is an alias of the function that the mapping feeds, the mapping is that of the alias.
             source_arn: the ARN of its queue; required if several mappings feed the function.
 
         Raises:
             MappingNotFound: no mapping, or more than one, feeds the function.
             botocore.exceptions.ClientError: Lambda refused the call.
         """
-        uuid = name if _is_uuid(name) else _look_up(client, name, source_arn)
+        uuid = name if _is_uuid(name) else _look_up(client, _qualified(name, function_arn), source_arn)
         arn_prefix = function_arn.split(":")[:5]
         return cls(client, uuid, ":".join([*arn_prefix, "event-source-mapping", uuid]))
 
@@ -141,6 +142,15 @@ class EventSourceMapping:
 def code_of(error: Exception) -> str:
     """Return the error's code, or its class name; its message may contain secrets."""
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+
+
+def _qualified(name: str, function_arn: str) -> str:
+    """Return the name with the alias of the ARN, if it is an alias of that function.
+
+    Lambda lists the mappings of an alias under its name alone, not under that of the function.
+    """
+    _, _, function = function_arn.rpartition(":function:")
+    return function if function.partition(":")[0] == name else name
 
 
 def _look_up(client: "LambdaClient", function: str, source_arn: str | None) -> str:

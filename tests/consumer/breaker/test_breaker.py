@@ -184,6 +184,21 @@ def test_the_drain_finds_its_mapping_by_function_and_queue(aws: LambdaStub, nowh
     assert not aws.on
 
 
+@pytest.mark.parametrize(
+    ("invoked", "fed"),
+    [(f"{FUNCTION}:live", f"{FUNCTION}:live"), (FUNCTION, FUNCTION), ("other:live", FUNCTION)],
+)
+def test_the_mapping_of_an_alias_is_found_under_its_name(
+    aws: LambdaStub, nowhere: Engine, invoked: str, fed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drain that was invoked by an alias disables the mapping of the alias, as Lambda lists it."""
+    arn = f"arn:aws:lambda:eu-central-1:000000000000:function:{invoked}"
+    monkeypatch.setattr(LambdaContext, "invoked_function_arn", arn)
+    aws.fed = fed
+    consider(aws, EnvironmentFault("OperationalError"), nowhere, mapping=FUNCTION)
+    assert (aws.on, aws.marked) == (False, True)
+
+
 @pytest.mark.parametrize("feeds", [[], [MAPPING, MAPPING]])
 def test_an_ambiguous_function_name_turns_nothing_off(
     aws: LambdaStub, nowhere: Engine, caplog: pytest.LogCaptureFixture, feeds: list[str]
