@@ -42,7 +42,9 @@ DAY = datetime(2026, 11, 20, tzinfo=UTC)
 
 UPGRADER = "\n\n@PageViewed.upgrader(1)\ndef _(data):\n    return data\n"
 PAGE_LEFT = '\n\nclass PageLeft(WriteIntent, kind="page.left"):\n    path: Text\n'
-EXITS = 'page_exits = Table("page_exits", metadata, Column("intent_id", Uuid, primary_key=True), Column("path", Text))\n'
+EXITS = (
+    'page_exits = Table("page_exits", metadata, Column("intent_id", Uuid, primary_key=True), Column("path", Text))'
+)
 CHANGES = {
     "shared/intents.py": [
         (
@@ -57,7 +59,7 @@ CHANGES = {
     ],
     "consumer/tables.py": [
         ('    Column("referrer", Text),\n', '    Column("referrer", Text),\n    Column("device", Text),\n'),
-        ("\n# Two groups", f"\n{EXITS}\n# Two groups"),
+        ("\n# Two groups", f"\n{EXITS}\n\n# Two groups"),
     ],
     "consumer/writes.py": [
         ("orders, page_views", "orders, page_exits, page_views"),

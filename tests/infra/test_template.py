@@ -49,9 +49,7 @@ def test_the_sender_may_use_one_bus() -> None:
     assert json.dumps(made).count("events:PutEvents") == 1
     policy = made["EventsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][-1]
     assert policy["Action"] == ["events:DescribeEventBus", "events:PutEvents"]
-    by_arn, by_name = policy["Resource"]["Fn::If"][1:]
-    assert by_arn == {"Ref": "EventsBus"}
-    assert by_name["Fn::Sub"].endswith(":event-bus/${EventsBus}")
+    assert policy["Resource"]["Fn::Sub"].endswith(":event-bus/${EventsBus}")
     assert "events:PutEvents" not in json.dumps(cloudformation_template(artifacts="build"))
 
 

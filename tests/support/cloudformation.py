@@ -70,8 +70,6 @@ class _Form:
         match condition:
             case {"Fn::Not": [inner]}:
                 return not self._true(inner)
-            case {"Fn::Equals": [{"Fn::Select": [int(index), {"Fn::Split": [str(by), text]}]}, right]}:
-                return bool(self.of(text).split(by)[index] == right)
             case {"Fn::Equals": [left, right]}:
                 return bool(self.of(left) == self.of(right))
         raise AssertionError(condition)
