@@ -12,7 +12,7 @@ from penstock.cli.console.sampler import Sample
 from penstock.cli.console.state import Console
 from penstock.cli.status.command import lines_of
 from penstock.cli.support.explanation import explain, redact
-from penstock.consumer.breaker.probe import CLOSED
+from penstock.consumer.breaker.event_source import CLOSED
 
 
 def show(request: Request) -> Response:
