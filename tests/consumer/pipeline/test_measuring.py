@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import BigInteger, Column, Engine, MetaData, Table, Text, Uuid, 
 
 from penstock import WriteIntent
 from penstock.consumer import Append, Drain, Upsert
+from penstock.consumer.batch import Item
 from penstock.consumer.pipeline import measuring
 from penstock.database import make_engine
 from penstock.intents import encode_envelope
@@ -80,6 +82,12 @@ def test_what_became_of_a_batch(engine: Engine, values: Values) -> None:
     assert values("Dead", again=True) == [2]
     assert values("Dead", again=True, kind="thing.made") == values("Dead", again=True, kind="other") == [1]
     assert values("HandedBack", again=True) == values("HandedBack", again=True, cause="not-yet") == [2]
+
+
+def test_every_state_of_an_item_is_thought_of() -> None:
+    """A new flag of an item may be a new outcome, which must not count as applied: name it in `measuring.py`."""
+    flags = {one.name for one in fields(Item) if one.type is bool}
+    assert flags == {"retry_later", "claimed", "stale", "duplicate", "id_conflict"}
 
 
 def test_no_label_comes_from_a_message(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
