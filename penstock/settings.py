@@ -55,7 +55,9 @@ class Settings:
         True,
     )
     receipt_key: str = _setting(
-        "PENSTOCK_RECEIPT_KEY", "the key that signs receipts, or the ARN of a secret that contains it"
+        "PENSTOCK_RECEIPT_KEY",
+        "the key that signs receipts, or a JSON list of keys: the first signs, each is accepted; or the ARN of a "
+        "secret that contains either",
     )
     source: str = _setting("PENSTOCK_SOURCE", "the name of the service that emits, a URI reference such as /shop")
     event_source_mapping: str = _setting(

@@ -22,8 +22,9 @@ from penstock.database.ledger import DEAD, PENDING
 from penstock.database.ledger_entries import LedgerEntry, find_entry
 from penstock.database.retention import KEPT_DAYS
 from penstock.database.watchdog import Watchdog
-from penstock.intents import Outcome, OutcomeExpired, OutcomeUnavailable, Receipt, verify
-from penstock.settings import SecretUnavailable, Settings, resolve_secret
+from penstock.intents import Outcome, OutcomeExpired, OutcomeUnavailable, Receipt
+from penstock.intents.receipt_keys import verify_receipt
+from penstock.settings import SecretUnavailable, Settings
 
 _logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Outcomes:
         pause = _FIRST_PAUSE_SECONDS
         try:
             settings = self._resources.settings.require("receipt_key")
-            known = verify(receipt, resolve_secret(settings.receipt_key))
+            known = verify_receipt(receipt, settings.receipt_key)
             while (outcome := self._read(known)).status == PENDING and (left := end - time.monotonic()) > 0:
                 time.sleep(min(pause, left))
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

@@ -10,13 +10,14 @@ from uuid import UUID
 
 from penstock.intents import Receipt, WriteIntent, encode_envelope, kind_of, sign
 from penstock.metrics.recording import recording
+from penstock.intents.receipt_keys import signing_key
 from penstock.producer.addressing import EmitCall, EmitManyOptions, EmitOptions
 from penstock.producer.errors import NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.large import SendBatch
 from penstock.producer.measuring import measure_emit
 from penstock.producer.trace import Trace, current_trace
 from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, payload_store
-from penstock.settings import SecretUnavailable, Settings, resolve_secret
+from penstock.settings import SecretUnavailable, Settings
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 
@@ -81,7 +82,7 @@ class Producer:
 
     def _receipt_key(self) -> str:
         try:
-            return resolve_secret(self._settings.receipt_key)
+            return signing_key(self._settings.receipt_key)
         except SecretUnavailable as error:
             raise ReceiptKeyUnavailable(str(error)) from error
 
