@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from penstock.exports import exports_of
 
 if TYPE_CHECKING:
-    from penstock.intents import Receipt, UtcDatetime, WriteIntent
+    from penstock.intents import Receipt, Sensitive, UtcDatetime, WriteIntent
     from penstock.producer import (
         EmitError,
+        EncryptionUnavailable,
         IntentTooLarge,
         NotAcknowledged,
         ReceiptKeyUnavailable,
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EmitError",
+    "EncryptionUnavailable",
     "IntentTooLarge",
     "NotAcknowledged",
     "Receipt",
     "ReceiptKeyUnavailable",
+    "Sensitive",
     "UtcDatetime",
     "WriteIntent",
     "accepted",
@@ -32,7 +35,7 @@ __all__ = [
     "emit_many",
 ]
 
-_INTENTS: Final = {"Receipt", "UtcDatetime", "WriteIntent"}
+_INTENTS: Final = {"Receipt", "Sensitive", "UtcDatetime", "WriteIntent"}
 _MODULES: Final = {name: "intents" if name in _INTENTS else "producer" for name in __all__}
 
 __getattr__ = exports_of(__name__, _MODULES)

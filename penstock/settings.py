@@ -1,7 +1,7 @@
 """Settings: read from the environment once, frozen, and passed on as an argument.
 
-The database URLs and the receipt key may be ARNs of Secrets Manager secrets instead of values. `resolve_secret`
-returns the value of such a secret.
+The database URLs, the receipt key and the digest key may be ARNs of Secrets Manager secrets instead of values.
+`resolve_secret` returns the value of such a secret.
 """
 
 import logging
@@ -58,6 +58,15 @@ class Settings:
         "PENSTOCK_RECEIPT_KEY",
         "the key that signs receipts, or a JSON list of keys: the first signs, each is accepted; or the ARN of a "
         "secret that contains either",
+    )
+    encryption_key: str = _setting(
+        "PENSTOCK_ENCRYPTION_KEY",
+        "the KMS key that wraps the data keys of Sensitive fields: its id, its ARN or its alias",
+    )
+    digest_key: str = _setting(
+        "PENSTOCK_DIGEST_KEY",
+        "the key of the digests by which the ledger compares Sensitive fields, or the ARN of a secret that "
+        "contains it",
     )
     source: str = _setting("PENSTOCK_SOURCE", "the name of the service that emits, a URI reference such as /shop")
     event_source_mapping: str = _setting(

@@ -16,6 +16,8 @@ from tests.support.project import ROOT, SESSION
 EXPORTS = {
     "penstock": {
         "EmitError",
+        "EncryptionUnavailable",
+        "Sensitive",
         "UtcDatetime",
         "IntentTooLarge",
         "NotAcknowledged",
@@ -51,6 +53,7 @@ EXPORTS = {
         "Emitted",
         "LambdaContext",
         "ManualClock",
+        "MemoryKeys",
         "MemoryPayloads",
         "MemoryQueue",
         "OrderMatters",

@@ -6,8 +6,9 @@ from typing import Final
 DISTRIBUTION: Final = "penstock-postgres"
 PACKAGE: Final = "penstock"
 
-_PRODUCER: Final = frozenset({"expressions", "intents", "metrics", "producer", "queue"})
+_PRODUCER: Final = frozenset({"encryption", "expressions", "intents", "metrics", "producer", "queue"})
 _CONSUMER: Final = frozenset({"consumer", "database", "deadletters", "functions"})
+_ON_THE_CONSUMERS_SIDE: Final = frozenset({"consumer", "migrate"})
 _MIGRATE: Final = (
     *("database/idle_timeouts.py", "database/migrate.py", "database/migrations/", "database/sql_migrations.py"),
     *("functions/migrate.py", "functions/migration.py", "consumer/schema_check/"),
@@ -32,4 +33,4 @@ def needs(extras: Collection[str], name: str) -> bool:
         return inside not in _TOOLS
     if inside.startswith(_MIGRATE):
         return "migrate" in extras
-    return package in _PRODUCER or (bool(extras) and package in _CONSUMER)
+    return package in _PRODUCER or (package in _CONSUMER and not _ON_THE_CONSUMERS_SIDE.isdisjoint(extras))

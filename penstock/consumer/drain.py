@@ -20,7 +20,7 @@ from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.gc_pause import gc_paused
 from penstock.consumer.pipeline.measuring import Measuring
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
-from penstock.consumer.pipeline.payloads import PayloadFetcher
+from penstock.consumer.pipeline.payloads import PayloadFetcher, fetch_keys
 from penstock.consumer.pipeline.retention import take_back_ending
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
 from penstock.consumer.pipeline.tracing import link_traces
@@ -29,6 +29,8 @@ from penstock.consumer.resources import Resources
 from penstock.consumer.retention import Retention
 from penstock.database import drain_engine
 from penstock.diagnosis import frames_of, where
+from penstock.encryption.keys import KeyService
+from penstock.encryption.opener import KeyOpener
 from penstock.intents import Contract, WriteIntent, kind_of
 from penstock.queue import Payloads, Queue, payload_store
 from penstock.settings import Settings
@@ -57,6 +59,7 @@ class Drain:
         queue: Queue | None = None,
         dead_letters: Queue | None = None,
         payloads: Payloads | None = None,
+        keys: KeyService | None = None,
         on_dead_letter: Callable[[DeadLetter], object] | None = None,
         on_transition: Callable[[Transition], object] | None = None,
     ) -> None:
@@ -68,11 +71,13 @@ class Drain:
             queue: the queue of the batches, instead of the one that the settings name.
             dead_letters: the dead-letter queue, instead of the one that the settings name.
             payloads: the bucket of large intents, instead of the one that the settings name.
+            keys: the key service of `Sensitive` fields, instead of AWS KMS.
             on_dead_letter: a hook, called when a letter is on the dead-letter queue.
             on_transition: a hook, called when the breaker opens, is half-open, or closes.
         """
         self._resources = Resources(settings, engine, drain_engine, queue=queue, dead_letters=dead_letters)
         self._payloads = payloads
+        self._keys = keys
         self._registry = WriteRegistry()
         self.hooks = Hooks(on_dead_letter=on_dead_letter, on_transition=on_transition)
         self._calls = HookCalls(lambda: self.hooks)
@@ -106,12 +111,15 @@ class Drain:
         queue: Queue | None = None,
         dead_letters: Queue | None = None,
         payloads: Payloads | None = None,
+        keys: KeyService | None = None,
     ) -> "Drain":
         """Return a drain of the same kinds with other resources, such as those of a test; see `__init__`.
 
         It has no hooks: a test tells nobody.
         """
-        drain = Drain(settings, engine=engine, queue=queue, dead_letters=dead_letters, payloads=payloads)
+        drain = Drain(
+            settings, engine=engine, queue=queue, dead_letters=dead_letters, payloads=payloads, keys=keys
+        )
         drain._registry = self._registry
         return drain
 
@@ -150,6 +158,7 @@ class Drain:
             self._resources.dead_letters,
         )
         fetched = self._payload_fetcher.fetch(batch)
+        fetch_keys(batch, self.contract)
         # Nothing is decoded yet. `write_batch` takes the batch from the decoder part by part, and sends a part to
         # Postgres before it takes the next: Postgres writes one part while Python decodes another.
         decoder = StreamDecoder(batch, self.contract, fetched)
@@ -194,7 +203,15 @@ class Drain:
         Raises:
             TypeError: no kind is bound.
         """
-        return self._registry.contract()
+        return self._registry.contract(KeyOpener(self._find_keys, lambda: self._resources.settings.digest_key))
+
+    def _find_keys(self) -> KeyService:
+        if self._keys is None:
+            # Imported and made for the first encrypted value only.
+            from penstock.encryption.kms import KmsKeys  # noqa: PLC0415
+
+            self._keys = KmsKeys("")
+        return self._keys
 
     @cached_property
     def _writes(self) -> list[Bound]:

@@ -14,7 +14,7 @@ from penstock.consumer.batch import Batch, Item
 from penstock.consumer.drain import Drain
 from penstock.consumer.modes.base import Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
-from penstock.consumer.pipeline.payloads import skip_payloads
+from penstock.consumer.pipeline.payloads import fetch_keys, skip_payloads
 from penstock.consumer.pipeline.transaction import CHECK_NOW, WriteStrategy, write_batch
 from penstock.database.watchdog import Watchdog
 
@@ -87,6 +87,7 @@ def batch_of(bodies: Sequence[str], seconds: float) -> Batch:
 
 def decoder_of(drain: Drain, batch: Batch) -> StreamDecoder:
     """Return the decoder of a batch. Large intents get a fault: the bucket with their payloads is not read."""
+    fetch_keys(batch, drain.contract)
     return StreamDecoder(batch, drain.contract, skip_payloads(batch, drain.contract))
 
 

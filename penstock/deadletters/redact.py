@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any, Final
 
+from penstock.intents.sealed import token_of
+
 _MAX_DEPTH: Final = 8
 _MAX_FIELDS: Final = 20
 _TYPE_NAMES: Final = {bool: "true or false", int: "number", float: "number"}
@@ -34,6 +36,8 @@ def _redacted_name(name: str) -> str:
 def _shape(value: Any, depth: int) -> Any:
     if depth >= _MAX_DEPTH:
         return "…"
+    if token_of(value):
+        return "encrypted"
     match value:
         case dict():
             items = list(value.items())

@@ -8,6 +8,7 @@ from penstock.intents.ids import derive_id, new_id
 from penstock.intents.intent import WriteIntent, kind_of
 from penstock.intents.outcomes import Outcome, OutcomeExpired, OutcomeUnavailable
 from penstock.intents.receipts import InvalidReceipt, Receipt, sign, verify
+from penstock.intents.sensitive import Sensitive
 from penstock.intents.utc_datetime import UtcDatetime
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "OutcomeExpired",
     "OutcomeUnavailable",
     "Receipt",
+    "Sensitive",
     "UtcDatetime",
     "WriteIntent",
     "derive_id",

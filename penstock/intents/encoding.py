@@ -1,6 +1,7 @@
 """Encode an intent as an envelope. `penstock.intents.envelope` defines the envelope, and decodes it."""
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -8,14 +9,23 @@ from uuid import UUID
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from penstock.intents.intent import WriteIntent, kind_of
+from penstock.intents.intent import WriteIntent, kind_of, oldest_name
+from penstock.intents.sealed import Seal, binding
+from penstock.intents.sensitive import sensitive_fields
 from penstock.intents.storable import json_of, unchanged
 
 _DATA: Final = ', "data": '
 """Separates the head from the data. It cannot occur inside a JSON string, which escapes its quotes."""
 
 
-def encode_envelope(intent: WriteIntent, *, id: UUID, source: str, traceparent: str | None = None) -> str:  # noqa: A002
+def encode_envelope(
+    intent: WriteIntent,
+    *,
+    id: UUID,  # noqa: A002
+    source: str,
+    traceparent: str | None = None,
+    seal: Seal | None = None,
+) -> str:
     """Encode an intent as the JSON text of an envelope. Validate it first, as the consumer will.
 
     Args:
@@ -23,14 +33,17 @@ def encode_envelope(intent: WriteIntent, *, id: UUID, source: str, traceparent: 
         id: the id under which it takes effect once.
         source: the service that emits it, a URI reference.
         traceparent: the W3C trace context in which it is emitted.
+        seal: encrypts the values of `Sensitive` fields.
 
     Raises:
         pydantic.ValidationError: a field's value is wrong or cannot be stored. The error's text holds no value.
-        TypeError: the intent's class has no kind.
+        TypeError: the intent's class has no kind; or it has `Sensitive` fields, and there is no `seal`.
     """
     data = json_of(intent)
     if not unchanged(intent, type(intent).model_validate_json(data)):
         raise _changed_by_json(type(intent))
+    if names := sensitive_fields(type(intent)):
+        data = _sealed(intent, names, id, seal)
     head = {
         "specversion": "1.0",
         "id": str(id),
@@ -42,6 +55,18 @@ def encode_envelope(intent: WriteIntent, *, id: UUID, source: str, traceparent: 
         **({"traceparent": traceparent} if traceparent else {}),
     }
     return f"{json.dumps(head)[:-1]}{_DATA}{data}}}"
+
+
+def _sealed(intent: WriteIntent, names: Mapping[str, str], id_: UUID, seal: Seal | None) -> str:
+    """Write the data of an intent with its `Sensitive` values encrypted."""
+    if seal is None:
+        raise TypeError(f"{type(intent).__name__} has Sensitive fields: emit it, or give `seal`")
+    texts = {field: value.reveal() for field in names if (value := getattr(intent, field)) is not None}
+    kind = oldest_name(intent)
+    sealed = {names[field]: seal(text, binding(kind, names[field], id_)) for field, text in texts.items()}
+    rest = json_of(intent, exclude=texts.keys())
+    separator = ", " if len(rest) > len("{}") and sealed else ""
+    return f"{rest[:-1]}{separator}{json.dumps(sealed)[1:]}"
 
 
 def encode_reference(envelope: str, dataref: str) -> str:

@@ -5,9 +5,11 @@ A `Contract` decodes envelopes of the kinds that it knows. The whole envelope of
 only the current name and version of the kind. An older envelope is upgraded and validated in a second pass.
 """
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
@@ -15,10 +17,15 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 
-from penstock.intents.exact_numbers import has_inexact, may_be_inexact, read_exactly
+from penstock.expressions.exact_json import ExactJsonError
+from penstock.expressions.exact_json import read as read_json
+from penstock.expressions.exact_json import write as write_json
+from penstock.intents.exact_numbers import MAYBE_INEXACT, has_inexact, may_be_inexact, read_exactly
 from penstock.intents.fault_paths import FIELD_LIMIT, escaped, safe_path
 from penstock.intents.foreign import ForeignEventError, native_text
-from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of
+from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of, oldest_name
+from penstock.intents.sealed import MARK, Opener, SealedError, binding, token_of
+from penstock.intents.sensitive import OPAQUE, sensitive_fields
 from penstock.intents.storable import may_be_unstorable, overflowed, refuse_unstorable
 from penstock.intents.upgrades import UpgradeError, check_upgraders, upgrade
 from penstock.intents.utc_datetime import UtcDatetime
@@ -69,7 +76,8 @@ class EnvelopeError(Exception):
 
     Attributes:
         reason: `not-json`, `not-an-envelope`, `sns-notification`, `eventbridge-event`, `unknown-kind`,
-            `unknown-version`, `upgrade-failed` or `invalid-data`.
+            `unknown-version`, `upgrade-failed` or `invalid-data`; or that of a `SealedError`
+            (`penstock.intents.sealed`).
         fields: the invalid fields as dotted paths, each with the error type of the validator; or what to change.
         head: the envelope with unvalidated data, if the rest is valid; `type` is the current name of the kind.
     """
@@ -84,13 +92,19 @@ class EnvelopeError(Exception):
 class Contract:
     """The kinds of intents that one side can decode."""
 
-    def __init__(self, intents: Iterable[type[WriteIntent]]) -> None:
+    def __init__(self, intents: Iterable[type[WriteIntent]], opener: Opener | None = None) -> None:
         """Make a contract of some classes of intents.
 
+        Args:
+            intents: the classes.
+            opener: reads the values of `Sensitive` fields; without it they stay encrypted.
+
         Raises:
-            TypeError: there are no classes, a class has no kind or a gap in its upgraders, or two share a name.
+            TypeError: there are no classes, a class has no kind or a gap in its upgraders, or two share a name; or
+                a `Sensitive` value is not a field of its own.
         """
         kinds: dict[str, type[WriteIntent]] = {}
+        self._sensitive: set[type[WriteIntent]] = set()
         self._names: dict[str, type[WriteIntent]] = {}
         for intent in intents:
             kinds[kind_of(intent)] = intent
@@ -99,9 +113,22 @@ class Contract:
                 if other is not intent:
                     raise TypeError(f"{other.__name__} and {intent.__name__} share the kind {name!r}")
             check_upgraders(intent)
+            if sensitive_fields(intent):
+                self._sensitive.add(intent)
         if not kinds:
             raise TypeError("a contract needs at least one kind")
         self._validate = _adapter([envelope_of(intent) for intent in kinds.values()]).validator.validate_json
+        self._intents = kinds.values()
+        self._opener = opener
+
+    def without_keys(self) -> "Contract":
+        """Return a contract of the same kinds that leaves `Sensitive` values encrypted."""
+        return Contract(self._intents)
+
+    def prepare(self, texts: Iterable[str], *, timeout_seconds: float) -> None:
+        """Fetch the keys of the encrypted values in some texts, so that decoding need not wait for them."""
+        if self._opener:
+            self._opener.prepare(texts, timeout_seconds=timeout_seconds)
 
     def decode(self, text: str, sent_at: datetime | None = None) -> Envelope[WriteIntent]:
         """Parse and validate the text of one envelope. An old name or version is upgraded to the current one.
@@ -124,12 +151,74 @@ class Contract:
         Raises:
             Exception: it is no such envelope; `decode_other` is to be asked, with this error.
         """
-        envelope: Envelope[WriteIntent] = self._validate(text)
+        if MARK in text:
+            return self._decode_sealed(text)
+        return self._decode_plain(text, self._validate)
+
+    def _decode_sealed(self, text: str) -> Envelope[WriteIntent]:
+        """Decode an envelope with encrypted values: their plaintexts are validated as any others."""
+        if self._opener:
+            return self._decode_plain(self._open(text, self._opener), self._validate)
+        return self._decode_plain(text, partial(self._validate, context=OPAQUE))
+
+    def _decode_plain(self, text: str, validate: Callable[[str], Envelope[WriteIntent]]) -> Envelope[WriteIntent]:
+        envelope = validate(text)
         if may_be_unstorable(text) or overflowed(envelope.data):
             refuse_unstorable(envelope)
         if may_be_inexact(text, type(envelope.data)):
-            return read_exactly(self._validate, text, type(envelope.data), at=("data",))
+            envelope = read_exactly(validate, text, type(envelope.data), at=("data",))
+        if self._opener and type(envelope.data) in self._sensitive:
+            self._set_fingerprints(envelope, self._opener)
         return envelope
+
+    def _open(self, text: str, opener: Opener) -> str:
+        """Replace the encrypted values of an envelope by their plaintexts.
+
+        Raises:
+            EnvelopeError: one of them cannot be read.
+        """
+        head = read_head(text)
+        if head is None or not isinstance(head.data, dict):
+            return text
+        sealed = {name: token for name, value in head.data.items() if (token := token_of(value))}
+        intent = self._names.get(head.type)
+        kind = oldest_name(intent) if intent else head.type
+        try:
+            opened = {name: opener.open(token, binding(kind, name, head.id)) for name, token in sealed.items()}
+        except SealedError as error:
+            raise self._sealed_error(error, head) from None
+        if not opened:
+            return text
+        if not MAYBE_INEXACT.search(text):
+            return _to_text(replace(head, data=head.data | opened))
+        # As it is written: `_to_text` would write a number as the double that holds it.
+        try:
+            event = read_json(text)
+        except ExactJsonError:
+            raise EnvelopeError("not-json") from None
+        event["data"] |= opened
+        return write_json(event, sys.maxsize)
+
+    def _set_fingerprints(self, envelope: Envelope[WriteIntent], opener: Opener) -> None:
+        """Give each `Sensitive` value the keyed digest that the ledger may know.
+
+        Raises:
+            EnvelopeError: the key of the digests cannot be had.
+        """
+        intent = type(envelope.data)
+        try:
+            for field in sensitive_fields(intent):
+                if value := getattr(envelope.data, field):
+                    place = binding(oldest_name(intent), field, envelope.id)
+                    # Not set in the value itself: a default value is shared by all intents.
+                    vars(envelope.data)[field] = value.with_fingerprint(opener.fingerprint(value.reveal(), place))
+        except SealedError as error:
+            raise self._sealed_error(error, envelope) from None
+
+    def _sealed_error(self, error: SealedError, envelope: Envelope[Any]) -> EnvelopeError:
+        values = {field.name: getattr(envelope, field.name) for field in fields(Envelope)}
+        head: Envelope[Any] = Envelope(**values | {"type": self.current_name(envelope.type), "data": None})
+        return EnvelopeError(error.reason, (error.code,) if error.code else (), head)
 
     def decode_other(self, text: str, error: Exception, sent_at: datetime | None) -> Envelope[WriteIntent]:
         """Decode a text that `decode_current` refused: an older envelope, or an event of another sender.
@@ -142,6 +231,8 @@ class Contract:
         Raises:
             EnvelopeError: as `decode`.
         """
+        if MARK in text and self._opener:
+            text = self._open(text, self._opener)
         try:
             head = _HEAD.validate_json(text)
         except ValidationError as outer:

@@ -174,3 +174,12 @@ def kind_of(intent: WriteIntent | type[WriteIntent]) -> str:
         name = getattr(intent, "__name__", type(intent).__name__)
         raise TypeError(f'{name} has no kind: declare it as `class {name}(WriteIntent, kind="...")`')
     return kind
+
+
+def oldest_name(intent: WriteIntent | type[WriteIntent]) -> str:
+    """Return the oldest name of a kind, which stays the same when the kind is renamed.
+
+    Raises:
+        TypeError: the class has no kind.
+    """
+    return (*intent.intent_aliases, kind_of(intent))[0]

@@ -5,13 +5,15 @@ no infinity. Pydantic accepts all of them, at least in fields of type `Any` and 
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSerializationError
+
+from penstock.intents.sensitive import REVEALED, revealed
 
 _UNBOUNDED = {"any", "float", "custom", "function-plain", "is-instance", "json"}
 """The schema types (pydantic_core.core_schema) that accept a number which may be infinite."""
@@ -34,7 +36,7 @@ def overflowed(model: BaseModel) -> bool:
     if not _has_unbounded_number(type(model)):
         return False
     try:
-        return "Infinity" in model.model_dump_json(warnings=False)
+        return "Infinity" in model.model_dump_json(warnings=False, context=REVEALED)
     except PydanticSerializationError:
         return False
 
@@ -70,14 +72,18 @@ def refuse_unstorable(model: Any) -> None:
         raise ValidationError.from_exception_data(type(model).__name__, errors, "json", hide_input=True)
 
 
-def json_of(model: BaseModel) -> str:
-    """Write a model as a JSON text that SQS accepts.
+def json_of(model: BaseModel, *, exclude: Iterable[str] = ()) -> str:
+    """Write a model as a JSON text that SQS accepts, with the plaintext of `Sensitive` fields.
+
+    Args:
+        model: the model.
+        exclude: the names of the fields to leave out.
 
     Raises:
         pydantic.ValidationError: a field cannot be stored; it names each such field.
     """
     try:
-        text = model.model_dump_json(by_alias=True, warnings=False)
+        text = model.model_dump_json(by_alias=True, warnings=False, exclude={*exclude}, context=REVEALED)
     except PydanticSerializationError:
         refuse_unstorable(model)
         raise
@@ -113,6 +119,7 @@ def _wall_clock(time: datetime) -> tuple[datetime, timedelta | None]:
 
 def unstorable(value: Any, path: Path = ()) -> Iterator[tuple[Path, str, str]]:
     """Find the values that cannot be stored: the path to each, the error type and the message."""
+    value = revealed(value)
     if isinstance(value, str):
         yield from ((path, type_, message) for type_, message in _text_errors(value))
     elif isinstance(value, float) and not math.isfinite(value):

@@ -3,6 +3,7 @@
 from penstock.producer.emitter import Producer, emit, emit_many
 from penstock.producer.errors import (
     EmitError,
+    EncryptionUnavailable,
     IntentTooLarge,
     NotAcknowledged,
     OrderingKeyError,
@@ -13,6 +14,7 @@ from penstock.producer.http.responses import accepted
 
 __all__ = [
     "EmitError",
+    "EncryptionUnavailable",
     "IntentTooLarge",
     "NotAcknowledged",
     "OrderingKeyError",

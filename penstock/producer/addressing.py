@@ -6,6 +6,7 @@ from typing import Generic, TypedDict, TypeVar
 from uuid import UUID
 
 from penstock.intents import WriteIntent, derive_id, kind_of
+from penstock.intents.intent import oldest_name
 from penstock.producer.errors import OrderingKeyError
 from penstock.queue import group_of
 
@@ -61,8 +62,7 @@ class EmitCall(Generic[I]):
         if key is None:
             return intent.intent_id
         # The oldest name of the kind: an id must not change when a kind is renamed.
-        kind = (*intent.intent_aliases, kind_of(intent))[0]
-        return derive_id(source=self.source, kind=kind, tenant=tenant, key=key)
+        return derive_id(source=self.source, kind=oldest_name(intent), tenant=tenant, key=key)
 
     def group_of(self, intent: I) -> str | None:
         """Return the message group: the tenant on a standard queue, the ordering key on a FIFO queue.

@@ -5,19 +5,23 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
 from threading import Lock
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from uuid import UUID
 
 from penstock.intents import Receipt, WriteIntent, encode_envelope, kind_of, sign
 from penstock.metrics.recording import recording
 from penstock.intents.receipt_keys import signing_key
+from penstock.intents.sealed import Seal
 from penstock.producer.addressing import EmitCall, EmitManyOptions, EmitOptions
-from penstock.producer.errors import NotAcknowledged, ReceiptKeyUnavailable
+from penstock.producer.errors import EncryptionUnavailable, NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.large import SendBatch
 from penstock.producer.measuring import measure_emit
 from penstock.producer.trace import Trace, current_trace
 from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, payload_store
-from penstock.settings import SecretUnavailable, Settings
+from penstock.settings import SecretUnavailable, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from penstock.encryption.keys import KeyService
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 
@@ -25,13 +29,20 @@ I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 class Producer:
     """Emits intents to one queue, as one source. Threads may share it."""
 
-    def __init__(self, settings: Settings, queue: Queue | None = None, payloads: Payloads | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        queue: Queue | None = None,
+        payloads: Payloads | None = None,
+        keys: "KeyService | None" = None,
+    ) -> None:
         """Make a producer.
 
         Args:
             settings: the settings.
             queue: the queue to use instead of the one that the settings name.
             payloads: the bucket for large intents to use instead of the one that the settings name.
+            keys: the key service for `Sensitive` fields to use instead of the KMS key that the settings name.
 
         Raises:
             penstock.settings.SettingsError: a setting that emitting needs is missing.
@@ -40,6 +51,7 @@ class Producer:
         self._settings = settings
         self._queue = queue or SqsQueue(settings.queue_url)
         self._given_payloads = payloads
+        self._given_keys = keys
 
     def emit(self, intent: WriteIntent, **options: Unpack[EmitOptions]) -> Receipt:
         """Emit one intent; see `penstock.producer.emit`."""
@@ -62,7 +74,7 @@ class Producer:
         # Read one intent at a time and keep none of them: only their ids and messages stay in memory.
         for intent in intents:
             ids.append(id_ := call.id_of(intent))
-            batch.add(_message(intent, id_, call, trace))
+            batch.add(_message(intent, id_, call, trace, self._seal))
         # Read the key before anything is sent: every intent that is sent must get its receipt.
         key = self._receipt_key()
         started = time.monotonic()
@@ -80,6 +92,26 @@ class Producer:
         """The bucket for large intents. The S3 client is imported and made for the first large intent only."""
         return self._given_payloads or payload_store(self._settings.payload_bucket)
 
+    def _seal(self, text: str, bound_to: bytes) -> Any:
+        """Encrypt a value. What that takes is imported and made for the first value only."""
+        from penstock.encryption.keys import KeyServiceError  # noqa: PLC0415
+
+        try:
+            return self._sealer(text, bound_to)
+        except KeyServiceError as error:
+            raise EncryptionUnavailable(f"there is no data key for a Sensitive field: {error.code}") from error
+
+    @cached_property
+    def _sealer(self) -> Seal:
+        settings = self._settings.require(*([] if self._given_keys else ["encryption_key"]))
+        try:
+            from penstock.encryption.sealer import Sealer  # noqa: PLC0415
+        except ModuleNotFoundError:
+            raise SettingsError("Sensitive fields need the extra `encryption` of Penstock: install it") from None
+        from penstock.encryption.kms import KmsKeys  # noqa: PLC0415
+
+        return Sealer(self._given_keys or KmsKeys(settings.encryption_key))
+
     def _receipt_key(self) -> str:
         try:
             return signing_key(self._settings.receipt_key)
@@ -87,10 +119,10 @@ class Producer:
             raise ReceiptKeyUnavailable(str(error)) from error
 
 
-def _message(intent: I, id_: UUID, call: EmitCall[I], trace: Trace | None) -> Outgoing:
+def _message(intent: I, id_: UUID, call: EmitCall[I], trace: Trace | None, seal: Seal) -> Outgoing:
     traceparent = trace.traceparent if trace else None
     return Outgoing(
-        body=encode_envelope(intent, id=id_, source=call.source, traceparent=traceparent),
+        body=encode_envelope(intent, id=id_, source=call.source, traceparent=traceparent, seal=seal),
         attributes=_attributes(kind_of(intent)),
         group=call.group_of(intent),
         deduplication_id=str(id_) if call.fifo else None,
@@ -166,6 +198,7 @@ def emit(intent: WriteIntent, **options: Unpack[EmitOptions]) -> Receipt:
         IntentTooLarge: the intent is too large for a message, or for the bucket of large intents if there is one.
         OrderingKeyError: a FIFO queue gets no ordering key, or a standard queue gets one.
         ReceiptKeyUnavailable: the key that signs receipts cannot be read. Nothing was sent.
+        EncryptionUnavailable: a `Sensitive` field cannot be encrypted at the moment. Nothing was sent.
         NotAcknowledged: SQS, or S3 before it, did not acknowledge the intent. It may be emitted again.
         penstock.settings.SettingsError: a setting is missing.
     """
@@ -197,6 +230,7 @@ def emit_many(intents: Iterable[I], **options: Unpack[EmitManyOptions[I]]) -> li
         IntentTooLarge: one intent is too large, and `index` is its position. Nothing was sent.
         OrderingKeyError: a FIFO queue gets no ordering key, or a standard queue gets one. Nothing was sent.
         ReceiptKeyUnavailable: the key that signs receipts cannot be read. Nothing was sent.
+        EncryptionUnavailable: a `Sensitive` field cannot be encrypted at the moment. Nothing was sent.
         NotAcknowledged: SQS did not acknowledge all of them. `sent` and `failed` list them by position.
         penstock.settings.SettingsError: a setting is missing.
     """

@@ -3,6 +3,7 @@
     EmitError
     ├── IntentTooLarge          the intent never fits in a message: answer 413
     ├── OrderingKeyError        the ordering key does not suit the queue: correct the code (500)
+    ├── EncryptionUnavailable   a Sensitive field could not be encrypted and nothing was sent: try later (503)
     ├── ReceiptKeyUnavailable   no receipt could be signed and nothing was sent: try again later (503)
     └── NotAcknowledged         SQS did not acknowledge all intents: try again later (503)
 
@@ -48,6 +49,10 @@ class OrderingKeyError(EmitError):
             "leave it out, or use a FIFO queue (its URL ends with .fifo)"
         )
         super().__init__(missing if fifo else unexpected)
+
+
+class EncryptionUnavailable(EmitError):
+    """There is no data key for a `Sensitive` field: KMS refuses or does not answer. Nothing was sent."""
 
 
 class ReceiptKeyUnavailable(EmitError):

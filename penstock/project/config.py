@@ -37,8 +37,9 @@ class ArtifactConfig(_Table):
     """
 
     include: Texts = Field(min_length=1, description='a list of files, folders and patterns, such as ["producer"]')
-    extras: tuple[Literal["consumer", "migrate"], ...] = Field(
-        (), description='a list of the extras of Penstock that run in a function: "consumer", "migrate"'
+    extras: tuple[Literal["consumer", "encryption", "migrate"], ...] = Field(
+        (),
+        description='a list of the extras of Penstock that run in a function: "consumer", "encryption", "migrate"',
     )
     dependencies: Texts = Field((), description='a list of distributions in the lock, such as ["httpx"]')
 

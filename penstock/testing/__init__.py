@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from penstock.testing.emitted import Emitted
     from penstock.testing.events import received, sqs_event
     from penstock.testing.http_events import http_event
+    from penstock.testing.keys import MemoryKeys
     from penstock.testing.payloads import MemoryPayloads
     from penstock.testing.queue import MemoryQueue
 
@@ -24,6 +25,7 @@ __all__ = [
     "Emitted",
     "LambdaContext",
     "ManualClock",
+    "MemoryKeys",
     "MemoryPayloads",
     "MemoryQueue",
     "OrderMatters",
@@ -39,6 +41,7 @@ _MODULES: Final = {
     "Emitted": "emitted",
     "LambdaContext": "context",
     "ManualClock": "clock",
+    "MemoryKeys": "keys",
     "MemoryPayloads": "payloads",
     "MemoryQueue": "queue",
     "OrderMatters": "convergence",

@@ -15,6 +15,7 @@ from penstock.settings import Settings
 from penstock.testing.context import LambdaContext
 from penstock.testing.deliveries import Delivery, deliveries, plain, smallest, ways
 from penstock.testing.events import sqs_event
+from penstock.testing.keys import DIGEST_KEY, MemoryKeys
 from penstock.testing.queue import MemoryQueue
 from penstock.testing.table_state import Rows, TableState
 
@@ -70,7 +71,9 @@ class Convergence:
         """
         __tracebackhide__ = True
         engine = drain_engine(Settings(database_url=self._url))
-        bound = drain.using(Settings(), engine=engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
+        settings = Settings(digest_key=DIGEST_KEY)
+        queue, dead_letters = MemoryQueue(), MemoryQueue()
+        bound = drain.using(settings, engine=engine, queue=queue, dead_letters=dead_letters, keys=MemoryKeys())
         ignored = [(str(column.table.fullname), str(column.name)) for column in ignore]
         try:
             with TableState(self._url) as state:

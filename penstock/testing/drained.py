@@ -18,6 +18,7 @@ from penstock.settings import Settings
 from penstock.testing.context import LambdaContext
 from penstock.testing.emitted import Emitted
 from penstock.testing.events import sqs_event
+from penstock.testing.keys import DIGEST_KEY, MemoryKeys
 from penstock.testing.queue import MemoryQueue
 
 
@@ -84,7 +85,11 @@ class QueueDrain:
 
     def _bind(self, drain: Drain) -> Drain:
         bound = drain.using(
-            Settings(), engine=self._engine, queue=self._emitted.queue, dead_letters=self.dead_letters
+            Settings(digest_key=DIGEST_KEY),
+            engine=self._engine,
+            queue=self._emitted.queue,
+            dead_letters=self.dead_letters,
+            keys=MemoryKeys(),
         )
         self._bound[drain] = bound
         return bound

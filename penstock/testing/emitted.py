@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar, Unpack
 
+from penstock.encryption.opener import KeyOpener
 from penstock.intents import Contract, Receipt, WriteIntent, kind_of
 from penstock.producer.addressing import EmitManyOptions
 from penstock.producer.emitter import Producer, use_producer
 from penstock.settings import Settings
+from penstock.testing.keys import DIGEST_KEY, MemoryKeys
 from penstock.testing.queue import MemoryQueue
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
@@ -30,7 +32,7 @@ class Emitted:
     def __init__(self, queue: MemoryQueue | None = None) -> None:
         """Make a producer that emits to `queue`, or to a new standard queue."""
         self.queue = queue or MemoryQueue()
-        self._producer = Producer(Settings(receipt_key=RECEIPT_KEY, source=SOURCE), self.queue)
+        self._producer = Producer(Settings(receipt_key=RECEIPT_KEY, source=SOURCE), self.queue, keys=MemoryKeys())
 
     @contextmanager
     def capture(self) -> Iterator[None]:
@@ -50,7 +52,7 @@ class Emitted:
         Raises:
             penstock.intents.EnvelopeError: the consumer could not decode an intent of this kind.
         """
-        contract = Contract([kind])
+        contract = Contract([kind], KeyOpener(MemoryKeys, lambda: DIGEST_KEY))
         texts = [m.body for m in self.queue.messages if json.loads(m.body)["type"] == kind_of(kind)]
         return [_intent(contract, kind, text) for text in texts]
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from penstock.intents import WriteIntent, encode_envelope
 from penstock.queue import Attribute, Received
+from penstock.testing.keys import seal
 
 SOURCE = "/test"
 
@@ -37,7 +38,7 @@ def received(body: str, *, receive_count: int = 1) -> Received:
 
 def _record(message: WriteIntent | str | Received, receive_count: int) -> dict[str, Any]:
     if isinstance(message, WriteIntent):
-        message = encode_envelope(message, id=message.intent_id, source=SOURCE)
+        message = encode_envelope(message, id=message.intent_id, source=SOURCE, seal=seal)
     if isinstance(message, str):
         message = received(message, receive_count=receive_count)
     group = {"MessageGroupId": message.group} if message.group is not None else {}

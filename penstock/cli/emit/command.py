@@ -19,12 +19,13 @@ from penstock.cli.support.intents import ModulesOption, find_kind
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, escape_control, print_line
 from penstock.cli.support.stage import Stage
+from penstock.encryption.kms import KmsKeys
 from penstock.expressions.jmespath import BadExpression, Expression
 from penstock.producer import Producer
 from penstock.queue import SqsQueue, sqs_client
 from penstock.queue.s3 import S3Payloads, s3_client
 from penstock.settings import Settings
-from penstock.testing import MemoryPayloads, MemoryQueue
+from penstock.testing import MemoryKeys, MemoryPayloads, MemoryQueue
 
 EPILOG: Final = (
     'Examples: penstock emit stock.adjusted --data \'{"sku": "A1", "delta": -2}\' · '
@@ -132,7 +133,7 @@ def _check(reader: LineReader, source: BinaryIO) -> BulkEmit:
     with _progress("checked", None, shown=True) as advance:
 
         def producer() -> Producer:
-            return Producer(settings, MemoryQueue(), MemoryPayloads())
+            return Producer(settings, MemoryQueue(), MemoryPayloads(), MemoryKeys())
 
         bulk = BulkEmit(reader, producer, advance=advance, on_failed=_print_failed)
         bulk.run(source)
@@ -170,9 +171,16 @@ def _producer(stage: Stage) -> Producer:
     """Make a producer with the queue, the receipt key and the bucket of the stage."""
     url, key = stage.outputs("QueueUrl", "ReceiptKeyArn")
     bucket = stage.optional_output("PayloadBucketName") or ""
-    settings = Settings(receipt_key=stage.secret(key), source=f"/{stage.service_name}", payload_bucket=bucket)
+    wrapping_key = stage.optional_output("EncryptionKeyArn") or ""
+    settings = Settings(
+        receipt_key=stage.secret(key),
+        source=f"/{stage.service_name}",
+        payload_bucket=bucket,
+        encryption_key=wrapping_key,
+    )
     payloads = S3Payloads(bucket, s3_client(stage.session, stage.endpoint_url)) if bucket else None
-    return Producer(settings, SqsQueue(url, sqs_client(stage.session, stage.endpoint_url)), payloads)
+    keys = KmsKeys(wrapping_key, stage.client("kms")) if wrapping_key else None
+    return Producer(settings, SqsQueue(url, sqs_client(stage.session, stage.endpoint_url)), payloads, keys)
 
 
 def _next_line(bulk: BulkEmit) -> str:

@@ -21,6 +21,7 @@ from penstock.consumer.modes.base import Bound
 from penstock.deadletters import scan
 from penstock.explain.samples.make import SOURCE, SampleError, make_samples
 from penstock.intents import WriteIntent, encode_envelope
+from penstock.intents.sealed import unsealed
 
 _SECONDS: Final = 10.0
 
@@ -119,7 +120,7 @@ class Source:
 def _envelope(reader: LineReader, line: InputLine) -> str:
     try:
         intent = reader.parse(line).intent
-        return encode_envelope(intent, id=intent.intent_id, source=SOURCE)
+        return encode_envelope(intent, id=intent.intent_id, source=SOURCE, seal=unsealed)
     except (BadLine, ValidationError) as error:
         why = name_fields(error) if isinstance(error, ValidationError) else str(error)
         raise Failure(f"line {line.number}: {escape_control(why)}") from None

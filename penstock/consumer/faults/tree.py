@@ -7,6 +7,7 @@
     │       └── SharedFault many have it and none is written: the deployment may be at fault
     ├── EnvironmentFault    the database or the network is unwell: hand everything back, lose nothing
     │   ├── ConflictFault   another transaction was in the way: repeat this one first
+    │   ├── KeyFault        the key of an encrypted field cannot be had: hand back this intent alone
     │   └── PayloadFault    the bucket of large intents cannot be read: hand back this intent alone
     └── DeploymentFault     code, schema and permissions disagree: hand back all of its kind, and log an error
         ├── SchemaFault     a row was refused for something that its intent does not carry: hand back this one
@@ -130,6 +131,10 @@ class EnvironmentFault(Fault):
 
 class ConflictFault(EnvironmentFault):
     """Another transaction was in the way."""
+
+
+class KeyFault(EnvironmentFault):
+    """The key of a `Sensitive` field could not be had. The database is not at fault."""
 
 
 class PayloadFault(EnvironmentFault):

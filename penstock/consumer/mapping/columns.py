@@ -158,6 +158,8 @@ def _type_errors(intent: type[WriteIntent], column: Column[Any], field: str) -> 
     type_ = field_type(intent, field)
     if type_.optional and not column.nullable:
         yield "the field may be None, but the column is NOT NULL: make the field required or the column nullable"
+    if type_.sensitive and column.foreign_keys:
+        yield "a Sensitive field cannot refer to another row: refer to it by an id"
     yield from type_errors(type_, column)
 
 

@@ -60,6 +60,9 @@ _ACCEPTED: tuple[tuple[type[Any] | tuple[type[Any], ...], Collection[str]], ...]
 def type_errors(field: FieldType, column: Column[Any]) -> Iterator[str]:
     """Yield why a column cannot store the values of a field, or would change them, and how to fix it."""
     type_ = postgres_type(column.type)
+    if field.sensitive and (not isinstance(type_, String) or isinstance(type_, Enum)):
+        yield f"a Sensitive text cannot be stored in {type_!r}: give it a column of type text or varchar"
+        return
     if not field.serialized:
         yield from _errors(field, type_)
     elif isinstance(type_, LargeBinary):

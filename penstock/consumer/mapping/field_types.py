@@ -27,7 +27,8 @@ from pydantic import (
 )
 from typing_extensions import is_typeddict
 
-from penstock.intents import UtcDatetime, WriteIntent
+from penstock.intents import Sensitive, UtcDatetime, WriteIntent
+from penstock.intents.sensitive import is_sensitive
 
 IDENTITY: dict[str, Any] = {"intent_id": UUID, "intent_time": AwareDatetime}
 """What every intent has besides its fields. A column of that name gets it."""
@@ -73,6 +74,7 @@ class FieldType:
         validated: whether it has a custom validator, which may be stricter than the annotation.
         serialized: whether it has a custom serializer, which may write any form.
         plain: whether no custom code has an influence on its form.
+        sensitive: whether it is `Sensitive`: its types are those of its text.
         deterministic: whether the same message always gives the same text. That is not so for sets, and for a
             `default_factory`.
     """
@@ -83,6 +85,7 @@ class FieldType:
     serialized: bool
     plain: bool
     deterministic: bool
+    sensitive: bool = False
 
     @classmethod
     def of(cls, annotation: Any, metadata: Iterable[Any] = ()) -> "FieldType":
@@ -96,6 +99,7 @@ class FieldType:
             serialized=any(isinstance(mark, _SERIALIZERS) for mark in marks),
             plain=not any(_is_custom(thing) for thing in [*types, *marks]),
             deterministic=not _contains_set(annotation),
+            sensitive=is_sensitive(annotation),
         )
 
     @property
@@ -168,6 +172,8 @@ def _alternatives(annotation: Any, marks: list[Any]) -> Iterator[Any]:
             yield from _alternatives(alternative, marks)
     elif isinstance(annotation, NewType):
         yield from _alternatives(annotation.__supertype__, marks)
+    elif origin is Sensitive:
+        yield from _alternatives(get_args(annotation)[0], marks)
     elif hasattr(annotation, "__value__"):  # a type alias, of `typing` or of `typing_extensions`
         yield from _alternatives(annotation.__value__, marks)
     else:

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from penstock.consumer.mapping.columns import ID, bind_columns, binding_error, nullable_columns
+from penstock.consumer.mapping.field_types import field_type
 from penstock.consumer.modes.versions import spelled_differently, version_errors
 from penstock.intents import WriteIntent
 
@@ -75,6 +76,12 @@ def bind_keyed(
         "make the field required"
         for name in required
         if name in nullable
+    ]
+    errors += [
+        f"field {bound[name]!r} is Sensitive, but column {name!r} is part of the key or holds the version, which "
+        "Postgres names in its errors and Penstock keeps in tombstones: find the row by an id"
+        for name in required
+        if name in bound and field_type(intent, bound[name]).sensitive
     ]
     if table.name == "excluded":
         errors.append("Postgres uses the name `excluded` in ON CONFLICT: give the table another name")

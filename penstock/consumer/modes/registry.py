@@ -17,6 +17,7 @@ from penstock.consumer.modes.upsert import Upsert
 from penstock.consumer.rows.arrays import Type
 from penstock.consumer.rows.recordset import IdentityRows
 from penstock.intents import Contract, WriteIntent, kind_of
+from penstock.intents.sealed import Opener
 
 Tables = Sequence[Table | None]
 """All tables, parents before their children; None, for what writes no known table, comes last."""
@@ -63,13 +64,16 @@ class WriteRegistry:
                 )
                 raise binding_error(self._intents[writer.kind], table, [error])
 
-    def contract(self) -> Contract:
+    def contract(self, opener: Opener) -> Contract:
         """Return the contract that decodes the kinds.
+
+        Args:
+            opener: reads the values of `Sensitive` fields.
 
         Raises:
             TypeError: there are none.
         """
-        return Contract(self._intents.values())
+        return Contract(self._intents.values(), opener)
 
     def bound(self) -> list[Bound]:
         """Bind every kind, in the dependency order of the tables: parents before their children.

@@ -16,6 +16,7 @@ from penstock.consumer.modes.base import Bound
 from penstock.consumer.pipeline.bisect import write_bisecting
 from penstock.consumer.pipeline.schema_faults import is_orphan
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
+from penstock.intents.sensitive import revealed
 
 Circle = tuple[Item, ...]
 
@@ -72,7 +73,7 @@ def _linked_values(bound: Bound, item: Item, referred: Set[Column[Any]]) -> Iter
         (one.table.c[name], field) for one in bound.requirements for name, field in one.fields.items()
     ]
     for column, field in bound_columns:
-        value = envelope.id if field == "intent_id" else getattr(envelope.data, field, None)
+        value = envelope.id if field == "intent_id" else revealed(getattr(envelope.data, field, None))
         if value is None:
             continue
         for target in [*(key.column for key in column.foreign_keys), *({column} & referred)]:

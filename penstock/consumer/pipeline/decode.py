@@ -1,9 +1,9 @@
 """The steps `decode` and `validate`: from records to envelopes, in one pass over each text."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from penstock.consumer.batch import Batch, Item
-from penstock.consumer.faults.tree import Cause, DataFault, NotYetFault
+from penstock.consumer.faults.tree import Cause, DataFault, DeploymentFault, Fault, KeyFault, NotYetFault
 from penstock.consumer.sent_time import sent_at
 from penstock.diagnosis import frames_of
 from penstock.intents import Contract, EnvelopeError
@@ -67,12 +67,25 @@ def _decode_other(item: Item, first: Exception, contract: Contract) -> None:
         item.fault = decode_fault(error)
 
 
-def decode_fault(error: Exception) -> DataFault:
+def decode_fault(error: Exception) -> Fault:
     """Map a decode error to a fault."""
     if not isinstance(error, EnvelopeError):
         cause = Cause("validator-failed", fields=(type(error).__name__,), frames=frames_of(error))
         return DataFault(cause)
+    cause = Cause(error.reason, fields=error.fields)
+    if error.reason in _KEY_FAULTS:
+        return _KEY_FAULTS[error.reason](cause)
     # A producer may be deployed before the consumer, which then learns the new kind or version a little later.
     later = error.reason in {"unknown-kind", "unknown-version"}
     kind = NotYetFault if later else DataFault
-    return kind(Cause(error.reason, fields=error.fields))
+    return kind(cause)
+
+
+_KEY_FAULTS: Mapping[str, type[Fault]] = {
+    "data-key-unavailable": KeyFault,
+    "digest-key-unavailable": KeyFault,
+    "data-key-denied": DeploymentFault,
+    "digest-key-unset": DeploymentFault,
+    "encryption-not-installed": DeploymentFault,
+}
+"""The reasons of `penstock.intents.sealed.SealedError` that are not the intent's fault."""

@@ -23,6 +23,9 @@ BATCH_BYTES = 32_000_000
 SHARE_OF_TIME = 0.3
 """The share of the time left in which payloads are read. The rest is for the transaction."""
 
+SHARE_OF_TIME_FOR_KEYS = 0.2
+"""The share of the time left in which data keys are unwrapped."""
+
 _NO_BUCKET = DeploymentFault(Cause("payload-bucket-unset"))
 _FOREIGN = DataFault(Cause("payload-foreign"))
 _TOO_LARGE = DataFault(Cause("payload-too-large"))
@@ -56,6 +59,8 @@ class PayloadFetcher:
         elif references and self._payloads:
             wanted = self._allowed(references, self._payloads.bucket)
             fetched = self._payloads.get(set(wanted.values()), timeout_seconds=batch.seconds_left * SHARE_OF_TIME)
+            texts = (body.decode(errors="ignore") for body in fetched.values() if isinstance(body, bytes))
+            self._contract.prepare(texts, timeout_seconds=batch.seconds_left * SHARE_OF_TIME_FOR_KEYS)
             for item, ref in wanted.items():
                 item.fault = self._open(item, references[item], fetched[ref])
         return references.keys()
@@ -92,6 +97,12 @@ class PayloadFetcher:
             return _ALTERED
         item.envelope = envelope
         return None
+
+
+def fetch_keys(batch: Batch, contract: Contract) -> None:
+    """Unwrap the data keys of the encrypted values in the messages of a batch."""
+    bodies = (item.record["body"] for item in batch.items)
+    contract.prepare(bodies, timeout_seconds=batch.seconds_left * SHARE_OF_TIME_FOR_KEYS)
 
 
 def skip_payloads(batch: Batch, contract: Contract) -> Set[Item]:

@@ -13,6 +13,7 @@ from uuid import UUID
 from penstock.consumer.batch import Item
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 from penstock.intents import WriteIntent
+from penstock.intents.sensitive import REVEALED
 
 
 class _Group(NamedTuple):
@@ -77,6 +78,6 @@ def _payload(item: Item) -> str:
         return str(id(item))
     made_anew = {name for name, field in type(data).model_fields.items() if field.default_factory is not None}
     try:
-        return data.model_dump_json(exclude=made_anew)
+        return data.model_dump_json(exclude=made_anew, context=REVEALED)
     except Exception:  # noqa: BLE001 (a serializer of the service's may raise anything)
         return str(id(item))

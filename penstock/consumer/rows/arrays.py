@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from penstock.consumer.mapping.field_types import FieldType, field_type, type_names
 from penstock.intents import WriteIntent
+from penstock.intents.sensitive import REVEALED
 
 Type = TypeEngine[Any]
 
@@ -91,7 +92,7 @@ def array_writer(intent: type[WriteIntent], field: str) -> Callable[[Iterable[An
 
     def write(values: Iterable[Any]) -> str:
         # A warning of the serializer would show the value.
-        json = serializer.to_json(list(values), warnings=False).decode()
+        json = serializer.to_json(list(values), warnings=False, context=REVEALED).decode()
         if number and ("NaN" in json or "Infinity" in json):
             raise PydanticSerializationError("not a finite number")
         return array_literal(json)

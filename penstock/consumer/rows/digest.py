@@ -35,6 +35,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from penstock.consumer.mapping.field_types import IDENTITY, field_type
 from penstock.consumer.rows.arrays import sql_type_name
 from penstock.intents import WriteIntent, kind_of
+from penstock.intents.sensitive import FINGERPRINTS
 
 _SHAPE_BITS = 16
 SAME_SHAPE = (1 << _SHAPE_BITS) - 1
@@ -60,7 +61,8 @@ _HASHABLE = (
 def digest_in_sql(intent: type[WriteIntent], fields: Mapping[str, ColumnElement[Any]]) -> ColumnElement[int]:
     """Return the digest of the fields as Postgres reads them, as an expression.
 
-    An intent's id and time are no part of it: a repetition may have another time. `hash_record_extended` is the
+    An intent's id and time are no part of it: a repetition may have another time. It has the keyed
+    fingerprint of a `Sensitive` field, so that it does not help to guess the text. `hash_record_extended` is the
     function by which Postgres distributes rows over partitions, so its results stay the same from version to
     version.
 
@@ -97,7 +99,7 @@ class PythonDigest:
 
     def of(self, data: WriteIntent) -> int:
         """Return the digest of an intent, as a signed integer of 64 bits."""
-        json = self._serializer.to_json(data, exclude=self._excluded, warnings=False)
+        json = self._serializer.to_json(data, exclude=self._excluded, warnings=False, context=FINGERPRINTS)
         return int.from_bytes(blake2b(json, digest_size=6).digest() + self._shape.to_bytes(2), signed=True)
 
 

@@ -26,6 +26,7 @@ from penstock.consumer.rows.transport import (
     same_type,
 )
 from penstock.intents import Envelope, WriteIntent, kind_of
+from penstock.intents.sensitive import sensitive_fields
 
 
 class Source(NamedTuple):
@@ -94,11 +95,14 @@ class Recordset:
         sent = {columns[name].field: sent for name, sent in names.items()}
         for field, type_ in (digested or {}).items():
             sent[field] = transport.add(field, _conversion(intent, Source(field, type_)).sent_as)
+        hashed = sent | {
+            field: transport.add_fingerprint(field) for field in sensitive_fields(intent) if field in sent
+        }
         rows = transport.rows()
         self.cte = select(
             rows.c[ID],
             rows.c[TIME],
-            digest_in_sql(intent, {field: rows.c[name] for field, name in sent.items()}).label(DIGEST),
+            digest_in_sql(intent, {field: rows.c[name] for field, name in hashed.items()}).label(DIGEST),
             *(
                 _value(found, rows.c[names[name]], columns[name]).label(name)
                 for name, found in conversions.items()

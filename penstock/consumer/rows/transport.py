@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, DateTime, Uuid, bindparam, column, func
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Uuid, bindparam, column, func
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from penstock.consumer.mapping.columns import ID, TIME
@@ -27,6 +27,7 @@ from penstock.consumer.rows.arrays import (
 )
 from penstock.consumer.rows.rows_from import RecordFunction, RowsFrom
 from penstock.intents import Envelope, WriteIntent
+from penstock.intents.sensitive import REVEALED
 
 _IDS = TypeAdapter(list[UUID]).serializer
 _TIMES = TypeAdapter(list[datetime]).serializer
@@ -53,6 +54,13 @@ class TransportColumns:
         self._intent = intent
         self._arrays: list[tuple[str, Type]] = []
         self._records: list[dict[str, Type]] = []
+        self._fingerprints: list[str] = []
+
+    def add_fingerprint(self, field: str) -> str:
+        """Send the fingerprints of a `Sensitive` field; return the column of `rows` in which they arrive."""
+        if field not in self._fingerprints:
+            self._fingerprints.append(field)
+        return f"f{self._fingerprints.index(field)}"
 
     def add(self, field: str, type_: Type) -> str:
         """Send a field as a type; return the column of `rows` in which it arrives."""
@@ -81,11 +89,13 @@ class TransportColumns:
     def rows(self) -> TableValuedAlias:
         """Return the rows that Postgres makes of the parameters."""
         arrays = {f"a{number}": type_ for number, (_, type_) in enumerate(self._arrays)}
-        return rows_of(IDENTITY_TYPES | arrays, self._records)
+        fingerprints = {f"f{number}": BigInteger() for number in range(len(self._fingerprints))}
+        return rows_of(IDENTITY_TYPES | arrays | fingerprints, self._records)
 
     def writers(self) -> dict[str, Callable[[Iterable[Any]], str]]:
         """Return the function that writes each parameter, given the intents."""
         writers = {f"a{n}": _column_writer(self._intent, field) for n, (field, _) in enumerate(self._arrays)}
+        writers |= {f"f{n}": _fingerprint_writer(field) for n, field in enumerate(self._fingerprints)}
         if self._records:
             writers["records"] = _record_writer(self._intent, {field for r in self._records for field in r})
         return writers
@@ -115,10 +125,20 @@ def _column_writer(intent: type[WriteIntent], field: str) -> Callable[[Iterable[
     return lambda data: write(map(get, data))
 
 
+def _fingerprint_writer(field: str) -> Callable[[Iterable[Any]], str]:
+    get = attrgetter(field)
+    return lambda data: f"{{{','.join(str(v.fingerprint) if v else 'NULL' for v in map(get, data))}}}"
+
+
 def _record_writer(intent: type[WriteIntent], fields: set[str]) -> Callable[[Iterable[Any]], str]:
     serializer = TypeAdapter(list[intent], config=CONFIG).serializer  # type: ignore[valid-type]
     include = {"__all__": fields}
-    return lambda data: serializer.to_json(data, include=include, by_alias=False, warnings=False).decode()
+
+    def write(data: Iterable[Any]) -> str:
+        json = serializer.to_json(data, include=include, by_alias=False, warnings=False, context=REVEALED)
+        return json.decode()
+
+    return write
 
 
 def same_type(one: Type, other: Type) -> bool:

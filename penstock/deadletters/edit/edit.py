@@ -15,6 +15,7 @@ from penstock.deadletters.edit.errors import EditRefused
 from penstock.expressions.exact_json import ExactJsonError, read, write
 from penstock.expressions.jmespath import BadExpression, EvaluationError, Expression
 from penstock.intents import Contract, EnvelopeError
+from penstock.intents.sealed import token_of
 from penstock.queue import MESSAGE_LIMIT_BYTES
 
 MAY_CHANGE = frozenset({"type", "time", "dataversion", "data"})
@@ -66,6 +67,8 @@ class Edit:
         changed = {name for name in {*before, *after} - MAY_CHANGE if _differs(before, after, name)}
         if changed:
             raise EditRefused(f"an edit may not change {', '.join(map(_printable_name, sorted(changed)))}")
+        if _sealed(before) != _sealed(after):
+            raise EditRefused("an edit may not change an encrypted field")
         edited = _serialize(after)
         _validate(edited, contract)
         return edited
@@ -158,6 +161,13 @@ def _differs(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> 
     return type(was) is not type(is_) or was != is_
 
 
+def _sealed(envelope: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tokens of the encrypted fields."""
+    data = envelope.get("data")
+    fields = data.items() if isinstance(data, dict) else ()
+    return {name: token for name, value in fields if (token := token_of(value))}
+
+
 def _printable_name(name: str) -> str:
     return name if name.isascii() and name.isalnum() else "a field of another name"
 
@@ -171,7 +181,7 @@ def _serialize(envelope: Any) -> str:
 
 def _validate(text: str, contract: Contract) -> None:
     try:
-        contract.decode(text)
+        contract.without_keys().decode(text)
     except EnvelopeError as error:
         fields = f": {', '.join(error.fields)}" if error.fields else ""
         raise EditRefused(f"the result of the edit would be refused, {error.reason}{fields}") from None

@@ -16,6 +16,7 @@ from penstock.explain.samples.columns import distinct_fields, with_columns
 from penstock.explain.samples.live import Values, live_values
 from penstock.explain.samples.values import Generator, Schema
 from penstock.intents import WriteIntent, encode_envelope
+from penstock.intents.sealed import unsealed
 
 SOURCE: Final = "/penstock/explain"
 _ATTEMPTS: Final = 5
@@ -54,7 +55,8 @@ def make_samples(
         connection.execute(_LIMITS)
         live = live_values(connection, bound, count)
     maker = _Maker(intent, bound)
-    return [encode_envelope(one, id=one.intent_id, source=SOURCE) for one in map(maker.make, live)]
+    made = map(maker.make, live)
+    return [encode_envelope(one, id=one.intent_id, source=SOURCE, seal=unsealed) for one in made]
 
 
 class _Maker:

@@ -101,6 +101,7 @@ class HttpApi(RouteKeyResolver):
         Raises:
             BadRequest: the request as a whole is not a batch; answered with 400, 413 or 415. Nothing was sent.
             ReceiptKeyUnavailable: no receipt can be signed. Nothing was sent.
+            EncryptionUnavailable: a `Sensitive` field cannot be encrypted. Nothing was sent.
         """
         media_type = self._header("content-type") or JSON
         items = read_items(self._body(), media_type.partition(";")[0].strip().lower(), self._settings.batch_limit)

@@ -137,6 +137,7 @@ class BatchRequest:
 
         Raises:
             ReceiptKeyUnavailable: no receipt can be signed. Nothing was sent.
+            EncryptionUnavailable: a `Sensitive` field cannot be encrypted. Nothing was sent.
         """
         _emit([item for item in self._results if isinstance(item, BatchItem) and not item.repeats], tenant)
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from penstock.diagnosis import frames_of, where
 from penstock.intents import InvalidReceipt, OutcomeExpired, OutcomeUnavailable
-from penstock.producer.errors import IntentTooLarge, NotAcknowledged, ReceiptKeyUnavailable
+from penstock.producer.errors import EncryptionUnavailable, IntentTooLarge, NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.http.bodies import BadRequest, field_errors, invalid
 from penstock.producer.http.problems import problem
 from penstock.producer.http.responses import RETRY_LATER
@@ -38,11 +38,9 @@ def _no_tenant(_error: NoTenant) -> dict[str, Any]:
     return problem("no-tenant", "The token names no tenant.")
 
 
-def _not_ready(error: ReceiptKeyUnavailable | SecretUnavailable) -> dict[str, Any]:
+def _not_ready(error: EncryptionUnavailable | ReceiptKeyUnavailable | SecretUnavailable) -> dict[str, Any]:
     _logger.error("not ready: %s", error, extra={"action": "request_not_ready"})
-    detail = (
-        "The service cannot read one of its secrets at the moment. Nothing was written. Send the request again."
-    )
+    detail = "The service cannot use one of its keys at the moment. Nothing was written. Send the request again."
     return problem("not-ready", detail, headers=RETRY_LATER)
 
 
@@ -83,6 +81,7 @@ ERROR_HANDLERS: Final[Mapping[type[Exception], Callable[[Any], dict[str, Any]]]]
     IntentTooLarge: _too_large,
     NoTenant: _no_tenant,
     NotAcknowledged: _not_acknowledged,
+    EncryptionUnavailable: _not_ready,
     ReceiptKeyUnavailable: _not_ready,
     SecretUnavailable: _not_ready,
     NotFoundError: _not_found,

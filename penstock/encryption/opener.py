@@ -1,0 +1,141 @@
+"""The drain's side: values of `Sensitive` fields are decrypted, with data keys that are unwrapped once."""
+
+import time
+from collections.abc import Callable, Iterable, Set
+from functools import cached_property
+from hashlib import blake2b
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from penstock.encryption.keys import KeyProblem, KeyService, KeyServiceError
+from penstock.intents.sealed import MARK, SealedError
+from penstock.queue.concurrency import for_each
+from penstock.settings import SecretUnavailable, resolve_secret
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+CACHED_KEYS: Final = 1000
+"""How many data keys are kept between batches: those that were used last."""
+
+_THREADS: Final = 8
+_REASONS: Final = {
+    KeyProblem.UNAVAILABLE: "data-key-unavailable",
+    KeyProblem.DENIED: "data-key-denied",
+    KeyProblem.LOST: "data-key-lost",
+    KeyProblem.ALTERED: "sealed-altered",
+}
+_FINGERPRINT_BYTES: Final = 8
+
+
+class KeyOpener:
+    """Decrypts values, and calls the key service once for each data key. It is used by one thread at a time.
+
+    It imports `cryptography` and makes a client for the first encrypted value only.
+    """
+
+    def __init__(self, find_service: Callable[[], KeyService], find_digest_key: Callable[[], str]) -> None:
+        """Make an opener without keys.
+
+        Args:
+            find_service: returns the key service.
+            find_digest_key: returns the setting with the key of the digests.
+        """
+        self._find_service = find_service
+        self._find_digest_key = find_digest_key
+        self._ciphers: dict[bytes, AESGCM] = {}
+        self._failed: dict[bytes, KeyServiceError] = {}
+
+    def prepare(self, texts: Iterable[str], *, timeout_seconds: float) -> None:
+        """Unwrap the data keys of all encrypted values in some texts, several at once.
+
+        A key that cannot be had is known until the next call: `open` fails at once for it.
+        """
+        self._failed.clear()
+        marked = [text for text in texts if MARK in text]
+        if not marked or not _is_installed():
+            return
+        from penstock.encryption.token import wrapped_keys_in  # noqa: PLC0415 (costly, and only here)
+
+        used = set().union(*map(wrapped_keys_in, marked))
+        self._forget(used)
+        end = time.monotonic() + timeout_seconds
+
+        def unwrap(wrapped: bytes) -> None:
+            try:
+                if time.monotonic() > end:
+                    raise KeyServiceError(KeyProblem.UNAVAILABLE, "DeadlineExceeded")
+                self._cipher(wrapped)
+            except KeyServiceError as error:
+                self._failed[wrapped] = error
+
+        # The first one before the threads are started, or each of them might make a client.
+        missing = sorted(used - self._ciphers.keys())
+        for wrapped in missing[:1]:
+            unwrap(wrapped)
+        for_each(missing[1:], unwrap, _THREADS)
+
+    def open(self, token: str, bound_to: bytes) -> str:
+        """Return the plaintext of a token.
+
+        Raises:
+            penstock.intents.sealed.SealedError: its key cannot be had, or it was altered or belongs elsewhere.
+        """
+        if not _is_installed():
+            raise SealedError("encryption-not-installed")
+        from penstock.encryption.token import TokenError, unseal, wrapped_key  # noqa: PLC0415 (costly)
+
+        try:
+            return unseal(token, self._cipher(wrapped_key(token)), bound_to)
+        except TokenError:
+            raise SealedError("sealed-altered") from None
+        except KeyServiceError as error:
+            raise SealedError(_REASONS[error.problem], error.code) from None
+
+    def fingerprint(self, text: str, bound_to: bytes) -> int:
+        """Return a keyed digest of a plaintext.
+
+        Raises:
+            penstock.intents.sealed.SealedError: there is no key of the digests.
+        """
+        setting = self._find_digest_key()
+        if not setting:
+            raise SealedError("digest-key-unset")
+        try:
+            key = resolve_secret(setting)
+        except SecretUnavailable:
+            raise SealedError("digest-key-unavailable") from None
+        hashed = blake2b(digest_size=_FINGERPRINT_BYTES, key=blake2b(key.encode()).digest())
+        hashed.update(len(bound_to).to_bytes(8) + bound_to + text.encode())
+        return int.from_bytes(hashed.digest(), signed=True)
+
+    def _cipher(self, wrapped: bytes) -> "AESGCM":
+        if wrapped in self._failed:
+            raise self._failed[wrapped]
+        # Put back at the end: the first keys are those that were used longest ago.
+        cipher = self._ciphers.pop(wrapped, None) or _cipher_of(self._service.unwrap(wrapped))
+        self._ciphers[wrapped] = cipher
+        return cipher
+
+    def _forget(self, used: Set[bytes]) -> None:
+        """Forget the keys that were used longest ago, and none of those that are used now."""
+        for wrapped in [*self._ciphers][: max(0, len(self._ciphers) - CACHED_KEYS)]:
+            if wrapped not in used:
+                del self._ciphers[wrapped]
+
+    @cached_property
+    def _service(self) -> KeyService:
+        return self._find_service()
+
+
+def _cipher_of(plain: bytes) -> "AESGCM":
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (costly, and only here)
+
+    try:
+        return AESGCM(plain)
+    except ValueError:
+        raise KeyServiceError(KeyProblem.ALTERED, "KeyLength") from None
+
+
+def _is_installed() -> bool:
+    return find_spec("cryptography") is not None
