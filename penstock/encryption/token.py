@@ -17,6 +17,8 @@ from penstock.intents.sealed import MARK
 
 _FORM: Final = "1"
 _NONCE_BYTES: Final = 12
+_LONGEST_KEY_BYTES: Final = 6144
+"""What KMS accepts (AWS KMS API Reference, "Decrypt")."""
 _WRAPPED = re.compile(rf'"{MARK}"\s*:\s*"{_FORM}\.([A-Za-z0-9_-]+)\.')
 
 
@@ -67,7 +69,10 @@ def _parts(token: str) -> tuple[bytes, bytes]:
     form, *parts = token.split(".")
     if form != _FORM or len(parts) != len(("KEY", "TEXT")):
         raise TokenError
-    return _decode(parts[0]), _decode(parts[1])
+    wrapped, sealed = map(_decode, parts)
+    if not 0 < len(wrapped) <= _LONGEST_KEY_BYTES:
+        raise TokenError
+    return wrapped, sealed
 
 
 def _encode(raw: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The form of an encrypted value on the wire: `{"penstock-sealed": TOKEN}` in place of the value.
+"""The form of an encrypted value on the wire: `{"penstock-encrypted": TOKEN}` in place of the value.
 
 A plaintext is a string, so that no text can be taken for an encrypted value. `penstock.encryption` makes tokens
 and opens them.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
-MARK: Final = "penstock-sealed"
+MARK: Final = "penstock-encrypted"
 """The only key of the object that stands for an encrypted value."""
 
 Seal: TypeAlias = Callable[[str, bytes], Any]

@@ -106,7 +106,7 @@ def test_a_value_is_encrypted_on_the_queue_and_plain_in_the_table(bench: Bench) 
     first = CustomerMade(name="a", email=Sensitive(SECRET), phone=Sensitive("5551234"))
     bodies = bench.bodies(first, CustomerMade(name="b", email=Sensitive("bob@example.org")))
     assert not any(word in body for body in bodies for word in ("example", "5551234", "zo"))
-    assert json.loads(bodies[0])["data"]["email"].keys() == {"penstock-sealed"}
+    assert json.loads(bodies[0])["data"]["email"].keys() == {"penstock-encrypted"}
     assert bench(bodies) == 0
     assert bench.rows == [("a", SECRET, "5551234"), ("b", "bob@example.org", None)]
 
@@ -138,10 +138,12 @@ def test_a_moved_or_altered_value_is_a_dead_letter(bench: Bench, move: str) -> N
         case "kind":
             event |= {"type": "custody", "data": {"pin": event["data"]["email"]}}
         case "altered":
-            token = event["data"]["email"]["penstock-sealed"]
-            event["data"]["email"]["penstock-sealed"] = token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
+            token = event["data"]["email"]["penstock-encrypted"]
+            event["data"]["email"]["penstock-encrypted"] = (
+                token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
+            )
         case _:
-            event["data"]["email"]["penstock-sealed"] = "1.x.y"
+            event["data"]["email"]["penstock-encrypted"] = "1.x.y"
     assert bench([json.dumps(event), neighbour]) == 0
     assert (bench.reasons, [row[0] for row in bench.rows]) == (["sealed-altered"], ["c"])
     assert bench.taken == []

@@ -79,3 +79,10 @@ def test_a_shape_is_bounded() -> None:
     wide = {f"n{number}": 1 for number in range(100_000)}
     for body in (envelope(deep), envelope(wide), json.dumps(wide), envelope(None, **wide)):
         assert len(json.dumps(redacted(body))) < 2000
+
+
+def test_an_encrypted_value_is_shown_as_such() -> None:
+    """The word stands in place of the token."""
+    data = {"email": {"penstock-encrypted": "1.a.b"}, "other": {"penstock-encrypted": 5}}
+    shown = redacted(envelope(data))["data"]
+    assert shown == {"email": "encrypted", "other": {"penstock-encrypted": "number"}}

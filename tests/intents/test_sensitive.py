@@ -87,7 +87,7 @@ def test_json_is_refused_rather_than_masked() -> None:
 
 def test_the_type_is_strict() -> None:
     """A request gives a string; no object stands for an encrypted value there, and no number."""
-    for value in ('{"penstock-sealed": "1.a.b"}', "5", "null", '["DE12345"]', '"DE1"'):
+    for value in ('{"penstock-encrypted": "1.a.b"}', "5", "null", '["DE12345"]', '"DE1"'):
         with pytest.raises(ValidationError):
             Paid.model_validate_json(f'{{"amount": 1, "iban": {value}}}')
     with pytest.raises(ValidationError):

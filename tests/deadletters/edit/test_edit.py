@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import Field
 
-from penstock import WriteIntent
+from penstock import Sensitive, WriteIntent
 from penstock.deadletters.edit.edit import Edit
 from penstock.deadletters.edit.errors import EditRefused
 from penstock.expressions import jmespath
@@ -246,3 +246,40 @@ def test_what_is_no_edit_is_told(text: str, says: str) -> None:
     """A text that is neither patch nor expression is refused before any message is touched, with the place."""
     with pytest.raises(BadExpression, match=says):
         Edit.parse(text)
+
+
+class Signed(WriteIntent, kind="signed.up"):
+    name: str
+    email: Sensitive[str]
+    phone: Sensitive[str] | None = None
+
+
+SIGNED = {
+    "data": {"name": "a", "email": {"penstock-encrypted": "1.YQ.YQ"}},
+    **{name: value for name, value in json.loads(body()).items() if name != "data"},
+    "type": "signed.up",
+}
+
+
+def test_a_field_beside_an_encrypted_one_can_be_edited() -> None:
+    """No key is needed: the encrypted field stays as it is, and everything else is checked."""
+    edit = Edit.parse(patch({"op": "replace", "path": "/data/name", "value": "b"}))
+    after = json.loads(edit.apply(json.dumps(SIGNED), Contract([Signed])))
+    assert after["data"] == {"name": "b", "email": {"penstock-encrypted": "1.YQ.YQ"}}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "replace", "path": "/data/email", "value": "a@b"},
+        {"op": "replace", "path": "/data/email/penstock-encrypted", "value": "1.YQ.YW"},
+        {"op": "copy", "from": "/data/email", "path": "/data/phone"},
+        {"op": "move", "from": "/data/email", "path": "/data/name"},
+        {"op": "remove", "path": "/data/email"},
+        {"op": "replace", "path": "/data", "value": {"name": "a", "email": "a@b"}},
+    ],
+)
+def test_an_encrypted_field_cannot_be_edited(operation: dict[str, Any]) -> None:
+    """It can be neither changed, nor moved, nor replaced by a plaintext, which would be on the queue."""
+    with pytest.raises(EditRefused, match="may not change an encrypted field"):
+        Edit.parse(patch(operation)).apply(json.dumps(SIGNED), Contract([Signed]))
