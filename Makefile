@@ -57,6 +57,10 @@ bench-storm: install ## Run 1,000 instances against a Postgres with 30 connectio
 bench-start: install ## Measure what bytecode in an artifact saves at a cold start
 	$(RUN)python -m benchmarks.start $(BENCH)
 
+.PHONY: bench-sensitive
+bench-sensitive: install ## Measure what a Sensitive field costs, to emit and to drain
+	$(RUN)python -m benchmarks.sensitive $(BENCH)
+
 .PHONY: check
 check: install ## Check style, types and import rules
 	$(RUN)ruff format --check .

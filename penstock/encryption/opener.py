@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Set
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -43,8 +43,8 @@ class KeyOpener:
         """
         self._find_service = find_service
         self._find_digest_key = find_digest_key
-        self._ciphers: dict[bytes, AESGCM] = {}
-        self._failed: dict[bytes, KeyServiceError] = {}
+        self._ciphers: dict[str, AESGCM] = {}
+        self._failed: dict[str, KeyServiceError] = {}
 
     def prepare(self, texts: Iterable[str], *, timeout_seconds: float) -> None:
         """Unwrap the data keys of all encrypted values in some texts, several at once.
@@ -55,24 +55,26 @@ class KeyOpener:
         marked = [text for text in texts if MARK in text]
         if not marked or not _is_installed():
             return
-        from penstock.encryption.token import wrapped_keys_in  # noqa: PLC0415 (costly, and only here)
+        from penstock.encryption.token import TokenError, keys_in  # noqa: PLC0415 (costly, and only here)
 
-        used = set().union(*map(wrapped_keys_in, marked))
+        used = {key for text in marked for key in keys_in(text)}
         self._forget(used)
         end = time.monotonic() + timeout_seconds
 
-        def unwrap(wrapped: bytes) -> None:
+        def unwrap(key: str) -> None:
             try:
                 if time.monotonic() > end:
                     raise KeyServiceError(KeyProblem.UNAVAILABLE, "DeadlineExceeded")
-                self._cipher(wrapped)
+                self._cipher(key)
             except KeyServiceError as error:
-                self._failed[wrapped] = error
+                self._failed[key] = error
+            except TokenError:
+                pass  # `open` says so.
 
         # The first one before the threads are started, or each of them might make a client.
         missing = sorted(used - self._ciphers.keys())
-        for wrapped in missing[:1]:
-            unwrap(wrapped)
+        for key in missing[:1]:
+            unwrap(key)
         for_each(missing[1:], unwrap, _THREADS)
 
     def open(self, token: str, bound_to: bytes) -> str:
@@ -81,12 +83,13 @@ class KeyOpener:
         Raises:
             penstock.intents.sealed.SealedError: its key cannot be had, or it was altered or belongs elsewhere.
         """
-        if not _is_installed():
+        if not self._ciphers and not _is_installed():
             raise SealedError("encryption-not-installed")
-        from penstock.encryption.token import TokenError, unseal, wrapped_key  # noqa: PLC0415 (costly)
+        from penstock.encryption.token import TokenError, parts_of, unseal  # noqa: PLC0415 (costly, and only here)
 
         try:
-            return unseal(token, self._cipher(wrapped_key(token)), bound_to)
+            key, sealed = parts_of(token)
+            return unseal(sealed, self._cipher(key), bound_to)
         except TokenError:
             raise SealedError("sealed-altered") from None
         except KeyServiceError as error:
@@ -105,36 +108,44 @@ class KeyOpener:
             key = resolve_secret(setting)
         except SecretUnavailable:
             raise SealedError("digest-key-unavailable") from None
-        hashed = blake2b(digest_size=_FINGERPRINT_BYTES, key=blake2b(key.encode()).digest())
+        hashed = blake2b(digest_size=_FINGERPRINT_BYTES, key=_digest_key(key))
         hashed.update(len(bound_to).to_bytes(8) + bound_to + text.encode())
         return int.from_bytes(hashed.digest(), signed=True)
 
-    def _cipher(self, wrapped: bytes) -> "AESGCM":
-        if wrapped in self._failed:
-            raise self._failed[wrapped]
+    def _cipher(self, key: str) -> "AESGCM":
+        if key in self._failed:
+            raise self._failed[key]
         # Put back at the end: the first keys are those that were used longest ago.
-        cipher = self._ciphers.pop(wrapped, None) or _cipher_of(self._service.unwrap(wrapped))
-        self._ciphers[wrapped] = cipher
+        cipher = self._ciphers.pop(key, None) or _unwrapped(key, self._service)
+        self._ciphers[key] = cipher
         return cipher
 
-    def _forget(self, used: Set[bytes]) -> None:
+    def _forget(self, used: Set[str]) -> None:
         """Forget the keys that were used longest ago, and none of those that are used now."""
-        for wrapped in [*self._ciphers][: max(0, len(self._ciphers) - CACHED_KEYS)]:
-            if wrapped not in used:
-                del self._ciphers[wrapped]
+        for key in [*self._ciphers][: max(0, len(self._ciphers) - CACHED_KEYS)]:
+            if key not in used:
+                del self._ciphers[key]
 
     @cached_property
     def _service(self) -> KeyService:
         return self._find_service()
 
 
-def _cipher_of(plain: bytes) -> "AESGCM":
+def _unwrapped(key: str, service: KeyService) -> "AESGCM":
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (costly, and only here)
 
+    from penstock.encryption.token import wrapped_key  # noqa: PLC0415
+
+    plain = service.unwrap(wrapped_key(key))
     try:
         return AESGCM(plain)
     except ValueError:
         raise KeyServiceError(KeyProblem.ALTERED, "KeyLength") from None
+
+
+@lru_cache(maxsize=1)
+def _digest_key(text: str) -> bytes:
+    return blake2b(text.encode()).digest()
 
 
 def _is_installed() -> bool:

@@ -19,7 +19,7 @@ _FORM: Final = "1"
 _NONCE_BYTES: Final = 12
 _LONGEST_KEY_BYTES: Final = 6144
 """What KMS accepts (AWS KMS API Reference, "Decrypt")."""
-_WRAPPED = re.compile(rf'"{MARK}"\s*:\s*"{_FORM}\.([A-Za-z0-9_-]+)\.')
+_KEYS = re.compile(rf'"{MARK}"\s*:\s*"{_FORM}\.([A-Za-z0-9_-]+)\.')
 
 
 class TokenError(ValueError):
@@ -32,47 +32,46 @@ def seal(text: str, wrapped: bytes, cipher: AESGCM, bound_to: bytes) -> str:
     return f"{_FORM}.{_encode(wrapped)}.{_encode(nonce + cipher.encrypt(nonce, text.encode(), bound_to))}"
 
 
-def wrapped_key(token: str) -> bytes:
-    """Return the wrapped data key of a token.
+def parts_of(token: str) -> tuple[str, str]:
+    """Return the wrapped data key and the encrypted text of a token, as it has them.
 
     Raises:
         TokenError: it is no token.
     """
-    return _parts(token)[0]
+    form, *parts = token.split(".")
+    if form != _FORM or len(parts) != len(("KEY", "TEXT")):
+        raise TokenError
+    return parts[0], parts[1]
 
 
-def unseal(token: str, cipher: AESGCM, bound_to: bytes) -> str:
-    """Decrypt a token.
+def wrapped_key(key: str) -> bytes:
+    """Decode the wrapped data key of a token.
 
     Raises:
-        TokenError: it is no token, was altered, or is bound to another place.
+        TokenError: it is none.
     """
-    sealed = _parts(token)[1]
+    wrapped = _decode(key)
+    if not 0 < len(wrapped) <= _LONGEST_KEY_BYTES:
+        raise TokenError
+    return wrapped
+
+
+def unseal(text: str, cipher: AESGCM, bound_to: bytes) -> str:
+    """Decrypt the encrypted text of a token.
+
+    Raises:
+        TokenError: it was altered, or is bound to another place.
+    """
+    sealed = _decode(text)
     try:
         return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to).decode()
     except (InvalidTag, ValueError):
         raise TokenError from None
 
 
-def wrapped_keys_in(text: str) -> set[bytes]:
-    """Return the wrapped data keys of all tokens in a JSON text; what only looks like one is left out."""
-    found = set()
-    for encoded in _WRAPPED.findall(text):
-        try:
-            found.add(_decode(encoded))
-        except TokenError:
-            continue
-    return found
-
-
-def _parts(token: str) -> tuple[bytes, bytes]:
-    form, *parts = token.split(".")
-    if form != _FORM or len(parts) != len(("KEY", "TEXT")):
-        raise TokenError
-    wrapped, sealed = map(_decode, parts)
-    if not 0 < len(wrapped) <= _LONGEST_KEY_BYTES:
-        raise TokenError
-    return wrapped, sealed
+def keys_in(text: str) -> list[str]:
+    """Return the wrapped data keys of all tokens in a JSON text, as the tokens have them."""
+    return _KEYS.findall(text)
 
 
 def _encode(raw: bytes) -> str:

@@ -36,6 +36,7 @@ _OPTIONAL: Final = (
     "alarms",
     "events",
     "gradual",
+    "encryption",
 )
 
 

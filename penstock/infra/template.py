@@ -11,7 +11,7 @@ from penstock.infra.variables import Variables
 AUTHORIZERS: Final = ("jwt", "iam")
 PARTS: Final = (
     *("throttle", "fifo", "vpc", "endpoints", "network", "aurora", "alarms"),
-    *("events", "eventsVpc", "eventsEndpoint", "gradual"),
+    *("events", "eventsVpc", "eventsEndpoint", "gradual", "encryption", "kms"),
 )
 """The optional parts."""
 NEEDS: Final = {
@@ -19,6 +19,7 @@ NEEDS: Final = {
     "eventsVpc": ("events", "vpc"),
     "eventsEndpoint": ("events", "endpoints"),
     "gradual": ("alarms",),
+    "kms": ("endpoints",),
 }
 """The parts without which another one is of no use."""
 FUNCTIONS: Final = {"events": "eventsFunction"}

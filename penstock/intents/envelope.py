@@ -6,7 +6,7 @@ only the current name and version of the kind. An older envelope is upgraded and
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
 from functools import partial
@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from penstock.expressions.exact_json import ExactJsonError
 from penstock.expressions.exact_json import read as read_json
 from penstock.expressions.exact_json import write as write_json
-from penstock.intents.exact_numbers import MAYBE_INEXACT, has_inexact, may_be_inexact, read_exactly
+from penstock.intents.exact_numbers import has_inexact, may_be_inexact, read_exactly
 from penstock.intents.fault_paths import FIELD_LIMIT, escaped, safe_path
 from penstock.intents.foreign import ForeignEventError, native_text
 from penstock.intents.intent import KIND_LIMIT, KIND_PATTERN, WriteIntent, kind_of, oldest_name
@@ -187,17 +187,7 @@ class Contract:
             opened = {name: opener.open(token, binding(kind, name, head.id)) for name, token in sealed.items()}
         except SealedError as error:
             raise self._sealed_error(error, head) from None
-        if not opened:
-            return text
-        if not MAYBE_INEXACT.search(text):
-            return _to_text(replace(head, data=head.data | opened))
-        # As it is written: `_to_text` would write a number as the double that holds it.
-        try:
-            event = read_json(text)
-        except ExactJsonError:
-            raise EnvelopeError("not-json") from None
-        event["data"] |= opened
-        return write_json(event, sys.maxsize)
+        return _with_plaintexts(text, sealed, opened)
 
     def _set_fingerprints(self, envelope: Envelope[WriteIntent], opener: Opener) -> None:
         """Give each `Sensitive` value the keyed digest that the ledger may know.
@@ -291,6 +281,22 @@ class Contract:
             return self.decode_current(current)
         except ValidationError as invalid:
             raise _invalid(intent, invalid, head) from None
+
+
+def _with_plaintexts(text: str, sealed: Mapping[str, str], opened: Mapping[str, str]) -> str:
+    """Put plaintexts in the place of encrypted values. The rest of the text stays as it is, with its numbers."""
+    values = [(f'{{"{MARK}": "{token}"}}', to_json(opened[name]).decode()) for name, token in sealed.items()]
+    # As `encode_envelope` writes them, and each token once: nothing else in the text can be meant.
+    if all(text.count(value) == 1 == text.count(value[len(MARK) + 6 : -2]) for value, _ in values):
+        for value, plain in values:
+            text = text.replace(value, plain)
+        return text
+    try:
+        event = read_json(text)
+    except ExactJsonError:
+        raise EnvelopeError("not-json") from None
+    event["data"] |= opened
+    return write_json(event, sys.maxsize)
 
 
 def _no_envelope(error: ValidationError) -> EnvelopeError:

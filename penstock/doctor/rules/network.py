@@ -41,12 +41,15 @@ def _endpoints(service: Service, function: Function) -> Iterator[Problem]:
     present = {
         _service_of(one) for one in service.of_type("AWS::EC2::VPCEndpoint") if as_text(one.at("VpcId")) in vpcs
     }
-    if missing := sorted(_called(function) - present):
+    called = _called(function)
+    if "PENSTOCK_DIGEST_KEY" in function.variables and [*service.of_type("AWS::KMS::Key")]:
+        called.add("kms")
+    if missing := sorted(called - present):
         yield fault(
             function.name,
             f"its VPC has no NAT gateway and no endpoint for {', '.join(missing)}: its calls hang until they "
             "time out",
-            "add the part `endpoints`, or an AWS::EC2::VPCEndpoint for each",
+            "add the part `endpoints` (for kms, the part `kms`), or an AWS::EC2::VPCEndpoint for each",
         )
 
 

@@ -77,9 +77,9 @@ def test_a_key_of_a_delete_is_refused() -> None:
 
 def test_a_reference_is_refused() -> None:
     """A foreign key on it is refused: Postgres names the missing value in its error."""
+    other = Column("name", Text, primary_key=True)
+    Table("other", MetaData(), other)
     with pytest.raises(BindingError, match="a Sensitive field cannot refer to another row"):
-        other = Column("name", Text, primary_key=True)
-        Table("other", MetaData(), other)
         bind(Append(table(Text, ForeignKey(other))))
 
 
