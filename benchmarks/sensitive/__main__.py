@@ -1,6 +1,7 @@
 """Measure what a Sensitive field costs: to emit an intent, and to drain it, with and without one.
 
-The key service and the queues are in memory, Postgres is embedded. Read the figures as ratios.
+The key service and the queues are in memory, Postgres is embedded. The figures are the processor time of Python, in
+which Postgres and its answers have no part.
 """
 
 import argparse
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         introduction = (
             f"Written by `python -m benchmarks.sensitive`: {options.rounds} batches of {BATCH:,} intents with two "
             f"texts, cpus {os.cpu_count()}, machine {platform.machine()}, python {platform.python_version()}. "
-            "The key service and the queues are in memory, Postgres is embedded. Each is the median."
+            "The key service and the queues are in memory. Processor time of Python, without that of Postgres; the median."
         )
         write_page(options.markdown, "Figures of Sensitive fields", introduction, figures)
 
@@ -116,9 +117,9 @@ def _drained(drain: Drain, bodies: Sequence[str]) -> None:
 
 
 def _microseconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     work()
-    return (time.perf_counter() - begun) / BATCH * 1_000_000
+    return (time.process_time() - begun) / BATCH * 1_000_000
 
 
 def _compared(what: str, times: dict[str, list[float]]) -> list[Figure]:
