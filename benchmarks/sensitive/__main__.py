@@ -1,7 +1,7 @@
 """Measure what a Sensitive field costs: to emit an intent, and to drain it, with and without one.
 
-The key service and the queues are in memory, Postgres is embedded. The figures are the processor time of Python, in
-which Postgres and its answers have no part.
+The key service and the queues are in memory, Postgres is embedded. The figures are the processor time of Python,
+without that of Postgres.
 """
 
 import argparse
@@ -81,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         introduction = (
             f"Written by `python -m benchmarks.sensitive`: {options.rounds} batches of {BATCH:,} intents with two "
             f"texts, cpus {os.cpu_count()}, machine {platform.machine()}, python {platform.python_version()}. "
-            "The key service and the queues are in memory. Processor time of Python, without that of Postgres; the median."
+            "The key service and the queues are in memory. Processor time of Python, without that of "
+            "Postgres; the median."
         )
         write_page(options.markdown, "Figures of Sensitive fields", introduction, figures)
 
