@@ -25,6 +25,8 @@ _REASONS: Final = {
     KeyProblem.LOST: "data-key-lost",
     KeyProblem.ALTERED: "sealed-altered",
 }
+_DENIED: Final = frozenset({"AccessDeniedException", "ResourceNotFoundException"})
+"""Codes of Secrets Manager that no later attempt changes."""
 _FINGERPRINT_BYTES: Final = 8
 
 
@@ -106,8 +108,10 @@ class KeyOpener:
             raise SealedError("digest-key-unset")
         try:
             key = resolve_secret(setting)
-        except SecretUnavailable:
-            raise SealedError("digest-key-unavailable") from None
+        except SecretUnavailable as error:
+            code = str(error).rpartition(": ")[2]
+            reason = "digest-key-denied" if code in _DENIED else "digest-key-unavailable"
+            raise SealedError(reason, code) from None
         hashed = blake2b(digest_size=_FINGERPRINT_BYTES, key=_digest_key(key))
         hashed.update(len(bound_to).to_bytes(8) + bound_to + text.encode())
         return int.from_bytes(hashed.digest(), signed=True)

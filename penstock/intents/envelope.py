@@ -121,6 +121,11 @@ class Contract:
         self._intents = kinds.values()
         self._opener = opener
 
+    @property
+    def has_sensitive(self) -> bool:
+        """Whether a kind has a `Sensitive` field."""
+        return bool(self._sensitive)
+
     def without_keys(self) -> "Contract":
         """Return a contract of the same kinds that leaves `Sensitive` values encrypted."""
         return Contract(self._intents)

@@ -20,7 +20,7 @@ class SealedError(Exception):
 
     Attributes:
         reason: `data-key-unavailable`, `data-key-denied`, `data-key-lost`, `sealed-altered`, `digest-key-unset`,
-            `digest-key-unavailable` or `encryption-not-installed`.
+            `digest-key-unavailable`, `digest-key-denied` or `encryption-not-installed`.
         code: what the key service said; empty if nothing.
     """
 

@@ -12,6 +12,7 @@ from sqlalchemy import Column, Engine, MetaData, String, Table, Text, Uuid, sele
 from penstock import Sensitive, WriteIntent
 from penstock.consumer import Append, Custom, Drain
 from penstock.consumer.dead_letter import DeadLetter
+from penstock.consumer.dry_run import DryRunOutcome, dry_run
 from penstock.database import ledger
 from penstock.encryption.keys import KeyProblem
 from penstock.producer import Producer
@@ -244,3 +245,23 @@ def test_a_large_intent_is_encrypted_in_the_bucket(bench: Bench) -> None:
     assert b"example" not in stored
     assert bench(bodies) == 0
     assert [row[1] for row in bench.rows] == ["a@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "outcome"),
+    [
+        (None, DryRunOutcome.APPLIED),
+        (KeyProblem.DENIED, DryRunOutcome.WAITS),
+        (KeyProblem.UNAVAILABLE, DryRunOutcome.UNKNOWN),
+        (KeyProblem.LOST, DryRunOutcome.DEAD),
+    ],
+)
+def test_a_dry_run_decrypts_in_memory(bench: Bench, problem: KeyProblem | None, outcome: DryRunOutcome) -> None:
+    """It says what the drain would do, or what it could not see, and writes nothing."""
+    bodies = bench.bodies(CustomerMade(name="a", email=Sensitive("a@b")))
+    if problem:
+        bench.keys.refuse(problem, "TheCode")
+    (result,) = dry_run(bench.drain, bench.engine, bodies, seconds=10)
+    assert result.outcome == outcome
+    assert (result.fault is None) == (problem is None)
+    assert bench.rows == []

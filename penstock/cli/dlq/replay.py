@@ -85,7 +85,7 @@ def replay_(
     queues = stage.queues()
     plan = replace(plan, selector=look_up(plan.selector, queues.dead, at))
     if dry_run or trial:
-        make_trial = load_trial(drain) if trial else None
+        make_trial = load_trial(drain, stage) if trial else None
         print_dry_run(queues, plan, make_trial, at, database_url, as_json=as_json)
         return
     if canary and no_record:

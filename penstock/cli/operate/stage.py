@@ -76,7 +76,7 @@ class OperatedStage:
             main=queues.main,
             retention_seconds=queues.retention_seconds,
             database=lambda: open_engine(find_database(database_url, at), quiet=True),
-            trial=lambda: load_trial(drain),
+            trial=lambda: load_trial(drain, stage),
             edit=lambda text: _edit(text, drain),
             find_mapping=lambda: mapping_of(stage),
             find_actor=lambda: actor(stage),

@@ -4,31 +4,52 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from botocore.exceptions import ClientError
 from sqlalchemy import Engine
 
 from penstock.cli.support.service import import_drain
+from penstock.cli.support.stage import Stage
 from penstock.deadletters import Plan
 from penstock.deadletters.replay.preview import DryRun, Previewed, preview
 from penstock.queue import Queue
+from penstock.settings import Settings
+
+if TYPE_CHECKING:
+    from penstock.consumer import Drain
 
 _TRIAL_SECONDS: Final = 10.0
 
 
-def load_trial(drain: str | None) -> Callable[[Engine], DryRun]:
+def load_trial(drain: str | None, stage: Stage) -> Callable[[Engine], DryRun]:
     """Import the drain, and return a function that makes a trial of it on a database.
 
     Args:
         drain: the drain as `MODULE:ATTRIBUTE`; None for the one that the configuration names.
+        stage: has the keys of Sensitive fields.
 
     Raises:
         Failure: the drain cannot be imported.
     """
     from penstock.consumer.dry_run import dry_run  # noqa: PLC0415 (the drain is slow to import, and rarely needed)
 
-    writes = import_drain(drain)
+    writes = _with_keys(import_drain(drain), stage)
     return lambda engine: lambda bodies: dry_run(writes, engine, bodies, seconds=_TRIAL_SECONDS)
+
+
+def _with_keys(drain: "Drain", stage: Stage) -> "Drain":
+    """Return the drain with the keys of the stage, if it needs any. The trial says what the caller may not use."""
+    arn = stage.optional_output("DigestKeyArn") if drain.contract.has_sensitive else None
+    if arn is None:
+        return drain
+    from penstock.encryption.kms import KmsKeys  # noqa: PLC0415 (few services need it)
+
+    try:
+        settings = Settings(digest_key=stage.secret(arn))
+    except ClientError:
+        settings = Settings()
+    return drain.using(settings, keys=KmsKeys("", stage.client("kms")))
 
 
 def try_letters(dead: Queue, plan: Plan, dry_run: DryRun, limit: int) -> list[Previewed]:

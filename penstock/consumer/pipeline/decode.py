@@ -85,6 +85,7 @@ _KEY_FAULTS: Mapping[str, type[Fault]] = {
     "data-key-unavailable": KeyFault,
     "digest-key-unavailable": KeyFault,
     "data-key-denied": DeploymentFault,
+    "digest-key-denied": DeploymentFault,
     "digest-key-unset": DeploymentFault,
     "encryption-not-installed": DeploymentFault,
 }
