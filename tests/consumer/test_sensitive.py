@@ -18,6 +18,7 @@ from penstock.encryption.keys import KeyProblem
 from penstock.producer import Producer
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryKeys, MemoryPayloads, MemoryQueue, sqs_event
+from tests.support.lambdas import LambdaStub
 
 SECRET = 'zoë@example.org\\"\n😀'
 
@@ -50,11 +51,17 @@ class Custody(WriteIntent, kind="custody"):
 class Bench:
     """A producer and a drain with a key service and queues in memory."""
 
-    def __init__(self, engine: Engine, *, digest_key: str = "digest") -> None:
+    def __init__(self, engine: Engine, *, digest_key: str = "digest", mapping: str = "") -> None:
         metadata.create_all(engine)
         self.engine, self.keys = engine, MemoryKeys()
         self.queue, self.dead_letters, self.payloads = MemoryQueue(), MemoryQueue(), MemoryPayloads()
-        settings = Settings(receipt_key="key", source="/test", digest_key=digest_key, payload_bucket="payloads")
+        settings = Settings(
+            receipt_key="key",
+            source="/test",
+            digest_key=digest_key,
+            payload_bucket="payloads",
+            event_source_mapping=mapping,
+        )
         self.producer = Producer(settings, self.queue, self.payloads, self.keys)
         self.taken: list[Custody] = []
         self.drain = Drain(
@@ -181,6 +188,17 @@ def test_a_key_that_cannot_be_had(
     bench.keys.allow()
     assert bench([body]) == 0
     assert bench.rows == [("a", "a@b", None)]
+
+
+def test_an_unwell_key_service_trips_no_breaker(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that goes back because of KMS, without time to check the database, does not trip the breaker."""
+    stub = LambdaStub()
+    monkeypatch.setattr("penstock.consumer.breaker.breaker.lambda_client", lambda: stub)
+    bench = Bench(engine, mapping="mapping")
+    bodies = bench.bodies(CustomerMade(name="a", email=Sensitive("a@b")))
+    bench.keys.refuse(KeyProblem.UNAVAILABLE)
+    assert len(bench.drain.handler(sqs_event(bodies), LambdaContext(8))["batchItemFailures"]) == 1
+    assert stub.calls == []
 
 
 def test_another_secret_under_the_same_id_is_noticed(bench: Bench) -> None:

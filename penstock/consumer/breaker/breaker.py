@@ -29,6 +29,7 @@ from penstock.consumer.faults.tree import (
     DeploymentFault,
     EnvironmentFault,
     Fault,
+    KeyFault,
     PayloadFault,
     UndecidedFault,
 )
@@ -145,11 +146,11 @@ def _has_ending(batch: Batch) -> bool:
 def _may_be_outage(fault: Fault) -> bool:
     """Return whether the next batch may fail by this fault as well; the health check decides.
 
-    A conflict with another transaction, a batch too large for its deadline, and payloads that cannot be fetched
-    are no signs of an unwell database.
+    A conflict with another transaction, a batch too large for its deadline, and a payload or a key that cannot be
+    fetched are no signs of an unwell database.
     """
     unwell = isinstance(fault, EnvironmentFault | DeploymentFault) and not isinstance(
-        fault, ConflictFault | PayloadFault
+        fault, ConflictFault | KeyFault | PayloadFault
     )
     return unwell and fault.cause.reason not in _TIMEOUT_REASONS
 
