@@ -1,7 +1,8 @@
 """The drain's side: values of `Sensitive` fields are decrypted, with data keys that are unwrapped once."""
 
 import time
-from collections.abc import Callable, Iterable, Set
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -59,7 +60,8 @@ class KeyOpener:
             return
         from penstock.encryption.token import TokenError, keys_in  # noqa: PLC0415 (costly, and only here)
 
-        used = {key for text in marked for key in keys_in(text)}
+        # Those that most texts need come first.
+        used = [key for key, _ in Counter(key for text in marked for key in keys_in(text)).most_common()]
         self._forget(used)
         end = time.monotonic() + timeout_seconds
 
@@ -74,7 +76,7 @@ class KeyOpener:
                 pass  # `open` says so.
 
         # The first one before the threads are started, or each of them might make a client.
-        missing = sorted(used - self._ciphers.keys())
+        missing = [key for key in used if key not in self._ciphers]
         for key in missing[:1]:
             unwrap(key)
         for_each(missing[1:], unwrap, _THREADS)
@@ -124,7 +126,7 @@ class KeyOpener:
         self._ciphers[key] = cipher
         return cipher
 
-    def _forget(self, used: Set[str]) -> None:
+    def _forget(self, used: Collection[str]) -> None:
         """Forget the keys that were used longest ago, and none of those that are used now."""
         for key in [*self._ciphers][: max(0, len(self._ciphers) - CACHED_KEYS)]:
             if key not in used:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
@@ -126,8 +126,9 @@ class Contract:
         """Whether a kind has a `Sensitive` field."""
         return bool(self._sensitive)
 
+    @cached_property
     def without_keys(self) -> "Contract":
-        """Return a contract of the same kinds that leaves `Sensitive` values encrypted."""
+        """A contract of the same kinds that leaves `Sensitive` values encrypted."""
         return Contract(self._intents)
 
     def prepare(self, texts: Iterable[str], *, timeout_seconds: float) -> None:
@@ -183,11 +184,15 @@ class Contract:
             EnvelopeError: one of them cannot be read.
         """
         head = read_head(text)
-        if head is None or not isinstance(head.data, dict):
+        intent = self._names.get(head.type) if head else None
+        if head is None or intent is None or not isinstance(head.data, dict):
             return text
-        sealed = {name: token for name, value in head.data.items() if (token := token_of(value))}
-        intent = self._names.get(head.type)
-        kind = oldest_name(intent) if intent else head.type
+        # Which fields of an older version were Sensitive is not known. In those of the current version, an object
+        # that only looks like an encrypted value stays what it is.
+        current = head.dataversion == intent.intent_version
+        names = sensitive_fields(intent).values() if current else head.data.keys()
+        sealed = {name: token for name in names if (token := token_of(head.data.get(name)))}
+        kind = oldest_name(intent)
         try:
             opened = {name: opener.open(token, binding(kind, name, head.id)) for name, token in sealed.items()}
         except SealedError as error:

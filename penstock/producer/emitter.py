@@ -99,7 +99,9 @@ class Producer:
         try:
             return self._sealer(text, bound_to)
         except KeyServiceError as error:
-            raise EncryptionUnavailable(f"there is no data key for a Sensitive field: {error.code}") from error
+            raise EncryptionUnavailable(
+                f"there is no data key for a Sensitive field: {error.code} (PENSTOCK_ENCRYPTION_KEY)"
+            ) from error
 
     @cached_property
     def _sealer(self) -> Seal:

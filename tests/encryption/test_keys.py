@@ -11,6 +11,7 @@ from penstock.encryption.keys import KeyProblem, KeyServiceError
 from penstock.encryption.kms import CONTEXT, KmsKeys
 from penstock.encryption.opener import KeyOpener
 from penstock.encryption.sealer import KEY_SECONDS, KEY_USES, Sealer
+from penstock.encryption.token import wrapped_key
 from penstock.intents.sealed import MARK, SealedError
 from penstock.testing import ManualClock, MemoryKeys
 
@@ -63,6 +64,20 @@ def test_the_keys_of_a_batch_are_unwrapped_once_and_kept() -> None:
         assert keys.calls == 20
     assert [opener.open(token, PLACE) for token in some] == [f"text {n}" for n in range(20)]
     assert keys.calls == 20
+
+
+def test_keys_that_many_need_come_first() -> None:
+    """Who fills a batch with keys of his own delays those that many intents share by nothing."""
+    keys = MemoryKeys()
+    seen: list[bytes] = []
+    shared = Sealer(keys)
+    opener = KeyOpener(lambda: keys, lambda: "")
+    keys.unwrap = lambda wrapped: seen.append(wrapped) or wrapped[-32:]  # type: ignore[func-returns-value,method-assign]
+    common = [shared(f"{n}", PLACE)[MARK] for n in range(3)]
+    opener.prepare(texts([*tokens(5), *common]), timeout_seconds=5)
+    opener.open(common[0], PLACE)
+    assert opener._ciphers.keys() >= {common[0].split(".")[1]}
+    assert seen[0] == wrapped_key(common[0].split(".")[1])
 
 
 def test_the_keys_used_longest_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,3 +195,37 @@ def test_a_change_to_sensitive_needs_a_new_version() -> None:
     for before, after in ((Plain, Hidden), (Hidden, Plain)):
         verdicts = {one.verdict for one in compare(document([before]), document([after]))}
         assert verdicts == {Compatibility.INCOMPATIBLE, Compatibility.CONSUMER_FIRST}
+
+
+def test_an_object_of_another_field_is_left_alone() -> None:
+    """A client's object that looks like an encrypted value is data of its own field, and costs nobody a letter."""
+
+    class Free(WriteIntent, kind="free"):
+        pin: Sensitive[str]
+        more: dict[str, str]
+
+    contract = Contract([Free], KeyOpener(MemoryKeys, lambda: "digest"))
+    free = Free(pin=Sensitive("1234"), more={"penstock-encrypted": "1.a.b"})
+    assert contract.decode(wire(free)).data == free
+
+
+def test_a_token_that_is_written_twice_is_put_in_its_own_place_only() -> None:
+    """A copy of the token elsewhere in the message stays a token, whatever the spelling of the message."""
+
+    class Free(WriteIntent, kind="free"):
+        pin: Sensitive[str]
+        more: dict[str, Any]
+        amount: Decimal
+
+    contract = Contract([Free], KeyOpener(MemoryKeys, lambda: "digest"))
+    free = Free(pin=Sensitive("1234"), more={}, amount=Decimal("12345678901234567890.5"))
+    event = json.loads(wire(free), parse_float=Decimal)
+    copied = {"inner": event["data"]["pin"]}
+    text = wire_of(event | {"data": event["data"] | {"more": copied}})
+    decoded = contract.decode(text).data
+    assert isinstance(decoded, Free)
+    assert (decoded.pin.reveal(), decoded.more, decoded.amount) == ("1234", copied, free.amount)
+
+
+def wire_of(event: dict[str, Any]) -> str:
+    return json.dumps(event, default=str, separators=(",", ":"))

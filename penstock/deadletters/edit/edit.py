@@ -181,7 +181,7 @@ def _serialize(envelope: Any) -> str:
 
 def _validate(text: str, contract: Contract) -> None:
     try:
-        contract.without_keys().decode(text)
+        contract.without_keys.decode(text)
     except EnvelopeError as error:
         fields = f": {', '.join(error.fields)}" if error.fields else ""
         raise EditRefused(f"the result of the edit would be refused, {error.reason}{fields}") from None
