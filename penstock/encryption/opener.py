@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -48,21 +48,24 @@ class KeyOpener:
         self._find_digest_key = find_digest_key
         self._ciphers: dict[str, AESGCM] = {}
         self._failed: dict[str, KeyServiceError] = {}
+        self._digest_key: bytes | SealedError | None = None
 
     def prepare(self, texts: Iterable[str], *, timeout_seconds: float) -> None:
-        """Unwrap the data keys of all encrypted values in some texts, several at once.
+        """Unwrap the data keys of all encrypted values in some texts, several at once; read that of the digests.
 
-        A key that cannot be had is known until the next call: `open` fails at once for it.
+        A key that cannot be had is known until the next call: whoever needs it fails at once.
         """
         self._failed.clear()
+        self._digest_key = None
         marked = [text for text in texts if MARK in text]
         if not marked or not _is_installed():
             return
         from penstock.encryption.token import TokenError, keys_in  # noqa: PLC0415 (costly, and only here)
 
+        self._digest_key = self._read_digest_key()
         # Those that most texts need come first.
         used = [key for key, _ in Counter(key for text in marked for key in keys_in(text)).most_common()]
-        self._forget(used)
+        self._forget(set(used))
         end = time.monotonic() + timeout_seconds
 
         def unwrap(key: str) -> None:
@@ -105,18 +108,23 @@ class KeyOpener:
         Raises:
             penstock.intents.sealed.SealedError: there is no key of the digests.
         """
-        setting = self._find_digest_key()
-        if not setting:
-            raise SealedError("digest-key-unset")
-        try:
-            key = resolve_secret(setting)
-        except SecretUnavailable as error:
-            code = str(error).rpartition(": ")[2]
-            reason = "digest-key-denied" if code in _DENIED else "digest-key-unavailable"
-            raise SealedError(reason, code) from None
-        hashed = blake2b(digest_size=_FINGERPRINT_BYTES, key=_digest_key(key))
+        if self._digest_key is None:
+            self._digest_key = self._read_digest_key()
+        if isinstance(self._digest_key, SealedError):
+            raise self._digest_key
+        hashed = blake2b(digest_size=_FINGERPRINT_BYTES, key=self._digest_key)
         hashed.update(len(bound_to).to_bytes(8) + bound_to + text.encode())
         return int.from_bytes(hashed.digest(), signed=True)
+
+    def _read_digest_key(self) -> bytes | SealedError:
+        setting = self._find_digest_key()
+        if not setting:
+            return SealedError("digest-key-unset")
+        try:
+            return blake2b(resolve_secret(setting).encode()).digest()
+        except SecretUnavailable as error:
+            code = str(error).rpartition(": ")[2]
+            return SealedError("digest-key-denied" if code in _DENIED else "digest-key-unavailable", code)
 
     def _cipher(self, key: str) -> "AESGCM":
         if key in self._failed:
@@ -147,11 +155,6 @@ def _unwrapped(key: str, service: KeyService) -> "AESGCM":
         return AESGCM(plain)
     except ValueError:
         raise KeyServiceError(KeyProblem.ALTERED, "KeyLength") from None
-
-
-@lru_cache(maxsize=1)
-def _digest_key(text: str) -> bytes:
-    return blake2b(text.encode()).digest()
 
 
 def _is_installed() -> bool:

@@ -14,6 +14,7 @@ from penstock.encryption.sealer import KEY_SECONDS, KEY_USES, Sealer
 from penstock.encryption.token import wrapped_key
 from penstock.intents.sealed import MARK, SealedError
 from penstock.testing import ManualClock, MemoryKeys
+from tests.support.secrets import Secrets
 
 PLACE = b"place"
 
@@ -119,6 +120,24 @@ def test_no_call_is_started_after_the_deadline() -> None:
     with pytest.raises(SealedError, match="DeadlineExceeded"):
         opener.open(some[0], PLACE)
     assert keys.calls == 0
+
+
+@pytest.mark.parametrize("encrypted", [0, 1])
+def test_the_key_of_the_digests_is_read_once_for_a_batch(secrets: Secrets, encrypted: int) -> None:
+    """A secret that cannot be read delays a batch once, however many need it; the next batch tries again."""
+    opener = KeyOpener(MemoryKeys, lambda: secrets.arn)
+    batch = texts(tokens(encrypted))
+    secrets.fail()
+    opener.prepare(batch, timeout_seconds=5)
+    for _ in range(5):
+        with pytest.raises(SealedError, match=r"digest-key-denied.*AccessDeniedException"):
+            opener.fingerprint("a", PLACE)
+    assert secrets.calls == 1
+    secrets.text = "digest"
+    opener.prepare(batch, timeout_seconds=5)
+    found = {opener.fingerprint(text, place) for text in ("a", "b") for place in (PLACE, b"other")}
+    assert (len(found), secrets.calls) == (4, 2)
+    assert opener.fingerprint("a", PLACE) == opener_of(MemoryKeys()).fingerprint("a", PLACE)
 
 
 @pytest.mark.parametrize(
