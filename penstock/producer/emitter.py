@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from uuid import UUID
 
 from penstock.intents import Receipt, WriteIntent, encode_envelope, kind_of, sign
-from penstock.metrics.recording import recording
 from penstock.intents.receipt_keys import signing_key
 from penstock.intents.sealed import Seal
+from penstock.metrics.recording import recording
 from penstock.producer.addressing import EmitCall, EmitManyOptions, EmitOptions
 from penstock.producer.errors import EncryptionUnavailable, NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.large import SendBatch
