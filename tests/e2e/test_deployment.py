@@ -442,7 +442,7 @@ def test_producer_artifact(built: Path) -> None:
     assert {"penstock", "producer", "shared", "pydantic", "aws_lambda_powertools"} <= tops
     assert not tops & {"sqlalchemy", "psycopg", "psycopg_binary", "alembic", "consumer", "boto3", "botocore"}
     rooms = {file.split("/")[1] for file in files if file.startswith("penstock/") and file.count("/") > 1}
-    assert rooms == {"encryption", "expressions", "intents", "producer", "queue"}
+    assert rooms == {"encryption", "expressions", "intents", "metrics", "producer", "queue"}
 
 
 @pytest.mark.parametrize("name", ["consumer", "migrate"])
@@ -456,7 +456,7 @@ def test_consumer_artifact(built: Path, name: str) -> None:
     migrations = {"penstock/database/migrations/versions/0001_ledger.py", "infra/migrations/versions/0001_shop.py"}
     assert (files & migrations) == (migrations if name == "migrate" else set())
     rooms = {file.split("/")[1] for file in files if file.startswith("penstock/") and file.count("/") > 1}
-    common = {"consumer", "database", "encryption", "expressions", "intents", "producer", "queue"}
+    common = {"consumer", "database", "encryption", "expressions", "intents", "metrics", "producer", "queue"}
     assert rooms == common | {"deadletters", "functions"}
 
 
