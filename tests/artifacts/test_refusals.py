@@ -99,7 +99,7 @@ def test_the_command(repository: Repository, run: Run, monkeypatch: pytest.Monke
     first = run("build", "--stage", "local")
     archive = repository.folder / "build" / "local" / "producer.zip"
     assert first.code == 0, first.err
-    (line,) = (line.split("\t") for line in first.out.splitlines())
+    _, line = (line.split("\t") for line in first.out.splitlines())
     assert (line[:2], line[-1]) == (["producer", "built"], str(archive))
     assert "building producer for Python" in first.err
     (row,) = run("build", "--stage", "local", "--json").rows
