@@ -37,7 +37,7 @@ def test_each_artifact_has_what_it_needs(built: Repository) -> None:
     assert common <= producer & consumer
     assert not producer & (DATABASE | NEVER)
     assert consumer & (DATABASE | NEVER) == DATABASE - {"alembic"}
-    assert rooms(built, "producer") == {"expressions", "intents", "producer", "queue"}
+    assert rooms(built, "producer") == {"encryption", "expressions", "intents", "metrics", "producer", "queue"}
     assert rooms(built, "consumer") == rooms(built, "producer") | {
         "consumer",
         "database",
