@@ -1,5 +1,6 @@
 """`penstock dlq stats | list | show`: read dead letters and leave them on the queue."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def list_(
     selector = look_up(selector, queues.dead, at)
     with (
         letter_listing(as_json=as_json, reveal=reveal, wide=wide) as listing,
-        _scan(queues, selector, limit) as read,
+        _scan(queues, selector, limit, shown_at_once=as_json) as read,
     ):
         for one in read.found:
             listing.add(row_of(one, queues.retention_seconds, reveal=reveal))
@@ -146,7 +147,8 @@ def _scan(
 ) -> Iterator[_Read]:
     """Read the selected dead letters with a progress bar, and report on stderr what could not be read.
 
-    With `shown_at_once` the bar disappears at the first of them, since lines on stdout would break it.
+    With `shown_at_once` the bar disappears at the first of them if stdout is a terminal: `rich` would wrap the
+    lines above it.
     """
     depth = queues.dead.depth()
 
@@ -168,7 +170,8 @@ def _scan(
 
 def _without_bar(found: Iterator[DeadLetterMessage], bar: Bar) -> Iterator[DeadLetterMessage]:
     for one in found:
-        bar.hide()
+        if sys.stdout.isatty():
+            bar.hide()
         yield one
 
 

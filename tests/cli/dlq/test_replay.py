@@ -1,6 +1,7 @@
 """`penstock dlq replay`: what it sends, what it prints, and how it ends."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,9 @@ def test_a_terminal_gets_a_table_and_a_question(shop: Stack) -> None:
     assert f"1 x email.requested, DataFault, fingerprint {FINGERPRINT[:8]}" in screen
     assert f"  {id_of(1)}" in screen
     assert "in 13d" in screen
+    _, screen = in_terminal(["dlq", "list", "--json"], "")
+    (line,) = re.findall(r"^.*(\{.*\})\r$", screen, re.MULTILINE)
+    assert json.loads(line)["id"] == id_of(1)
     code, screen = in_terminal(["dlq", "replay", "--all"], "n\n")
     assert "Replay all dead letters (about 1)?" in screen
     assert (code, shop.dead.depth().visible) == (3, 1)
