@@ -136,9 +136,8 @@ class _Read:
     seen: int = 0
 
     def sum_of(self, selected: int) -> str:
-        """Return how many were selected, and of how many."""
-        of = "" if self.is_everything else f"{selected} of "
-        return of + format_dead_letters(selected if self.is_everything else self.seen)
+        """Return how many were selected, and of how many that were read."""
+        return format_dead_letters(selected) + ("" if self.is_everything else f" of {self.seen} read")
 
 
 @contextmanager

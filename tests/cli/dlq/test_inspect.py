@@ -104,8 +104,8 @@ def test_stats_count_by_cause(shop: Stack, run: Run) -> None:
     assert second[:3] == ["1", "order.placed", "sqs"]
     assert "3 dead letters (2 from the drain, 1 moved by SQS); the oldest expires in 13d.\n" in ended.err
     assert ended.err.endswith(f"next: penstock dlq replay --fingerprint {FINGERPRINT[:8]} --trial\n")
-    assert "2 of 3 dead letters (2 from the drain)" in run("dlq", "stats", "--fault", "DataFault").err
-    assert "1 of 3 dead letters." in run("dlq", "list", "--fault", "sqs").err
+    assert "2 dead letters of 3 read (2 from the drain); " in run("dlq", "stats", "--fault", "DataFault").err
+    assert "1 dead letter of 3 read." in run("dlq", "list", "--fault", "sqs").err
     assert run("dlq", "stats", "--stage", "local").err.endswith("--trial --stage local\n")
     assert [row["count"] for row in run("dlq", "stats", "--json", "--by", "age").rows] == [3]
     assert shop.dead.depth().visible == 3
