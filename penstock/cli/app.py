@@ -45,8 +45,8 @@ def tree(words: Sequence[str] = ()) -> typer.Typer:
             "Examples: penstock dlq list · penstock dlq replay --all --stage dev · penstock db upgrade · "
             "penstock check. "
             "Exit codes: 0 done, 1 something failed, 2 wrong usage, 3 confirmation needed, 4 wrong credentials, "
-            "5 conflict, 10 a check found something, 130 interrupted, "
-            "141 the reader of stdout has gone."
+            "5 conflict, 10 a check found something, 11 a check could not decide yet, "
+            "129 ended by SIGHUP, 130 interrupted, 141 the reader of stdout has gone, 143 ended by SIGTERM."
         ),
         no_args_is_help=True,
         rich_markup_mode="markdown",

@@ -1,8 +1,8 @@
 """Running a command: an error becomes a line or two on stderr, with the way out, and an exit code.
 
 Exit codes: 0 all done; 1 something failed; 2 wrong usage; 3 a confirmation is needed; 4 missing or wrong
-credentials; 5 a conflict with another run or a deployment; 10 a check found something; 130 interrupted; 141 the
-reader of stdout has gone.
+credentials; 5 a conflict with another run or a deployment; 10 a check found something; 11 a check could not decide
+yet; 129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM; 141 the reader of stdout has gone.
 """
 
 import os
@@ -15,6 +15,7 @@ from typing import NoReturn
 from penstock.cli.app import tree
 from penstock.cli.support.errors import CLOSED_PIPE
 from penstock.cli.support.explanation import explain, redact
+from penstock.cli.support.signals import orderly_end
 
 _DEBUG = "--debug"
 
@@ -29,7 +30,8 @@ def run(arguments: list[str]) -> NoReturn:
     debug = _DEBUG in arguments
     words = [word for word in arguments if word != _DEBUG]
     try:
-        tree(words)(words, prog_name="penstock")
+        with orderly_end():
+            tree(words)(words, prog_name="penstock")
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):
             _end_without_reader()

@@ -23,6 +23,7 @@ class Terminal:
         self._size(rows, columns)
         self.before = termios.tcgetattr(self._terminal)
         self.screen = ""
+        self._hung_up = False
         # These variables would override the terminal's own size.
         environment = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}} | {"TERM": "xterm"}
         self.process = subprocess.Popen(
@@ -43,8 +44,8 @@ class Terminal:
     ) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._controller)
-        os.close(self._terminal)
+        if not self._hung_up:
+            self._close()
 
     @property
     def restored(self) -> bool:
@@ -67,6 +68,12 @@ class Terminal:
         self._size(rows, columns)
         os.kill(self.process.pid, signal.SIGWINCH)
 
+    def hang_up(self) -> None:
+        """Close the window: the terminal is gone, and the process is told so."""
+        self._hung_up = True
+        self._close()
+        os.kill(self.process.pid, signal.SIGHUP)
+
     def ended(self) -> int:
         """Wait until the process ends, and return its exit code."""
         end = time.monotonic() + SECONDS
@@ -75,6 +82,10 @@ class Terminal:
             self._read(0.1)
         self._read(0)
         return self.process.returncode
+
+    def _close(self) -> None:
+        os.close(self._controller)
+        os.close(self._terminal)
 
     def _read(self, seconds: float) -> None:
         while select.select([self._controller], [], [], seconds)[0]:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from types import FrameType
+from typing import Final
 
 from penstock.cli.dlq.messages import progress_bar
-from penstock.cli.support.errors import CONFLICT, FAILED, INTERRUPTED, USAGE, Failure
+from penstock.cli.support.errors import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.support.output import echo_err, print_line
 from penstock.cli.support.stage import Stage
 from penstock.database import operations
@@ -15,6 +16,8 @@ from penstock.database.operations import Operation
 from penstock.deadletters.replay.move_tasks import MoveConflict, MoveNotOffered, MoveTask, SqsMoveTasks
 from penstock.deadletters.replay.native_move import MAX_RATE, MIN_RATE, Moved, move
 from penstock.queue import sqs_client
+
+_INTERRUPTIONS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def parse_native_rate(rate: float | None) -> int | None:
@@ -57,42 +60,52 @@ def run_native_move(stage: Stage, rate: int | None, operation: Operation, *, as_
         moved = task.moved
         operation.counts = {"moved": moved}
 
-    with progress_bar("moving", 0) as advance, _interrupt_flag() as interrupted:
+    with progress_bar("moving", 0) as advance, _first_signal() as signalled:
         try:
-            done = move(moves, dead, main, rate=rate, on_progress=on_progress, cancelled=interrupted)
+            done = move(moves, dead, main, rate=rate, on_progress=on_progress, cancelled=lambda: bool(signalled()))
         except MoveConflict as error:
             raise Failure(str(error), CONFLICT) from error
         except MoveNotOffered as error:
             hint = "Run it without --native: `penstock dlq replay` then sends the messages itself"
             raise Failure(f"{error}\n{hint}") from error
     print_line(asdict(done) if as_json else asdict(done).values(), as_json=as_json)
-    _require_completed(done, operation)
+    _require_completed(done, operation, 128 + (signalled() or signal.SIGINT))
 
 
 @contextmanager
-def _interrupt_flag() -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns whether Ctrl-C was pressed; a second Ctrl-C ends the command at once."""
-    pressed = False
+def _first_signal() -> Iterator[Callable[[], int | None]]:
+    """Yield a function that returns the number of the signal that came, if one did: Ctrl-C, SIGTERM or SIGHUP.
 
-    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
+    A second Ctrl-C ends the command at once.
+    """
+    pressed: int | None = None
+
+    def on_interrupt(number: int, _frame: FrameType | None) -> None:
         nonlocal pressed
-        if pressed:
+        if pressed and number == signal.SIGINT:
             raise KeyboardInterrupt
-        pressed = True
-        echo_err(
-            "Cancelling the task. Messages that were moved stay moved. "
-            "Press Ctrl-C again to exit at once; SQS can then go on with the task."
-        )
+        if not pressed:
+            pressed = number
+            echo_err(
+                "Cancelling the task. Messages that were moved stay moved. "
+                "Press Ctrl-C again to exit at once; SQS can then go on with the task."
+            )
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    before = {number: signal.signal(number, on_interrupt) for number in _INTERRUPTIONS}
     try:
         yield lambda: pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _require_completed(done: Moved, operation: Operation) -> None:
+def _require_completed(done: Moved, operation: Operation, code: int) -> None:
     """Set the operation's outcome, and raise an error unless SQS has completed the task.
+
+    Args:
+        done: the result.
+        operation: the record.
+        code: the exit code if the task was cancelled.
 
     Raises:
         Failure: the task failed or was cancelled.
@@ -103,4 +116,4 @@ def _require_completed(done: Moved, operation: Operation) -> None:
     operation.outcome = operations.INTERRUPTED if cancelled else operations.FAILED
     reason = f": {done.failure}" if done.failure else ""
     ended = f"the task {'was cancelled' if cancelled else 'failed'} after about {done.moved} messages{reason}"
-    raise Failure(f"{ended}\nRun the command again to move the rest", INTERRUPTED if cancelled else FAILED)
+    raise Failure(f"{ended}\nRun the command again to move the rest", code if cancelled else FAILED)

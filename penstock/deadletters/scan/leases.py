@@ -8,8 +8,9 @@ Memory holds one page and sixteen bytes per leased message. The receipt handles 
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from hashlib import sha256
+from itertools import islice
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Final, Self
@@ -32,6 +33,7 @@ _MAX_PAGES_WITHOUT_NEW = 10
 _RELEASE_BATCH = 100
 # Long polling asks all of SQS's servers; short polling may miss messages (SQS: long polling).
 _WAIT_SECONDS = 1
+_POLL_SECONDS = 0.01
 
 
 class Leases:
@@ -61,10 +63,13 @@ class Leases:
         self._max_calls = 1 if queue.fifo else max(1, page_limit // BATCH_LIMIT)
         self._limit = min(page_limit, BATCH_LIMIT)
         self._calls = 1
-        self._in_flight: list[Future[list[Received]]] = []
+        self._is_over = False
+        self._calls_in_flight: set[object] = set()
+        self._arrived: list[list[Received]] = []
         self._page: dict[str, str] = {}
         self._seen: set[bytes] = set()
         self._expires_at = 0.0
+        self._given_back = 0
 
     def __enter__(self) -> Self:
         self._pool = ThreadPoolExecutor(self._max_calls, thread_name_prefix="penstock-lease")
@@ -74,11 +79,13 @@ class Leases:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown()
-        self._collect(self._in_flight)
-        self._store_handles()
         with self._handles:
-            self._release()
+            try:
+                self._give_back()
+            except BaseException:
+                # Interrupted: what is left is given back all the same. A second interruption ends it.
+                self._give_back()
+                raise
 
     def pages(self) -> Iterator[list[Received]]:
         """Lease and yield pages of messages, each message once, until the queue has no more.
@@ -118,26 +125,33 @@ class Leases:
         """Receive a page in parallel calls: twice as many after one that was more than half full, else half."""
         # Computed before the calls, so that no lease expires earlier than this.
         self._expires_at = self._clock() + self._seconds
-        self._in_flight = [
-            self._pool.submit(
-                self._queue.receive, self._limit, wait_seconds=_WAIT_SECONDS, visibility_seconds=self._seconds
-            )
-            for _ in range(self._calls)
-        ]
-        wait(self._in_flight)
-        calls, self._in_flight = self._in_flight, []
-        page = self._collect(calls)
+        calls = [self._pool.submit(self._receive_some) for _ in range(self._calls)]
+        wait(calls)
+        page = self._collect()
         for call in calls:
             call.result()  # Raises the error of a call that failed.
         is_full = len(page) > len(calls) * self._limit // 2
         self._calls = min(2 * self._calls, self._max_calls) if is_full else max(1, self._calls // 2)
         return page
 
-    def _collect(self, calls: Iterable[Future[list[Received]]]) -> list[Received]:
-        """Record the leases of the calls that succeeded, even if others failed."""
-        succeeded = [call for call in calls if call.exception() is None]
-        page = [message for call in succeeded for message in call.result()]
-        self._page |= {message.message_id: message.receipt_handle for message in page}
+    def _receive_some(self) -> None:
+        """Receive in a thread of the pool. The thread records what it got: its caller may be interrupted."""
+        call = object()
+        self._calls_in_flight.add(call)
+        try:
+            if not self._is_over:
+                self._arrived.append(
+                    self._queue.receive(self._limit, wait_seconds=_WAIT_SECONDS, visibility_seconds=self._seconds)
+                )
+        finally:
+            self._calls_in_flight.discard(call)
+
+    def _collect(self) -> list[Received]:
+        """Record the leases that have arrived, and return their messages."""
+        page: list[Received] = []
+        while self._arrived:
+            self._page |= {message.message_id: message.receipt_handle for message in self._arrived[0]}
+            page += self._arrived.pop(0)
         return page
 
     def _store_handles(self) -> None:
@@ -146,18 +160,33 @@ class Leases:
         self._handles.writelines(f"{self._expires_at} {handle}\n" for handle in self._page.values())
         self._page.clear()
 
-    def _release(self) -> None:
-        """Make all messages that are still leased visible again, if the queue allows it."""
-        for handles in chunked(self._valid_handles(), _RELEASE_BATCH):
-            leases = [(handle, 0) for handle in handles]
-            if len(self._queue.change_visibility(leases)) == len(leases):
+    def _give_back(self) -> None:
+        """Make all messages that are still leased visible again, if the queue allows it.
+
+        It can be called again after an interruption: what was given back is not given back twice.
+        """
+        self._is_over = True
+        self._pool.shutdown()
+        while self._calls_in_flight:
+            # An interruption while the pool started a thread makes the pool forget this thread.
+            time.sleep(_POLL_SECONDS)
+        self._collect()
+        self._store_handles()
+        for lines in chunked(self._lines_from(self._given_back), _RELEASE_BATCH):
+            leases = [(handle, 0) for handle in self._valid_handles(lines)]
+            refused = self._queue.change_visibility(leases) if leases else {}
+            self._given_back += len(lines)
+            if leases and len(refused) == len(leases):
                 # The queue is away, or refuses. The leases expire by themselves.
                 return
 
-    def _valid_handles(self) -> Iterator[str]:
-        """Read the handles back, without those whose leases have expired."""
+    def _lines_from(self, number: int) -> Iterator[str]:
         self._handles.seek(0)
-        for line in self._handles:
+        yield from islice(self._handles, number, None)
+
+    def _valid_handles(self, lines: Iterable[str]) -> Iterator[str]:
+        """Return the handles in lines, without those whose leases have expired."""
+        for line in lines:
             expires_at, _, handle = line.rstrip("\n").partition(" ")
             if float(expires_at) > self._clock():
                 yield handle

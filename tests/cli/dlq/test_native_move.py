@@ -69,13 +69,11 @@ def test_a_running_move_is_a_conflict(shop: Stack, moves: MemoryMoves, run: Run)
     assert last_operation(shop) == ("native-move", "failed", {})
 
 
-def test_ctrl_c_cancels(
-    shop: Stack,
-    moves: MemoryMoves,
-    run: Run,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels(
+    shop: Stack, moves: MemoryMoves, run: Run, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """The first Ctrl-C cancels the task; moved messages are counted and stay moved, and the exit code is 130."""
+    """The first Ctrl-C or SIGTERM cancels the task; moved messages are counted and stay moved: 130 or 143."""
     latest = moves.latest
     pressed: list[MoveTask] = []
 
@@ -83,12 +81,12 @@ def test_ctrl_c_cancels(
         task = latest(arn)
         if task and task.moved == 10 and not pressed:
             pressed.append(task)
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         return task
 
     monkeypatch.setattr(moves, "latest", press)
     ended = run("dlq", "replay", "--all", "--native", "--yes")
-    assert ended.code == 130
+    assert ended.code == 128 + number
     assert "the task was cancelled after about" in ended.err
     assert 0 < moves.moved < 25
     assert last_operation(shop) == ("native-move", "interrupted", {"moved": moves.moved})

@@ -63,18 +63,19 @@ def test_a_record_that_cannot_be_finished_is_a_warning(
     assert operation_records(engine)[0]["ended_at"] is None
 
 
-@pytest.fixture
-def interrupting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupt the second receive of a run, as Ctrl-C does."""
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+def signal_in_a_run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Send this process a signal at the second receive of a run."""
     receive = SqsQueue.receive
     calls: Iterator[int] = iter(range(1000))
 
     def second(queue: SqsQueue, *words: Any, **options: Any) -> Any:
         if "wait_seconds" in options and next(calls) == 1:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), request.param)
         return receive(queue, *words, **options)
 
     monkeypatch.setattr(SqsQueue, "receive", second)
+    return int(request.param)
 
 
 @pytest.mark.parametrize(
@@ -89,12 +90,13 @@ def interrupting(monkeypatch: pytest.MonkeyPatch) -> None:
         ["purge", "--all", "--yes", "--backup", "x"],
     ],
 )
-@pytest.mark.usefixtures("interrupting")
-def test_ctrl_c_exits_with_130(shop: Stack, run: Run, engine: Engine, command: Sequence[str]) -> None:
-    """Ctrl-C prints the counts so far, gives back the leases, and records an operation as interrupted."""
+def test_a_signal_ends_a_run_in_order(
+    shop: Stack, run: Run, engine: Engine, signal_in_a_run: int, command: Sequence[str]
+) -> None:
+    """Ctrl-C and SIGTERM print the counts so far, give back the leases, and record an operation as interrupted."""
     shop.dead.send([letter(number) for number in range(40)])
     ended = run("dlq", *command)
-    assert ended.code == 130
+    assert ended.code == 128 + signal_in_a_run
     assert shop.dead.depth().in_flight == 0
     changes = command[0] == "purge" or "--yes" in command
     if changes:

@@ -1,0 +1,53 @@
+"""SIGTERM and SIGHUP end a command as Ctrl-C does: what it holds is given back, and what it did is recorded."""
+
+import errno
+import os
+import signal
+import sys
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """Raise SystemExit in the block at SIGTERM (exit code 143) or SIGHUP (129), so that each `finally` runs.
+
+    A signal that is ignored stays ignored, as under `nohup`. Outside the main thread nothing is changed, because
+    Python has handlers in the main thread only.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    numbers = [number for number in _SIGNALS if ours and signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    # A closing terminal sends SIGHUP more than once, and a supervisor may send both. Only the first one counts, or
+    # a later one would interrupt the giving back. Ctrl-C still does.
+    for one in _SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    _drop_output_to_a_closed_terminal()
+    sys.exit(128 + number)
+
+
+def _drop_output_to_a_closed_terminal() -> None:
+    """Send output to nowhere if its terminal is gone: a failed message must not stop the end of the command."""
+    for descriptor in (1, 2):
+        try:
+            termios.tcgetattr(descriptor)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)

@@ -1,0 +1,50 @@
+"""SIGTERM and SIGHUP to a real process: the dead letters are visible right after it has ended."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.support.cli_stack import PROGRAM, Stack, letter
+from tests.support.terminals import Terminal
+
+SECONDS = 30
+
+
+def wait_until_leased(shop: Stack, count: int) -> None:
+    """Wait until a run has leased so many dead letters."""
+    end = time.monotonic() + SECONDS
+    while shop.dead.depth().in_flight < count:
+        assert time.monotonic() < end
+
+
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [(["list"], signal.SIGHUP), (["replay", "--kind", "none", "--no-record"], signal.SIGTERM)],
+    ids=["list", "replay"],
+)
+def test_a_process_gives_its_leases_back(shop: Stack, command: list[str], number: int) -> None:
+    """Nothing is leased any more when the process has ended, and its exit code is 128 and the signal."""
+    shop.dead.send([letter(n) for n in range(20)])
+    words = [PROGRAM, "dlq", *command]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        wait_until_leased(shop, 20)
+        # A closing terminal and a supervisor send several signals.
+        for one in (number, signal.SIGHUP, signal.SIGTERM):
+            os.kill(process.pid, one)
+        assert process.wait(SECONDS) == 128 + number
+    assert (shop.dead.depth().visible, shop.dead.depth().in_flight) == (20, 0)
+
+
+def test_a_closed_terminal_ends_a_replay_in_order(shop: Stack) -> None:
+    """A replay whose terminal is closed gives its leases back, and what it has not sent is still a dead letter."""
+    shop.dead.send([letter(n) for n in range(20)])
+    command = [PROGRAM, "dlq", "replay", "--all", "--yes", "--no-record", "--rate", "1"]
+    with Terminal(command) as terminal:
+        terminal.wait_for("email.requested")
+        terminal.hang_up()
+        assert terminal.process.wait(SECONDS) == 128 + signal.SIGHUP
+    assert shop.dead.depth().in_flight == 0
+    assert shop.dead.depth().visible + shop.main.depth().visible == 20
