@@ -3,11 +3,11 @@
 The audit scans the dead-letter queue first, then counts the main queue, then reads the ledger: an intent that
 moves on meanwhile is found in its new place. The main queue is only counted, because receiving from it would take
 messages from the drain. Therefore an intent that may be on the main queue stays undecided until that queue is
-empty.
+empty. While anything is undecided, the audit does not say that everything adds up.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -16,6 +16,7 @@ from penstock.audit.dlq_index import DlqIndex
 from penstock.audit.id_store import IdStore, store_ids
 from penstock.audit.ledger_reader import OpenLedger
 from penstock.audit.reconcile import BENIGN, Discrepancy, QueueState
+from penstock.audit.verdict import OpenQuestion, Verdict, open_questions
 from penstock.database.ledger import DEAD, PENDING
 from penstock.database.ledger_entries import LedgerState
 from penstock.queue import Depth, Queue
@@ -53,6 +54,7 @@ class Account:
         dlq: what is on the dead-letter queue.
         purged: how many dead intents had their dead letters purged.
         discrepancies: how many intents had each discrepancy.
+        settles_at: when the youngest of those is no longer young that are undecided; None if there is none.
     """
 
     since: datetime
@@ -62,6 +64,7 @@ class Account:
     dlq: DlqIndex
     purged: int = 0
     discrepancies: Counter[Discrepancy] = field(default_factory=Counter)
+    settles_at: datetime | None = None
 
     @property
     def pending(self) -> int:
@@ -81,6 +84,24 @@ class Account:
     def unreconciled(self) -> int:
         """How many do not add up, without those for which that is not known yet or not an error."""
         return sum(count for discrepancy, count in self.discrepancies.items() if discrepancy not in BENIGN)
+
+    @property
+    def open_questions(self) -> Sequence[OpenQuestion]:
+        """What is not decided, and until when."""
+        return open_questions(
+            waiting=self.waiting.total if self.given is None or self.counts[PENDING] else 0,
+            hidden=self.dlq.hidden,
+            read_until_limit=self.dlq.scanned if self.dlq.was_cut_off else 0,
+            counts=self.discrepancies,
+            settles_at=self.settles_at,
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether everything adds up. It does not while something is undecided."""
+        if self.unreconciled:
+            return Verdict.DOES_NOT_ADD_UP
+        return Verdict.UNDECIDED if self.open_questions else Verdict.ADDS_UP
 
 
 def audit(
@@ -174,6 +195,8 @@ class _AuditRun:
         discrepancy = self.state.reconcile(id_, entry, has_letter=has_letter, by_drain=bool(by_drain))
         if discrepancy:
             self._report(AuditFinding(str(id_), discrepancy, entry.outcome if entry else None))
+        if discrepancy == Discrepancy.UNDECIDED and (settles_at := self.state.settles_at(id_, entry)):
+            self.account.settles_at = max(settles_at, self.account.settles_at or settles_at)
         self.account.purged += bool(entry and entry.purged and not has_letter)
         return discrepancy
 

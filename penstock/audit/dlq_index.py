@@ -53,7 +53,12 @@ class DlqIndex:
     @property
     def is_partial(self) -> bool:
         """Whether there may be dead letters that the scan did not see."""
-        return self.hidden > 0 or self.scanned >= MAX_LETTERS
+        return self.hidden > 0 or self.was_cut_off
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether the scan ended before the end of the queue."""
+        return self.scanned >= MAX_LETTERS
 
     def _add(self, found: DeadLetterMessage) -> None:
         self.scanned += 1

@@ -76,6 +76,11 @@ class QueueState:
         # An intent that was written after the scan began has left the dead-letter queue since then.
         return Discrepancy.COPY if has_letter and entry.settled_at < self.scanned_at else None
 
+    def settles_at(self, id_: UUID, entry: LedgerState | None) -> datetime | None:
+        """Return when an undecided intent is no longer young; None if it is not young."""
+        time = entry.settled_at if entry else time_of(id_)
+        return time + FRESH if time and self._is_fresh(time) else None
+
     def _reconcile_dead(self, entry: LedgerState) -> Discrepancy:
         if entry.settled_at < self.scanned_at - self.retention:
             return Discrepancy.EXPIRED

@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 from penstock.audit import dlq_index
 from penstock.audit.audit import Account, AuditFinding, audit
 from penstock.audit.ledger_reader import read_database
-from penstock.audit.reconcile import Discrepancy
+from penstock.audit.reconcile import FRESH, Discrepancy
+from penstock.audit.verdict import OpenCause, Verdict
 from penstock.database.watchdog import Watchdog
 from penstock.intents import ids
 from penstock.queue import Outgoing
@@ -167,6 +168,52 @@ def test_ids_that_callers_were_given(bench: Bench) -> None:
     assert not {str(id_) for id_ in others} & bench.discrepancies.keys()
     bench.main.send([message(lost, letter=False)])
     assert bench.audit(asked).counts["pending"] == 2
+
+
+OPEN = {
+    "waiting": lambda bench: bench.main.send([message(uuid4(), letter=False)]),
+    "in flight": lambda bench: (
+        bench.main.send([message(uuid4(), letter=False)]),
+        bench.main.receive(1, visibility_seconds=900),
+    ),
+    "leased": lambda bench: (
+        bench.dead.send([message(bench.ledger.enter("dead", ago=HOUR))]),
+        bench.dead.receive(1, visibility_seconds=900),
+    ),
+    "young": lambda bench: bench.ledger.enter("dead", ago=10),
+}
+
+
+@pytest.mark.parametrize("cause", OPEN)
+def test_while_something_is_undecided_nothing_adds_up(bench: Bench, cause: str) -> None:
+    """A message in flight, a letter that was not read or a young intent leaves the verdict open."""
+    assert bench.audit().verdict == Verdict.ADDS_UP
+    OPEN[cause](bench)
+    account = bench.audit()
+    assert account.verdict == Verdict.UNDECIDED
+    assert (account.unreconciled, len(account.open_questions) > 0) == (0, True)
+    gone = bench.ledger.enter("applied", ago=HOUR)
+    bench.dead.send([message(gone)])
+    assert bench.audit().verdict == Verdict.DOES_NOT_ADD_UP
+
+
+def test_a_young_intent_is_decided_at_a_time(bench: Bench) -> None:
+    """The account says when the youngest undecided intent is old enough to decide."""
+    bench.ledger.enter("pending", ago=200)
+    bench.ledger.enter("pending", ago=10)
+    (question,) = bench.audit().open_questions
+    assert (question.cause, question.count) == (OpenCause.IN_TRANSIT, 2)
+    assert question.settles_at
+    assert timedelta(minutes=4) < question.settles_at - datetime.now(UTC) < FRESH
+
+
+def test_given_ids_are_decided_without_the_others(bench: Bench) -> None:
+    """What waits on the queue is open only for ids that may be among it; ids older than the ledger stay open."""
+    applied, unknown, old = bench.ledger.enter("applied", ago=HOUR), uuid4(), UUID(int=7 << 76 | 2 << 62)
+    bench.main.send([message(unknown, letter=False)])
+    assert bench.audit([applied]).verdict == Verdict.ADDS_UP
+    assert [one.cause for one in bench.audit([applied, unknown]).open_questions] == [OpenCause.WAITING]
+    assert [one.cause for one in bench.audit([applied, old]).open_questions] == [OpenCause.FORGOTTEN]
 
 
 def test_no_ids_at_all(bench: Bench) -> None:

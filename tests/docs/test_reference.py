@@ -49,5 +49,5 @@ def _is_there(parameter: Any, text: str) -> bool:
 def test_exit_codes_are_rows() -> None:
     """The page has the exit codes of the program, each with its meaning."""
     codes = dict(re.findall(r"^\| (\d+) \| (.+) \|$", SECTIONS["Exit codes"], re.MULTILINE))
-    assert codes.keys() == {"0", "1", "2", "3", "4", "5", "10", "130", "141"}
+    assert codes.keys() == {"0", "1", "2", "3", "4", "5", "10", "11", "129", "130", "141", "143"}
     assert codes["5"] == "conflict"

@@ -26,7 +26,8 @@ def test_an_audit_without_discrepancies(stack: Stack, ledger: Ledger, run: Run) 
     assert (ended.code, shown["emitted"], shown["applied"], shown["dead"]) == (0, "2", "1", "1")
     assert "emitted 2 = 1 + 0 + 1 + 0" in ended.err
     assert "counted as one receive" in ended.err
-    assert "no discrepancies" in ended.err
+    assert "adds up: no discrepancies" in ended.err
+    assert (shown["result"], shown["open"]) == ("adds-up", "-")
     assert stack.dead.depth().visible == 1
 
 
@@ -39,6 +40,22 @@ def test_an_audit_with_a_discrepancy(stack: Stack, ledger: Ledger, run: Run) -> 
     assert (ended.code, account["gone"]) == (0, 1)
     assert run("audit", "--check").code == 10
     assert run("audit", "--check", "--since", "30m").code == 0
+
+
+def test_an_audit_that_is_not_decided(stack: Stack, ledger: Ledger, run: Run) -> None:
+    """While messages wait or are leased, it says so and until when, and with --check the exit code is 11."""
+    ledger.enter("pending", ago=10)
+    stack.main.send([letter(1)])
+    stack.dead.send([letter(2)])
+    stack.dead.receive(1, visibility_seconds=600)
+    ended = run("audit", "--check", "--json")
+    account = ended.rows[-1]
+    assert (ended.code, account["result"]) == (11, "not-yet-decided")
+    assert [one["cause"] for one in account["open"]] == ["waiting", "hidden"]
+    assert "not yet decided" in ended.err
+    assert "until the drain has taken them" in ended.err
+    assert "adds up" not in ended.err
+    assert run("audit").code == 0
 
 
 def test_an_audit_of_ids(stack: Stack, ledger: Ledger, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
