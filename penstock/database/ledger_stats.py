@@ -142,7 +142,6 @@ def read_ledger_stats(connection: Connection, service: str, retention: timedelta
     minute = connection.execute(_MINUTE).one()
     dead = connection.execute(_TOTALS, {"retention": retention}).one()
     causes = connection.execute(_CAUSES, {"retention": retention}).mappings()
-    waiting = connection.execute(_WAITING, {"retention": retention}).mappings()
     p50, p99 = minute.percentiles or (None, None)
     return LedgerStats(
         applied=minute.applied,
@@ -152,13 +151,27 @@ def read_ledger_stats(connection: Connection, service: str, retention: timedelta
         p99_seconds=p99,
         slowest_seconds=minute.slowest,
         pending=dead.pending,
-        waiting=[WaitingCause(**row) for row in waiting],
+        waiting=read_waiting(connection, retention),
         dead_in_all=dead.dead,
         first_dead_at=dead.first,
         causes=[DeadCause(**row) for row in causes],
         connections=count_sessions(connection, service, own=False),
         resting=dead.resting,
     )
+
+
+def read_waiting(connection: Connection, retention: timedelta) -> list[WaitingCause]:
+    """Read what intents wait for that were tried and returned to the queue, the most frequent first.
+
+    Args:
+        connection: a connection to the service's database.
+        retention: how long ago they were tried at most.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refused the statement, or cannot be reached.
+    """
+    rows = connection.execute(_WAITING, {"retention": retention}).mappings()
+    return [WaitingCause(**row) for row in rows]
 
 
 _READ_ONLY = text("SET TRANSACTION READ ONLY")

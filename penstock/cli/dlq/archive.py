@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import format_dead_letters, progress_bar, report_missing, report_unseen
-from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, recording
+from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, operations_database, recording
 from penstock.cli.dlq.selection import Selection, selection_options
 from penstock.cli.support.confirm import confirm_by_typing
 from penstock.cli.support.database import DatabaseOption, database_message
@@ -145,7 +145,10 @@ def purge_(
     confirm_by_typing(stage.name, question, yes=yes, no_input=no_input, needs="a purge")
     selection = selector.describe() | {"limit": limit, "backup": str(archive and archive.path)}
     spec = OperationSpec("purge", selection, stage)
-    with recording(spec, at, database_url, no_record=no_record) as (operation, engine):
+    with (
+        operations_database(at, database_url, no_record=no_record) as engine,
+        recording(spec, engine) as operation,
+    ):
 
         def on_deleted(deleted: list[DeadLetterMessage]) -> None:
             operation.counts = {"deleted": operation.counts.get("deleted", 0) + len(deleted)}

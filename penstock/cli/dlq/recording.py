@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from penstock.cli.support.actor import actor
-from penstock.cli.support.database import database_message, find_database, open_engine
+from penstock.cli.support.database import CHECK_THE_DATABASE, database_message, find_database, open_engine
 from penstock.cli.support.errors import FAILED, Failure
 from penstock.cli.support.options import Target
 from penstock.cli.support.output import echo_err, format_counts
@@ -38,46 +38,58 @@ class OperationSpec:
 
 
 @contextmanager
-def recording(
-    spec: OperationSpec, at: Target, database_url: str | None, *, no_record: bool
-) -> Iterator[tuple[Operation, Engine | None]]:
-    """Record an operation in the stage's database, and print its counts on stderr when it ends.
+def operations_database(at: Target, database_url: str | None, *, no_record: bool) -> Iterator[Engine | None]:
+    """Give an engine of the database of the records; None without one. It connects when it is used.
 
     Args:
-        spec: the operation.
         at: the options that name the stage.
         database_url: the value of `--database-url`.
         no_record: whether to run without the database.
 
-    Yields:
-        The operation, and the database's engine; None in its place if `no_record` is set.
+    Raises:
+        Failure: the database is not known.
+    """
+    if no_record:
+        yield None
+        return
+    try:
+        url = find_database(database_url, at)
+    except Failure as error:
+        raise _nothing_done(error) from error
+    with open_engine(url) as engine:
+        yield engine
+
+
+@contextmanager
+def recording(spec: OperationSpec, engine: Engine | None) -> Iterator[Operation]:
+    """Record an operation in the stage's database, and print its counts on stderr when it ends.
+
+    Args:
+        spec: the operation.
+        engine: an engine of the database of the records; None to run without a record.
 
     Raises:
         Failure: the record cannot be created; the operation has not started.
     """
-    who = actor(spec.stage)
-    if no_record:
-        with (
-            recorded(None, spec.action, who, spec.selection) as operation,
-            _reporting(operation, "no record"),
-        ):
-            yield operation, None
-        return
     begun = False
     try:
         with (
-            open_engine(find_database(database_url, at)) as engine,
-            recorded(engine, spec.action, who, spec.selection) as operation,
-            _reporting(operation, f"operation {operation.id}"),
+            recorded(engine, spec.action, actor(spec.stage), spec.selection) as operation,
+            _reporting(operation, f"operation {operation.id}" if engine else "no record"),
         ):
             begun = True
-            yield operation, engine
-    except (Failure, SQLAlchemyError) as error:
+            yield operation
+    except SQLAlchemyError as error:
         if begun:
             raise
-        hint = "Nothing was done, because it could not be recorded. --no-record runs it without a record"
-        code = error.code if isinstance(error, Failure) else FAILED
-        raise Failure(f"{database_message(error)}\n{hint}", code) from error
+        raise _nothing_done(error) from error
+
+
+def _nothing_done(error: Failure | SQLAlchemyError) -> Failure:
+    check = f"\n{CHECK_THE_DATABASE}" if isinstance(error, OperationalError) else ""
+    hint = "Nothing was done, because it could not be recorded. --no-record runs it without a record"
+    code = error.code if isinstance(error, Failure) else FAILED
+    return Failure(f"{database_message(error)}{check}\n{hint}", code)
 
 
 @contextmanager

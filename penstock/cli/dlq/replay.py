@@ -6,12 +6,13 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
+from penstock.cli.dlq.drain_warning import warn_of_drain
 from penstock.cli.dlq.dry_run import print_dry_run
 from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import report_unseen
 from penstock.cli.dlq.native_move import parse_native_rate, run_native_move
 from penstock.cli.dlq.recorded_replay import print_result, report_replay, send_canary, send_rest
-from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, recording
+from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, operations_database, recording
 from penstock.cli.dlq.replay_options import (
     AllOption,
     CanaryOption,
@@ -26,8 +27,10 @@ from penstock.cli.dlq.replay_options import (
     TrialOption,
 )
 from penstock.cli.dlq.selection import Selection, selection_options
+from penstock.cli.operate.drain_state import read_drain_state
 from penstock.cli.operate.replay import RecordedReplay
 from penstock.cli.operate.trial import load_trial
+from penstock.cli.support.breaker import mapping_of
 from penstock.cli.support.confirm import confirm
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import USAGE, Failure
@@ -70,7 +73,7 @@ def replay_(
     is sent twice takes effect once. With a selector it reads the whole dead-letter queue, which counts as one
     receive of each message. An edit can change `type`, `time`, `dataversion` and `data` of the envelope; the
     result must be valid for the service. With --native SQS moves the messages, which get new ids; Ctrl-C cancels
-    the move.
+    the move. Before it sends anything, the command warns if the drain is off or hands intents back.
     """
     plan = Plan(
         selector=chosen.explicit_selector(everything=everything),
@@ -94,20 +97,24 @@ def replay_(
         )
     main = _find_destination(stage, to, queues) if to else queues.main
     depth = queues.dead.depth()
-    if everything:
-        what = "all dead letters" if limit is None else f"up to {limit} dead letters"
-        confirm(f"Replay {what} (about {depth.total})?", yes=yes, no_input=no_input, needs="--all")
     options = {"limit": limit, "rate": rate, "canary": canary, "max_replays": max_replays, "to": to, "edit": edit}
     spec = _operation("native-move" if native else "replay", plan, options, stage)
-    with recording(spec, at, database_url, no_record=no_record) as (operation, engine):
-        if native:
-            run_native_move(stage, parse_native_rate(rate), operation, as_json=as_json)
-            return
-        on_result = partial(print_result, as_json=as_json)
-        run = RecordedReplay(queues.dead, main, operation, on_result=on_result)
-        if canary and engine:
-            send_canary(run, queues.dead, plan, engine, count=canary, seconds=canary_seconds)
-        summary = send_rest(run, queues.dead, plan)
+    with operations_database(at, database_url, no_record=no_record) as engine:
+        if not to:
+            state = read_drain_state(lambda: mapping_of(stage), engine, plan.selector.kinds)
+            warn_of_drain(state, yes=yes, no_input=no_input, asked_anyway=everything)
+        if everything:
+            what = "all dead letters" if limit is None else f"up to {limit} dead letters"
+            confirm(f"Replay {what} (about {depth.total})?", yes=yes, no_input=no_input, needs="--all")
+        with recording(spec, engine) as operation:
+            if native:
+                run_native_move(stage, parse_native_rate(rate), operation, as_json=as_json)
+                return
+            on_result = partial(print_result, as_json=as_json)
+            run = RecordedReplay(queues.dead, main, operation, on_result=on_result)
+            if canary and engine:
+                send_canary(run, queues.dead, plan, engine, count=canary, seconds=canary_seconds)
+            summary = send_rest(run, queues.dead, plan)
     complete = summary.stopped is None and run.sent != limit
     report_unseen(queues.dead, depth, plan.selector, seen=summary.seen, complete=complete)
     report_replay(summary)

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from penstock.cli.status.snapshot import CLOUDWATCH, EMPTY, LEDGER, UNKNOWN, Snapshot, SnapshotReader
-from penstock.cli.status.verdict import MOST_CAUSES, State, Verdict, describe_backlog, describe_waiting, judge
+from penstock.cli.status.verdict import MOST_CAUSES, State, Verdict, describe_backlog, judge
 from penstock.cli.support.breaker import format_breaker
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import FAILED, FOUND, USAGE, Failure
@@ -20,6 +20,7 @@ from penstock.cli.support.listing import terminal
 from penstock.cli.support.options import JsonOption, Target, on_stage
 from penstock.cli.support.output import echo_err, format_duration, print_line
 from penstock.cli.support.record import draw_record
+from penstock.cli.support.waiting import describe_waiting
 from penstock.database.ledger_stats import WINDOW_SECONDS, LedgerStats
 
 EPILOG = (

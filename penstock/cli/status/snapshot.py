@@ -10,12 +10,11 @@ from typing import Final, Self, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from penstock.cli.support.breaker import mapping_of
 from penstock.cli.support.database import find_database
+from penstock.cli.support.describe_error import describe_error
 from penstock.cli.support.options import Target
-from penstock.cli.support.output import escape_control
 from penstock.cli.support.stage import Queues
 from penstock.consumer.breaker.event_source import OPEN, EventSourceMapping
 from penstock.consumer.breaker.manual import BreakerStatus, breaker_status
@@ -207,13 +206,3 @@ class SnapshotReader:
     @cached_property
     def _watchdog(self) -> Watchdog:
         return Watchdog(self._engine)
-
-
-def describe_error(error: Exception) -> str:
-    """Return the reason why a part could not be read, in one line."""
-    if isinstance(error, ClientError):
-        return f"{error.operation_name}: {error.response['Error']['Code']}"
-    # The driver's text names the host and the user, never the password.
-    text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
-    first = text.splitlines()[0] if text else ""
-    return escape_control(first) or type(error).__name__

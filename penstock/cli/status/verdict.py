@@ -7,17 +7,15 @@ from typing import Final
 
 from penstock.cli.status.snapshot import Snapshot
 from penstock.cli.support.breaker import format_breaker
-from penstock.cli.support.output import escape_control, format_duration
+from penstock.cli.support.output import format_duration
+from penstock.cli.support.waiting import describe_waiting, waits_for_a_deployment
 from penstock.consumer.breaker.event_source import CLOSED, HALF_OPEN
-from penstock.database.ledger_stats import WaitingCause
 from penstock.database.outbox import MOST_COUNTED, Backlog
 
 MOST_CAUSES: Final = 3
 """So many causes are named in a line."""
 _LATE_EVENT_SECONDS: Final = 900
 """An event is sent within a minute or two."""
-_OF_A_DEPLOYMENT: Final = frozenset({"DeploymentFault", "SchemaFault", "TableFault", "SharedFault"})
-"""Faults for which code, schema and permissions disagree: what waits for them waits for a person."""
 
 
 class State(StrEnum):
@@ -70,16 +68,6 @@ def judge(snapshot: Snapshot) -> Verdict:
     return Verdict(tuple(sorted(_reasons(snapshot), key=lambda reason: not reason.stops)))
 
 
-def describe_waiting(cause: WaitingCause, at: float) -> str:
-    """Return what some intents wait for, such as `UndefinedColumn 42703: column path (2 x page.viewed, 2m)`."""
-    names = f"{cause.reason or cause.fault} {cause.sqlstate or ''}".strip()
-    places = ", ".join(
-        f"{word} {name}" for word, name in (("table", cause.table), ("column", cause.column)) if name
-    )
-    since = format_duration(max(0.0, at - cause.since.timestamp()))
-    return escape_control(f"{names}{': ' * bool(places)}{places} ({cause.count:,} x {cause.kind}, {since})")
-
-
 def describe_backlog(backlog: Backlog) -> str:
     """Return how many events wait, and for how long."""
     count = f"{'over ' * (backlog.count >= MOST_COUNTED)}{backlog.count:,}"
@@ -94,7 +82,7 @@ def _reasons(snapshot: Snapshot) -> Iterator[Reason]:
     for part, error in snapshot.errors.items():
         yield Reason(f"{part} cannot be read: {error}")
     figures = snapshot.figures
-    waiting = [one for one in figures.waiting if one.fault in _OF_A_DEPLOYMENT] if figures else []
+    waiting = [one for one in figures.waiting if waits_for_a_deployment(one)] if figures else []
     for cause in waiting[:MOST_CAUSES]:
         waits_for = describe_waiting(cause, snapshot.at.timestamp())
         yield Reason(f"intents wait for a mended deployment: {waits_for}", "penstock check")

@@ -42,6 +42,11 @@ def confirm_by_typing(word: str, question: str, *, yes: bool, no_input: bool, ne
         raise Failure(_DECLINED, CONFIRMATION)
 
 
+def can_ask() -> bool:
+    """Return whether there is a terminal to ask on."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def _ask(prompt: str, needs: str, *, no_input: bool) -> str:
     """Read a line from the terminal; the end of the input counts as an empty line.
 
@@ -50,7 +55,7 @@ def _ask(prompt: str, needs: str, *, no_input: bool) -> str:
     Raises:
         Failure: there is no terminal, or --no-input was given.
     """
-    if no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if no_input or not can_ask():
         raise Failure(f"{needs} needs --yes without a terminal or with --no-input; nothing was done", CONFIRMATION)
     typer.echo(prompt, err=True, nl=False)
     return sys.stdin.readline().strip()

@@ -19,6 +19,8 @@ from penstock.local import state
 from penstock.settings import SettingsError
 
 _VARIABLE = "PENSTOCK_DATABASE_URL"
+CHECK_THE_DATABASE = f"Check the database and its URL: --database-url, or {_VARIABLE}"
+"""What to do if it cannot be reached."""
 
 DatabaseOption = Annotated[
     str | None,
@@ -65,7 +67,7 @@ def translate_errors(url: str, *, quiet: bool = False) -> Iterator[None]:
     except OperationalError as error:
         # The driver's text names the host and the user, never the password.
         cause = escape_control(str(error.orig).strip().splitlines()[0])
-        raise Failure(f"{cause}\nCheck the database and its URL: --database-url, or {_VARIABLE}") from error
+        raise Failure(f"{cause}\n{CHECK_THE_DATABASE}") from error
 
 
 @contextmanager

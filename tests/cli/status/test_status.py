@@ -16,8 +16,8 @@ from sqlalchemy import text
 from demo import picture
 from penstock.cli.status import snapshot
 from penstock.cli.status.command import draw_status, lines_of, row_of
-from penstock.cli.status.snapshot import describe_error
 from penstock.cli.status.verdict import judge
+from penstock.cli.support.describe_error import describe_error
 from penstock.cli.support.project import Project
 from penstock.cli.support.stage import Stage
 from penstock.consumer.breaker.event_source import MARK, OPERATOR_MARK
