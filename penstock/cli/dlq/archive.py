@@ -2,30 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import format_dead_letters, progress_bar, report_missing, report_unseen
 from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, operations_database, recording
 from penstock.cli.dlq.selection import Selection, selection_options
+from penstock.cli.operate.purge import default_backup, make_backup_folder, run_purge
 from penstock.cli.support.confirm import confirm_by_typing
-from penstock.cli.support.database import DatabaseOption, database_message
+from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, NoInputOption, Target, YesOption, on_stage
 from penstock.cli.support.output import echo_err, print_line
-from penstock.cli.support.stage import Stage
-from penstock.database import operations
-from penstock.database.ledger import mark_purged
-from penstock.database.operations import Operation
 from penstock.deadletters.archive.export import ImportFailure, export, import_letters
 from penstock.deadletters.archive.file import Archive, ArchiveError, ArchiveExists, read_archive
-from penstock.deadletters.archive.purge import Purged, purge
+from penstock.deadletters.archive.purge import Purged
 from penstock.deadletters.message import DeadLetterMessage
 
 
@@ -116,7 +110,8 @@ def purge_(
     backup: Annotated[
         Path | None,
         typer.Option(
-            "--backup", help="The file to save them in. By default a new file with the time in its name."
+            "--backup",
+            help="The file to save them in. By default a new file in .penstock/backups, which git ignores.",
         ),
     ] = None,
     no_backup: Annotated[bool, typer.Option("--no-backup", help="Delete them without a backup.")] = False,
@@ -138,11 +133,13 @@ def purge_(
     queues = stage.queues()
     selector = look_up(selector, queues.dead, at)
     depth = queues.dead.depth()
-    archive = None if no_backup else _create_archive(backup or _backup_name(stage))
+    archive = None if no_backup else _create_archive(backup or default_backup(stage))
     what = "All" if everything else "The selected ones"
     what = what if limit is None else f"Up to {limit}"
     question = f"{what} of about {depth.total} dead letters will be deleted permanently."
     confirm_by_typing(stage.name, question, yes=yes, no_input=no_input, needs="a purge")
+    if archive and not backup:
+        make_backup_folder(archive.path.parent)
     selection = selector.describe() | {"limit": limit, "backup": str(archive and archive.path)}
     spec = OperationSpec("purge", selection, stage)
     with (
@@ -151,35 +148,23 @@ def purge_(
     ):
 
         def on_deleted(deleted: list[DeadLetterMessage]) -> None:
-            operation.counts = {"deleted": operation.counts.get("deleted", 0) + len(deleted)}
-            try:
-                _mark_in_ledger(engine, deleted, operation)
-            finally:
-                for one in deleted:
-                    _print_deleted(one, as_json=as_json)
+            for one in deleted:
+                _print_deleted(one, as_json=as_json)
 
         with progress_bar("purging", depth.total) as advance, _writing(archive) if archive else nullcontext():
-            done = purge(queues.dead, selector, archive, limit=limit, on_deleted=on_deleted, on_page=advance)
-        operation.counts = {"deleted": done.deleted, "not deleted": sum(done.kept.values())}
-        operation.outcome = operations.FAILED if done.kept else operations.DONE
+            done = run_purge(
+                queues.dead,
+                selector,
+                archive,
+                operation,
+                engine,
+                limit=limit,
+                on_deleted=on_deleted,
+                on_page=advance,
+            )
     complete = done.deleted + sum(done.kept.values()) != limit
     report_unseen(queues.dead, depth, selector, seen=done.seen, complete=complete)
     _report_purge(done, archive)
-
-
-def _mark_in_ledger(engine: Engine | None, deleted: list[DeadLetterMessage], operation: Operation) -> None:
-    """Mark the deleted intents as purged in the ledger.
-
-    Raises:
-        Failure: the ledger cannot be written.
-    """
-    ids = [one.intent_id for one in deleted if one.intent_id]
-    try:
-        if engine and ids:
-            mark_purged(engine, ids, operation.id)
-    except SQLAlchemyError as error:
-        text = f"{len(deleted)} were deleted, but could not be marked in the ledger: {database_message(error)}"
-        raise Failure(f"{text}\nThe purge stopped there. Check the database, and run the command again") from error
 
 
 def _print_deleted(one: DeadLetterMessage, *, as_json: bool) -> None:
@@ -214,10 +199,6 @@ def _writing(archive: Archive) -> Iterator[Archive]:
         except BaseException:
             echo_err(f"the part written so far is in {archive.partial}, which `penstock dlq import` can read")
             raise
-
-
-def _backup_name(stage: Stage) -> Path:
-    return Path(f"dead-letters-{stage.stack}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl.gz")
 
 
 def _create_archive(path: Path) -> Archive:

@@ -1,7 +1,8 @@
 """`penstock dlq replay --dry-run | --trial`: print what a replay would do, and send nothing."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,11 +10,13 @@ import typer
 from sqlalchemy import Engine
 
 from penstock.cli.dlq.messages import progress_bar, report_missing, report_unseen
+from penstock.cli.operate.trial import require_database
 from penstock.cli.support.database import find_database, open_engine
-from penstock.cli.support.errors import FAILED
+from penstock.cli.support.errors import FAILED, Failure
 from penstock.cli.support.options import Target
 from penstock.cli.support.output import echo_err, format_counts, print_line
 from penstock.cli.support.stage import Queues
+from penstock.consumer.faults.tree import Fault
 from penstock.deadletters import Plan
 from penstock.deadletters.message import canonical
 from penstock.deadletters.replay.preview import SUCCESSFUL, DryRun, preview
@@ -47,7 +50,9 @@ def print_dry_run(
         result = _print_preview(queues, plan, None, as_json=as_json)
     else:
         with open_engine(find_database(database_url, at)) as engine:
-            result = _print_preview(queues, plan, make_trial(engine), as_json=as_json)
+            require_database(engine)
+            with _translate_fault():
+                result = _print_preview(queues, plan, make_trial(engine), as_json=as_json)
     if result.counts:
         echo_err(f"would be: {format_counts(result.counts, '')}. This run counted as one receive of each message.")
     echo_err("Nothing was sent.")
@@ -57,6 +62,20 @@ def print_dry_run(
     report_missing(missing)
     if missing or set(result.counts) - SUCCESSFUL:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _translate_fault() -> Iterator[None]:
+    """Say in one line why a trial has no result.
+
+    Raises:
+        Failure: the database became unwell, for example.
+    """
+    try:
+        yield
+    except Fault as error:
+        text = f"the trial stopped: {error.cause}"
+        raise Failure(f"{text}\nNothing was sent. Check the database, and run the command again") from error
 
 
 @dataclass(slots=True)

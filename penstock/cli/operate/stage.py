@@ -13,7 +13,7 @@ from penstock.cli.operate.breaker import turn_off, turn_on
 from penstock.cli.operate.canary_replay import CanaryReplay, Progress, run_canary_replay
 from penstock.cli.operate.causes import Survey, letters_of, survey
 from penstock.cli.operate.letters import Letter, find_letter
-from penstock.cli.operate.trial import load_trial, try_letters
+from penstock.cli.operate.trial import load_trial, require_database, try_letters
 from penstock.cli.support.actor import actor
 from penstock.cli.support.breaker import mapping_of
 from penstock.cli.support.database import find_database, open_engine
@@ -107,6 +107,7 @@ class OperatedStage:
         """
         make = self.trial()
         with self.database() as engine:
+            require_database(engine)
             return try_letters(self.dead, plan, make(engine), limit)
 
     def try_bodies(self, bodies: Sequence[str]) -> "list[DryRunResult]":

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from penstock.cli.support.database import CHECK_THE_DATABASE, database_message
+from penstock.cli.support.errors import Failure
 from penstock.cli.support.service import import_drain
 from penstock.cli.support.stage import Stage
 from penstock.deadletters import Plan
@@ -50,6 +53,21 @@ def _with_keys(drain: "Drain", stage: Stage) -> "Drain":
     except ClientError:
         settings = Settings()
     return drain.using(settings, keys=KmsKeys("", stage.client("kms")))
+
+
+def require_database(engine: Engine) -> None:
+    """Connect to the database of a trial, before anything is leased.
+
+    Raises:
+        Failure: it cannot be reached, or refuses the connection.
+    """
+    try:
+        engine.connect().close()
+    except SQLAlchemyError as error:
+        text = f"a trial writes to the database and rolls back, but cannot connect: {database_message(error)}"
+        raise Failure(
+            f"{text}\nNothing was leased or sent. {CHECK_THE_DATABASE}; --dry-run needs no database"
+        ) from error
 
 
 def try_letters(dead: Queue, plan: Plan, dry_run: DryRun, limit: int) -> list[Previewed]:

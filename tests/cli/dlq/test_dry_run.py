@@ -1,5 +1,6 @@
 """`penstock dlq replay --dry-run | --trial`: they print what a replay would do, and change nothing."""
 
+import pytest
 from sqlalchemy import Engine
 
 from tests.support.cli_stack import Run, Stack, id_of, letter
@@ -31,8 +32,22 @@ def test_a_trial_writes_and_rolls_back(service: Stack, run: Run, engine: Engine)
 
 
 def test_a_trial_without_its_database_fails(service: Stack, run: Run) -> None:
-    """A trial on an unreachable database exits with 1, and its error has no password."""
+    """A trial on an unreachable database exits with 1, says so in one line, and leases nothing."""
     service.dead.send([page_view_letter(1)])
     ended = run("dlq", "replay", "--all", "--trial", "--database-url", UNREACHABLE_DATABASE)
     assert (ended.code, ended.out) == (1, "")
+    assert "a trial writes to the database and rolls back, but cannot connect: connection" in ended.err
+    assert "Nothing was leased or sent. Check the database" in ended.err
     assert "hunter2" not in ended.err
+    assert [message.receive_count for message in service.dead.receive(1)] == [1]
+
+
+def test_a_trial_that_loses_its_database_stops(service: Stack, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the cause in one line, nothing was sent, and the leases are given back."""
+    monkeypatch.setattr("penstock.cli.dlq.dry_run.require_database", lambda _: None)
+    service.dead.send([page_view_letter(1)])
+    ended = run("dlq", "replay", "--all", "--trial", "--database-url", UNREACHABLE_DATABASE)
+    assert (ended.code, ended.out) == (1, "")
+    assert "the trial stopped: " in ended.err
+    assert "Nothing was sent." in ended.err
+    assert (service.dead.depth().visible, service.main.depth().total) == (1, 0)

@@ -1,6 +1,7 @@
 """`penstock dlq purge`: what it deletes, saves, marks and asks."""
 
 import signal
+import subprocess
 
 import pytest
 from sqlalchemy import Engine
@@ -18,18 +19,39 @@ def test_a_purge_is_backed_up_marked_and_recorded(shop: Stack, run: Run, engine:
     shop.dead.send([letter(1), moved_by_sqs(2), FOREIGN])
     ended = run("dlq", "purge", "--all", "--yes", "--json")
     assert (ended.code, [row["outcome"] for row in ended.rows]) == (0, ["deleted"] * 3)
-    (backup,) = shop.folder.glob("dead-letters-*-local-*Z.jsonl.gz")
-    assert backup.name in ended.err
+    (backup,) = shop.folder.glob(".penstock/backups/dead-letters-*-local-*Z.jsonl.gz")
+    assert str(backup) in ended.err
     assert len(list(read_archive(backup))) == 3
     (record,) = operation_records(engine)
     assert (record["action"], record["outcome"]) == ("purge", "done")
     assert (record["selection"], record["counts"]) == (
-        {"all": True, "limit": None, "backup": backup.name},
+        {"all": True, "limit": None, "backup": str(backup)},
         {"deleted": 3, "not deleted": 0},
     )
     with engine.connect() as connection:
         marked = connection.exec_driver_sql("SELECT fault->>'purged' FROM penstock.ledger").scalar()
     assert marked == str(record["id"])
+
+
+def test_git_ignores_the_backups(shop: Stack, run: Run) -> None:
+    """The folder of the backups has a .gitignore of its own, and is readable for its owner only."""
+    subprocess.run(["git", "init", "--quiet"], cwd=shop.folder, check=True)
+    shop.dead.send([letter(1)])
+    assert run("dlq", "purge", "--all", "--yes").code == 0
+    folder = shop.folder / ".penstock" / "backups"
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard"], cwd=folder, check=True, capture_output=True
+    )
+    assert (listed.stdout, folder.stat().st_mode & 0o777) == (b"", 0o700)
+
+
+def test_a_backup_folder_that_cannot_be_made_stops_a_purge(shop: Stack, run: Run) -> None:
+    """Nothing is deleted, and the error names --backup."""
+    shop.dead.send([letter(1)])
+    (shop.folder / ".penstock" / "backups").write_text("a file")
+    ended = run("dlq", "purge", "--all", "--yes")
+    assert (ended.code, shop.dead.depth().visible) == (2, 1)
+    assert "--backup" in ended.err
 
 
 def test_a_purge_stops_at_the_limit(shop: Stack, run: Run) -> None:
