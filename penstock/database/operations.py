@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, Column, DateTime, Engine, MetaData, Table, Text, Uuid, func, select
+from sqlalchemy import JSON, Boolean, Column, DateTime, Engine, MetaData, Table, Text, Uuid, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.database.ledger import SCHEMA
@@ -89,6 +89,18 @@ def read_operations(engine: Engine, limit: int) -> list[OperationRecord]:
     newest = select(operation).order_by(operation.c.begun_at.desc()).limit(limit)
     with engine.connect() as connection:
         return [OperationRecord(**row) for row in connection.execute(newest).mappings()]
+
+
+def find_operations(engine: Engine, id_: str) -> list[OperationRecord]:
+    """Return the records of operations whose id begins with a text: two at most, to see if there are several.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is away, or has no such table.
+    """
+    begins = func.pg_catalog.starts_with(operation.c.id.cast(Text), id_.strip().lower(), type_=Boolean())
+    with engine.connect() as connection:
+        rows = connection.execute(select(operation).where(begins).limit(2)).mappings()
+        return [OperationRecord(**row) for row in rows]
 
 
 @contextmanager

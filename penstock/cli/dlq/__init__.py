@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     ),
     "export": ("archive.export_", "penstock dlq export letters.jsonl.gz --kind order.placed"),
     "import": ("archive.import_", "penstock dlq import letters.jsonl.gz"),
+    "log": ("log.log_", "penstock dlq log · penstock dlq log 6a595598 · penstock dlq log --json | jq .counts"),
     "purge": (
         "archive.purge_",
         "penstock dlq purge --fault unknown-kind · penstock dlq purge --all --backup all.jsonl",
@@ -29,7 +30,7 @@ _COMMANDS: Final = {
 def tree(words: Sequence[str]) -> typer.Typer:
     """Return the subcommand that `words` begins with, or all subcommands if it begins with none of them."""
     app = typer.Typer(
-        help="Inspect, replay, export, import and purge dead letters.",
+        help="Inspect, replay, copy, export, import and purge dead letters.",
         epilog="Examples: penstock dlq stats · penstock dlq list --kind order.placed · penstock dlq replay --all",
         no_args_is_help=True,
     )

@@ -17,6 +17,7 @@ from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.support.options import JsonOption, NoInputOption, Target, YesOption, on_stage
 from penstock.cli.support.output import echo_err, print_line
+from penstock.database import operations
 from penstock.deadletters.archive.export import ImportFailure, export, import_letters
 from penstock.deadletters.archive.file import Archive, ArchiveError, ArchiveExists, read_archive
 from penstock.deadletters.archive.purge import Purged
@@ -63,6 +64,8 @@ def import_(
     ],
     from_line: Annotated[int, typer.Option("--from-line", min=1, help="Start at this line of the file.")] = 1,
     as_json: JsonOption = False,
+    database_url: DatabaseOption = None,
+    no_record: NoRecordOption = False,
 ) -> None:
     """Send the dead letters of a file to the dead-letter queue, each with its body, attributes and group.
 
@@ -71,7 +74,8 @@ def import_(
     twice is on the queue twice, but its intent takes effect once. FILE.part of an interrupted run is read up to
     its last complete line.
     """
-    queues = at.open().queues()
+    stage = at.open()
+    queues = stage.queues()
     failed, last = 0, from_line - 1
 
     def on_failure(one: ImportFailure) -> None:
@@ -84,16 +88,25 @@ def import_(
         nonlocal last
         advance(number - last)
         last = number
+        operation.counts = {"imported": last - from_line + 1 - failed, "failed": failed}
 
+    spec = OperationSpec("import", {"file": str(file), "from_line": from_line}, stage)
     lines = (one for one in read_archive(file) if one[0] >= from_line)
-    try:
-        with progress_bar("importing", 0) as advance:
-            count = import_letters(queues.dead, lines, on_failure=on_failure, on_line=on_line)
-    except ArchiveError as error:
-        raise Failure(f"{error}\nAll lines before line {last + 1} were imported") from error
-    except BaseException:
-        echo_err(f"stopped; all lines before line {last + 1} were imported: continue with --from-line {last + 1}")
-        raise
+    with (
+        operations_database(at, database_url, no_record=no_record) as engine,
+        recording(spec, engine) as operation,
+    ):
+        try:
+            with progress_bar("importing", 0) as advance:
+                count = import_letters(queues.dead, lines, on_failure=on_failure, on_line=on_line)
+        except ArchiveError as error:
+            raise Failure(f"{error}\nAll lines before line {last + 1} were imported") from error
+        except BaseException:
+            echo_err(
+                f"stopped; all lines before line {last + 1} were imported: continue with --from-line {last + 1}"
+            )
+            raise
+        operation.outcome = operations.FAILED if failed else operations.DONE
     echo_err(f"{count} sent to the dead-letter queue, {failed} failed")
     if failed:
         raise typer.Exit(FAILED)

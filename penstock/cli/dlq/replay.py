@@ -75,12 +75,13 @@ def replay_(
     result must be valid for the service. With --native SQS moves the messages, which get new ids; Ctrl-C cancels
     the move. Before it sends anything, the command warns if the drain is off or hands intents back.
     """
+    change = _parse_edit(edit) if edit else None
     plan = Plan(
         selector=chosen.explicit_selector(everything=everything),
         limit=limit,
         rate=rate,
         max_replays=max_replays,
-        edit=_load_edit(edit, drain) if edit else None,
+        edit=_editor(change, drain) if change else None,
     )
     if native:
         _check_native(plan, alone=everything and not (to or canary or dry_run or trial))
@@ -97,7 +98,8 @@ def replay_(
         )
     main = _find_destination(stage, to, queues) if to else queues.main
     depth = queues.dead.depth()
-    options = {"limit": limit, "rate": rate, "canary": canary, "max_replays": max_replays, "to": to, "edit": edit}
+    options = {"limit": limit, "rate": rate, "canary": canary, "max_replays": max_replays, "to": to}
+    options |= {"edit": change and change.text}
     spec = _operation("native-move" if native else "replay", plan, options, stage)
     with operations_database(at, database_url, no_record=no_record) as engine:
         if not to:
@@ -137,16 +139,24 @@ def _operation(kind: str, plan: Plan, options: Mapping[str, object], stage: Stag
     return OperationSpec(kind, plan.selector.describe() | given, stage)
 
 
-def _load_edit(text: str, drain: str | None) -> Callable[[str], str]:
+def _parse_edit(text: str) -> Edit:
+    """Parse the value of `--edit`.
+
+    Raises:
+        Failure: it is no edit.
+    """
+    try:
+        return Edit.parse(text)
+    except BadExpression as error:
+        raise Failure(f"--edit: {error}", USAGE) from None
+
+
+def _editor(edit: Edit, drain: str | None) -> Callable[[str], str]:
     """Return a function that edits a body and validates the result against the drain's contract.
 
     Raises:
-        Failure: the edit cannot be parsed, or the drain cannot be imported.
+        Failure: the drain cannot be imported.
     """
-    try:
-        edit = Edit.parse(text)
-    except BadExpression as error:
-        raise Failure(f"--edit: {error}", USAGE) from None
     contract = import_drain(drain).contract
     return lambda body: edit.apply(body, contract)
 

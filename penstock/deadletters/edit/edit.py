@@ -25,9 +25,14 @@ _Change: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
 class Edit:
-    """A change to envelopes; create one with `Edit.parse`."""
+    """A change to envelopes; create one with `Edit.parse`.
 
-    def __init__(self, change: _Change) -> None:
+    Attributes:
+        text: the patch or the expression itself, for a record.
+    """
+
+    def __init__(self, change: _Change, text: str) -> None:
+        self.text = text
         self._change = change
 
     @classmethod
@@ -44,7 +49,7 @@ class Edit:
             penstock.expressions.jmespath.BadExpression: the text is neither.
         """
         source = (_content(text) if files else text).strip()
-        return cls(_parse_patch(source) if source.startswith("[") else _parse_expression(source))
+        return cls(_parse_patch(source) if source.startswith("[") else _parse_expression(source), source)
 
     def apply(self, body: str, contract: Contract) -> str:
         """Return the edited message.
