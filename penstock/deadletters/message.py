@@ -62,6 +62,11 @@ class DeadLetterMessage:
             return None
 
     @property
+    def is_parsed(self) -> bool:
+        """Whether it is an intent with an id, as far as its envelope or its letter says so."""
+        return bool(self.id)
+
+    @property
     def origin(self) -> Origin:
         """Who put it on the dead-letter queue."""
         if self.letter:

@@ -11,6 +11,7 @@ from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import format_dead_letters, progress_bar, report_missing, report_unseen
 from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, operations_database, recording
 from penstock.cli.dlq.selection import Selection, selection_options
+from penstock.cli.dlq.sums import report_sum
 from penstock.cli.operate.purge import default_backup, make_backup_folder, run_purge
 from penstock.cli.support.confirm import confirm_by_typing
 from penstock.cli.support.database import DatabaseOption
@@ -22,6 +23,7 @@ from penstock.deadletters.archive.export import ImportFailure, export, import_le
 from penstock.deadletters.archive.file import Archive, ArchiveError, ArchiveExists, read_archive
 from penstock.deadletters.archive.purge import Purged
 from penstock.deadletters.message import DeadLetterMessage
+from penstock.deadletters.scan.passed_over import PassedOver
 
 
 @on_stage
@@ -43,12 +45,15 @@ def export_(
     queues = at.open().queues()
     selector = look_up(selector, queues.dead, at)
     depth = queues.dead.depth()
+    passed_over = PassedOver()
     with progress_bar("exporting", depth.total) as advance, _writing(_create_archive(file)) as archive:
-        done = export(queues.dead, archive, selector, limit=limit, on_page=advance)
+        done = export(queues.dead, archive, selector, limit=limit, on_page=advance, on_skip=passed_over.add)
     count = done.written
     if as_json:
-        print_line({"file": str(file), "messages": count}, as_json=True)
+        line = {"file": str(file), "messages": count, "unparsed": done.unparsed}
+        print_line(line | {"read": done.seen, "not_selected": passed_over.count}, as_json=True)
     echo_err(f"{format_dead_letters(count)} written to {file}, with payloads. They are still on the queue.")
+    report_sum(done.seen, {"written": count}, passed_over, unparsed=done.unparsed)
     report_unseen(queues.dead, depth, selector, seen=done.seen, complete=count != limit)
     report_missing(done.missing)
     if done.missing:
@@ -155,13 +160,16 @@ def purge_(
         make_backup_folder(archive.path.parent)
     selection = selector.describe() | {"limit": limit, "backup": str(archive and archive.path)}
     spec = OperationSpec("purge", selection, stage)
+    passed_over, unparsed = PassedOver(), 0
     with (
         operations_database(at, database_url, no_record=no_record) as engine,
         recording(spec, engine) as operation,
     ):
 
         def on_deleted(deleted: list[DeadLetterMessage]) -> None:
+            nonlocal unparsed
             for one in deleted:
+                unparsed += not one.is_parsed
                 _print_deleted(one, as_json=as_json)
 
         with progress_bar("purging", depth.total) as advance, _writing(archive) if archive else nullcontext():
@@ -174,7 +182,9 @@ def purge_(
                 limit=limit,
                 on_deleted=on_deleted,
                 on_page=advance,
+                on_skip=passed_over.add,
             )
+    report_sum(done.seen, operation.counts, passed_over, unparsed=unparsed)
     complete = done.deleted + sum(done.kept.values()) != limit
     report_unseen(queues.dead, depth, selector, seen=done.seen, complete=complete)
     _report_purge(done, archive)

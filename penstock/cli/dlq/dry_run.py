@@ -10,6 +10,7 @@ import typer
 from sqlalchemy import Engine
 
 from penstock.cli.dlq.messages import progress_bar, report_missing, report_unseen
+from penstock.cli.dlq.sums import report_sum
 from penstock.cli.operate.trial import require_database
 from penstock.cli.support.database import find_database, open_engine
 from penstock.cli.support.errors import FAILED, Failure
@@ -20,6 +21,7 @@ from penstock.consumer.faults.tree import Fault
 from penstock.deadletters import Plan
 from penstock.deadletters.message import canonical
 from penstock.deadletters.replay.preview import SUCCESSFUL, DryRun, preview
+from penstock.deadletters.scan.passed_over import PassedOver
 
 
 def print_dry_run(
@@ -57,6 +59,7 @@ def print_dry_run(
         echo_err(f"would be: {format_counts(result.counts, '')}. This run counted as one receive of each message.")
     echo_err("Nothing was sent.")
     complete = result.sent != plan.limit
+    report_sum(result.seen, result.counts, result.passed_over, unparsed=result.unparsed)
     report_unseen(queues.dead, depth, plan.selector, seen=result.seen, complete=complete)
     missing = plan.selector.ids - result.names if complete else frozenset[str]()
     report_missing(missing)
@@ -87,12 +90,16 @@ class _PreviewTotals:
         names: the ids of the selected dead letters, filled only for a selection by id.
         seen: the number of messages that were read, selected or not.
         sent: the number of messages that would be sent.
+        unparsed: how many of the selected messages cannot be parsed.
+        passed_over: the messages that were read and not selected.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     names: set[str] = field(default_factory=set)
     seen: int = 0
     sent: int = 0
+    unparsed: int = 0
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 def _print_preview(queues: Queues, plan: Plan, trial: DryRun | None, *, as_json: bool) -> _PreviewTotals:
@@ -103,8 +110,9 @@ def _print_preview(queues: Queues, plan: Plan, trial: DryRun | None, *, as_json:
         advance(count)
 
     with progress_bar("reading", queues.dead.depth().total) as advance:
-        for one in preview(queues.dead, plan, trial, on_page=on_page):
+        for one in preview(queues.dead, plan, trial, on_page=on_page, on_skip=totals.passed_over.add):
             totals.counts[one.would] += 1
+            totals.unparsed += not one.id
             totals.sent += not one.is_skipped
             if plan.selector.ids:
                 totals.names |= {one.id or "", canonical(one.message_id)}

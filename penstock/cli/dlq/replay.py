@@ -27,6 +27,7 @@ from penstock.cli.dlq.replay_options import (
     TrialOption,
 )
 from penstock.cli.dlq.selection import Selection, selection_options
+from penstock.cli.dlq.sums import report_sum
 from penstock.cli.operate.drain_state import read_drain_state
 from penstock.cli.operate.replay import RecordedReplay
 from penstock.cli.operate.trial import load_trial
@@ -98,8 +99,8 @@ def replay_(
         )
     main = _find_destination(stage, to, queues) if to else queues.main
     depth = queues.dead.depth()
-    options = {"limit": limit, "rate": rate, "canary": canary, "max_replays": max_replays, "to": to}
-    options |= {"edit": change and change.text}
+    text = change.text if change else None
+    options = {"limit": limit, "rate": rate, "canary": canary, "max_replays": max_replays, "to": to, "edit": text}
     spec = _operation("native-move" if native else "replay", plan, options, stage)
     with operations_database(at, database_url, no_record=no_record) as engine:
         if not to:
@@ -112,12 +113,12 @@ def replay_(
             if native:
                 run_native_move(stage, parse_native_rate(rate), operation, as_json=as_json)
                 return
-            on_result = partial(print_result, as_json=as_json)
-            run = RecordedReplay(queues.dead, main, operation, on_result=on_result)
+            run = RecordedReplay(queues.dead, main, operation, on_result=partial(print_result, as_json=as_json))
             if canary and engine:
                 send_canary(run, queues.dead, plan, engine, count=canary, seconds=canary_seconds)
             summary = send_rest(run, queues.dead, plan)
     complete = summary.stopped is None and run.sent != limit
+    report_sum(summary.seen, summary.counts, run.passed_over, unparsed=run.unparsed)
     report_unseen(queues.dead, depth, plan.selector, seen=summary.seen, complete=complete)
     report_replay(summary)
 

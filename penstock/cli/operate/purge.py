@@ -55,6 +55,7 @@ def run_purge(
     limit: int | None = None,
     on_deleted: Callable[[list[DeadLetterMessage]], None] = lambda _: None,
     on_page: Callable[[int], None] = lambda _: None,
+    on_skip: Callable[[DeadLetterMessage], None] = lambda _: None,
 ) -> Purged:
     """Delete the selected dead letters for good, each page after it is in the backup, and mark their intents.
 
@@ -67,6 +68,7 @@ def run_purge(
         limit: the maximum number to delete.
         on_deleted: called for each page with its deleted dead letters, also if they could not be marked.
         on_page: called for each page with its number of messages, selected or not.
+        on_skip: called for each message that was read and is not selected.
 
     Raises:
         Failure: the ledger cannot be written; the purge stopped there.
@@ -82,7 +84,9 @@ def run_purge(
         finally:
             on_deleted(deleted)
 
-    done = purge(dead, selector, archive, limit=limit, on_deleted=on_page_deleted, on_page=on_page)
+    done = purge(
+        dead, selector, archive, limit=limit, on_deleted=on_page_deleted, on_page=on_page, on_skip=on_skip
+    )
     operation.counts = {"deleted": done.deleted, "not deleted": sum(done.kept.values())}
     operation.outcome = operations.FAILED if done.kept else operations.DONE
     return done

@@ -16,13 +16,18 @@ from penstock.deadletters import Plan, Replayed, ReplayOutcome, Summary, replay
 from penstock.deadletters.condition import Condition
 from penstock.deadletters.message import canonical
 from penstock.deadletters.replay.canary import Canary, all_took_effect
+from penstock.deadletters.scan.passed_over import PassedOver
 from penstock.queue import Queue
 
 _SENT: Final = frozenset({ReplayOutcome.REPLAYED, ReplayOutcome.NOT_DELETED})
 
 
 class RecordedReplay:
-    """A replay in one or two parts: the canary, if there is one, and the rest."""
+    """A replay in one or two parts: the canary, if there is one, and the rest.
+
+    Attributes:
+        unparsed: how many of the selected dead letters cannot be parsed.
+    """
 
     def __init__(
         self,
@@ -52,11 +57,18 @@ class RecordedReplay:
         self._canary: Canary | None = None
         self._canary_summary: Summary | None = None
         self._canary_is_over = False
+        self._passed_over = PassedOver()
+        self.unparsed = 0
 
     @property
     def sent(self) -> int:
         """The number of messages that were sent."""
         return sum(self._counts[outcome] for outcome in _SENT)
+
+    @property
+    def passed_over(self) -> PassedOver:
+        """The messages that were read and not selected."""
+        return self._passed_over
 
     def send_canary(self, plan: Plan, count: int, canary: Canary, on_page: Callable[[int], None]) -> Summary:
         """Send the first dead letters.
@@ -108,15 +120,29 @@ class RecordedReplay:
         """Send the dead letters that are left, and return the summary of the whole replay with the canary."""
         sent, self._canary_is_over = self.sent, True
         canary_ids = {name for one in self._canaries.values() for name in (one.id, canonical(one.message_id))}
+        if self._canary_summary and sent == plan.limit:
+            return replace(self._canary_summary, counts=self._outcomes())
         summary = self._run(replace(plan, limit=None if plan.limit is None else plan.limit - sent), on_page)
-        counts = {ReplayOutcome(outcome): count for outcome, count in self._counts.items()}
-        return replace(summary, counts=counts, missing=summary.missing - canary_ids, seen=summary.seen + sent)
+        return replace(
+            summary, counts=self._outcomes(), missing=summary.missing - canary_ids, seen=summary.seen + sent
+        )
+
+    def _outcomes(self) -> dict[ReplayOutcome, int]:
+        return {ReplayOutcome(outcome): count for outcome, count in self._counts.items()}
 
     def _run(self, plan: Plan, on_page: Callable[[int], None]) -> Summary:
-        if isinstance(plan.selector.where, Condition) and plan.limit != 0:
+        # The rest is read after the canary: what was not selected then is read and counted again.
+        self._passed_over = PassedOver()
+        if isinstance(plan.selector.where, Condition):
             plan.selector.where.failed = 0
         summary = replay(
-            self._dead, self._main, plan, on_result=self._report, on_page=on_page, in_time=self._go_on
+            self._dead,
+            self._main,
+            plan,
+            on_result=self._report,
+            on_page=on_page,
+            on_skip=self._passed_over.add,
+            in_time=self._go_on,
         )
         if summary.failed or summary.stopped:
             self._operation.outcome = operations.FAILED
@@ -128,5 +154,6 @@ class RecordedReplay:
         if not self._canary_is_over:
             self._canaries[one.message_id] = one
         self._counts[one.outcome] += 1
+        self.unparsed += not one.id
         self._operation.counts = dict(self._counts)
         self._on_result(one)

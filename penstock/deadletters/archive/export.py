@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from penstock.deadletters.archive.file import Archive, ArchiveError
+from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.scan.leases import PAGE_LIMIT
 from penstock.deadletters.scan.scan import scan
 from penstock.deadletters.selector import Selector
@@ -25,11 +26,13 @@ class Exported:
     Attributes:
         seen: how many dead letters were scanned, selected or not.
         written: how many are in the file.
+        unparsed: how many of these cannot be parsed.
         missing: the ids in the selector that were not found.
     """
 
     seen: int
     written: int
+    unparsed: int
     missing: frozenset[str]
 
 
@@ -53,6 +56,7 @@ def export(
     *,
     limit: int | None = None,
     on_page: Callable[[int], None] = lambda _: None,
+    on_skip: Callable[[DeadLetterMessage], None] = lambda _: None,
 ) -> Exported:
     """Write the selected dead letters to a file. They stay on the dead-letter queue.
 
@@ -62,12 +66,13 @@ def export(
         selector: which dead letters to export.
         limit: the maximum number to write.
         on_page: called for each page with its number of messages, selected or not.
+        on_skip: called for each message that was read and is not selected.
 
     Raises:
         ArchiveError: the file cannot be written.
         penstock.queue.QueueError: the queue cannot be read.
     """
-    seen = count = 0
+    seen = count = unparsed = 0
     found_ids: set[str] = set()
 
     def count_page(messages: int) -> None:
@@ -75,12 +80,13 @@ def export(
         seen += messages
         on_page(messages)
 
-    with closing(scan(dead, selector, limit=limit, on_page=count_page)) as found:
+    with closing(scan(dead, selector, limit=limit, on_page=count_page, on_skip=on_skip)) as found:
         for page in _in_pages(found):
             archive.write(one.message for one in page)
             found_ids.update(*map(selector.matching_ids, page))
             count += len(page)
-    return Exported(seen, count, selector.ids - found_ids if count != limit else frozenset())
+            unparsed += sum(not one.is_parsed for one in page)
+    return Exported(seen, count, unparsed, selector.ids - found_ids if count != limit else frozenset())
 
 
 def import_letters(

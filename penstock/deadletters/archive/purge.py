@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from penstock.deadletters.archive.file import Archive
 from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.scan.leases import PAGE_LIMIT, Leases, scan_seconds
+from penstock.deadletters.scan.select import select
 from penstock.deadletters.selector import Selector
 from penstock.queue import Queue, Received
 
@@ -37,6 +38,7 @@ def purge(
     limit: int | None = None,
     on_deleted: Callable[[list[DeadLetterMessage]], None] = lambda _: None,
     on_page: Callable[[int], None] = lambda _: None,
+    on_skip: Callable[[DeadLetterMessage], None] = lambda _: None,
     clock: Callable[[], float] = time.time,
 ) -> Purged:
     """Delete the selected dead letters for good.
@@ -48,13 +50,14 @@ def purge(
         limit: the maximum number to delete.
         on_deleted: called for each page with its deleted dead letters.
         on_page: called for each page with its number of messages, selected or not.
+        on_skip: called for each message that was read and is not selected.
         clock: returns the time in seconds, to detect expired leases; see `replay`.
 
     Raises:
         ArchiveError: the backup cannot be written; nothing has been deleted that is not in it.
         penstock.queue.QueueError: the queue cannot be read.
     """
-    run = _PurgeRun(selector, archive, limit, on_deleted)
+    run = _PurgeRun(selector, archive, limit, on_deleted, on_skip)
     page_limit = PAGE_LIMIT if limit is None or not selector.is_everything else min(PAGE_LIMIT, max(limit, 1))
     with Leases(dead, scan_seconds(dead.depth().total), page_limit=page_limit, clock=clock) as leases:
         for page in leases.pages() if limit != 0 else ():
@@ -74,11 +77,13 @@ class _PurgeRun:
         archive: Archive | None,
         left: int | None,
         on_deleted: Callable[[list[DeadLetterMessage]], None],
+        on_skip: Callable[[DeadLetterMessage], None],
     ) -> None:
         self.left = left
         self._selector = selector
         self._archive = archive
         self._on_deleted = on_deleted
+        self._on_skip = on_skip
         self._seen = 0
         self._deleted = 0
         self._kept: Counter[str] = Counter()
@@ -87,7 +92,7 @@ class _PurgeRun:
     def purge_page(self, page: list[Received], leases: Leases) -> None:
         """Select, back up, delete and report the dead letters of a page."""
         self._seen += len(page)
-        selected = list(filter(self._selector.matches, map(DeadLetterMessage.of, page)))[: self.left]
+        selected = select(page, self._selector, self._on_skip)[: self.left]
         self._found_ids.update(*map(self._selector.matching_ids, selected))
         self.left = None if self.left is None else self.left - len(selected)
         if not selected:

@@ -50,7 +50,12 @@ DryRun = Callable[[Sequence[str]], "list[DryRunResult]"]
 
 
 def preview(
-    dead: Queue, plan: Plan, dry_run: DryRun | None, *, on_page: Callable[[int], None] = lambda _: None
+    dead: Queue,
+    plan: Plan,
+    dry_run: DryRun | None,
+    *,
+    on_page: Callable[[int], None] = lambda _: None,
+    on_skip: Callable[[DeadLetterMessage], None] = lambda _: None,
 ) -> Generator[Previewed]:
     """Yield what a replay would do with each selected dead letter, without sending anything.
 
@@ -59,6 +64,7 @@ def preview(
         plan: which messages would be sent, and how.
         dry_run: returns what the drain would do with bodies; None to preview only what would be sent.
         on_page: called for each page with its number of messages, selected or not.
+        on_skip: called for each message that was read and is not selected.
 
     Raises:
         penstock.consumer.faults.tree.Fault: the dry run had no result.
@@ -67,7 +73,7 @@ def preview(
     left = plan.limit
     # Only messages that would be sent count towards the limit, as in a replay.
     limit = plan.limit if plan.edit is None and plan.max_replays is None else None
-    with closing(scan(dead, plan.selector, limit=limit, on_page=on_page)) as found:
+    with closing(scan(dead, plan.selector, limit=limit, on_page=on_page, on_skip=on_skip)) as found:
         for batch in chunked(found, DRY_RUN_BATCH):
             for one in _preview_batch(batch, plan, dry_run, left):
                 left = left if left is None or one.is_skipped else left - 1

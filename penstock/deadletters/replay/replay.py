@@ -20,6 +20,7 @@ from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build
 from penstock.deadletters.replay.rate_limiter import RateLimiter
 from penstock.deadletters.replay_marker import REPLAY_ATTRIBUTE
 from penstock.deadletters.scan.leases import LEASE_LOST, PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
+from penstock.deadletters.scan.select import select
 from penstock.queue import Outgoing, Queue, Received
 
 REPLAYED_ALREADY: Final = "ReplayedAlready"
@@ -84,6 +85,7 @@ def replay(
     *,
     on_result: Callable[[Replayed], None] = lambda _: None,
     on_page: Callable[[int], None] = lambda _: None,
+    on_skip: Callable[[DeadLetterMessage], None] = lambda _: None,
     in_time: Callable[[], bool] = lambda: True,
     clock: Callable[[], float] = time.time,
 ) -> Summary:
@@ -99,6 +101,7 @@ def replay(
         plan: which messages to send, and how.
         on_result: called for each selected dead letter, when its outcome is final.
         on_page: called for each page with its number of messages, selected or not.
+        on_skip: called for each message that was read and is not selected.
         in_time: called after each page, and with a rate also after each slice of a tenth of a second; the run ends
             when it returns False.
         clock: returns the time in seconds, to detect expired leases. It must not be a monotonic clock, which may
@@ -113,7 +116,7 @@ def replay(
         # Memory holds one page. It is sent and deleted before the next one is received.
         for page in leases.pages() if plan.limit != 0 else ():
             on_page(len(page))
-            selected = run.select(page)
+            selected = run.select(page, on_skip)
             ready = run.check(selected)
             for messages in run.rate_limited(ready):
                 sent = run.send(messages)
@@ -160,10 +163,12 @@ class _ReplayRun:
         page_limit = self._rate_limiter.page_size(max(limit, 1))
         return Leases(self._dead, seconds, page_limit=page_limit, clock=clock)
 
-    def select(self, page: list[Received]) -> list[DeadLetterMessage]:
+    def select(
+        self, page: list[Received], on_skip: Callable[[DeadLetterMessage], None]
+    ) -> list[DeadLetterMessage]:
         """Return the dead letters of a page that are selected."""
         self._seen += len(page)
-        selected = list(filter(self._plan.selector.matches, map(DeadLetterMessage.of, page)))
+        selected = select(page, self._plan.selector, on_skip)
         self._found_ids.update(*map(self._plan.selector.matching_ids, selected))
         return selected
 

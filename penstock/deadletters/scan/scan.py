@@ -14,6 +14,7 @@ def scan(
     *,
     limit: int | None = None,
     on_page: Callable[[int], None] = lambda _: None,
+    on_skip: Callable[[DeadLetterMessage], None] = lambda _: None,
 ) -> Generator[DeadLetterMessage]:
     """Yield the selected messages of the dead-letter queue, each once, and give all leases back at the end.
 
@@ -25,6 +26,7 @@ def scan(
         selector: which messages to yield; by default all.
         limit: the maximum number of messages to yield.
         on_page: called for each page with its number of messages, selected or not.
+        on_skip: called for each message that was read and is not selected.
 
     Raises:
         penstock.queue.QueueError: the queue cannot be read.
@@ -36,7 +38,10 @@ def scan(
     with Leases(queue, scan_seconds(to_scan), page_limit=page_limit) as leases:
         for page in leases.pages() if limit != 0 else ():
             on_page(len(page))
-            for found in filter(selector.matches, map(DeadLetterMessage.of, page)):
+            for found in map(DeadLetterMessage.of, page):
+                if not selector.matches(found):
+                    on_skip(found)
+                    continue
                 yield found
                 left -= 1
                 if limit is not None and left == 0:
