@@ -10,7 +10,8 @@ _MAX_DEPTH: Final = 8
 _MAX_FIELDS: Final = 20
 _TYPE_NAMES: Final = {bool: "true or false", int: "number", float: "number"}
 _FIELD_NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,63}")
-_HEAD: Final = ("specversion", "id", "source", "type", "time", "datacontenttype", "dataversion", "traceparent")
+HEAD: Final = ("specversion", "id", "source", "type", "time", "datacontenttype", "dataversion", "traceparent")
+"""The head of an envelope, which holds no values of an intent."""
 
 
 def redacted(body: str) -> Any:
@@ -24,12 +25,18 @@ def redacted(body: str) -> Any:
         return f"no JSON, {len(body)} characters"
     if not isinstance(event, dict) or not isinstance(event.get("specversion"), str):
         return _shape(event, 0)
-    head = {name: event[name] for name in _HEAD if name in event and isinstance(event[name], str | int | None)}
+    head = {name: event[name] for name in HEAD if name in event and isinstance(event[name], str | int | None)}
     shape = _shape({name: value for name, value in event.items() if name not in head}, 0)
     return head | shape
 
 
-def _redacted_name(name: str) -> str:
+def shape_of(value: Any) -> Any:
+    """Return a value with its type and length in place of every value in it."""
+    return _shape(value, 0)
+
+
+def redacted_name(name: str) -> str:
+    """Return the name of a field, or its length if it does not look like the name of a field."""
     return name if _FIELD_NAME.fullmatch(name) else f"name of {len(name)}"
 
 
@@ -41,11 +48,13 @@ def _shape(value: Any, depth: int) -> Any:
     match value:
         case dict():
             items = list(value.items())
-            shown = {_redacted_name(name): _shape(one, depth + 1) for name, one in items[:_MAX_FIELDS]}
+            shown = {redacted_name(name): _shape(one, depth + 1) for name, one in items[:_MAX_FIELDS]}
             return shown | ({"…": len(items) - _MAX_FIELDS} if len(items) > _MAX_FIELDS else {})
         case list():
             return [_shape(one, depth + 1) for one in value[:1]] + (["…"] if len(value) > 1 else [])
         case str():
             return f"text of {len(value)}"
+        case float():
+            return _TYPE_NAMES[float]  # Or a subclass, which keeps the number's text.
         case _:
             return _TYPE_NAMES.get(type(value))

@@ -3,24 +3,25 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
 
 import typer
 from sqlalchemy import Engine
 
 from penstock.cli.dlq.messages import progress_bar, report_missing, report_unseen
+from penstock.cli.dlq.previewed import print_previewed
 from penstock.cli.dlq.sums import report_sum
 from penstock.cli.operate.trial import require_database
 from penstock.cli.support.database import find_database, open_engine
 from penstock.cli.support.errors import FAILED, Failure
 from penstock.cli.support.options import Target
-from penstock.cli.support.output import echo_err, format_counts, print_line
+from penstock.cli.support.output import echo_err, format_counts
 from penstock.cli.support.stage import Queues
 from penstock.consumer.faults.tree import Fault
 from penstock.deadletters import Plan
 from penstock.deadletters.message import canonical
-from penstock.deadletters.replay.preview import SUCCESSFUL, DryRun, preview
+from penstock.deadletters.replay.preview import SUCCESSFUL, DryRun, Previewed, preview
 from penstock.deadletters.scan.passed_over import PassedOver
 
 
@@ -32,6 +33,7 @@ def print_dry_run(
     database_url: str | None,
     *,
     as_json: bool,
+    reveal: bool,
 ) -> None:
     """Print what a replay would do with each selected dead letter.
 
@@ -43,18 +45,20 @@ def print_dry_run(
         at: the options that name the stage.
         database_url: the value of `--database-url`.
         as_json: whether to print JSON.
+        reveal: whether to show the values that an edit changes.
 
     Raises:
         typer.Exit: a dead letter would fail again, or an id was not found.
     """
     depth = queues.dead.depth()
+    show = partial(print_previewed, as_json=as_json, edited=plan.edit is not None, reveal=reveal)
     if make_trial is None:
-        result = _print_preview(queues, plan, None, as_json=as_json)
+        result = _print_preview(queues, plan, None, show)
     else:
         with open_engine(find_database(database_url, at)) as engine:
             require_database(engine)
             with _translate_fault():
-                result = _print_preview(queues, plan, make_trial(engine), as_json=as_json)
+                result = _print_preview(queues, plan, make_trial(engine), show)
     if result.counts:
         echo_err(f"would be: {format_counts(result.counts, '')}. This run counted as one receive of each message.")
     echo_err("Nothing was sent.")
@@ -102,7 +106,9 @@ class _PreviewTotals:
     passed_over: PassedOver = field(default_factory=PassedOver)
 
 
-def _print_preview(queues: Queues, plan: Plan, trial: DryRun | None, *, as_json: bool) -> _PreviewTotals:
+def _print_preview(
+    queues: Queues, plan: Plan, trial: DryRun | None, show: Callable[[Previewed], None]
+) -> _PreviewTotals:
     totals = _PreviewTotals()
 
     def on_page(count: int) -> None:
@@ -116,6 +122,5 @@ def _print_preview(queues: Queues, plan: Plan, trial: DryRun | None, *, as_json:
             totals.sent += not one.is_skipped
             if plan.selector.ids:
                 totals.names |= {one.id or "", canonical(one.message_id)}
-            values: dict[str, Any] = asdict(one)
-            print_line(values if as_json else values.values(), as_json=as_json)
+            show(one)
     return totals

@@ -23,6 +23,7 @@ from penstock.cli.dlq.replay_options import (
     MaxReplaysOption,
     NativeOption,
     RateOption,
+    RevealOption,
     ToOption,
     TrialOption,
 )
@@ -60,6 +61,7 @@ def replay_(
     max_replays: MaxReplaysOption = None,
     to: ToOption = None,
     edit: EditOption = None,
+    reveal: RevealOption = False,
     native: NativeOption = False,
     drain: DrainOption = None,
     yes: YesOption = False,
@@ -73,8 +75,9 @@ def replay_(
     The command prints a line for each dead letter. It can be interrupted and run again at any time: an intent that
     is sent twice takes effect once. With a selector it reads the whole dead-letter queue, which counts as one
     receive of each message. An edit can change `type`, `time`, `dataversion` and `data` of the envelope; the
-    result must be valid for the service. With --native SQS moves the messages, which get new ids; Ctrl-C cancels
-    the move. Before it sends anything, the command warns if the drain is off or hands intents back.
+    result must be valid for the service; --edit with --dry-run shows what it changes in each message. With
+    --native SQS moves the messages, which get new ids; Ctrl-C cancels the move. Before it sends anything, the
+    command warns if the drain is off or hands intents back.
     """
     change = _parse_edit(edit) if edit else None
     plan = Plan(
@@ -84,6 +87,8 @@ def replay_(
         max_replays=max_replays,
         edit=_editor(change, drain) if change else None,
     )
+    if reveal and not (edit and (dry_run or trial)):
+        raise Failure("--reveal shows what an edit changes: use it with --edit and --dry-run or --trial", USAGE)
     if native:
         _check_native(plan, alone=everything and not (to or canary or dry_run or trial))
     stage = at.open()
@@ -91,7 +96,7 @@ def replay_(
     plan = replace(plan, selector=look_up(plan.selector, queues.dead, at))
     if dry_run or trial:
         make_trial = load_trial(drain, stage) if trial else None
-        print_dry_run(queues, plan, make_trial, at, database_url, as_json=as_json)
+        print_dry_run(queues, plan, make_trial, at, database_url, as_json=as_json, reveal=reveal)
         return
     if canary and no_record:
         raise Failure(

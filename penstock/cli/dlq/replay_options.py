@@ -51,3 +51,10 @@ NativeOption = Annotated[
     bool,
     typer.Option("--native", help="Let SQS itself move all dead letters; goes with --all and --rate only."),
 ]
+RevealOption = Annotated[
+    bool,
+    typer.Option(
+        "--reveal",
+        help="With --edit and --dry-run or --trial, show the values that change, which can be personal data.",
+    ),
+]

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from penstock.deadletters.message import DeadLetterMessage
+from penstock.deadletters.replay.changes import FieldChange, changes
 from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build_message
 from penstock.deadletters.scan.scan import scan
 from penstock.queue import Queue
@@ -32,6 +33,7 @@ class Previewed:
         would: `replayed`, `not-sent` or `left`; with a dry run its outcome in the drain instead of `replayed`:
             `applied`, `stale`, `duplicate`, `dead`, `waits` or `unknown`.
         why: the fault, or why it would not be sent, without a value of the intent.
+        changes: what the edit of the plan changes in it, with values of the intent.
     """
 
     message_id: str
@@ -39,6 +41,7 @@ class Previewed:
     kind: str | None
     would: str
     why: str | None = None
+    changes: Sequence[FieldChange] = field(default=(), repr=False)
 
     @property
     def is_skipped(self) -> bool:
@@ -95,12 +98,14 @@ def _preview_batch(
         else:
             to_send.append((found, message.body))
     if not dry_run:
-        yield from (_previewed(found, ReplayOutcome.REPLAYED) for found, _ in to_send)
+        yield from (_previewed(found, ReplayOutcome.REPLAYED, sent=body) for found, body in to_send)
     elif to_send:
         results = dry_run([body for _, body in to_send])
-        for (found, _), result in zip(to_send, results, strict=True):
-            yield _previewed(found, result.outcome, str(result.fault) if result.fault else None)
+        for (found, body), result in zip(to_send, results, strict=True):
+            yield _previewed(found, result.outcome, str(result.fault) if result.fault else None, sent=body)
 
 
-def _previewed(found: DeadLetterMessage, would: str, why: str | None = None) -> Previewed:
-    return Previewed(found.message.message_id, found.id, found.kind, str(would), why)
+def _previewed(found: DeadLetterMessage, would: str, why: str | None = None, sent: str | None = None) -> Previewed:
+    message = found.message
+    changed = changes(message.body, sent) if sent is not None and sent != message.body else ()
+    return Previewed(message.message_id, found.id, found.kind, str(would), why, changed)

@@ -1,8 +1,14 @@
 """`penstock dlq replay --dry-run | --trial`: they print what a replay would do, and change nothing."""
 
+import json
+from pathlib import Path
+
 import pytest
 from sqlalchemy import Engine
 
+from penstock.cli.dlq.previewed import print_previewed
+from penstock.deadletters.replay.changes import changes
+from penstock.deadletters.replay.preview import Previewed
 from tests.support.cli_stack import Run, Stack, id_of, letter
 from tests.support.dlq import UNREACHABLE_DATABASE, operation_records, page_view_letter
 
@@ -51,3 +57,49 @@ def test_a_trial_that_loses_its_database_stops(service: Stack, run: Run, monkeyp
     assert "the trial stopped: " in ended.err
     assert "Nothing was sent." in ended.err
     assert (service.dead.depth().visible, service.main.depth().total) == (1, 0)
+
+
+PATCH = (
+    '[{"op": "replace", "path": "/data/path", "value": "/home"},'
+    ' {"op": "add", "path": "/data/referrer", "value": "me"}]'
+)
+
+
+def test_a_dry_run_shows_what_an_edit_changes(service: Stack, run: Run) -> None:
+    """Below each message is what it loses and gets, redacted unless --reveal is given."""
+    service.dead.send([page_view_letter(1)])
+    words = ("dlq", "replay", "--all", "--dry-run", "--edit", PATCH)
+    _, *lines = run(*words).out.splitlines()
+    assert lines == ['  - data.path: "text of 1"', '  + data.path: "text of 5"', '  + data.referrer: "text of 2"']
+    _, *lines = run(*words, "--reveal").out.splitlines()
+    assert lines == ['  - data.path: "/"', '  + data.path: "/home"', '  + data.referrer: "me"']
+    assert service.main.depth().total == 0
+
+
+def test_a_dry_run_has_the_edit_as_a_json_patch(service: Stack, run: Run) -> None:
+    """With --json each line has the patch, whose values are their shapes unless --reveal is given."""
+    service.dead.send([page_view_letter(1)])
+    words = ("dlq", "replay", "--all", "--trial", "--edit", PATCH, "--json")
+    (row,) = run(*words, "--reveal").rows
+    assert (row["would"], row["patch"]) == ("applied", json.loads(PATCH))
+    (row,) = run(*words).rows
+    assert [one.get("shape") for one in row["patch"]] == ["text of 5", "text of 2"]
+
+
+def test_reveal_goes_with_an_edit_that_is_tried(folder: Path, run: Run) -> None:
+    """In any other replay it is wrong usage."""
+    assert run("dlq", "replay", "--all", "--dry-run", "--reveal").code == 2
+
+
+def test_a_terminal_gets_the_changes_in_colour(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an edit removes is red, and what it adds is green; a sender's control characters are escaped."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    changed = changes('{"data": {"a": "x"}}', '{"data": {"a": "\x9b31m"}}')
+    one = Previewed("m", "i", "k", "replayed", None, changed)
+    print_previewed(one, as_json=False, edited=True, reveal=True)
+    _, removed, added = capsys.readouterr().out.splitlines()
+    assert removed == '\x1b[31m  - data.a: "x"\x1b[0m'
+    assert added == '\x1b[32m  + data.a: "\N{REPLACEMENT CHARACTER}31m"\x1b[0m'

@@ -1,0 +1,59 @@
+"""One dead letter of a dry run, and what the edit changes in it."""
+
+import sys
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from penstock.cli.support.output import escape_control, print_line
+from penstock.deadletters.replay.changes import FieldChange
+from penstock.deadletters.replay.preview import Previewed
+from penstock.expressions.exact_json import write
+
+_LONGEST: Final = 4 * 1_048_576
+"""In bytes: a message before and after an edit fits."""
+
+
+def print_previewed(one: Previewed, *, as_json: bool, edited: bool, reveal: bool) -> None:
+    """Print a line for a dead letter, and below it a line for each value that an edit removes (-) or adds (+).
+
+    Args:
+        one: the dead letter.
+        as_json: whether to print one JSON object, with the edit as a JSON Patch.
+        edited: whether there is an edit.
+        reveal: whether to show values, instead of their types and lengths.
+    """
+    values: dict[str, Any] = {
+        "message_id": one.message_id,
+        "id": one.id,
+        "kind": one.kind,
+        "would": one.would,
+        "why": one.why,
+    }
+    if not as_json:
+        print_line(values.values(), as_json=False)
+        for change in one.changes:
+            _print_change(change, reveal=reveal)
+    elif edited:
+        # Not the encoder of the standard library: it would round numbers.
+        patch = [change.operation(reveal=reveal) for change in one.changes]
+        sys.stdout.write(f"{write(values | {'patch': patch}, _LONGEST)}\n")
+        sys.stdout.flush()
+    else:
+        print_line(values, as_json=True)
+
+
+def _print_change(change: FieldChange, *, reveal: bool) -> None:
+    name = change.name(reveal=reveal)
+    for sign, style, value in zip("-+", ("red", "green"), change.texts(reveal=reveal), strict=True):
+        if value is not None:
+            _print_colored(f"  {sign} {escape_control(f'{name}: {value}')}", style)
+
+
+def _print_colored(line: str, style: str) -> None:
+    if sys.stdout.isatty():
+        Console(highlight=False, markup=False, emoji=False).print(Text(line, style), soft_wrap=True)
+    else:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
