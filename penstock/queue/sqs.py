@@ -120,6 +120,16 @@ class SqsQueue:
         """Read how long the queue keeps a message (SQS: MessageRetentionPeriod)."""
         return int(self._attributes()["MessageRetentionPeriod"])
 
+    def has_redrive_policy(self) -> bool:
+        """Read whether the queue has a dead-letter queue (SQS: RedrivePolicy), as each queue that a drain reads.
+
+        Raises:
+            botocore.exceptions.ClientError: SQS refused the call.
+            botocore.exceptions.BotoCoreError: SQS cannot be reached.
+        """
+        response = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
+        return "RedrivePolicy" in response.get("Attributes", {})
+
     def depth(self) -> Depth:
         """Read the three approximate counts (SQS: GetQueueAttributes)."""
         attributes = self._attributes()

@@ -1,6 +1,6 @@
 """The audit: a real ledger, queues in memory, and every discrepancy between them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -170,7 +170,7 @@ def test_ids_that_callers_were_given(bench: Bench) -> None:
     assert bench.audit(asked).counts["pending"] == 2
 
 
-OPEN = {
+OPEN: dict[str, Callable[[Bench], object]] = {
     "waiting": lambda bench: bench.main.send([message(uuid4(), letter=False)]),
     "in flight": lambda bench: (
         bench.main.send([message(uuid4(), letter=False)]),

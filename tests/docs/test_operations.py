@@ -10,6 +10,7 @@ from typer.main import get_command
 from penstock.cli import app
 from penstock.cli.support import errors as failure
 from penstock.deadletters import Origin, ReplayOutcome
+from penstock.deadletters.replay.copy import NO_GROUP, PAYLOAD_IN_BUCKET, CopyOutcome
 from penstock.deadletters.replay.plan import EDIT_REFUSED, NO_ROOM_FOR_MARKER, REPLAYED_TOO_OFTEN
 from penstock.deadletters.replay.replay import REPLAYED_ALREADY
 from penstock.testing import MemoryQueue
@@ -119,7 +120,8 @@ def test_the_words_of_the_page_are_the_programs() -> None:
     codes = {value for name, value in vars(failure).items() if name.isupper()}
     written = re.findall(r"\d+", " ".join(re.findall(r"^\| ([\d, ]+) \|", OPERATIONS, re.MULTILINE)))
     assert set(map(int, written)) == codes | {0, 129, 130, 143}
-    words = [*ReplayOutcome, *Origin, REPLAYED_ALREADY, REPLAYED_TOO_OFTEN, NO_ROOM_FOR_MARKER, EDIT_REFUSED]
+    words = [*ReplayOutcome, *Origin, CopyOutcome.NOT_COPIED, PAYLOAD_IN_BUCKET, NO_GROUP]
+    words += [REPLAYED_ALREADY, REPLAYED_TOO_OFTEN, NO_ROOM_FOR_MARKER, EDIT_REFUSED]
     assert [word for word in words if f"`{word}`" not in OPERATIONS] == []
 
 

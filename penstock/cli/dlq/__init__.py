@@ -17,6 +17,10 @@ _COMMANDS: Final = {
         "replay.replay_",
         "penstock dlq replay --kind order.placed --canary 10 --rate 100 · penstock dlq replay --all --trial",
     ),
+    "copy": (
+        "copy.copy_",
+        "penstock dlq copy --kind order.placed --stage prod --to-stage dev · penstock dlq copy --all --to URL",
+    ),
     "export": ("archive.export_", "penstock dlq export letters.jsonl.gz --kind order.placed"),
     "import": ("archive.import_", "penstock dlq import letters.jsonl.gz"),
     "log": ("log.log_", "penstock dlq log · penstock dlq log 6a595598 · penstock dlq log --json | jq .counts"),

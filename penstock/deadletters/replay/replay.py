@@ -18,13 +18,13 @@ from uuid import UUID, uuid4
 from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build_message
 from penstock.deadletters.replay.rate_limiter import RateLimiter
+from penstock.deadletters.replay.refusals import RefusalStreak
 from penstock.deadletters.replay_marker import REPLAY_ATTRIBUTE
 from penstock.deadletters.scan.leases import LEASE_LOST, PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
 from penstock.deadletters.scan.select import select
 from penstock.queue import Outgoing, Queue, Received
 
 REPLAYED_ALREADY: Final = "ReplayedAlready"
-_MAX_REFUSED: Final = 30
 _OUT_OF_TIME: Final = "OutOfTime"
 
 _Ready: TypeAlias = tuple[DeadLetterMessage, Outgoing]
@@ -151,8 +151,8 @@ class _ReplayRun:
         self._found_ids: set[str] = set()
         # A message without room for a marker is recognized by its identity when it comes back.
         self._sent_without_marker: set[bytes] = set()
-        self._refused_sends = _RefusalStreak()
-        self._refused_deletes = _RefusalStreak()
+        self._refused_sends = RefusalStreak()
+        self._refused_deletes = RefusalStreak()
         self._stopped: str | None = None
 
     def open_leases(self, clock: Callable[[], float]) -> Leases:
@@ -250,18 +250,6 @@ class _ReplayRun:
         self._on_result(
             Replayed(found.message.message_id, found.id, found.intent_id, found.kind, outcome, code, detail)
         )
-
-
-class _RefusalStreak:
-    """A count of refusals in a row."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def add(self, codes: Mapping[int, str], total: int) -> str | None:
-        """Count a call's refusals of `total` messages; return the last code if too many in a row were refused."""
-        self._count = 0 if len(codes) < total else self._count + len(codes)
-        return codes[max(codes)] if codes and self._count >= _MAX_REFUSED else None
 
 
 def _identity(found: DeadLetterMessage) -> bytes:

@@ -3,13 +3,11 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Engine
 
-from penstock.queue import SqsQueue
 from tests.support.cli_stack import PROGRAM, Run, Stack, id_of, letter
 from tests.support.dlq import EMAIL, FOREIGN, KIND, UNREACHABLE_DATABASE, operation_records
 
@@ -61,21 +59,6 @@ def test_a_record_that_cannot_be_finished_is_a_warning(
     assert (ended.code, shop.dead.depth().total) == (0, 0)
     assert str(operation_records(engine)[0]["id"]) in caplog.text
     assert operation_records(engine)[0]["ended_at"] is None
-
-
-@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
-def signal_in_a_run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Send this process a signal at the second receive of a run."""
-    receive = SqsQueue.receive
-    calls: Iterator[int] = iter(range(1000))
-
-    def second(queue: SqsQueue, *words: Any, **options: Any) -> Any:
-        if "wait_seconds" in options and next(calls) == 1:
-            os.kill(os.getpid(), request.param)
-        return receive(queue, *words, **options)
-
-    monkeypatch.setattr(SqsQueue, "receive", second)
-    return int(request.param)
 
 
 @pytest.mark.parametrize(
