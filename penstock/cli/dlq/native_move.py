@@ -5,19 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from types import FrameType
-from typing import Final
 
 from penstock.cli.dlq.messages import progress_bar
 from penstock.cli.support.errors import CONFLICT, FAILED, USAGE, Failure
 from penstock.cli.support.output import echo_err, print_line
+from penstock.cli.support.signals import ENDING_SIGNALS
 from penstock.cli.support.stage import Stage
 from penstock.database import operations
 from penstock.database.operations import Operation
 from penstock.deadletters.replay.move_tasks import MoveConflict, MoveNotOffered, MoveTask, SqsMoveTasks
 from penstock.deadletters.replay.native_move import MAX_RATE, MIN_RATE, Moved, move
 from penstock.queue import sqs_client
-
-_INTERRUPTIONS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def parse_native_rate(rate: float | None) -> int | None:
@@ -91,7 +89,7 @@ def _first_signal() -> Iterator[Callable[[], int | None]]:
                 "Press Ctrl-C again to exit at once; SQS can then go on with the task."
             )
 
-    before = {number: signal.signal(number, on_interrupt) for number in _INTERRUPTIONS}
+    before = {number: signal.signal(number, on_interrupt) for number in (signal.SIGINT, *ENDING_SIGNALS)}
     try:
         yield lambda: pressed
     finally:

@@ -1,6 +1,6 @@
 """What an operator does with a stage, for a screen: nothing here prints, and each error is raised."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from penstock.cli.operate.breaker import turn_off, turn_on
 from penstock.cli.operate.canary_replay import CanaryReplay, Progress, run_canary_replay
 from penstock.cli.operate.causes import Survey, letters_of, survey
+from penstock.cli.operate.drain_state import DrainState, read_drain_state
 from penstock.cli.operate.letters import Letter, find_letter
 from penstock.cli.operate.trial import load_trial, require_database, try_letters
 from penstock.cli.support.actor import actor
@@ -133,6 +134,14 @@ class OperatedStage:
             return run_canary_replay(
                 self.dead, self.main, engine, self.actor, wanted, on_progress=on_progress, stopping=stopping
             )
+
+    def drain_state(self, kinds: Collection[str] = ()) -> DrainState:
+        """Return what stands in the way of a replay; `drain_state.read_drain_state` has the details."""
+        try:
+            with self.database() as engine:
+                return read_drain_state(self.find_mapping, engine, kinds)
+        except Failure:
+            return read_drain_state(self.find_mapping, None, kinds)
 
     def breaker(self) -> BreakerStatus:
         """Return the state of the breaker.

@@ -4,14 +4,14 @@ import errno
 import os
 import signal
 import sys
-import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+ENDING_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""The signals that end a command in order, besides Ctrl-C. Windows has no SIGHUP."""
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def orderly_end() -> Iterator[None]:
     Python has handlers in the main thread only.
     """
     ours = threading.current_thread() is threading.main_thread()
-    numbers = [number for number in _SIGNALS if ours and signal.getsignal(number) is signal.SIG_DFL]
+    numbers = [number for number in ENDING_SIGNALS if ours and signal.getsignal(number) is signal.SIG_DFL]
     for number in numbers:
         signal.signal(number, _end)
     try:
@@ -35,14 +35,17 @@ def orderly_end() -> Iterator[None]:
 def _end(number: int, _frame: FrameType | None) -> None:
     # A closing terminal sends SIGHUP more than once, and a supervisor may send both. Only the first one counts, or
     # a later one would interrupt the giving back. Ctrl-C still does.
-    for one in _SIGNALS:
+    for one in ENDING_SIGNALS:
         signal.signal(one, signal.SIG_IGN)
-    _drop_output_to_a_closed_terminal()
+    if number != signal.SIGTERM:
+        _drop_output_to_a_closed_terminal()
     sys.exit(128 + number)
 
 
 def _drop_output_to_a_closed_terminal() -> None:
     """Send output to nowhere if its terminal is gone: a failed message must not stop the end of the command."""
+    import termios  # noqa: PLC0415 (Windows has none)
+
     for descriptor in (1, 2):
         try:
             termios.tcgetattr(descriptor)

@@ -27,7 +27,7 @@ def service(shop: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     return shop
 
 
-@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+@pytest.fixture(params=[signal.SIGTERM])
 def signal_in_a_run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Send this process a signal at the second receive of a run."""
     receive = SqsQueue.receive

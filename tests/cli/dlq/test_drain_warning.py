@@ -1,15 +1,16 @@
 """The warning of `penstock dlq replay` while the drain is off, or hands intents back."""
 
+import io
+
 import pytest
 from sqlalchemy import create_engine
 
 from penstock.cli.operate.drain_state import read_drain_state
 from penstock.consumer.breaker.event_source import MARK, OPERATOR_MARK, EventSourceMapping
-from tests.support.cli_stack import PROGRAM, Run, Stack, id_of, letter
+from tests.support.cli_stack import Run, Stack, id_of, letter
 from tests.support.dlq import KIND, UNREACHABLE_DATABASE, operation_records
 from tests.support.lambdas import ARN, MAPPING, LambdaStub, refusal
 from tests.support.ledgers import Ledger
-from tests.support.terminals import Terminal
 
 WAITS = '{"fault": "DeploymentFault", "reason": "UndefinedColumn", "sqlstate": "42703", "column": "subject"}'
 
@@ -92,12 +93,15 @@ def test_a_database_that_is_away_is_a_reason() -> None:
     engine.dispose()
 
 
-def test_a_terminal_is_asked(shop: Stack, ledger: Ledger) -> None:
-    """On a terminal the command asks after the warning; no changes nothing and exits with 3."""
-    ledger.enter("pending", kind="email.requested", fault=WAITS)
+def test_a_terminal_is_asked(shop: Stack, run: Run, stub: LambdaStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the command asks after the warning: no changes nothing and exits with 3, yes goes on."""
+    stub.on = False
     shop.dead.send([letter(1)])
-    with Terminal([PROGRAM, "dlq", "replay", *KIND]) as terminal:
-        terminal.wait_for("Replay anyway? [y/N]: ")
-        terminal.press("n\n")
-        assert terminal.ended() == 3
-    assert (shop.dead.depth().visible, operation_records(ledger.engine)) == (1, [])
+    for module in ("dlq.drain_warning", "support.confirm"):
+        monkeypatch.setattr(f"penstock.cli.{module}.can_ask", lambda: True)
+    for answer, code in (("n\n", 3), ("y\n", 0)):
+        assert shop.dead.depth().visible == 1
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        ended = run("dlq", "replay", *KIND)
+        assert (ended.code, "Replay anyway? [y/N]: " in ended.err) == (code, True)
+    assert shop.main.depth().total == 1

@@ -62,16 +62,19 @@ def test_a_record_that_cannot_be_finished_is_a_warning(
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "signal_in_a_run"),
     [
-        ["list"],
-        ["stats"],
-        ["show", id_of(99)],
-        ["export", "x"],
-        ["replay", "--all", "--yes"],
-        ["replay", *KIND, "--dry-run"],
-        ["purge", "--all", "--yes", "--backup", "x"],
+        (["list"], signal.SIGINT),
+        (["list"], signal.SIGTERM),
+        (["stats"], signal.SIGTERM),
+        (["show", id_of(99)], signal.SIGTERM),
+        (["export", "x"], signal.SIGTERM),
+        (["replay", "--all", "--yes"], signal.SIGINT),
+        (["replay", "--all", "--yes"], signal.SIGTERM),
+        (["replay", *KIND, "--dry-run"], signal.SIGTERM),
+        (["purge", "--all", "--yes", "--backup", "x"], signal.SIGTERM),
     ],
+    indirect=["signal_in_a_run"],
 )
 def test_a_signal_ends_a_run_in_order(
     shop: Stack, run: Run, engine: Engine, signal_in_a_run: int, command: Sequence[str]

@@ -162,3 +162,13 @@ def test_causes_and_letters_of_a_stage() -> None:
     assert [cause.count for cause in stage.survey().causes] == [2, 1]
     (first, _) = stage.letters(key, 5)
     assert stage.letter(first.message_id)
+
+
+def test_what_stands_in_the_way_of_a_replay(engine: Engine) -> None:
+    """The state of the drain is known before a replay, also without the database."""
+    stub = LambdaStub(on=False)
+    for database in (engine, None):
+        state = operated(MemoryQueue(), MemoryQueue(), database, stub).drain_state()
+        (obstacle,) = state.obstacles
+        assert "the drain is off" in obstacle
+        assert bool(state.unread) == (database is None)
