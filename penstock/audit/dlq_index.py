@@ -19,8 +19,8 @@ class DlqIndex:
     """What is on the dead-letter queue.
 
     Attributes:
-        hidden: how many were under another consumer's lease when the scan began, or were not shown to the scan,
-            approximately: SQS shows nothing of a FIFO queue's message group while some of it is leased.
+        hidden: how many were delayed or under another consumer's lease when the scan began, or were not shown to
+            the scan, approximately: SQS shows nothing of a FIFO queue's message group while some of it is leased.
         scanned: how many messages the scan has seen.
         ids: the intents; True if the drain sent the dead letter.
         malformed_ids: the ids of messages that SQS moved, where they are no UUIDs.
@@ -43,7 +43,7 @@ class DlqIndex:
             penstock.queue.QueueError: the queue cannot be read.
         """
         before = dead.depth()
-        index = cls(before.in_flight)
+        index = cls(before.in_flight + before.delayed)
         with closing(scan(dead)) as found:
             for one in islice(found, MAX_LETTERS):
                 index._add(one)

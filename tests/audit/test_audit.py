@@ -16,7 +16,7 @@ from penstock.audit.reconcile import FRESH, Discrepancy
 from penstock.audit.verdict import OpenCause, Verdict
 from penstock.database.watchdog import Watchdog
 from penstock.intents import ids
-from penstock.queue import Outgoing
+from penstock.queue import Depth, Outgoing
 from penstock.testing import MemoryQueue
 from tests.support.audit import dead_letter, message
 from tests.support.ledgers import PURGED, Ledger
@@ -170,6 +170,13 @@ def test_ids_that_callers_were_given(bench: Bench) -> None:
     assert bench.audit(asked).counts["pending"] == 2
 
 
+class DelayedQueue(MemoryQueue):
+    """A queue with a message that is not yet visible."""
+
+    def depth(self) -> Depth:
+        return replace(super().depth(), delayed=1)
+
+
 OPEN: dict[str, Callable[[Bench], object]] = {
     "waiting": lambda bench: bench.main.send([message(uuid4(), letter=False)]),
     "in flight": lambda bench: (
@@ -180,6 +187,7 @@ OPEN: dict[str, Callable[[Bench], object]] = {
         bench.dead.send([message(bench.ledger.enter("dead", ago=HOUR))]),
         bench.dead.receive(1, visibility_seconds=900),
     ),
+    "delayed": lambda bench: setattr(bench, "dead", DelayedQueue()),
     "young": lambda bench: bench.ledger.enter("dead", ago=10),
 }
 
