@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from penstock.deadletters.redact import HEAD, redacted_name, shape_of
-from penstock.expressions.exact_json import read, write
+from penstock.expressions.exact_json import ExactJsonError, read, write
 from penstock.queue import MESSAGE_LIMIT_BYTES
 
 ADD: Final = "add"
@@ -67,9 +67,12 @@ def changes(before: str, after: str) -> Sequence[FieldChange]:
         after: the same for the edited message.
 
     Raises:
-        penstock.expressions.exact_json.ExactJsonError: one of the texts is not JSON.
+        penstock.expressions.exact_json.ExactJsonError: one of the texts is not JSON, or is nested too deep.
     """
-    return list(_differences(read(before), read(after), ()))
+    try:
+        return list(_differences(read(before), read(after), ()))
+    except RecursionError:
+        raise ExactJsonError("nested too deep") from None
 
 
 def _differences(before: Any, after: Any, path: tuple[str | int, ...]) -> Iterator[FieldChange]:

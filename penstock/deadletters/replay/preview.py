@@ -1,7 +1,7 @@
 """The preview of a replay: what it would send, and what the drain would do with it. Nothing is sent."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +9,7 @@ from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.replay.changes import FieldChange, changes
 from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build_message
 from penstock.deadletters.scan.scan import scan
+from penstock.expressions.exact_json import ExactJsonError
 from penstock.queue import Queue
 from penstock.queue.chunks import chunked
 
@@ -107,5 +108,9 @@ def _preview_batch(
 
 def _previewed(found: DeadLetterMessage, would: str, why: str | None = None, sent: str | None = None) -> Previewed:
     message = found.message
-    changed = changes(message.body, sent) if sent is not None and sent != message.body else ()
+    changed: Sequence[FieldChange] = ()
+    if sent is not None and sent != message.body:
+        # A sender may nest a body as deep as it likes: such a change is sent and not shown.
+        with suppress(ExactJsonError):
+            changed = changes(message.body, sent)
     return Previewed(message.message_id, found.id, found.kind, str(would), why, changed)

@@ -3,12 +3,17 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonpatch import JsonPatch
 
+from penstock.deadletters import Plan, Selector
 from penstock.deadletters.replay.changes import changes
-from penstock.expressions.exact_json import write
+from penstock.deadletters.replay.preview import preview
+from penstock.expressions.exact_json import ExactJsonError, write
+from penstock.queue import Outgoing
+from tests.support.dead_letters import QueuePair, letter
 
 VALUES = st.recursive(
     st.none()
@@ -53,3 +58,14 @@ def test_numbers_are_shown_as_they_are_written() -> None:
     """A number that is equal and written otherwise is a change, and keeps its digits."""
     (change,) = changes('{"n": 1}', '{"n": 1.00000000000000000001}')
     assert change.texts(reveal=True) == ("1", "1.00000000000000000001")
+
+
+def test_a_body_that_is_nested_too_deep_ends_no_preview() -> None:
+    """Its change cannot be shown, and the preview goes on."""
+    deep = '{"specversion": "1.0", "id": "x", "type": "a", "data": ' + "[" * 5000 + "1" + "]" * 5000 + "}"
+    queues = QueuePair(Outgoing(deep), letter(2))
+    plan = Plan(selector=Selector.all(), edit=lambda body: body.replace("[1]", "[2]").replace('ta": 1', 'ta": 2'))
+    shown = {one.id: len(one.changes) for one in preview(queues.dead, plan, None)}
+    assert sorted(shown.values()) == [0, 1]
+    with pytest.raises(ExactJsonError, match="nested too deep"):
+        changes(deep, deep.replace("[1]", "[2]"))
