@@ -6,16 +6,22 @@ from typing import Annotated, Any, Final
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from penstock.cli.dlq.table import time_column
+from penstock.cli.support.column import Column
 from penstock.cli.support.database import DatabaseOption, database_message, find_database, open_engine
 from penstock.cli.support.errors import FAILED, USAGE, Failure
+from penstock.cli.support.listing import print_rows
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import echo_err, format_counts, format_duration, print_line, print_record
+from penstock.cli.support.output import echo_err, format_counts, format_duration
+from penstock.cli.support.record import print_record
 from penstock.database.operations import OperationRecord, find_operations, read_operations
 
 _WITHOUT_END: Final = "running or killed"
 _MAY_QUOTE: Final = frozenset({"where", "edit"})
 """Parts of a selection that may quote values of intents: the list has only their length."""
-_COLUMNS: Final = ("id", "begun_at", "took", "action", "actor", "outcome", "counts", "selection")
+_SHORT: Final = 8
+"""The characters of an id on a terminal. `penstock dlq log` accepts them in place of all of it."""
+_TIMES: Final = ("begun_at", "ended_at")
 
 
 @on_stage
@@ -40,13 +46,9 @@ def log_(
         except SQLAlchemyError as error:
             raise Failure(f"the records cannot be read: {database_message(error)}") from error
     if id_ is not None:
-        print_record(_whole(_only(id_, found), as_json=as_json), as_json=as_json)
+        print_record(_whole(_only(id_, found), as_json=as_json), as_json=as_json, times=_TIMES)
         return
-    for number, one in enumerate(found):
-        if number == 0 and not as_json:
-            print_line(_COLUMNS, as_json=False)
-        row = _listed(one)
-        print_line(row if as_json else [_text(name, row[name]) for name in _COLUMNS], as_json=as_json)
+    print_rows(map(_listed, found), _COLUMNS, as_json=as_json)
     if not found:
         echo_err("There are no operations on record.")
     elif len(found) == limit:
@@ -113,3 +115,19 @@ def _describe(selection: Mapping[str, Any]) -> str:
 
 def _join(value: Any) -> str:
     return "|".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+_COLUMNS: Final = (
+    Column(name="id", whole=True, shown=lambda row: row["id"][:_SHORT]),
+    time_column("begun_at", "begun"),
+    Column(name="took", of=lambda row: _text("took", row["took"]), right=True, rank=2),
+    Column(name="action"),
+    Column(name="actor", rank=1),
+    Column(
+        name="outcome",
+        of=lambda row: _text("outcome", row["outcome"]),
+        styles={"failed": "red", "interrupted": "yellow", _WITHOUT_END: "yellow"},
+    ),
+    Column(name="counts", of=lambda row: _text("counts", row["counts"])),
+    Column(name="selection", of=lambda row: _text("selection", row["selection"]), below=True),
+)
