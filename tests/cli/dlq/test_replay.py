@@ -113,7 +113,7 @@ def test_a_replay_reports_its_counts_once(shop: Stack, run: Run, engine: Engine)
     shop.dead.send([letter(1), letter(2)])
     ended = run("dlq", "replay", *KIND, "--limit", "1", "--rate", "50")
     (record,) = operation_records(engine)
-    assert ended.err.count("1 replayed") == 1
+    assert ended.err.count("1 replayed (operation") == 1
     assert f"(operation {record['id']}, by {record['actor']})" in ended.err
     assert (record["action"], record["outcome"], record["counts"]) == ("replay", "done", {"replayed": 1})
     assert record["selection"] == {"kinds": ["email.requested"], "limit": 1, "rate": 50.0}
