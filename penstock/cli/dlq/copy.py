@@ -1,10 +1,11 @@
 """`penstock dlq copy`: send copies of dead letters to another stage or account."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
 
+from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import progress_bar, report_missing, report_unseen
 from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, operations_database, recording
 from penstock.cli.dlq.replay_options import AllOption, RateOption
@@ -61,6 +62,7 @@ def copy_(
     stage = at.open()
     queues = stage.queues()
     target = find_copy_target(at, stage, queues, to_stage=to_stage, to=to, to_profile=to_profile)
+    plan = replace(plan, selector=look_up(plan.selector, queues.dead, at))
     depth = queues.dead.depth()
     passed_over, unparsed = PassedOver(), 0
 

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import typer
 from sqlalchemy import Engine
 
+from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import progress_bar, report_missing, report_unseen
 from penstock.cli.dlq.previewed import print_previewed
 from penstock.cli.dlq.sums import report_sum
@@ -50,15 +51,13 @@ def print_dry_run(
     Raises:
         typer.Exit: a dead letter would fail again, or an id was not found.
     """
-    depth = queues.dead.depth()
-    show = partial(print_previewed, as_json=as_json, edited=plan.edit is not None, reveal=reveal)
-    if make_trial is None:
-        result = _print_preview(queues, plan, None, show)
-    else:
-        with open_engine(find_database(database_url, at)) as engine:
-            require_database(engine)
-            with _translate_fault():
-                result = _print_preview(queues, plan, make_trial(engine), show)
+    with _connected(make_trial, at, database_url) as trial:
+        # Only now, since the look leases, and a trial without its database leases nothing.
+        plan = replace(plan, selector=look_up(plan.selector, queues.dead, at))
+        depth = queues.dead.depth()
+        show = partial(print_previewed, as_json=as_json, edited=plan.edit is not None, reveal=reveal)
+        with _translate_fault():
+            result = _print_preview(queues, plan, trial, show)
     if result.counts:
         echo_err(f"would be: {format_counts(result.counts, '')}. This run counted as one receive of each message.")
     echo_err("Nothing was sent.")
@@ -69,6 +68,23 @@ def print_dry_run(
     report_missing(missing)
     if missing or set(result.counts) - SUCCESSFUL:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _connected(
+    make_trial: Callable[[Engine], DryRun] | None, at: Target, database_url: str | None
+) -> Iterator[DryRun | None]:
+    """Give the trial on the stage's database, which is known to answer; None if there is to be none.
+
+    Raises:
+        Failure: the database is not known, or cannot be reached.
+    """
+    if make_trial is None:
+        yield None
+        return
+    with open_engine(find_database(database_url, at)) as engine:
+        require_database(engine)
+        yield make_trial(engine)
 
 
 @contextmanager

@@ -93,7 +93,6 @@ def replay_(
         _check_native(plan, alone=everything and not (to or canary or dry_run or trial))
     stage = at.open()
     queues = stage.queues()
-    plan = replace(plan, selector=look_up(plan.selector, queues.dead, at))
     if dry_run or trial:
         make_trial = load_trial(drain, stage) if trial else None
         print_dry_run(queues, plan, make_trial, at, database_url, as_json=as_json, reveal=reveal)
@@ -102,6 +101,7 @@ def replay_(
         raise Failure(
             "--canary reads the ledger, so it does not go with --no-record: leave one of them out", USAGE
         )
+    plan = replace(plan, selector=look_up(plan.selector, queues.dead, at))
     main = _find_destination(stage, to, queues) if to else queues.main
     depth = queues.dead.depth()
     text = change.text if change else None

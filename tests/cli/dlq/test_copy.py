@@ -78,6 +78,13 @@ def test_a_target_that_is_no_other_dead_letter_queue(shop: Stack, other: SqsQueu
     assert [message.receive_count for message in shop.dead.receive(1)] == [1]
 
 
+def test_an_unknown_fingerprint_copies_nothing(shop: Stack, other: SqsQueue, run: Run) -> None:
+    """What a selection names has to be on the queue, as in a replay."""
+    shop.dead.send([letter(1)])
+    ended = run("dlq", "copy", "--fingerprint", "0123", "--to", other.url, "--yes")
+    assert (ended.code, other.depth().total, shop.dead.depth().visible) == (2, 0, 1)
+
+
 def test_an_id_that_is_not_found(shop: Stack, other: SqsQueue, run: Run) -> None:
     """It is reported, and the exit code is 1."""
     ended = run("dlq", "copy", "--id", id_of(9), "--to", other.url, "--yes")
