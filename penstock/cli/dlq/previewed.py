@@ -4,7 +4,6 @@ import sys
 from typing import Any, Final
 
 from rich.console import Console
-from rich.text import Text
 
 from penstock.cli.support.output import escape_control, print_line
 from penstock.deadletters.replay.changes import FieldChange
@@ -13,6 +12,7 @@ from penstock.expressions.exact_json import write
 
 _LONGEST: Final = 4 * 1_048_576
 """In bytes: a message before and after an edit fits."""
+_RED, _GREEN, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[0m"
 
 
 def print_previewed(one: Previewed, *, as_json: bool, edited: bool, reveal: bool) -> None:
@@ -46,14 +46,14 @@ def print_previewed(one: Previewed, *, as_json: bool, edited: bool, reveal: bool
 
 def _print_change(change: FieldChange, *, reveal: bool) -> None:
     name = change.name(reveal=reveal)
-    for sign, style, value in zip("-+", ("red", "green"), change.texts(reveal=reveal), strict=True):
+    for sign, color, value in zip("-+", (_RED, _GREEN), change.texts(reveal=reveal), strict=True):
         if value is not None:
-            _print_colored(f"  {sign} {escape_control(f'{name}: {value}')}", style)
+            line = f"  {sign} {escape_control(f'{name}: {value}')}"
+            # Not through a console: it would write over a progress bar.
+            sys.stdout.write(f"{color}{line}{_PLAIN}\n" if _has_colors() else f"{line}\n")
+            sys.stdout.flush()
 
 
-def _print_colored(line: str, style: str) -> None:
-    if sys.stdout.isatty():
-        Console(highlight=False, markup=False, emoji=False).print(Text(line, style), soft_wrap=True)
-    else:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+def _has_colors() -> bool:
+    console = Console()
+    return console.is_terminal and console.color_system is not None and not console.no_color
