@@ -120,9 +120,9 @@ def _join(value: Any) -> str:
 _COLUMNS: Final = (
     Column(name="id", whole=True, shown=lambda row: row["id"][:_SHORT]),
     time_column("begun_at", "begun"),
-    Column(name="took", of=lambda row: _text("took", row["took"]), right=True, rank=2),
+    Column(name="took", of=lambda row: _text("took", row["took"]), right=True, rank=1),
     Column(name="action"),
-    Column(name="actor", rank=1),
+    Column(name="actor"),
     Column(
         name="outcome",
         of=lambda row: _text("outcome", row["outcome"]),
