@@ -54,7 +54,6 @@ def _shape(value: Any, depth: int) -> Any:
             return [_shape(one, depth + 1) for one in value[:1]] + (["…"] if len(value) > 1 else [])
         case str():
             return f"text of {len(value)}"
-        case float():
-            return _TYPE_NAMES[float]  # Or a subclass, which keeps the number's text.
         case _:
-            return _TYPE_NAMES.get(type(value))
+            # Of a float there is a subclass, which keeps the number's text.
+            return _TYPE_NAMES.get(float if isinstance(value, float) else type(value))

@@ -193,6 +193,10 @@ def test_an_edit_before_and_after() -> None:
         ]
 
     class Anything:
+        @property
+        def without_keys(self) -> "Anything":
+            return self
+
         def decode(self, text: str) -> None:
             pass
 
