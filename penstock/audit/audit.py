@@ -1,4 +1,4 @@
-"""Law 9 as a report: emitted = applied + stale + dead + pending, and the intents that do not add up.
+"""Law 9 as a report: emitted = applied + stale + dead + expired + pending, and the intents that do not add up.
 
 The audit scans the dead-letter queue first, then counts the main queue, then reads the ledger: an intent that
 moves on meanwhile is found in its new place. The main queue is only counted, because receiving from it would take
@@ -53,6 +53,7 @@ class Account:
         waiting: the depth of the main queue, approximately.
         dlq: what is on the dead-letter queue.
         purged: how many dead intents had their dead letters purged.
+        held: how many of the pending intents wait for the release of their kind.
         discrepancies: how many intents had each discrepancy.
         settles_at: when the youngest of those is no longer young that are undecided; None if there is none.
     """
@@ -63,6 +64,7 @@ class Account:
     waiting: Depth
     dlq: DlqIndex
     purged: int = 0
+    held: int = 0
     discrepancies: Counter[Discrepancy] = field(default_factory=Counter)
     settles_at: datetime | None = None
 
@@ -70,7 +72,8 @@ class Account:
     def pending(self) -> int:
         """How many are pending; approximate if no ids were given, because SQS counts approximately."""
         known = self.counts[PENDING]
-        return known if self.given is not None else max(known, self.waiting.total)
+        # Those that are held are not on the queue.
+        return known if self.given is not None else self.held + max(known - self.held, self.waiting.total)
 
     @property
     def emitted(self) -> int:
@@ -197,6 +200,7 @@ class _AuditRun:
             self._report(AuditFinding(str(id_), discrepancy, entry.outcome if entry else None))
         if discrepancy == Discrepancy.UNDECIDED and (settles_at := self.state.settles_at(id_, entry)):
             self.account.settles_at = max(settles_at, self.account.settles_at or settles_at)
+        self.account.held += bool(entry and entry.held)
         self.account.purged += bool(entry and entry.purged and not has_letter)
         return discrepancy
 

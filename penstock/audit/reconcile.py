@@ -22,7 +22,7 @@ class Discrepancy(StrEnum):
 
     GONE = "gone"
     """Dead in the ledger, without a dead letter: another program or person removed it from the queue."""
-    EXPIRED = "expired"
+    DROPPED = "dropped"
     """Dead in the ledger, for longer than the dead-letter queue keeps a message."""
     COPY = "copy"
     """A dead letter of an intent that took effect: it can be purged."""
@@ -72,6 +72,8 @@ class QueueState:
         if entry.outcome == DEAD:
             return None if has_letter or entry.purged else self._reconcile_dead(entry)
         if entry.outcome == PENDING:
+            if entry.held:
+                return None
             return Discrepancy.MOVED if has_letter else self._reconcile_pending(entry.settled_at)
         # An intent that was written after the scan began has left the dead-letter queue since then.
         return Discrepancy.COPY if has_letter and entry.settled_at < self.scanned_at else None
@@ -83,7 +85,7 @@ class QueueState:
 
     def _reconcile_dead(self, entry: LedgerState) -> Discrepancy:
         if entry.settled_at < self.scanned_at - self.retention:
-            return Discrepancy.EXPIRED
+            return Discrepancy.DROPPED
         in_transit = self.main_has_messages or self.dlq_is_partial or self._is_fresh(entry.settled_at)
         return Discrepancy.UNDECIDED if in_transit else Discrepancy.GONE
 

@@ -21,6 +21,8 @@ _COMMANDS: Final = {
     "explain": "explain.command:explain_",
     "emit": "emit.command:emit",
     "breaker": "commands.breaker:app",
+    "hold": "hold.command:hold_",
+    "release": "hold.release_command:release_",
     "dlq": "dlq:tree",
     "ledger": "commands.ledger:app",
     "db": "commands.db:app",

@@ -28,6 +28,8 @@ class Item:
         stale: whether something newer was there, if it was written by itself; see `Batch.stale` for the others.
         duplicate: whether it took effect in an earlier transaction.
         id_conflict: whether another payload took effect under its id in an earlier transaction.
+        expired: whether it was taken up after its time.
+        held: whether it was parked, because its kind is held.
         first_occurrence: the first item of the batch with the same id; None if this item is the first.
     """
 
@@ -39,6 +41,8 @@ class Item:
     stale: bool = False
     duplicate: bool = False
     id_conflict: bool = False
+    expired: bool = False
+    held: bool = False
     first_occurrence: "Item | None" = None
 
     @property

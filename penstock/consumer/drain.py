@@ -18,6 +18,7 @@ from penstock.consumer.modes.registry import WriteRegistry
 from penstock.consumer.pipeline.dead_letters import send_to_dlq
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.gc_pause import gc_paused
+from penstock.consumer.pipeline.holding import Holds
 from penstock.consumer.pipeline.measuring import Measuring
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.payloads import PayloadFetcher, fetch_keys
@@ -78,6 +79,7 @@ class Drain:
         self._resources = Resources(settings, engine, drain_engine, queue=queue, dead_letters=dead_letters)
         self._payloads = payloads
         self._keys = keys
+        self._holds = Holds()
         self._registry = WriteRegistry()
         self.hooks = Hooks(on_dead_letter=on_dead_letter, on_transition=on_transition)
         self._calls = HookCalls(lambda: self.hooks)
@@ -172,6 +174,7 @@ class Drain:
                 strategy=self._strategy,
                 retention=self._retention,
                 events=self._events,
+                holds=self._holds,
             )
         except Fault as fault:
             batch_fault = batch.fault = fault
@@ -301,4 +304,7 @@ def _log_result(batch: Batch, raised: Fault | None) -> None:
             _log_fault(items[0].fault, items)
     duplicates = sum(item.duplicate or item.first_occurrence is not None for item in batch.items)
     counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": len(batch.failed)}
+    for name in ("expired", "held"):
+        if count := sum(getattr(item, name) and item.claimed for item in batch.items):
+            counts[name] = count
     _logger.info("drained", extra={"action": "drained", **counts})

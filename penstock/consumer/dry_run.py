@@ -28,6 +28,8 @@ class DryRunOutcome(StrEnum):
     """Something newer is in the table."""
     DUPLICATE = "duplicate"
     """It has taken effect already, or another of these envelopes with its id would."""
+    EXPIRED = "expired"
+    """It would be taken up after its time, and not be written."""
     DEAD = "dead"
     """It would be dead-lettered."""
     WAITS = "waits"

@@ -1,8 +1,8 @@
 """Outcomes: the holder of a receipt reads what the ledger knows of the intent.
 
-The reader may be a replica that lags behind. `applied` and `stale` are final, so they are true there too, and what
-has not arrived is `pending`. That an intent is dead, or older than what the ledger keeps, may have become false: a
-replay can have applied it meanwhile. Before either is the answer, the writer is asked.
+The reader may be a replica that lags behind. `applied`, `stale` and `expired` are final, so they are true there
+too, and what has not arrived is `pending`. That an intent is dead, or older than what the ledger keeps, may have
+become false: a replay can have applied it meanwhile. Before either is the answer, the writer is asked.
 """
 
 import logging
@@ -18,7 +18,8 @@ from penstock.consumer.faults.sqlstate import fault_of
 from penstock.consumer.faults.tree import ConflictFault
 from penstock.consumer.resources import Resources
 from penstock.database import reader_engine, writer_engine
-from penstock.database.ledger import DEAD, PENDING
+from penstock.database.holds import is_parked
+from penstock.database.ledger import DEAD, HELD, PENDING
 from penstock.database.ledger_entries import LedgerEntry, find_entry
 from penstock.database.retention import KEPT_DAYS
 from penstock.database.watchdog import Watchdog
@@ -80,7 +81,15 @@ class Outcomes:
         entry = _find_entry(self._resources.database, receipt.id)
         if self._writer and (entry.outcome == DEAD if entry else _is_expired(receipt)):
             entry = _find_entry(self._writer, receipt.id)
+        if entry is None and _is_expired(receipt) and self._is_parked(receipt):
+            return Outcome(receipt.id, "pending", reason=HELD)
         return _outcome_of(receipt, entry)
+
+    def _is_parked(self, receipt: Receipt) -> bool:
+        """Return whether an intent that the ledger has forgotten still waits for the release of its kind."""
+        database = self._writer or self._resources.database
+        with database.transaction(_READ_SECONDS) as connection:
+            return is_parked(connection, receipt.id)
 
     @cached_property
     def _writer(self) -> Watchdog | None:
@@ -115,9 +124,10 @@ def _outcome_of(receipt: Receipt, entry: LedgerEntry | None) -> Outcome:
         if _is_expired(receipt):
             raise OutcomeExpired("older than what the ledger keeps")
         return Outcome(receipt.id, "pending")
-    if entry.outcome == PENDING:
-        return Outcome(receipt.id, "pending", entry.created_at)
     fault = entry.fault or {}
+    if entry.outcome == PENDING:
+        reason = HELD if fault.get("reason") == HELD else None
+        return Outcome(receipt.id, "pending", entry.created_at, reason=reason)
     return Outcome(
         receipt.id,
         entry.outcome,

@@ -21,8 +21,12 @@ from sqlalchemy import (
 APPLIED = "applied"
 STALE = "stale"
 DEAD = "dead"
+EXPIRED = "expired"
+"""Taken up after its time, and therefore not written."""
 PENDING = "pending"
-"""Tried, and returned to the queue. An intent without an entry in the ledger is pending, too."""
+"""Tried, and returned to the queue; or held. An intent without an entry in the ledger is pending, too."""
+HELD = "held"
+"""The reason in the entry of a pending intent that waits for the release of its kind."""
 
 SCHEMA = "penstock"
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Subquery,
     Uuid,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -31,6 +32,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from penstock.database.holds import held
 from penstock.database.ledger import DEAD, PENDING, ledger, past
 
 CURRENT: Final = "current"
@@ -46,7 +48,7 @@ class LedgerEntry:
     Attributes:
         id: the intent's id.
         kind: its kind.
-        outcome: `applied`, `stale`, `dead`, or `pending`: tried, and returned to the queue.
+        outcome: `applied`, `stale`, `dead`, `expired`, or `pending`: returned to the queue, or held.
         created_at: when the intent was created, by the emitter's clock (column `stated_at`).
         settled_at: when this outcome was written, by the database's clock.
         attempts: how often the intent has failed by its own fault.
@@ -57,7 +59,7 @@ class LedgerEntry:
 
     id: UUID
     kind: str
-    outcome: Literal["applied", "stale", "dead", "pending"]
+    outcome: Literal["applied", "stale", "dead", "expired", "pending"]
     created_at: datetime
     settled_at: datetime
     attempts: int
@@ -73,6 +75,7 @@ class LedgerEntry:
 _COLUMN_OF = {"created_at": "stated_at"}
 _COLUMNS = ("id", "kind", "outcome", "stated_at", "settled_at", "attempts", "fault", "reused_at")
 _ids = bindparam("ids", type_=ARRAY(Uuid))
+_PARKED = select(held.c.id, held.c.parked_at).where(held.c.id == func.any(_ids)).order_by(held.c.parked_at.desc())
 
 
 def find_entry(connection: Connection, id_: UUID) -> LedgerEntry | None:
@@ -99,15 +102,17 @@ class LedgerState:
 
     Attributes:
         id: its id.
-        outcome: `applied`, `stale`, `dead` or `pending`.
+        outcome: `applied`, `stale`, `dead`, `expired` or `pending`.
         settled_at: when that outcome was written.
         purged: the id of the operation that purged its dead letter, if one did.
+        held: whether it waits for the release of its kind.
     """
 
     id: UUID
     outcome: str
     settled_at: datetime
     purged: str | None
+    held: bool = False
 
 
 def find_states(connection: Connection, ids: Collection[UUID]) -> dict[UUID, LedgerState]:
@@ -122,6 +127,9 @@ def find_states(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Led
             _select_state(generation.c).where(generation.c.id == func.any(_ids)), {"ids": list(ids)}
         )
         known |= {row.id: LedgerState(*row) for row in rows}
+    # The ledger forgets a pending intent after a while; one that is held is still there.
+    for row in connection.execute(_PARKED, {"ids": [id_ for id_ in ids if id_ not in known]}):
+        known[row.id] = LedgerState(row.id, PENDING, row.parked_at, None, held=True)
     return known
 
 
@@ -182,7 +190,8 @@ def unsettled(since: datetime | ColumnElement[datetime]) -> Subquery:
 
 
 def _select_state(entry: Any) -> Select[Any]:
-    return select(entry.id, entry.outcome, entry.settled_at, entry.fault["purged"].as_string())
+    is_held = case((entry.outcome == PENDING, exists().where(held.c.id == entry.id)), else_=False)
+    return select(entry.id, entry.outcome, entry.settled_at, entry.fault["purged"].as_string(), is_held)
 
 
 def _generations() -> Iterator[tuple[Any, list[ColumnElement[bool]]]]:

@@ -22,7 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import array
 
-from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
+from penstock.database.holds import Hold, list_holds
+from penstock.database.ledger import APPLIED, DEAD, EXPIRED, HELD, PENDING, STALE, ledger, past
 from penstock.database.ledger_entries import unsettled
 from penstock.database.sessions import count_sessions
 
@@ -96,6 +97,8 @@ class LedgerStats:
         connections: the connections that the service holds.
         resting: those of `pending` that were returned within the last 12 hours, and so may rest until their next
             try: SQS counts them as in flight meanwhile. 12 hours is the longest visibility timeout of SQS.
+        expired: intents that had expired when they were taken up, in the last minute.
+        holds: the kinds that are held.
     """
 
     applied: int
@@ -111,11 +114,18 @@ class LedgerStats:
     causes: Sequence[DeadCause]
     connections: int
     resting: int = 0
+    expired: int = 0
+    holds: Sequence[Hold] = ()
+
+    @property
+    def held(self) -> int:
+        """The number of intents that wait for the release of their kinds."""
+        return sum(one.count for one in self.holds)
 
     @property
     def settled(self) -> int:
         """The number of intents that were settled in the last minute."""
-        return self.applied + self.stale + self.dead
+        return self.applied + self.stale + self.dead + self.expired
 
     @property
     def per_second(self) -> float:
@@ -147,6 +157,7 @@ def read_ledger_stats(connection: Connection, service: str, retention: timedelta
         applied=minute.applied,
         stale=minute.stale,
         dead=minute.dead,
+        expired=minute.expired,
         p50_seconds=p50,
         p99_seconds=p99,
         slowest_seconds=minute.slowest,
@@ -156,6 +167,7 @@ def read_ledger_stats(connection: Connection, service: str, retention: timedelta
         first_dead_at=dead.first,
         causes=[DeadCause(**row) for row in causes],
         connections=count_sessions(connection, service, own=False),
+        holds=tuple(list_holds(connection)),
         resting=dead.resting,
     )
 
@@ -194,7 +206,9 @@ def _minute() -> Any:
     applied = recent.outcome.in_([APPLIED, STALE])
     # An emitter's clock may be ahead of the database's.
     took = case((applied, func.greatest(recent.seconds, 0.0)))
-    counts = [_count().filter(recent.outcome == outcome).label(outcome) for outcome in (APPLIED, STALE, DEAD)]
+    counts = [
+        _count().filter(recent.outcome == outcome).label(outcome) for outcome in (APPLIED, STALE, DEAD, EXPIRED)
+    ]
     percentiles = func.pg_catalog.percentile_cont(array([0.5, 0.99])).within_group(took).label("percentiles")
     return select(*counts, percentiles, func.pg_catalog.max(took, type_=Float()).label("slowest"))
 
@@ -203,9 +217,10 @@ _MINUTE = _minute()
 _entry = unsettled(func.pg_catalog.now(type_=DateTime(timezone=True)) - bindparam("retention", type_=Interval)).c
 _longest_rest_ago = func.pg_catalog.now(type_=DateTime(timezone=True)) - text("interval '12 hours'")
 _unpurged = and_(_entry.outcome == DEAD, _entry.fault["purged"].as_string().is_(None))
+_not_held = _entry.fault["reason"].as_string().is_distinct_from(HELD)
 _TOTALS = select(
     _count().filter(_entry.outcome == PENDING).label("pending"),
-    _count().filter(_entry.outcome == PENDING, _entry.settled_at > _longest_rest_ago).label("resting"),
+    _count().filter(_entry.outcome == PENDING, _entry.settled_at > _longest_rest_ago, _not_held).label("resting"),
     _count().filter(_unpurged).label("dead"),
     func.pg_catalog.min(_entry.settled_at, type_=DateTime(timezone=True)).filter(_unpurged).label("first"),
 )

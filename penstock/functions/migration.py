@@ -8,6 +8,7 @@ An event is one request, and the answer is JSON. Nothing but a person or a deplo
     {"action": "idle-timeouts"}
                             what `penstock db upgrade --idle-timeouts` does after the migrations
     {"action": "ledger"}    with `read`: what `penstock audit` reads of the ledger; see `ledger_reads.py`
+    {"action": "holds"}     with `call`: what `penstock hold` and `penstock release` do; see `hold_requests.py`
 """
 
 import logging
@@ -27,8 +28,9 @@ from penstock.database.idle_timeouts import set_idle_timeouts
 from penstock.database.migrate import upgrade
 from penstock.database.sql_migrations import MigrationFailed, MigrationRefused
 from penstock.database.watchdog import Watchdog
+from penstock.functions.hold_requests import parse_hold_request
 from penstock.functions.ledger_reads import parse_read
-from penstock.functions.requests import CHECK, LEDGER, MIGRATIONS, OTHER, SETTINGS, TIMEOUTS, UPGRADE
+from penstock.functions.requests import CHECK, HOLDS, LEDGER, MIGRATIONS, OTHER, SETTINGS, TIMEOUTS, UPGRADE
 from penstock.functions.service import drain_target, load_drain, migrations_folder
 from penstock.settings import Settings, SettingsError
 
@@ -37,6 +39,7 @@ _ACTIONS: Final = {
     UPGRADE: (UPGRADE,),
     CHECK: (CHECK,),
     LEDGER: (LEDGER,),
+    HOLDS: (HOLDS,),
     TIMEOUTS: (TIMEOUTS,),
 }
 _SECONDS_TO_ANSWER: Final = 5.0
@@ -64,10 +67,10 @@ class Migration:
 
         Returns:
             `applied`, the applied revisions in order; `kinds`, the kinds that the drain writes; `findings`, what
-            was found; `role` and `database` of the idle timeouts; or what was read of the ledger. If it fails:
-            `error`, a message, and `blame`: `settings` for a setting or the request, `migrations` if they and the
-            database do not go together, else `other`. The statements of one set of Alembic, or of one file of SQL,
-            are applied all or not at all.
+            was found; `role` and `database` of the idle timeouts; or what was asked of the ledger or the holds.
+            If it fails: `error`, a message, and `blame`: `settings` for a setting or the request, `migrations` if
+            they and the database do not go together, else `other`. The statements of one set of Alembic, or of one
+            file of SQL, are applied all or not at all.
         """
         try:
             answer: dict[str, Any] = {}
@@ -84,7 +87,7 @@ class Migration:
             return self._upgrade(context)
         if action == TIMEOUTS:
             return self._set_idle_timeouts()
-        return self._check(context) if action == CHECK else self._read_ledger(event, context)
+        return self._check(context) if action == CHECK else self._ask(action, event, context)
 
     def _upgrade(self, context: Any) -> dict[str, Any]:
         url = self._read_settings().require("database_url").database_url
@@ -101,10 +104,12 @@ class Migration:
             found = check_schema(engine, drain, seconds=min(TIMEOUT_SECONDS, _seconds_left(context)))
         return {"kinds": [bound.kind for bound in drain.bound()], "findings": [asdict(one) for one in found]}
 
-    def _read_ledger(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-        read = parse_read({name: value for name, value in event.items() if name != "action"})
+    def _ask(self, action: str, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Answer a request about the ledger or the holds, in one transaction."""
+        request = {name: value for name, value in event.items() if name != "action"}
+        asked = parse_read(request) if action == LEDGER else parse_hold_request(request)
         with self._engine() as engine, Watchdog(engine).transaction(_seconds_left(context)) as connection:
-            return read.answer(connection)
+            return asked.answer(connection)
 
     @contextmanager
     def _engine(self) -> Iterator[Engine]:
@@ -120,12 +125,12 @@ class Migration:
 
 def _actions(event: Mapping[str, Any]) -> tuple[str, ...]:
     action = event.get("action")
-    alone = event.keys() <= {"action"} or action == LEDGER
+    alone = event.keys() <= {"action"} or action in {LEDGER, HOLDS}
     if isinstance(action, str | None) and action in _ACTIONS and alone:
         return _ACTIONS[action]
     raise SettingsError(
         f"an event has no key but 'action', which is {UPGRADE!r}, {CHECK!r} or left out for both, or "
-        f"{TIMEOUTS!r}; or the action is {LEDGER!r}, with what to read"
+        f"{TIMEOUTS!r}; or the action is {LEDGER!r} or {HOLDS!r}, with what to do"
     )
 
 

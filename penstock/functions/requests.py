@@ -5,6 +5,7 @@ from typing import Final
 UPGRADE: Final = "upgrade"
 CHECK: Final = "check"
 LEDGER: Final = "ledger"
+HOLDS: Final = "holds"
 TIMEOUTS: Final = "idle-timeouts"
 
 SETTINGS: Final = "settings"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -21,9 +22,10 @@ _DATA: Final = ', "data": '
 def encode_envelope(
     intent: WriteIntent,
     *,
-    id: UUID,  # noqa: A002
+    id: UUID,  # noqa: A002 (the name in the envelope)
     source: str,
     traceparent: str | None = None,
+    expires_at: datetime | None = None,
     seal: Seal | None = None,
 ) -> str:
     """Encode an intent as the JSON text of an envelope. Validate it first, as the consumer will.
@@ -34,6 +36,7 @@ def encode_envelope(
         source: the service that emits it, a URI reference.
         traceparent: the W3C trace context in which it is emitted.
         seal: encrypts the values of `Sensitive` fields.
+        expires_at: when it expires, with a time zone; None if it does not.
 
     Raises:
         pydantic.ValidationError: a field's value is wrong or cannot be stored. The error's text holds no value.
@@ -53,6 +56,7 @@ def encode_envelope(
         "datacontenttype": "application/json",
         "dataversion": intent.intent_version,
         **({"traceparent": traceparent} if traceparent else {}),
+        **({"expirytime": expires_at.astimezone(UTC).isoformat()} if expires_at else {}),
     }
     return f"{json.dumps(head)[:-1]}{_DATA}{data}}}"
 

@@ -55,6 +55,7 @@ class Envelope(Generic[D]):
         time: when the intent was created.
         dataversion: the version of the kind that `data` has.
         traceparent: the W3C trace context of the producer.
+        expirytime: when it expires: it is not written after that (CloudEvents, "Expiry Time Extension").
         data: the intent.
     """
 
@@ -68,6 +69,7 @@ class Envelope(Generic[D]):
     traceparent: str | None = None
     subject: str | None = None
     dataschema: str | None = None
+    expirytime: UtcDatetime | None = None
     data: D
 
 

@@ -19,7 +19,9 @@ from penstock.intents.fault_paths import FIELD_LIMIT, escaped
 from penstock.intents.ids import event_id
 
 _REQUIRED: Final = frozenset({"specversion", "id", "source", "type"})
-_OPTIONAL: Final = frozenset({"time", "datacontenttype", "dataversion", "traceparent", "subject", "dataschema"})
+_OPTIONAL: Final = frozenset(
+    {"time", "datacontenttype", "dataversion", "traceparent", "subject", "dataschema", "expirytime"}
+)
 _KNOWN: Final = _REQUIRED | _OPTIONAL | {"data"}
 
 RESERVED: Final = frozenset({"dataref", "datasize", "datadigest", "datacontentencoding"})

@@ -157,6 +157,8 @@ APPLIED: Final = _outcome("Applied", "applied", "Intents that were written.")
 STALE: Final = _outcome("Stale", "stale", "Intents that came after a newer one.")
 DEAD: Final = _outcome("Dead", "dead", "Intents that were dead-lettered.")
 DUPLICATE: Final = _outcome("Duplicate", "duplicate", "Messages of intents that had taken effect before.")
+EXPIRED: Final = _outcome("Expired", "expired", "Intents that were taken up after their time.")
+HELD: Final = _outcome("Held", "held", "Messages that were parked, because their kind is held.")
 HANDED_BACK: Final = Metric(
     "HandedBack",
     "penstock.handed_back",

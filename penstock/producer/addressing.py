@@ -1,8 +1,10 @@
-"""The options of `emit`, and what follows from them for each intent: its id and its message group."""
+"""The options of `emit`, and what follows from them for each intent: id, message group, delay, expiry."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypedDict, TypeVar
+from datetime import datetime, timedelta
+from typing import Final, Generic, TypedDict, TypeVar
 from uuid import UUID
 
 from penstock.intents import WriteIntent, derive_id, kind_of
@@ -12,6 +14,9 @@ from penstock.queue import group_of
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 
+MAX_DELAY: Final = timedelta(minutes=15)
+"""The longest delay of a message (SQS: message timers)."""
+
 
 class EmitOptions(TypedDict, total=False):
     """The options of `emit`; `penstock.producer.emit` documents them."""
@@ -19,6 +24,8 @@ class EmitOptions(TypedDict, total=False):
     idempotency_key: str | None
     tenant: str | None
     ordering_key: str | None
+    expires_at: datetime | None
+    delay: timedelta | None
     timeout_seconds: float | None
 
 
@@ -28,6 +35,8 @@ class EmitManyOptions(TypedDict, Generic[I], total=False):
     idempotency_key: Callable[[I], str | None] | None
     tenant: str | Callable[[I], str | None] | None
     ordering_key: str | Callable[[I], str | None] | None
+    expires_at: datetime | Callable[[I], datetime | None] | None
+    delay: timedelta | None
     timeout_seconds: float | None
 
 
@@ -41,6 +50,8 @@ class EmitCall(Generic[I]):
         idempotency_key: the caller's key.
         tenant: the tenant that the intents belong to.
         ordering_key: the key within which order is kept.
+        expires_at: when the intents expire.
+        delay: how long SQS hides them from the drain at first.
         timeout_seconds: for how many seconds calls to SQS and S3 are started; None is the queue's default.
     """
 
@@ -49,6 +60,8 @@ class EmitCall(Generic[I]):
     idempotency_key: str | Callable[[I], str | None] | None = None
     tenant: str | Callable[[I], str | None] | None = None
     ordering_key: str | Callable[[I], str | None] | None = None
+    expires_at: datetime | Callable[[I], datetime | None] | None = None
+    delay: timedelta | None = None
     timeout_seconds: float | None = None
 
     def id_of(self, intent: I) -> UUID:
@@ -78,6 +91,49 @@ class EmitCall(Generic[I]):
             raise OrderingKeyError(kind_of(intent), fifo=self.fifo)
         group = key if self.fifo else _value("tenant", self.tenant, intent)
         return None if group is None else group_of(group)
+
+    def expiry_of(self, intent: I) -> datetime | None:
+        """Return when an intent expires; None if it does not.
+
+        Raises:
+            TypeError: it is no datetime.
+            ValueError: the datetime has no time zone.
+        """
+        expiry = self.expires_at(intent) if callable(self.expires_at) else self.expires_at
+        if expiry is None:
+            return None
+        if not isinstance(expiry, datetime):
+            raise TypeError(f"expires_at must be a datetime with a time zone, not {type(expiry).__name__}")
+        if expiry.tzinfo is None or expiry.utcoffset() is None:
+            raise ValueError(
+                "expires_at has no time zone: give one, such as datetime.now(UTC) + timedelta(minutes=5)"
+            )
+        return expiry
+
+    def delay_seconds(self) -> int:
+        """Return for how many seconds SQS delays the messages; a part of a second counts as a whole one.
+
+        Raises:
+            TypeError: the delay is no timedelta.
+            ValueError: it is negative, or SQS does not have it.
+        """
+        if self.delay is None:
+            return 0
+        if not isinstance(self.delay, timedelta):
+            raise TypeError(f"delay must be a timedelta, not {type(self.delay).__name__}")
+        if self.delay < timedelta(0):
+            raise ValueError("delay is negative")
+        if self.delay and self.fifo:
+            raise ValueError(
+                "a FIFO queue cannot delay a single message (SQS: message timers): leave delay out, or delay all "
+                "messages of the queue with its attribute DelaySeconds"
+            )
+        if self.delay > MAX_DELAY:
+            raise ValueError(
+                f"SQS delays a message by {MAX_DELAY.total_seconds():.0f} s at most: for a longer time let a "
+                "schedule, such as one of EventBridge Scheduler, call what emits"
+            )
+        return math.ceil(self.delay.total_seconds())
 
 
 def _value(name: str, option: str | Callable[[I], str | None] | None, intent: I) -> str | None:

@@ -18,6 +18,7 @@ from penstock.producer.large import SendBatch
 from penstock.producer.measuring import measure_emit
 from penstock.producer.trace import Trace, current_trace
 from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, payload_store
+from penstock.queue.message import DELAY_ATTRIBUTE
 from penstock.settings import SecretUnavailable, Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ class Producer:
 
     def _emit(self, intents: Iterable[I], call: EmitCall[I]) -> list[Receipt]:
         """Validate and encode every intent, then send them all, then sign a receipt for each."""
-        trace = current_trace()
+        trace, delay = current_trace(), call.delay_seconds()
         ids: list[UUID] = []
         batch = SendBatch(lambda: self._payloads, self._settings.payload_limit)
         # Read one intent at a time and keep none of them: only their ids and messages stay in memory.
         for intent in intents:
             ids.append(id_ := call.id_of(intent))
-            batch.add(_message(intent, id_, call, trace, self._seal))
+            batch.add(_message(intent, id_, call, trace, self._seal, delay=delay))
         # Read the key before anything is sent: every intent that is sent must get its receipt.
         key = self._receipt_key()
         started = time.monotonic()
@@ -121,21 +122,28 @@ class Producer:
             raise ReceiptKeyUnavailable(str(error)) from error
 
 
-def _message(intent: I, id_: UUID, call: EmitCall[I], trace: Trace | None, seal: Seal) -> Outgoing:
-    traceparent = trace.traceparent if trace else None
+def _message(intent: I, id_: UUID, call: EmitCall[I], trace: Trace | None, seal: Seal, *, delay: int) -> Outgoing:
     return Outgoing(
-        body=encode_envelope(intent, id=id_, source=call.source, traceparent=traceparent, seal=seal),
-        attributes=_attributes(kind_of(intent)),
+        body=encode_envelope(
+            intent,
+            id=id_,
+            source=call.source,
+            traceparent=trace.traceparent if trace else None,
+            expires_at=call.expiry_of(intent),
+            seal=seal,
+        ),
+        attributes=_attributes(kind_of(intent), delay),
         group=call.group_of(intent),
         deduplication_id=str(id_) if call.fifo else None,
         trace=trace.header if trace else None,
+        delay_seconds=delay,
     )
 
 
 @cache
-def _attributes(kind: str) -> dict[str, Attribute]:
+def _attributes(kind: str, delay: int) -> dict[str, Attribute]:
     """Return the message attributes of a kind. All messages of the kind share them, which saves memory."""
-    return {"type": Attribute(kind)}
+    return {"type": Attribute(kind), **({DELAY_ATTRIBUTE: Attribute(str(delay), "Number")} if delay else {})}
 
 
 _producer_lock = Lock()
@@ -187,6 +195,10 @@ def emit(intent: WriteIntent, **options: Unpack[EmitOptions]) -> Receipt:
               idempotency key.
             - `ordering_key` (str): for a FIFO queue only. Writes of the same key stay in the order in which they
               are emitted. The default is the intent's `intent_ordering_key`, if its class has such a property.
+            - `expires_at` (datetime with a time zone): the intent is not written if the drain takes it up later;
+              its outcome is then `expired`. A time that has passed is accepted.
+            - `delay` (timedelta): SQS hides the intent from the drain for that long, 15 minutes at most. Not for a
+              FIFO queue.
             - `timeout_seconds` (float): for how many seconds calls to SQS and S3 are started; 5 by default. A
               call that has started may take some seconds more.
 
@@ -196,7 +208,8 @@ def emit(intent: WriteIntent, **options: Unpack[EmitOptions]) -> Receipt:
     Raises:
         pydantic.ValidationError: a value cannot be stored (U+0000, a lone surrogate, NaN, infinity), or the
             intent was made without validation.
-        ValueError: a key or the tenant is the empty string.
+        ValueError: a key or the tenant is the empty string, `expires_at` has no time zone, or SQS does not have
+            such a delay.
         IntentTooLarge: the intent is too large for a message, or for the bucket of large intents if there is one.
         OrderingKeyError: a FIFO queue gets no ordering key, or a standard queue gets one.
         ReceiptKeyUnavailable: the key that signs receipts cannot be read. Nothing was sent.
@@ -220,6 +233,8 @@ def emit_many(intents: Iterable[I], **options: Unpack[EmitManyOptions[I]]) -> li
             - `idempotency_key` (function): returns the caller's key of an intent, or None.
             - `tenant` (str or function): the tenant of all intents, or a function that returns it for an intent.
             - `ordering_key` (str or function): the ordering key of all intents, or a function that returns it.
+            - `expires_at` (datetime or function): when all intents expire, or a function that returns that time.
+            - `delay` (timedelta): the delay of all intents.
             - `timeout_seconds` (float): for how many seconds calls are started, for all intents together; 5 by
               default.
 
@@ -228,7 +243,8 @@ def emit_many(intents: Iterable[I], **options: Unpack[EmitManyOptions[I]]) -> li
 
     Raises:
         pydantic.ValidationError: a value of one intent cannot be stored. Nothing was sent.
-        ValueError: a key or a tenant is the empty string. Nothing was sent.
+        ValueError: a key or a tenant is the empty string, a time has no time zone, or SQS does not have such a
+            delay. Nothing was sent.
         IntentTooLarge: one intent is too large, and `index` is its position. Nothing was sent.
         OrderingKeyError: a FIFO queue gets no ordering key, or a standard queue gets one. Nothing was sent.
         ReceiptKeyUnavailable: the key that signs receipts cannot be read. Nothing was sent.

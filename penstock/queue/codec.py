@@ -30,6 +30,8 @@ def to_entry(index: int, message: Outgoing) -> "SendMessageBatchRequestEntryType
         entry["MessageGroupId"] = message.group
     if message.deduplication_id is not None:
         entry["MessageDeduplicationId"] = message.deduplication_id
+    if message.delay_seconds:
+        entry["DelaySeconds"] = message.delay_seconds
     if message.trace is not None:
         entry["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": message.trace}}
     return entry

@@ -15,6 +15,9 @@ BATCH_LIMIT = 10
 ATTRIBUTE_LIMIT = 10
 """The most attributes of one message (SQS: message metadata)."""
 
+DELAY_ATTRIBUTE = "penstock.delay"
+"""The message attribute of a message that was sent with a delay: its seconds, for the measuring of lag alone."""
+
 GROUP_PATTERN = "[!-~]{1,128}"
 """The message groups that SQS accepts: ASCII letters, digits and punctuation (SQS: MessageGroupId)."""
 
@@ -47,6 +50,7 @@ class Outgoing:
         group: the message group: an ordering key on a FIFO queue, a tenant on a standard one.
         deduplication_id: for FIFO queues.
         trace: the X-Ray trace header of the sender; it does not count towards the size.
+        delay_seconds: for how long the queue hides it from all receivers at first; a FIFO queue accepts 0 alone.
     """
 
     body: str
@@ -54,6 +58,7 @@ class Outgoing:
     group: str | None = None
     deduplication_id: str | None = None
     trace: str | None = None
+    delay_seconds: int = 0
 
     @property
     def size(self) -> int:

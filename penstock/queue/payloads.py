@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from typing import NamedTuple, Protocol
 from uuid import uuid4
@@ -12,6 +12,9 @@ from penstock.queue.interface import Refusal
 
 PAYLOAD_PATTERN = r"payloads/\d{4}-\d{2}-\d{2}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """The pattern of payload keys. No other object is read."""
+
+
+_PARTS = 3
 
 
 class PayloadError(Enum):
@@ -75,6 +78,15 @@ def new_key() -> str:
 def reference_to(bucket: str, key: str) -> str:
     """Return the URL by which a message refers to a payload: `s3://BUCKET/KEY`."""
     return f"s3://{bucket}/{key}"
+
+
+def day_of(reference: str) -> date | None:
+    """Return the day on which the payload of a reference was made, by its key; None if there is no such day."""
+    parts = reference.rsplit("/", 2)
+    try:
+        return date.fromisoformat(parts[1]) if len(parts) == _PARTS else None
+    except ValueError:
+        return None
 
 
 def key_in(bucket: str, reference: str) -> str | None:

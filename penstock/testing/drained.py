@@ -27,8 +27,8 @@ class Drained:
     """What one invocation of a drain has left.
 
     Attributes:
-        outcomes: the outcome of each intent by its id: `applied`, `stale`, `dead`, or `pending` if it was handed
-            back. The log says why.
+        outcomes: the outcome of each intent by its id: `applied`, `stale`, `dead`, `expired`; or `pending`, if it
+            was handed back or is held. The log says why.
         dead_letters: why each dead intent is dead, oldest first.
         engine: of the database.
     """

@@ -151,7 +151,8 @@ class MemoryQueue:
                 refused[index] = Refusal(code, retryable=False)
                 blocked.add(message.group)
             elif not self._is_duplicate(message):
-                self._stored.append(_Stored(message, str(uuid4()), self.clock(), self.clock()))
+                visible_at = self.clock() + message.delay_seconds
+                self._stored.append(_Stored(message, str(uuid4()), self.clock(), visible_at))
         return refused
 
     @_synchronized
@@ -218,8 +219,10 @@ class MemoryQueue:
 
     def depth(self) -> Depth:
         """Return the exact number of messages."""
-        visible = sum(stored.visible_at <= self.clock() for stored in self._stored)
-        return Depth(visible=visible, in_flight=len(self._stored) - visible, delayed=0)
+        hidden = [stored for stored in self._stored if stored.visible_at > self.clock()]
+        in_flight = sum(stored.receive_count > 0 for stored in hidden)
+        visible = len(self._stored) - len(hidden)
+        return Depth(visible=visible, in_flight=in_flight, delayed=len(hidden) - in_flight)
 
     def _lease(self, stored: _Stored, seconds: int) -> Received:
         # This invalidates the handle of the previous lease.

@@ -84,7 +84,7 @@ def test_each_discrepancy(bench: Bench) -> None:
     account = bench.audit(hours=24 * 30)
     assert bench.discrepancies == {
         str(gone): Discrepancy.GONE,
-        str(expired): Discrepancy.EXPIRED,
+        str(expired): Discrepancy.DROPPED,
         **{str(id_): Discrepancy.COPY for id_ in copies},
         **{str(id_): Discrepancy.MOVED for id_ in moved},
         "no-uuid": Discrepancy.MOVED,
@@ -248,3 +248,20 @@ def test_letters_that_could_not_be_seen_leave_it_open(bench: Bench) -> None:
     account = bench.audit()
     assert set(bench.discrepancies.values()) == {Discrepancy.UNDECIDED}
     assert (account.unreconciled, account.dlq.scanned + account.dlq.hidden) == (0, 25)
+
+
+def test_held_intents_add_up(bench: Bench) -> None:
+    """What is parked is pending and not lost, with or without ids, also if the ledger has forgotten it."""
+    held_, lost = (bench.ledger.enter("pending", ago=HOUR) for _ in range(2))
+    forgotten = uuid4()
+    bench.ledger.enter("expired", ago=HOUR)
+    for id_ in (held_, forgotten):
+        park = "INSERT INTO penstock.held (message_id, id, kind, body, attributes)"
+        bench.ledger.run(f"{park} VALUES (CAST(:id AS text), :id, 'k', '', '{{}}')", {"id": id_})
+    account = bench.audit()
+    assert bench.discrepancies == {str(lost): Discrepancy.LOST}
+    assert (account.emitted, account.pending, account.held, account.counts["expired"]) == (3, 1, 1, 1)
+    account = bench.audit([held_, forgotten])
+    assert (account.emitted, account.pending, account.held, bench.found) == (2, 2, 2, [])
+    bench.main.send([message(uuid4(), letter=False)])
+    assert bench.audit().pending == 2

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event, insert, update
 
 from penstock.consumer import Outcomes
 from penstock.database import ledger, make_engine
+from penstock.database.holds import held
 from penstock.database.ledger import past
 from penstock.database.retention import KEPT_DAYS
 from penstock.intents import derive_id, new_id, sign
@@ -258,3 +259,26 @@ def test_an_unreachable_database_is_no_outcome(ask: Ask, caplog: pytest.LogCaptu
     assert (status, problem["type"]) == (503, "urn:penstock:problem:outcome-unavailable")
     assert int(headers["Retry-After"]) > 0
     assert "nobody" not in caplog.text
+
+
+def test_an_expired_intent_is_final(engine: Engine, ask: Ask) -> None:
+    """Its outcome may be cached, and says how to make the write after all."""
+    _, headers, body = ask(settle(engine, new_id(), "expired"), engine)
+    assert (body["status"], headers["Cache-Control"]) == ("expired", "private, max-age=86400")
+    assert body["problem"]["type"] == "urn:penstock:problem:expired"
+    assert "another idempotency key" in body["problem"]["detail"]
+
+
+@pytest.mark.parametrize("days", [0, KEPT_DAYS + 1])
+def test_a_held_intent_is_pending(engine: Engine, ask: Ask, days: int) -> None:
+    """It is pending because it is held, also after the ledger has forgotten it."""
+    id_ = old_id(days)
+    if days:
+        park = {"message_id": "m", "id": id_, "kind": "k", "body": "{}", "attributes": {}}
+        with engine.begin() as connection:
+            connection.execute(insert(held), park)
+    else:
+        settle(engine, id_, "pending", fault={"reason": "held"})
+    status, headers, body = ask(id_, engine)
+    assert (status, body["status"], body["reason"]) == (200, "pending", "held")
+    assert headers["Cache-Control"] == "no-store"

@@ -51,7 +51,7 @@ def test_a_role_named_like_the_schema_upgrades(empty_database: str, tmp_path: Pa
         url = f"postgresql://penstock:secret@{rest}"
         assert user
         service = _migrations(tmp_path)
-        assert migrate.upgrade(url, service)[-2:] == ["penstock 0006", "service 0001"]
+        assert migrate.upgrade(url, service)[-2:] == ["penstock 0008", "service 0001"]
         assert migrate.upgrade(url, service) == []
         found = connection.execute(
             "SELECT schemaname, tablename FROM pg_tables WHERE tablename IN ('ledger', 'alembic_version')"
@@ -75,8 +75,9 @@ def test_old_code_says_that_the_database_is_newer(empty_database: str, tmp_path:
 
 def test_an_index_of_a_large_ledger_does_not_block_drains(empty_database: str) -> None:
     """While an upgrade waits for a writer to build the indexes of a large ledger, other writers go on."""
-    migrate_to(empty_database, "0003")
+    migrate.upgrade(empty_database)
     with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("DROP INDEX penstock.ledger_unsettled, penstock.ledger_past_unsettled")
         connection.execute(
             f"{ENTER.replace('VALUES (', 'SELECT ').removesuffix(')')} FROM generate_series(1, 120000)"
         )
@@ -84,7 +85,7 @@ def test_an_index_of_a_large_ledger_does_not_block_drains(empty_database: str) -
     with psycopg.connect(empty_database) as slow, psycopg.connect(empty_database, autocommit=True) as other:
         slow.execute(ENTER)
         upgrading.start()
-        _wait_until(lambda: _building(other))
+        _wait_until(lambda: _waiting(other, "CREATE INDEX%"))
         other.execute("SET lock_timeout = '2s'")
         other.execute(ENTER)
         slow.commit()
@@ -92,6 +93,22 @@ def test_an_index_of_a_large_ledger_does_not_block_drains(empty_database: str) -
         valid = "SELECT relname, indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
         valid += " WHERE relname ~ 'unsettled'"
         assert dict(other.execute(valid).fetchall()) == {"ledger_unsettled": True, "ledger_past_unsettled": True}
+
+
+def test_an_upgrade_that_waits_for_a_transaction_stops_no_drain(empty_database: str) -> None:
+    """While a transaction keeps the upgrade from changing the ledger, other writers go on after two seconds."""
+    migrate_to(empty_database, "0006")
+    upgrading = threading.Thread(target=migrate.upgrade, args=(empty_database,))
+    with psycopg.connect(empty_database) as slow, psycopg.connect(empty_database, autocommit=True) as other:
+        slow.execute(ENTER)
+        upgrading.start()
+        _wait_until(lambda: _waiting(other, "LOCK TABLE%"))
+        other.execute("SET lock_timeout = '10s'")
+        other.execute(ENTER)
+        slow.commit()
+        upgrading.join(60)
+        constraints = "SELECT count(*) FROM pg_constraint WHERE pg_get_constraintdef(oid) LIKE '%expired%'"
+        assert other.execute(constraints).fetchone() == (4,)
 
 
 def test_an_interrupted_index_is_built_again(empty_database: str) -> None:
@@ -108,9 +125,9 @@ def test_an_interrupted_index_is_built_again(empty_database: str) -> None:
         assert connection.execute(query).fetchall() == [(True,), (True,)]
 
 
-def _building(connection: psycopg.Connection) -> bool:
-    query = "SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%' AND wait_event_type = 'Lock'"
-    return connection.execute(query).fetchone() is not None
+def _waiting(connection: psycopg.Connection, statement: str) -> bool:
+    query = "SELECT FROM pg_stat_activity WHERE query LIKE %s AND wait_event_type = 'Lock'"
+    return connection.execute(query, [statement]).fetchone() is not None
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:

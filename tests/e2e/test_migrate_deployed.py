@@ -45,12 +45,12 @@ def test_migrations_and_check(live: LocalState, penstock: Command) -> None:
     """The deployed function applies the deployed migration that is missing, and checks the deployed drain."""
     assert penstock("db", "upgrade").returncode == 1
     with psycopg.connect(live.database_url, autocommit=True) as connection:
-        connection.execute("DROP INDEX penstock.ledger_unsettled, penstock.ledger_past_unsettled")
-        connection.execute("UPDATE penstock.alembic_version SET version_num = '0005'")
+        connection.execute("DROP TABLE penstock.held, penstock.hold, penstock.outbox")
+        connection.execute("UPDATE penstock.alembic_version SET version_num = '0006'")
     missing = penstock("check", "--remote")
     assert missing.returncode == 1
-    assert "Penstock's own migrations 0006 are not applied; run `penstock db upgrade`" in missing.stdout
-    for printed in ('{"revision": "penstock 0006"}\n', ""):
+    assert "Penstock's own migrations 0007, 0008 are not applied; run `penstock db upgrade`" in missing.stdout
+    for printed in ('{"revision": "penstock 0007"}\n{"revision": "penstock 0008"}\n', ""):
         done = penstock("db", "upgrade", "--remote", "--json")
         assert (done.returncode, done.stdout) == (0, printed), done.stderr
     checked = penstock("check", "--remote", "--json")

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -16,10 +17,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from penstock import IntentTooLarge, NotAcknowledged, ReceiptKeyUnavailable, WriteIntent
-from penstock.intents import verify
+from penstock.intents import Contract, verify
 from penstock.producer import OrderingKeyError, Producer, emitter
 from penstock.producer.large import INTENT_LIMIT_BYTES
-from penstock.queue import Outgoing, Refusal, SqsQueue, group_of, sqs_client
+from penstock.queue import Depth, Outgoing, Refusal, SqsQueue, group_of, sqs_client
 from penstock.settings import Settings, SettingsError
 from penstock.testing import MemoryQueue
 from tests.support.producer import SETTINGS, NoteTaken
@@ -369,3 +370,58 @@ def test_settings_do_not_show_their_values() -> None:
     settings = Settings.from_environment({"PENSTOCK_DATABASE_URL": "postgresql://u:hunter2@h/d"})
     assert "hunter2" not in repr(settings)
     assert settings.database_reader_url == settings.database_url
+
+
+def test_an_expiry_is_in_the_envelope() -> None:
+    """`expires_at` is the attribute `expirytime`, in UTC; for several intents it may be a function."""
+    producer, queue = _producer()
+    noon = datetime(2026, 11, 20, 12, tzinfo=timezone(timedelta(hours=1)))
+    producer.emit(NoteTaken(text="a"), expires_at=noon)
+    producer.emit_many(
+        [NoteTaken(text="b"), NoteTaken(text="c")], expires_at=lambda n: noon if n.text == "c" else None
+    )
+    assert [body.get("expirytime") for body in queue.bodies] == [
+        "2026-11-20T11:00:00+00:00",
+        None,
+        "2026-11-20T11:00:00+00:00",
+    ]
+    assert all(Contract([NoteTaken]).decode(message.body) for message in queue.messages)
+
+
+def test_a_delay_hides_the_message() -> None:
+    """The queue hides a delayed intent for that long; a part of a second counts as a whole one."""
+    producer, queue = _producer()
+    producer.emit(NoteTaken(text="a"), delay=timedelta(seconds=59.5))
+    assert queue.depth() == Depth(visible=0, in_flight=0, delayed=1)
+    queue.clock.advance(59)
+    assert queue.receive(1) == []
+    queue.clock.advance(1)
+    assert len(queue.receive(1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"expires_at": datetime(2026, 11, 20, 12)}, "no time zone"),  # noqa: DTZ001
+        ({"expires_at": timedelta(minutes=5)}, "must be a datetime"),
+        ({"delay": timedelta(minutes=16)}, "900 s at most"),
+        ({"delay": timedelta(seconds=-1)}, "negative"),
+        ({"delay": 5}, "must be a timedelta"),
+    ],
+)
+def test_a_time_that_cannot_be_kept_is_refused(options: Any, error: str) -> None:
+    """The error says why, and nothing is sent."""
+    producer, queue = _producer()
+    with pytest.raises((TypeError, ValueError), match=error):
+        producer.emit(NoteTaken(text="a"), **options)
+    assert queue.messages == []
+
+
+def test_a_fifo_queue_delays_no_single_message() -> None:
+    """The error names the way out; a delay of nothing is no delay."""
+    queue = MemoryQueue(fifo=True)
+    producer = Producer(SETTINGS, queue)
+    with pytest.raises(ValueError, match="DelaySeconds"):
+        producer.emit(NoteTaken(text="a"), ordering_key="k", delay=timedelta(seconds=1))
+    assert queue.messages == []
+    assert producer.emit(NoteTaken(text="a"), ordering_key="k", delay=timedelta(0))

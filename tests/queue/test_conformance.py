@@ -196,3 +196,10 @@ def test_a_queue_tells_how_long_it_keeps_a_message(queue: Queue) -> None:
     assert queue.send([Outgoing("a")]) == {}
     (message,) = queue.receive(1)
     assert message.sent_at <= queue.now() + 1
+
+
+def test_a_delayed_message_is_hidden(queue: Queue) -> None:
+    """A message with a delay is counted as delayed, and not delivered before its time."""
+    assert queue.send([Outgoing("later", delay_seconds=900), Outgoing("now")]) == {}
+    assert [message.body for message in queue.receive(10)] == ["now"]
+    assert queue.depth().delayed == 1

@@ -21,10 +21,12 @@ def migrate_to(url: str, revision: str, *, down: bool = False) -> None:
         return script._downgrade_revs(revision, current) if down else script._upgrade_revs(revision, current)
 
     engine = make_engine(url)
-    with engine.begin() as connection, EnvironmentContext(config, script, fn=steps) as environment:
-        connection.execute(text("CREATE SCHEMA IF NOT EXISTS penstock"))
-        environment.configure(
-            connection=connection, version_table_schema="penstock", version_table="alembic_version"
-        )
-        environment.run_migrations()
-    engine.dispose()
+    try:
+        with engine.begin() as connection, EnvironmentContext(config, script, fn=steps) as environment:
+            connection.execute(text("CREATE SCHEMA IF NOT EXISTS penstock"))
+            environment.configure(
+                connection=connection, version_table_schema="penstock", version_table="alembic_version"
+            )
+            environment.run_migrations()
+    finally:
+        engine.dispose()

@@ -207,3 +207,10 @@ def test_numbers_out_of_range_are_errors(numbers: tuple[int, int, int]) -> None:
     limit, wait, visibility = numbers
     with pytest.raises(ValueError, match="must be"):
         MemoryQueue().receive(limit, wait_seconds=wait, visibility_seconds=visibility)
+
+
+def test_a_delay_that_sqs_does_not_have_is_refused() -> None:
+    """More than 15 minutes are refused, and on a FIFO queue any delay of a single message."""
+    assert list(MemoryQueue().send([Outgoing("later", delay_seconds=901)])) == [0]
+    late = Outgoing("later", group="a", deduplication_id="1", delay_seconds=1)
+    assert list(MemoryQueue(fifo=True).send([late])) == [0]

@@ -28,7 +28,7 @@ from penstock.cli.support.record import print_record
 from penstock.cli.support.remote import RemoteFunction, RemoteOption
 from penstock.cli.support.remote_ledger import RemoteLedger
 from penstock.cli.support.times import parse_when
-from penstock.database.ledger import APPLIED, DEAD, STALE
+from penstock.database.ledger import APPLIED, DEAD, EXPIRED, STALE
 from penstock.database.retention import KEPT_DAYS
 from penstock.database.watchdog import Watchdog
 
@@ -43,7 +43,7 @@ _COLUMNS = (Column(name="id", whole=True, bare=True), Column(name="verdict"), Co
 
 _MEANINGS = {
     Discrepancy.GONE: "dead in the ledger, but not on the dead-letter queue: deleted by other means than a purge",
-    Discrepancy.EXPIRED: "dead for longer than the dead-letter queue keeps a message",
+    Discrepancy.DROPPED: "dead for longer than the dead-letter queue keeps a message",
     Discrepancy.COPY: "took effect, but has a dead letter too, which can be purged",
     Discrepancy.MOVED: "moved to the dead-letter queue by SQS, because it was received too often",
     Discrepancy.LOST: "pending or unknown to the ledger, although the queues are empty",
@@ -85,7 +85,7 @@ def audit_(
     remote: RemoteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Account for every intent: emitted = applied + stale + dead + pending.
+    """Account for every intent: emitted = applied + stale + dead + expired + pending.
 
     Prints a line for each finding, with its verdict, then the account. It adds up, or does not, or it is not yet
     decided, for example while messages are in flight. The command reads the whole
@@ -178,7 +178,9 @@ def _record(account: Account, *, as_json: bool) -> dict[str, Any]:
         "applied": account.counts[APPLIED],
         "stale": account.counts[STALE],
         "dead": account.counts[DEAD],
+        "expired": account.counts[EXPIRED],
         "pending": account.pending,
+        "held": account.held,
         "purged": account.purged,
         "waiting": account.waiting.total,
         "dead_letters": account.dlq.scanned,
@@ -197,13 +199,14 @@ def _format(time: datetime | None) -> str | None:
 
 def _summarize(account: Account) -> None:
     """Print the sum and the meaning of each verdict on stderr."""
-    parts = [account.counts[APPLIED], account.counts[STALE], account.counts[DEAD], account.pending]
+    parts = [*(account.counts[outcome] for outcome in (APPLIED, STALE, DEAD, EXPIRED)), account.pending]
     lost = account.discrepancies[Discrepancy.LOST] + account.discrepancies[Discrepancy.FORGOTTEN]
     missing = f", and {lost} lost or forgotten" if lost else ""
     limits = "" if account.given is not None else ", as far as known: the main queue's count is approximate"
     so_far = "so far, " if account.open_questions else ""
     total = " + ".join(map(str, parts))
-    echo_err(f"{so_far}emitted {account.emitted} = {total} (applied + stale + dead + pending){missing}{limits}")
+    sides = "applied + stale + dead + expired + pending"
+    echo_err(f"{so_far}emitted {account.emitted} = {total} ({sides}){missing}{limits}")
     if account.dlq.scanned:
         echo_err(f"Reading {account.dlq.scanned} dead letters counted as one receive of each.")
     for verdict, meaning in _MEANINGS.items():

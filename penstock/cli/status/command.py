@@ -22,6 +22,7 @@ from penstock.cli.support.output import echo_err, format_duration, print_line
 from penstock.cli.support.record import draw_record
 from penstock.cli.support.waiting import describe_waiting
 from penstock.database.ledger_stats import WINDOW_SECONDS, LedgerStats
+from penstock.functions.hold_requests import HOLDS_TYPE
 
 EPILOG = (
     "Examples: penstock status · penstock status --stage dev --watch · penstock status --json | jq .drain · "
@@ -52,8 +53,8 @@ def status(
         bool,
         typer.Option(
             "--check",
-            help="Exit with 10 if the state is not OK: the breaker is not closed, intents wait for a mended "
-            "deployment, there are dead letters, or the connections exceed the budget.",
+            help="Exit with 10 if the state is not OK: the breaker is not closed, a kind is held, intents wait "
+            "for a mended deployment, there are dead letters, or the connections exceed the budget.",
         ),
     ] = False,
     database_url: DatabaseOption = None,
@@ -138,11 +139,12 @@ def lines_of(snapshot: Snapshot) -> dict[str, str]:
 def _queue(snapshot: Snapshot) -> str | None:
     if snapshot.queue is None:
         return None
-    depth, resting = snapshot.queue, snapshot.resting
+    depth, resting, figures = snapshot.queue, snapshot.resting, snapshot.figures
     # Without the ledger, what rests cannot be told apart from what is in flight.
     in_flight = f"{depth.in_flight - (resting or 0):,} in flight{' or resting' * (resting is None)}"
     rest = f", {resting:,} resting until their next try" if resting else ""
-    return f"about {depth.visible:,} waiting, {in_flight}{rest}, {depth.delayed:,} delayed"
+    held = f"; {figures.held:,} held" if figures and figures.held else ""
+    return f"about {depth.visible:,} waiting, {in_flight}{rest}, {depth.delayed:,} delayed{held}"
 
 
 def _waiting(snapshot: Snapshot) -> str:
@@ -176,6 +178,7 @@ def _dead_letters(snapshot: Snapshot) -> str | None:
 
 def _drain(figures: LedgerStats) -> str:
     settled = f"{figures.applied:,} applied, {figures.stale:,} stale, {figures.dead:,} dead"
+    settled += f", {figures.expired:,} expired" * bool(figures.expired)
     return f"{figures.per_second:,.1f}/s in the last minute: {settled}"
 
 
@@ -213,6 +216,7 @@ def row_of(snapshot: Snapshot) -> dict[str, Any]:
 def _drain_row(figures: LedgerStats) -> dict[str, Any]:
     waiting = [asdict(one) | {"since": _isoformat(one.since)} for one in figures.waiting]
     row = asdict(figures) | {"first_dead_at": _isoformat(figures.first_dead_at), "waiting": waiting}
+    row["holds"] = HOLDS_TYPE.dump_python([*figures.holds], mode="json")
     del row["connections"], row["resting"]
     return {"window_seconds": WINDOW_SECONDS, "per_second": round(figures.per_second, 3), **row}
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from penstock.cli.status.snapshot import Snapshot
 from penstock.cli.support.breaker import format_breaker
-from penstock.cli.support.output import format_duration
+from penstock.cli.support.output import escape_control, format_duration
 from penstock.cli.support.waiting import describe_waiting, waits_for_a_deployment
 from penstock.consumer.breaker.event_source import CLOSED, HALF_OPEN
+from penstock.database.holds import Hold
 from penstock.database.outbox import MOST_COUNTED, Backlog
 
 MOST_CAUSES: Final = 3
@@ -74,6 +76,16 @@ def describe_backlog(backlog: Backlog) -> str:
     return f"{count} wait to be sent, the oldest for {format_duration(backlog.oldest_seconds or 0)}"
 
 
+def _held(hold: Hold, at: datetime) -> Reason:
+    """Return the reason of a hold, so that nobody forgets it."""
+    kind, count = escape_control(hold.kind), f"{hold.count:,} intent{'s wait' if hold.count != 1 else ' waits'}"
+    if hold.held_at is None or hold.releasing_at:
+        return Reason(f"the release of {kind} has not ended: {count}", f"penstock release {kind}")
+    since = format_duration((at - hold.held_at).total_seconds())
+    why = f" ({escape_control(hold.reason)})" if hold.reason else ""
+    return Reason(f"{kind} is held since {since} by {escape_control(hold.held_by)}{why}: {count}", "penstock hold")
+
+
 def _reasons(snapshot: Snapshot) -> Iterator[Reason]:
     breaker = snapshot.breaker
     if breaker and breaker.position != CLOSED:
@@ -86,6 +98,8 @@ def _reasons(snapshot: Snapshot) -> Iterator[Reason]:
     for cause in waiting[:MOST_CAUSES]:
         waits_for = describe_waiting(cause, snapshot.at.timestamp())
         yield Reason(f"intents wait for a mended deployment: {waits_for}", "penstock check")
+    for hold in figures.holds if figures else ():
+        yield _held(hold, snapshot.at)
     if snapshot.dead_letters and snapshot.dead_letters.total:
         yield Reason(f"there are dead letters: about {snapshot.dead_letters.total:,}", "penstock dlq stats")
     if figures and figures.connections > snapshot.budget:

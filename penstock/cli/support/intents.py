@@ -1,6 +1,7 @@
 """The write intents of the service in the current folder."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -49,11 +50,14 @@ def find_kind(kind: str, given: Sequence[str] | None) -> type[WriteIntent]:
     Raises:
         Failure: as for `intents_of`, or there is no such kind.
     """
-    for intent in intents_of(given):
+    intents = intents_of(given)
+    for intent in intents:
         if kind in (intent.intent_kind, *intent.intent_aliases):
             return intent
     modules = " and ".join(given or find_config().intents)
-    raise Failure(f"{modules} has no kind {kind!r}: `penstock intents list` shows them", USAGE)
+    near = get_close_matches(kind, [intent.intent_kind for intent in intents], n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    raise Failure(f"{modules} has no kind {kind!r}: {meant}`penstock intents list` shows them", USAGE)
 
 
 def _intents_in(module_name: str) -> list[type[WriteIntent]]:

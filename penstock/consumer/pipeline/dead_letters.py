@@ -12,6 +12,7 @@ from penstock.consumer.pipeline.tracing import traceparent_of
 from penstock.consumer.sent_time import keep_time
 from penstock.diagnosis import frames_of, where
 from penstock.queue import Attribute, Outgoing, Queue, Refusal
+from penstock.queue.message import DELAY_ATTRIBUTE
 
 _logger = logging.getLogger(__name__)
 
@@ -64,7 +65,12 @@ def _first_seen(item: Item) -> str | None:
 
 
 def _message(item: Item, letter: DeadLetter) -> Outgoing:
-    """Copy every part of the message that can be sent again, and add as much of the letter as fits."""
+    """Copy the message, and add as much of the letter as fits."""
+    return letter.stamp(outgoing_of(item))
+
+
+def outgoing_of(item: Item) -> Outgoing:
+    """Copy every part of an item's message that can be sent again, and keep the time of its intent."""
     message = Outgoing(
         item.record["body"],
         _attributes(item.record.get("messageAttributes")),
@@ -72,7 +78,7 @@ def _message(item: Item, letter: DeadLetter) -> Outgoing:
         # Not the original one: SQS would drop a message that is replayed and dead-lettered again within minutes.
         deduplication_id=item.message_id if item.ordered_group else None,
     )
-    return letter.stamp(keep_time(item, message))
+    return keep_time(item, message)
 
 
 def _attributes(given: Any) -> dict[str, Attribute]:
@@ -81,7 +87,8 @@ def _attributes(given: Any) -> dict[str, Attribute]:
     for name, value in given.items() if isinstance(given, dict) else ():
         try:
             attribute = _attribute(value)
-            if name.encode() and attribute.size:  # Both can be encoded.
+            # Both can be encoded; and the delay is over.
+            if name.encode() and attribute.size and name != DELAY_ATTRIBUTE:
                 attributes[name] = attribute
         except (AttributeError, TypeError, ValueError) as error:
             named = {"action": "attribute_dropped"}

@@ -40,7 +40,7 @@ def run_isolating_path(work: UnitOfWork) -> dict[Item, Fault]:
 
 def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, Fault]:
     def claim(some: Sequence[Item]) -> None:
-        _claim(work, bound, some)
+        claim_items(work, bound, some)
 
     def apply(some: Sequence[Item]) -> None:
         work.apply(bound, some)
@@ -52,7 +52,12 @@ def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, 
     return faults | excuse_uncarried(work.connection, bound, refused)
 
 
-def _claim(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> None:
+def claim_items(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> None:
+    """Claim items of one kind; mark the duplicates, and those whose id belongs to another payload.
+
+    Raises:
+        Exception: as `KindWrite.claim` and `KindWrite.id_conflicts`.
+    """
     envelopes = {item: item.require_envelope() for item in items}
     known = set(bound.write.claim(work.connection, list(envelopes.values())))
     repeated = [envelope for envelope in envelopes.values() if envelope.id in known]

@@ -28,7 +28,7 @@ from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import DataFault, Fault, NotYetFault
 from penstock.consumer.modes.ledger_claims import settled_in_past, unsettled
 from penstock.consumer.rows.arrays import Parameter
-from penstock.database.ledger import DEAD, PENDING, STALE, ledger, past
+from penstock.database.ledger import DEAD, EXPIRED, PENDING, STALE, ledger, past
 from penstock.intents import Envelope
 
 MAX_ATTEMPTS = 5
@@ -144,6 +144,18 @@ def enter_faults(
         duplicates=[item for item in early if envelopes[item].id not in outcomes],
         entered=[item for item in entered if envelopes[item].id in outcomes],
     )
+
+
+def enter_expired(connection: Connection, items: Collection[Item]) -> None:
+    """Enter items that cannot be claimed, because of their data, as expired; what took effect stays as it is."""
+    rows = [
+        {"id": str(one.id), "type": one.type, "time": one.time.isoformat(), "counts": 0, "outcome": EXPIRED}
+        for one in (item.require_envelope() for item in items)
+    ]
+    found = connection.execute(_ENTER_FAULTS, {"rows": json.dumps(rows), "ids": [], "patient": []}) if rows else ()
+    entered = {row.id for row in found}
+    for item in items:
+        item.claimed = item.require_envelope().id in entered
 
 
 def _faulty_row(envelope: Envelope[Any], fault: Fault) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What is measured of each batch, once its failures are known."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -22,6 +23,7 @@ from penstock.consumer.resources import Resources
 from penstock.metrics import names
 from penstock.metrics.names import Metric
 from penstock.metrics.recording import Recording, recording
+from penstock.queue.message import DELAY_ATTRIBUTE
 
 _CAUSES: Final = (
     ((DeploymentFault, SharedFault), "deployment"),
@@ -31,6 +33,8 @@ _CAUSES: Final = (
     (NotYetFault, "not-yet"),
 )
 """The causes of what goes back to the queue, by the branches of the fault tree; the first that fits."""
+
+_DELAY: Final = re.compile("[0-9]{1,3}")
 
 _LEAST_SECONDS: Final = 5.0
 """What must be left of an invocation to count sessions."""
@@ -84,6 +88,10 @@ class Measuring:
         failed = batch.failed
         taken = [item for item in batch.items if item.message_id not in failed] if failed else batch.items
         written = [item for item in taken if not (item.fault or item.duplicate or item.first_occurrence)]
+        for aside, metric in (("expired", names.EXPIRED), ("held", names.HELD)):
+            if found := [item for item in written if getattr(item, aside)]:
+                self._count(to, metric, Counter(map(_kind, found)))
+                written = [item for item in written if not getattr(item, aside)]
         stale = batch.stale + Counter(_kind(item) for item in written if item.stale)
         self._count(to, names.APPLIED, Counter([_kind(item) for item in written]) - stale)
         self._count(to, names.STALE, stale)
@@ -123,12 +131,20 @@ def _lags(written: Sequence[Item], settled_at: float) -> list[float]:
     """Return the ages of the messages of some items, in seconds."""
     now = round(settled_at * 1000)
     try:
-        lags = [(now - int(item.record["attributes"]["SentTimestamp"])) / 1000 for item in written]
+        lags = [(now - int(item.record["attributes"]["SentTimestamp"])) / 1000 - _delay(item) for item in written]
     except (KeyError, TypeError, ValueError):  # Some records are not from SQS.
         sent = (item.number("SentTimestamp") for item in written)
         lags = [(now - known) / 1000 for known in sent if known]
     # The clocks of SQS and of the function may differ.
     return lags if min(lags, default=0) >= 0 else [max(0.0, lag) for lag in lags]
+
+
+def _delay(item: Item) -> int:
+    """Return for how many seconds the sender wanted a message to be delayed: that is no lag."""
+    given = item.record.get("messageAttributes")
+    delay = given.get(DELAY_ATTRIBUTE) if isinstance(given, dict) else None
+    seconds = delay.get("stringValue") if isinstance(delay, dict) else None
+    return int(seconds) if isinstance(seconds, str) and _DELAY.fullmatch(seconds) else 0
 
 
 def _queue_of(batch: Batch) -> dict[str, str]:

@@ -127,7 +127,9 @@ def _set_fault(items: Iterable[Item], fault: Fault) -> None:
 
 
 def _same_head(head: Envelope[Any], envelope: Envelope[Any]) -> bool:
-    return all(getattr(head, name) == getattr(envelope, name) for name in ("id", "source", "type", "time"))
+    return all(
+        getattr(head, name) == getattr(envelope, name) for name in ("id", "source", "type", "time", "expirytime")
+    )
 
 
 def _fetch_fault(failure: FetchFailure) -> Fault:

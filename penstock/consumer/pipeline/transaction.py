@@ -7,7 +7,7 @@ intents that are at fault.
 
 import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from enum import Enum
 from typing import Any
 
@@ -22,10 +22,12 @@ from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.fast_path import run_fast_path
 from penstock.consumer.pipeline.fifo import OutOfOrder, check_group_order
 from penstock.consumer.pipeline.halves import Begin, SessionLost, write_in_halves
+from penstock.consumer.pipeline.holding import Holds, HoldsChanged, HoldsUnknown
 from penstock.consumer.pipeline.isolating_path import run_isolating_path
 from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.retention import set_aside_ending
+from penstock.consumer.pipeline.set_aside import settle_set_aside
 from penstock.consumer.pipeline.twins import conflicting
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 from penstock.consumer.retention import Retention
@@ -72,6 +74,7 @@ def write_batch(
     strategy: WriteStrategy = WriteStrategy.FAST,
     retention: Retention | None = None,
     events: OutcomeEvents | None = None,
+    holds: Holds | None = None,
 ) -> None:
     """Write everything in the batch that can be written, and enter every outcome in the ledger.
 
@@ -87,6 +90,7 @@ def write_batch(
         strategy: the first strategy.
         retention: how long the queue keeps the messages; None if they are not from a queue.
         events: writes events about outcomes; None if there are none.
+        holds: the kinds that are held; None to write all kinds.
 
     Raises:
         Fault: the transaction failed as a whole: nothing has changed in the database.
@@ -95,7 +99,8 @@ def write_batch(
         return
 
     def write(part: Batch, its_decoder: StreamDecoder) -> None:
-        _write_at_once(begin, part, its_decoder, writes, _Attempts(part, strategy, retention, events))
+        attempts = _Attempts(part, strategy, retention, events=events, holds=holds)
+        _write_at_once(begin, part, its_decoder, writes, attempts)
 
     try:
         write(batch, decoder)
@@ -113,6 +118,10 @@ def _write_at_once(
             return
         except OutOfOrder as error:
             error.hold_back()
+        except HoldsUnknown:
+            continue
+        except HoldsChanged:
+            attempts.forget_holds()
         except Exception as error:  # noqa: BLE001 (a type of the service's may raise anything for one value)
             attempts.prepare_next(error)
 
@@ -125,13 +134,16 @@ class _Attempts:
         batch: Batch,
         strategy: WriteStrategy,
         retention: Retention | None,
+        *,
         events: OutcomeEvents | None,
+        holds: Holds | None,
     ) -> None:
         self.strategy = strategy
         self.retention = retention
         self.events = events
         # The rest is kept for the steps after the commit: dead letters, visibility, the response.
         self._end = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
+        self._holds = holds
         self._conflicts = 0
         self._lost_connection = False
 
@@ -142,6 +154,19 @@ class _Attempts:
     def is_patient(self, item: Item) -> bool:
         """Return whether it is too soon to give up an item that cannot be written yet."""
         return self.retention is not None and self.retention.is_patient(item)
+
+    def held_kinds(self, connection: Connection) -> Set[str]:
+        """Return the kinds that are held.
+
+        Raises:
+            HoldsUnknown: they cannot be read; the transaction is broken.
+        """
+        return self._holds.kinds(connection) if self._holds else frozenset()
+
+    def forget_holds(self) -> None:
+        """Read the kinds that are held again."""
+        if self._holds:
+            self._holds.forget()
 
     def prepare_next(self, error: Exception) -> None:
         """Choose how the next attempt is made, after a failed one.
@@ -176,7 +201,9 @@ def _run_transaction(
     if seconds < _LEAST_SECONDS:
         raise EnvironmentFault(Cause("DeadlineExceeded"))
     with begin(seconds) as connection:
-        work = UnitOfWork(connection, writes, decoder, seconds * (1 - _SETTLING), attempts.events)
+        held = attempts.held_kinds(connection)
+        limit = seconds * (1 - _SETTLING)
+        work = UnitOfWork(connection, writes, decoder, limit, events=attempts.events, held_kinds=held)
         faults = _claim_and_apply(work, attempts.strategy)
         faults |= {item: item.fault for item in batch.items if item.fault}
         faults |= _find_id_conflicts(work, batch, faults)
@@ -194,10 +221,12 @@ def _run_transaction(
 
 def _claim_and_apply(work: UnitOfWork, strategy: WriteStrategy) -> dict[Item, Fault]:
     if strategy in {WriteStrategy.FAST, WriteStrategy.FAST_UNPIPELINED}:
-        return run_fast_path(work, pipelined=strategy is WriteStrategy.FAST)
-    if strategy is WriteStrategy.IMMEDIATE_CONSTRAINTS:
-        work.connection.execute(CHECK_NOW)
-    return run_isolating_path(work)
+        faults = run_fast_path(work, pipelined=strategy is WriteStrategy.FAST)
+    else:
+        if strategy is WriteStrategy.IMMEDIATE_CONSTRAINTS:
+            work.connection.execute(CHECK_NOW)
+        faults = run_isolating_path(work)
+    return faults | settle_set_aside(work)
 
 
 def _find_id_conflicts(work: UnitOfWork, batch: Batch, faults: Collection[Item]) -> dict[Item, Fault]:

@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -33,6 +34,8 @@ class UnitOfWork:
         connection: in the transaction.
         writes: how each kind is written, parents before their children. The order is always the same, so that two
             batches never wait for each other in a circle.
+        expired: the decoded items that are not written, because they were taken up after their time.
+        held: the decoded items that are not written, because their kind is held.
         stale: how many intents of each kind were stale, of those that were written in sets.
         events: writes events about outcomes; None if there are none.
     """
@@ -43,7 +46,9 @@ class UnitOfWork:
         writes: Writes,
         decoder: StreamDecoder,
         seconds: float,
+        *,
         events: OutcomeEvents | None = None,
+        held_kinds: Set[str] = frozenset(),
     ) -> None:
         """Begin the unit of work, and its time.
 
@@ -53,6 +58,7 @@ class UnitOfWork:
             decoder: decodes the batch.
             seconds: how long statements may be begun, from now on.
             events: writes events about outcomes; None if there are none.
+            held_kinds: the kinds whose items are set aside.
         """
         self.connection = connection
         self.writes = writes
@@ -63,6 +69,10 @@ class UnitOfWork:
         self._end = time.monotonic() + seconds
         self.stale: Counter[str] = Counter()
         self._first: dict[int, Item] = {}
+        self._now = datetime.now(UTC)
+        self._held_kinds = held_kinds
+        self.expired: ByKind = {}
+        self.held: ByKind = {}
 
     def set_limits(self) -> None:
         """Pin the settings of the transaction. A single statement may not use up all of its time."""
@@ -119,11 +129,22 @@ class UnitOfWork:
         by_kind: ByKind = {}
         for item in items:
             # What an earlier attempt set; it was rolled back.
-            item.claimed = item.duplicate = item.id_conflict = item.stale = False
+            item.claimed = item.duplicate = item.id_conflict = item.stale = item.expired = item.held = False
             envelope = item.envelope
             if item.fault is None and envelope is not None:
                 first = self._first.setdefault(envelope.id.int, item)
                 item.first_occurrence = None if first is item else first
                 if first is item:
-                    by_kind.setdefault(envelope.type, []).append(item)
+                    self._place(item, envelope, by_kind).setdefault(envelope.type, []).append(item)
+        return by_kind
+
+    def _place(self, item: Item, envelope: Envelope[Any], by_kind: ByKind) -> ByKind:
+        """Return where an item belongs: to those that are written, or to those that are set aside."""
+        if envelope.expirytime is not None and envelope.expirytime <= self._now:
+            item.expired = True
+            return self.expired
+        # A FIFO queue's order would suffer: nothing of it is held.
+        if envelope.type in self._held_kinds and item.ordered_group is None:
+            item.held = True
+            return self.held
         return by_kind

@@ -23,6 +23,7 @@ from penstock.consumer.schema_check.pooler_check import pooler_findings, refused
 from penstock.consumer.schema_check.server_check import server_findings
 from penstock.consumer.schema_check.statement_check import statement_findings
 from penstock.consumer.schema_check.table_check import schema_drift
+from penstock.database.holds import held, hold
 from penstock.database.ledger import SCHEMA, ledger, past
 from penstock.database.migrate import REVISIONS, compare
 from penstock.database.watchdog import Watchdog
@@ -89,7 +90,7 @@ def _check_own_tables(connection: Connection, writes: Sequence[Bound]) -> Iterat
         return
     deletes = any(part.deletes for bound in writes for part in bound.parts)
     # A rotation swaps the two generations of the ledger: the role needs the same privileges on both.
-    for table in (ledger, past, tombstone) if deletes else (ledger, past):
+    for table in (ledger, past, hold, held, *([tombstone] if deletes else [])):
         yield from (replace(finding, field=None) for finding in schema_drift(connection, _all_columns(table)))
 
 

@@ -18,7 +18,7 @@ from penstock.intents import Contract, EnvelopeError
 from penstock.intents.sealed import token_of
 from penstock.queue import MESSAGE_LIMIT_BYTES
 
-MAY_CHANGE = frozenset({"type", "time", "dataversion", "data"})
+MAY_CHANGE = frozenset({"type", "time", "dataversion", "expirytime", "data"})
 """The fields of an envelope that an edit may change."""
 
 _Change: TypeAlias = Callable[[dict[str, Any]], Any]

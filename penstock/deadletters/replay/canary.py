@@ -9,10 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, CompoundSelect, Engine, Uuid, bindparam, func, select, union_all
 
-from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
+from penstock.database.ledger import APPLIED, DEAD, EXPIRED, PENDING, STALE, ledger, past
 
 _FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 0.1, 2.0
 _TOOK_EFFECT: Final = frozenset({APPLIED, STALE})
+_FINAL: Final = _TOOK_EFFECT | {EXPIRED}
 
 
 class Canary:
@@ -37,7 +38,7 @@ class Canary:
         """Wait until all of these intents are settled, or until `seconds` have passed.
 
         Returns:
-            How many are `applied`, `stale`, `dead` and `pending`.
+            How many are `applied`, `stale`, `expired`, `dead` and `pending`.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database is away.
@@ -59,7 +60,7 @@ class Canary:
     def _outcome(self, row: Any) -> str:
         if row.reused_at is not None and row.reused_at >= self._since:
             return DEAD
-        if row.outcome in _TOOK_EFFECT:
+        if row.outcome in _FINAL:
             return str(row.outcome)
         return DEAD if row.outcome == DEAD and row.settled_at >= self._since else PENDING
 

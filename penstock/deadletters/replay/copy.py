@@ -13,7 +13,6 @@ from typing import Final
 from uuid import uuid4
 
 from penstock.deadletters.message import DeadLetterMessage
-from penstock.deadletters.replay.rate_limiter import RateLimiter
 from penstock.deadletters.replay.refusals import RefusalStreak
 from penstock.deadletters.scan.leases import PAGE_LIMIT
 from penstock.deadletters.scan.scan import scan
@@ -21,6 +20,7 @@ from penstock.deadletters.selector import Selector
 from penstock.intents.reference import may_refer, read_reference
 from penstock.queue import Outgoing, Queue
 from penstock.queue.chunks import chunked
+from penstock.queue.rate_limiter import RateLimiter
 
 PAYLOAD_IN_BUCKET: Final = "PayloadInBucket"
 NO_GROUP: Final = "NoGroup"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from penstock.deadletters.message import DeadLetterMessage
@@ -10,6 +11,7 @@ from penstock.deadletters.replay.changes import FieldChange, changes
 from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build_message
 from penstock.deadletters.scan.scan import scan
 from penstock.expressions.exact_json import ExactJsonError
+from penstock.intents.envelope import read_head
 from penstock.queue import Queue
 from penstock.queue.chunks import chunked
 
@@ -32,8 +34,8 @@ class Previewed:
         id: the intent's id, if there is one.
         kind: the intent's kind, if there is one.
         would: `replayed`, `not-sent` or `left`; with a dry run its outcome in the drain instead of `replayed`:
-            `applied`, `stale`, `duplicate`, `dead`, `waits` or `unknown`.
-        why: the fault, or why it would not be sent, without a value of the intent.
+            `applied`, `stale`, `duplicate`, `expired`, `dead`, `waits` or `unknown`.
+        why: the fault, that it has expired, or why it would not be sent, without a value of the intent.
         changes: what the edit of the plan changes in it, with values of the intent.
     """
 
@@ -99,11 +101,19 @@ def _preview_batch(
         else:
             to_send.append((found, message.body))
     if not dry_run:
-        yield from (_previewed(found, ReplayOutcome.REPLAYED, sent=body) for found, body in to_send)
+        yield from (_previewed(found, ReplayOutcome.REPLAYED, _expiry(body), sent=body) for found, body in to_send)
     elif to_send:
         results = dry_run([body for _, body in to_send])
         for (found, body), result in zip(to_send, results, strict=True):
-            yield _previewed(found, result.outcome, str(result.fault) if result.fault else None, sent=body)
+            why = str(result.fault) if result.fault else _expiry(body)
+            yield _previewed(found, result.outcome, why, sent=body)
+
+
+def _expiry(body: str) -> str | None:
+    """Return since when the intent has been expired, so that the drain would not write it; None if it has not."""
+    head = read_head(body)
+    expiry = head and (head.expirytime if head.expirytime and head.expirytime <= datetime.now(UTC) else None)
+    return f"expired at {expiry.isoformat(timespec='seconds')}" if expiry else None
 
 
 def _previewed(found: DeadLetterMessage, would: str, why: str | None = None, sent: str | None = None) -> Previewed:

@@ -17,12 +17,12 @@ from uuid import UUID, uuid4
 
 from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build_message
-from penstock.deadletters.replay.rate_limiter import RateLimiter
 from penstock.deadletters.replay.refusals import RefusalStreak
 from penstock.deadletters.replay_marker import REPLAY_ATTRIBUTE
 from penstock.deadletters.scan.leases import LEASE_LOST, PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
 from penstock.deadletters.scan.select import select
 from penstock.queue import Outgoing, Queue, Received
+from penstock.queue.rate_limiter import RateLimiter
 
 REPLAYED_ALREADY: Final = "ReplayedAlready"
 _OUT_OF_TIME: Final = "OutOfTime"

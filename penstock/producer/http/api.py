@@ -17,6 +17,7 @@ parameters that API Gateway has read from the path.
 import base64
 import binascii
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -82,15 +83,24 @@ class HttpApi(RouteKeyResolver):
         limits = {"limit": intent_limit(self._settings), "nesting_limit": self._settings.nesting_limit}
         return read_intent(intent, self._body(), path, **limits)
 
-    def emit(self, intent: WriteIntent) -> Receipt:
+    def emit(
+        self, intent: WriteIntent, *, expires_at: datetime | None = None, delay: timedelta | None = None
+    ) -> Receipt:
         """Emit an intent with the current request's idempotency key and tenant; see `penstock.emit`.
+
+        Args:
+            intent: the intent.
+            expires_at: when it expires, with a time zone; None if it does not.
+            delay: how long SQS hides it from the drain at first.
 
         Raises:
             BadRequest: the idempotency key cannot be used.
             NoTenant: the service has tenants, and the caller's token names none.
             penstock.producer.EmitError: the intent was not emitted.
         """
-        return emitter.emit(intent, idempotency_key=self.idempotency_key, tenant=self.tenant)
+        return emitter.emit(
+            intent, idempotency_key=self.idempotency_key, tenant=self.tenant, expires_at=expires_at, delay=delay
+        )
 
     def batch(self, *kinds: type[WriteIntent]) -> dict[str, Any]:
         """Emit the intents of a batch, and answer with a result for each of them.

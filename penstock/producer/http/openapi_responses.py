@@ -113,13 +113,13 @@ def response_schemas() -> dict[str, Any]:
     wrong = _object({"field": text, "code": text, "message": text}, "field", "code")
     result = {"status": number, "id": identity, "links": links, "replayed": {"const": True}, "problem": problem}
     items = _array(_object(result, "status"))
-    outcome = {"enum": ["pending", "applied", "stale", "dead"]}
+    outcome = {"enum": ["pending", "applied", "stale", "dead", "expired"]}
     times = {"stated_at": time, "settled_at": time, "reused_at": time}
     known = {"type": text, "title": text, "status": number, "detail": text, "reason": text}
     return {
         "Kept": _object({"id": identity, "status": {"const": "pending"}, "links": links}, "id", "status", "links"),
         "Outcome": _object(
-            {"id": identity, "status": outcome, **times, "problem": problem, "links": links},
+            {"id": identity, "status": outcome, "reason": text, **times, "problem": problem, "links": links},
             "id",
             "status",
             "links",

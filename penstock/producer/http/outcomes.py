@@ -11,13 +11,17 @@ _MAX_AGE_SECONDS = 86_400
 _DEAD = (
     "The database or the service cannot accept this write as it is. An operator may repair it and send it again."
 )
+_EXPIRED = (
+    "The write was taken up after its time and has no effect. To make it after all, send it with another "
+    "idempotency key."
+)
 _REUSED = (
     "Another write was sent with the same idempotency key and had no effect. This is the first write's outcome."
 )
 
 
 def outcome_answer(receipt: str, outcome: Outcome, *, waited: int = 0) -> dict[str, Any]:
-    """Answer with an intent's outcome. Only `applied` and `stale` are final: a dead intent may be replayed.
+    """Answer with an intent's outcome. A dead intent may be replayed; all other outcomes are final.
 
     Args:
         receipt: the receipt in the request.
@@ -39,6 +43,7 @@ def _body(receipt: str, outcome: Outcome) -> dict[str, Any]:
         "id": str(outcome.id),
         "status": outcome.status,
         **{name: time.isoformat() for name, time in times.items() if time},
+        **({"reason": outcome.reason} if outcome.status == "pending" and outcome.reason else {}),
         **({"problem": found} if found else {}),
         "links": {"self": location(receipt)},
     }
@@ -48,13 +53,15 @@ def _problem(outcome: Outcome) -> dict[str, Any] | None:
     if outcome.status == "dead":
         errors = [dict(zip(("field", "code"), field.split(" ", 1), strict=False)) for field in outcome.fields]
         return document("dead", _DEAD, errors=errors) | ({"reason": outcome.reason} if outcome.reason else {})
+    if outcome.status == "expired":
+        return document("expired", _EXPIRED)
     if outcome.reused_at:
         return document("idempotency-key-reused", _REUSED)
     return None
 
 
 def _headers(outcome: Outcome) -> dict[str, str]:
-    if outcome.status in {"applied", "stale"} and outcome.settled_at:
+    if outcome.status in {"applied", "stale", "expired"} and outcome.settled_at:
         reused = "-reused" if outcome.reused_at else ""
         etag = f'"{outcome.status}-{outcome.settled_at.timestamp():.6f}{reused}"'
         return {"Cache-Control": f"private, max-age={_MAX_AGE_SECONDS}", "ETag": etag}

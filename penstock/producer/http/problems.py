@@ -41,6 +41,7 @@ PROBLEMS: Final = {
         HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key stands for another write"
     ),
     "dead": ProblemType(None, "The write was set aside"),
+    "expired": ProblemType(None, "The write came too late"),
     "internal": ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "Something is wrong on this side"),
     "not-kept": ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "The write was not acknowledged by the queue"),
     "not-ready": ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "The service is not ready"),

@@ -1,5 +1,6 @@
 """`penstock status`: each part of a stage, or the reason why it could not be read."""
 
+import re
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 from rich.cells import cell_len
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from demo import picture
 from penstock.cli.status import snapshot
@@ -27,6 +28,7 @@ from penstock.queue.age import oldest_seconds
 from tests.support.audit import message
 from tests.support.cli_stack import Run, Stack, letter
 from tests.support.drain import Bench, ThingMade
+from tests.support.holds import store_of
 from tests.support.lambdas import LambdaStub, refusal
 from tests.support.ledgers import Ledger
 
@@ -298,3 +300,21 @@ def test_constant_keys() -> None:
     nothing = replace(whole, queue=None, dead_letters=None, retention=None, figures=None, breaker=None)
     assert row_of(whole).keys() == row_of(nothing).keys()
     assert lines_of(whole).keys() == lines_of(nothing).keys()
+
+
+def test_a_hold_is_a_reason(stack: Stack, stub: LambdaStub, engine: Engine, run: Run) -> None:
+    """It degrades the state, with its age, who and why, so that nobody forgets it; so does a release cut off."""
+    bench, store = Bench(engine), store_of(engine)
+    store.hold("thing.made", "new column", "alice")
+    assert bench([ThingMade(name="a")]) == []
+    ended = run("status", "--check")
+    verdict, following, *lines = ended.out.splitlines()
+    assert re.fullmatch(r"DEGRADED: thing.made is held since \ds by alice \(new column\): 1 intent waits", verdict)
+    assert (ended.code, following) == (10, "next:           penstock hold")
+    assert "queue:          about 0 waiting, 0 in flight, 0 delayed; 1 held" in lines
+    (row,) = run("status", "--json").rows
+    assert [(hold["kind"], hold["count"]) for hold in row["drain"]["holds"]] == [("thing.made", 1)]
+    store.begin_release("thing.made")
+    verdict, following, *_ = run("status").out.splitlines()
+    assert "the release of thing.made has not ended: 1 intent waits" in verdict
+    assert following == "next:           penstock release thing.made"

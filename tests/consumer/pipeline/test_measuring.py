@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from penstock.consumer.batch import Item
 from penstock.consumer.pipeline import measuring
 from penstock.database import make_engine
 from penstock.intents import encode_envelope
+from penstock.queue.message import DELAY_ATTRIBUTE
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.breaker import NOWHERE
 from tests.support.drain import Bench, LaterKind, ThingMade
+from tests.support.holds import store_of
 from tests.support.meters import Kept
 from tests.support.printed import HERE, printed_in, values_in
 
@@ -87,7 +90,7 @@ def test_what_became_of_a_batch(engine: Engine, values: Values) -> None:
 def test_every_state_of_an_item_is_thought_of() -> None:
     """A new flag of an item may be a new outcome, which must not count as applied: name it in `measuring.py`."""
     flags = {one.name for one in fields(Item) if one.type is bool}
-    assert flags == {"retry_later", "claimed", "stale", "duplicate", "id_conflict"}
+    assert flags == {"retry_later", "claimed", "stale", "duplicate", "id_conflict", "expired", "held"}
 
 
 def test_no_label_comes_from_a_message(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,3 +251,25 @@ def test_opentelemetry_gets_the_same(engine: Engine, monkeypatch: pytest.MonkeyP
         (1, {"penstock.outcome": "dead", "penstock.kind": "other"}),
         (2, {"penstock.outcome": "applied", "penstock.kind": "thing.made"}),
     ]
+
+
+def test_what_is_set_aside_is_counted_apart(engine: Engine, values: Values) -> None:
+    """Expired and held intents are neither applied nor do they have a lag."""
+    bench, late = Bench(engine), ThingMade(name="late")
+    store_of(engine).hold("thing.made", None, "me")
+    body = encode_envelope(late, id=late.intent_id, source="/test", expires_at=datetime.now(UTC))
+    bench([body, ThingMade(name="a"), ThingMade(name="b")])
+    assert (values("Expired"), values("Held", again=True)) == ([1], [2])
+    assert values("Applied", again=True) == values("Lag", again=True) == []
+
+
+def test_a_delay_is_no_lag(engine: Engine, values: Values) -> None:
+    """Of the age of a message, the delay that its sender wanted does not count."""
+    bench = Bench(engine)
+    event = sqs_event([ThingMade(name="a")])
+    sent = round((time.time() - 620) * 1000)
+    event["Records"][0]["attributes"]["SentTimestamp"] = str(sent)
+    event["Records"][0]["messageAttributes"] = {DELAY_ATTRIBUTE: {"stringValue": "600", "dataType": "Number"}}
+    bench.failed(event)
+    (lag,) = values("Lag")
+    assert 20 <= lag < 600

@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from penstock.queue import new_key, reference_to
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryPayloads, MemoryQueue, sqs_event
 from tests.support.drain import Bench, LaterKind
+from tests.support.holds import release, store_of
 from tests.support.lambdas import LambdaStub
 from tests.support.project import ROOT
 
@@ -329,3 +331,20 @@ def test_a_dry_run_reads_no_payload(large: Large) -> None:
     """A dry run does not try a large intent, and does not call it dead."""
     (result,) = dry_run(large.drain, large.engine, [large.store(sealed())], seconds=20)
     assert (result.outcome, result.kind, large.payloads.reads) == (DryRunOutcome.UNKNOWN, "paper.filed", [])
+
+
+def test_a_large_intent_is_held_by_reference(large: Large) -> None:
+    """The reference is parked with the day of its payload, and the release sends it back as it came."""
+    store = store_of(large.engine)
+    store.hold("paper.filed", None, "me")
+    large.producer.emit(PaperFiled(name=LARGE))
+    (message,) = large.queue.messages
+    (day,) = (key.split("/")[1] for key in large.payloads.objects)
+    assert large.drained() == []
+    (listed,) = store.list()
+    assert (large.names, listed.count, listed.payload_at) == ([], 1, datetime.fromisoformat(day).date())
+    sent = MemoryQueue()
+    assert release(store, sent, "paper.filed") == 1
+    assert sent.messages[0].body == message.body
+    assert large([sent.messages[0].body]) == []
+    assert large.names == [LARGE]

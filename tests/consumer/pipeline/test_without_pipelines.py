@@ -60,7 +60,10 @@ def test_a_valid_batch_stays_on_the_fast_path(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
     batch = [Seen(path="/"), Seen(path="/a"), Adjusted(sku="a", delta=1), Adjusted(sku="b", delta=1)]
     assert deliver(drain, sqs_event(batch)["Records"]) == []
-    assert len(statements) == 3, "the settings, and one for each of two kinds"
+    assert len(statements) == 4, "the holds, the settings, and one for each of two kinds"
+    again = [Seen(path="/b"), Adjusted(sku="b", delta=1)]
+    assert deliver(drain, sqs_event(again)["Records"]) == []
+    assert len(statements) == 7, "the holds are known for some seconds"
 
 
 @pytest.mark.parametrize("batch", BATCHES)

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from penstock.deadletters.function.handler import DeadLetters
-from penstock.deadletters.replay.rate_limiter import RateLimiter
+from penstock.queue.rate_limiter import RateLimiter
 from penstock.settings import Settings
 from penstock.testing import MemoryQueue
 from penstock.testing.clock import ManualClock

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.deadletters.replay.rate_limiter import RateLimiter
+from penstock.queue.rate_limiter import RateLimiter
 from penstock.testing.clock import ManualClock
 
 

@@ -1,4 +1,4 @@
-"""The rate of a replay."""
+"""The rate of sending: of a replay, a release, or many intents."""
 
 import time
 from collections.abc import Callable
