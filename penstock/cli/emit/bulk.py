@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from penstock.cli.emit.line_reader import BadLine, IntentLine, LineReader, name_fields
 from penstock.cli.emit.ndjson import read_lines
+from penstock.cli.emit.pace import Pace
+from penstock.cli.emit.progress_file import ProgressFile
 from penstock.intents import Receipt
 from penstock.producer import IntentTooLarge, NotAcknowledged, OrderingKeyError, Producer
 
@@ -34,6 +36,10 @@ class BulkEmit:
         next_line: the first line that is not done.
         unconfirmed_to: the last line of the chunk that is being sent; 0 between chunks.
         stopped: the error code that SQS returned for a whole chunk, which ended the run.
+        ended: whether the run has come to the end of the input.
+        pace: the pace of the run; None for as fast as possible.
+        progress: keeps the progress. The run goes on from there, and ends with the first chunk that SQS does not
+            acknowledge in full.
     """
 
     reader: LineReader
@@ -46,20 +52,32 @@ class BulkEmit:
     next_line: int = 1
     unconfirmed_to: int = 0
     stopped: str | None = None
+    ended: bool = False
+    pace: Pace | None = None
+    progress: ProgressFile | None = None
 
     def run(self, source: BinaryIO) -> None:
         """Emit all lines, or stop when SQS accepts no line of a chunk."""
         for chunk in self._chunks(source):
+            if self.pace:
+                self.pace.wait_for(len(chunk))
             self._send(chunk)
             self.advance(len(chunk))
             if self.stopped:
                 return
+            if self.progress:
+                self.progress.advance(self.next_line)
+        self.ended = True
 
     def _chunks(self, source: BinaryIO) -> Iterator[list[IntentLine]]:
         """Parse the lines, and yield them in chunks that fit into memory."""
         chunk: list[IntentLine] = []
         size = 0
+        most = self.pace.chunk_size(_CHUNK_LINES) if self.pace else _CHUNK_LINES
+        first = self.progress.next_line if self.progress else 1
         for line in read_lines(source):
+            if line.number < first:
+                continue
             try:
                 parsed = self.reader.parse(line)
             except BadLine as error:
@@ -67,7 +85,7 @@ class BulkEmit:
                 continue
             chunk.append(parsed)
             size += parsed.size
-            if len(chunk) >= _CHUNK_LINES or size >= _CHUNK_CHARACTERS:
+            if len(chunk) >= most or size >= _CHUNK_CHARACTERS:
                 yield chunk
                 chunk, size = [], 0
         if chunk:
@@ -101,6 +119,8 @@ class BulkEmit:
             (line.intent for line in unread),
             idempotency_key=lambda intent: keys[id(intent)],
             tenant=self.reader.tenant,
+            expires_at=self.reader.expires_at,
+            delay=self.reader.delay,
             timeout_seconds=_TIMEOUT_SECONDS,
         )
 
@@ -110,8 +130,9 @@ class BulkEmit:
                 self._succeed(line, error.sent[index])
             else:
                 self._fail(line.number, f"the queue did not acknowledge it: {error.failed[index].code}")
-        if not error.sent:
-            self.stopped = next(iter(error.failed.values())).code
+        retryable = [refusal for refusal in error.failed.values() if refusal.retryable]
+        if not error.sent or (self.progress and retryable):
+            self.stopped = (retryable or list(error.failed.values()))[0].code
 
     def _succeed(self, line: IntentLine, receipt: Receipt) -> None:
         self.emitted += 1

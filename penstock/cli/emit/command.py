@@ -1,29 +1,26 @@
 """`penstock emit`: emit intents from a file, a pipe or an argument to the queue of a stage."""
 
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from shutil import copyfileobj
 from typing import Annotated, BinaryIO, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from penstock.cli.emit.bulk import BulkEmit
 from penstock.cli.emit.line_reader import LineReader
-from penstock.cli.emit.ndjson import open_data
+from penstock.cli.emit.ndjson import file_of, open_data
+from penstock.cli.emit.pace import MAX_WAITING
+from penstock.cli.emit.run import Run, check_delay, print_failed, show_progress
 from penstock.cli.support.errors import FAILED, USAGE, Failure
 from penstock.cli.support.intents import ModulesOption, find_kind
 from penstock.cli.support.options import JsonOption, Target, on_stage
-from penstock.cli.support.output import echo_err, escape_control, print_line
-from penstock.cli.support.stage import Stage
-from penstock.encryption.kms import KmsKeys
+from penstock.cli.support.output import echo_err
+from penstock.cli.support.times import parse_duration, parse_when
 from penstock.expressions.jmespath import BadExpression, Expression
 from penstock.producer import Producer
-from penstock.queue import SqsQueue, sqs_client
-from penstock.queue.s3 import S3Payloads, s3_client
 from penstock.settings import Settings
 from penstock.testing import MemoryKeys, MemoryPayloads, MemoryQueue
 
@@ -51,6 +48,36 @@ def emit(
         ),
     ] = None,
     tenant: Annotated[str | None, typer.Option("--tenant", help="The tenant of every intent.")] = None,
+    expires_at: Annotated[
+        str | None,
+        typer.Option(
+            "--expires-at",
+            help="Intents that are taken up after this time are not written: 2026-11-20T10:00:00Z, or a duration "
+            "from now: 15m, 2h.",
+        ),
+    ] = None,
+    delay: Annotated[
+        str | None,
+        typer.Option("--delay", help="Hide every intent from the drain for so long at first: 90s, 15m at most."),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            min=0.01,
+            max=1e6,
+            help="Emit at most this many per second, and pause while the queue is busy. With a file, the progress "
+            "is kept beside it, and a second run goes on from there.",
+        ),
+    ] = None,
+    max_waiting: Annotated[
+        int | None,
+        typer.Option(
+            "--max-waiting",
+            min=0,
+            help=f"With --rate: pause while more messages than this wait on the queue; by default {MAX_WAITING}.",
+        ),
+    ] = None,
     skip_bad: Annotated[
         bool,
         typer.Option("--skip-bad", help="Skip bad lines: emit the good ones without checking all lines first."),
@@ -65,18 +92,30 @@ def emit(
     --skip-bad the input is read once, as it arrives, and the good lines are sent.
 
     Without --idempotency-key each run makes new intents: a second run writes everything again. With a key that is
-    unique to each object, such as an order's number, a second run writes nothing new.
+    unique to each object, such as an order's number, a second run writes nothing new. With --rate and a file, the
+    same command goes on after an interruption, without doubles.
     """
-    reader = LineReader(find_kind(kind, module), _parse_key(key), tenant)
+    if max_waiting is not None and rate is None:
+        raise Failure("--max-waiting goes with --rate", USAGE)
+    reader = LineReader(
+        find_kind(kind, module),
+        _parse_key(key),
+        tenant,
+        expires_at=_parse_expiry(expires_at),
+        delay=_parse_delay(delay),
+    )
     with open_data(data) as stream:
         if dry_run:
             _dry_run(reader, stream)
-        elif skip_bad:
-            _emit(at.open(), reader, stream, None, as_json=as_json)
-        else:
-            with _seekable(stream) as source:
-                total = _require_good(reader, source)
-                _emit(at.open(), reader, source, total, as_json=as_json)
+            return
+        with nullcontext(stream) if skip_bad and rate is None else _seekable(stream) as source:
+            total = None if skip_bad else _require_good(reader, source)
+            run = Run(at.open(), as_json=as_json)
+            if rate is None:
+                run.emit(reader, source, total)
+            else:
+                limit = MAX_WAITING if max_waiting is None else max_waiting
+                run.emit_slowly(reader, source, total, rate=rate, max_waiting=limit, file=file_of(data))
 
 
 def _parse_key(key: str | None) -> Expression | None:
@@ -84,6 +123,32 @@ def _parse_key(key: str | None) -> Expression | None:
         return None if key is None else Expression(key)
     except BadExpression as error:
         raise Failure(f"--idempotency-key: {error}", USAGE) from None
+
+
+def _parse_expiry(text: str | None) -> datetime | None:
+    """Parse the value of --expires-at.
+
+    Raises:
+        Failure: it is no time, or it has passed.
+    """
+    if text is None:
+        return None
+    now = datetime.now(UTC)
+    expiry = parse_when(text, now, ahead=True)
+    if expiry <= now:
+        raise Failure(f"--expires-at {text} has passed: nothing would be written", USAGE)
+    return expiry
+
+
+def _parse_delay(text: str | None) -> timedelta | None:
+    """Parse the value of --delay.
+
+    Raises:
+        Failure: it is no duration, or one that SQS does not have.
+    """
+    delay = None if text is None else parse_duration(text)
+    check_delay(delay, fifo=False)
+    return delay
 
 
 def _dry_run(reader: LineReader, source: BinaryIO) -> None:
@@ -130,84 +195,11 @@ def _require_good(reader: LineReader, source: BinaryIO) -> int:
 def _check(reader: LineReader, source: BinaryIO) -> BulkEmit:
     """Emit all lines to a queue in memory."""
     settings = Settings(receipt_key="none", source="/none")
-    with _progress("checked", None, shown=True) as advance:
+    with show_progress("checked", None, shown=True) as advance:
 
         def producer() -> Producer:
             return Producer(settings, MemoryQueue(), MemoryPayloads(), MemoryKeys())
 
-        bulk = BulkEmit(reader, producer, advance=advance, on_failed=_print_failed)
+        bulk = BulkEmit(reader, producer, advance=advance, on_failed=print_failed)
         bulk.run(source)
     return bulk
-
-
-def _emit(stage: Stage, reader: LineReader, source: BinaryIO, total: int | None, *, as_json: bool) -> None:
-    """Emit the lines to the stage's queue and print the receipts.
-
-    Raises:
-        typer.Exit: a line was not emitted.
-    """
-    producer = _producer(stage)
-
-    def on_emitted(number: int, id_: str, receipt: str) -> None:
-        row = {"line": number, "id": id_, "receipt": receipt}
-        print_line(row if as_json else row.values(), as_json=as_json)
-
-    # On a terminal the receipts themselves show the progress.
-    with _progress("emitted", total, shown=not sys.stdout.isatty()) as advance:
-        bulk = BulkEmit(reader, lambda: producer, advance=advance, on_failed=_print_failed, on_emitted=on_emitted)
-        try:
-            bulk.run(source)
-        except BaseException:
-            echo_err(f"stopped; {bulk.emitted:,} emitted. {_next_line(bulk)}")
-            raise
-    echo_err(f"{bulk.emitted:,} emitted, {bulk.failed:,} failed")
-    if bulk.stopped:
-        echo_err(f"stopped: the queue accepts nothing ({bulk.stopped}). {_next_line(bulk)}")
-    if bulk.failed or bulk.stopped:
-        raise typer.Exit(FAILED)
-
-
-def _producer(stage: Stage) -> Producer:
-    """Make a producer with the queue, the receipt key and the bucket of the stage."""
-    url, key = stage.outputs("QueueUrl", "ReceiptKeyArn")
-    bucket = stage.optional_output("PayloadBucketName") or ""
-    wrapping_key = stage.optional_output("EncryptionKeyArn") or ""
-    settings = Settings(
-        receipt_key=stage.secret(key),
-        source=f"/{stage.service_name}",
-        payload_bucket=bucket,
-        encryption_key=wrapping_key,
-    )
-    payloads = S3Payloads(bucket, s3_client(stage.session, stage.endpoint_url)) if bucket else None
-    keys = KmsKeys(wrapping_key, stage.client("kms")) if wrapping_key else None
-    return Producer(settings, SqsQueue(url, sqs_client(stage.session, stage.endpoint_url)), payloads, keys)
-
-
-def _next_line(bulk: BulkEmit) -> str:
-    """Say which line to continue with, and which lines may have been sent already."""
-    if not bulk.unconfirmed_to:
-        return f"Continue with line {bulk.next_line:,}."
-    return (
-        f"Continue with line {bulk.next_line:,}. Some lines up to {bulk.unconfirmed_to:,} may be on the queue "
-        "already: sending them again is safe with the same --idempotency-key."
-    )
-
-
-def _print_failed(number: int, reason: str) -> None:
-    echo_err(f"line {number}: {escape_control(reason)}")
-
-
-@contextmanager
-def _progress(action: str, total: int | None, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on stderr if that is a terminal, and give the function that advances it."""
-    with Progress(
-        TextColumn("{task.completed:,.0f} {task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=not (shown and sys.stderr.isatty()),
-        transient=True,
-        redirect_stdout=False,
-    ) as bar:
-        task = bar.add_task(action, total=total)
-        yield lambda count: bar.advance(task, count)

@@ -1,6 +1,7 @@
 """Parsing a line into a write intent with its idempotency key."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -44,11 +45,18 @@ class LineReader:
         intent: the class of the intents.
         key: the expression that yields an object's idempotency key.
         tenant: the tenant of every intent.
+        expires_at: when every intent expires.
+        delay: for how long the queue hides every intent at first.
+        run: the id of the run, from which the keys of the lines are derived if there is no expression; None if
+            each line is a new intent whenever it is parsed.
     """
 
     intent: type[WriteIntent]
     key: Expression | None
     tenant: str | None
+    expires_at: datetime | None = None
+    delay: timedelta | None = None
+    run: str | None = None
 
     def parse(self, line: InputLine) -> IntentLine:
         """Parse a line.
@@ -64,11 +72,11 @@ class LineReader:
             raise BadLine(name_fields(error)) from None
         except Exception as error:  # noqa: BLE001 (the service's own validators may raise anything)
             raise BadLine(f"a validator failed: {type(error).__name__}") from None
-        return IntentLine(line.number, intent, self._key(line.text), len(line.text))
+        return IntentLine(line.number, intent, self._key(line.text, line.number), len(line.text))
 
-    def _key(self, text: str) -> str | None:
+    def _key(self, text: str, number: int) -> str | None:
         if self.key is None:
-            return None
+            return None if self.run is None else f"penstock emit {self.run} {number}"
         try:
             key = self.key.evaluate(read(text))
         except (EvaluationError, ExactJsonError) as error:

@@ -54,6 +54,11 @@ def open_data(data: str) -> Iterator[BinaryIO]:
             yield file
 
 
+def file_of(data: str) -> Path | None:
+    """Return the file that the value of `--data` names; None if it names none."""
+    return Path(data[1:]) if data.startswith("@") else None
+
+
 def read_lines(stream: BinaryIO) -> Iterator[InputLine]:
     """Read one line after the other; or one object over several lines, if the first line alone is not JSON.
 

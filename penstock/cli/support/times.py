@@ -1,4 +1,4 @@
-"""Times as options give them, a date and time or a duration before now, and as a terminal shows them."""
+"""Times as options give them, a date and time or a duration, and as a terminal shows them."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,14 @@ _DURATION: Final = re.compile(r"([0-9]+)([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def parse_when(text: str, now: datetime) -> datetime:
+def parse_when(text: str, now: datetime, *, ahead: bool = False) -> datetime:
     """Parse a time.
 
     Args:
         text: a date and time with an offset (RFC 3339), or a duration before `now`: a whole number of seconds,
             minutes, hours or days, such as `90s`, `15m`, `2h`, `7d`.
         now: the current time, with a time zone.
+        ahead: whether a duration is one after `now`.
 
     Returns:
         The time in UTC.
@@ -30,8 +31,9 @@ def parse_when(text: str, now: datetime) -> datetime:
         Failure: the text has neither form, or the time does not exist.
     """
     try:
-        if duration := _DURATION.fullmatch(text):
-            return (now - timedelta(**{_UNITS[duration[2]]: int(duration[1])})).astimezone(UTC)
+        if _DURATION.fullmatch(text):
+            duration = parse_duration(text)
+            return (now + duration if ahead else now - duration).astimezone(UTC)
         if _TIMESTAMP.fullmatch(text):
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (OverflowError, ValueError):
@@ -39,9 +41,24 @@ def parse_when(text: str, now: datetime) -> datetime:
         pass
     raise Failure(
         f"{text!r} is not a time: give one such as 2026-11-20T10:00:00Z, "
-        "or a duration before now such as 90s, 15m, 2h, 7d",
+        f"or a duration {'from now' if ahead else 'before now'} such as 90s, 15m, 2h, 7d",
         USAGE,
     )
+
+
+def parse_duration(text: str) -> timedelta:
+    """Parse a duration: a whole number of seconds, minutes, hours or days, such as `90s`, `15m`, `2h`, `7d`.
+
+    Raises:
+        Failure: it is none, or it is too long.
+    """
+    given = _DURATION.fullmatch(text)
+    try:
+        if given:
+            return timedelta(**{_UNITS[given[2]]: int(given[1])})
+    except OverflowError:
+        pass
+    raise Failure(f"{text!r} is not a duration: give one such as 90s, 15m, 2h, 7d", USAGE)
 
 
 def relative(text: str, now: datetime) -> str:

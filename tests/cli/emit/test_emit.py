@@ -9,6 +9,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,9 +19,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from penstock.cli.emit.ndjson import LINE_LIMIT, InputLine, read_lines
+from penstock.cli.emit.pace import Pace
 from penstock.intents import derive_id, verify
 from penstock.producer import Producer
-from penstock.queue import SqsQueue, sqs_client
+from penstock.queue import Outgoing, SqsQueue, sqs_client
 from penstock.settings import Settings
 from penstock.testing import MemoryQueue
 from tests.support.cli_stack import PROGRAM, Run, record
@@ -51,7 +55,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> MemoryQueue:
     """The queue in memory that receives the intents."""
     queue = MemoryQueue()
     producer = Producer(Settings(receipt_key=KEY, source="/farm"), queue)
-    monkeypatch.setattr("penstock.cli.emit.command._producer", lambda _stage: producer)
+    monkeypatch.setattr("penstock.cli.emit.run._open", lambda _stage: (queue, producer))
     return queue
 
 
@@ -377,3 +381,126 @@ def test_the_default_module(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT / "consumer")
     ended = run("emit", "stock.adjusted", "--data", '{"sku": "A1", "delta": -2}', "--dry-run")
     assert (ended.code, ended.err) == (0, "1 good, 0 bad\n")
+
+
+PROGRESS = "sheep.ndjson.progress"
+
+
+def numbered(count: int) -> str:
+    return "".join(f"{sheep(number)}\n" for number in range(count))
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """No test waits: the pauses of the limiter are noted instead."""
+    paused: list[float] = []
+    monkeypatch.setattr(
+        "penstock.cli.emit.run.Pace", partial(Pace, clock=lambda: sum(paused), sleep=paused.append)
+    )
+    return paused
+
+
+def test_a_rate_spreads_the_lines(emit: Emit, queue: MemoryQueue, no_pause: list[float]) -> None:
+    """With --rate the lines are sent in slices of a tenth of a second."""
+    assert emit(numbered(100), "--rate", "50").code == 0
+    assert (numbers(queue), len(no_pause)) == (list(range(100)), 19)
+    assert sum(no_pause) == pytest.approx(1.9)
+
+
+def test_a_second_run_goes_on_without_doubles(
+    emit: Emit, queue: MemoryQueue, no_pause: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an interruption or a refusal the same command sends the rest, and what is sent twice has one id."""
+    send, calls = queue.send, count()
+
+    def interrupted(messages: Any, **options: Any) -> Any:
+        answer = send(messages, **options)
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(queue, "send", interrupted)
+    words = ("--rate", "100")
+    first = emit(numbered(60), *words)
+    assert (first.code, numbers(queue)) == (130, list(range(30)))
+    assert "stopped; 20 emitted. Run the same command again to go on." in first.err
+    queue.refuse(positions=[5])
+    second = emit(numbered(60), *words)
+    assert (second.code, "going on with line 21" in second.err) == (1, True)
+    assert "does not accept everything (ThrottlingException). Run the same command" in second.err
+    assert emit(numbered(60), *words).code == 0
+    assert sorted(set(numbers(queue))) == list(range(60))
+    assert len(queue.bodies) > len({body["id"] for body in queue.bodies}) == 60
+
+
+def test_a_progress_that_was_cut_off(emit: Emit, queue: MemoryQueue, no_pause: list[float], service: Path) -> None:
+    """A line of the progress that is not complete counts for nothing."""
+    queue.refuse(calls=None)
+    emit(FLOCK, "--rate", "10")
+    queue.accept()
+    with (service / PROGRESS).open("ab") as file:
+        file.write(b'{"next_line": 3')
+    assert emit(FLOCK, "--rate", "10").code == 0
+    assert numbers(queue) == [0, 1, 2]
+
+
+def test_nothing_is_emitted_a_second_time_unasked(
+    emit: Emit, queue: MemoryQueue, no_pause: list[float], service: Path
+) -> None:
+    """A finished progress, that of another input or other options, and a file that is none are refused."""
+    assert emit(FLOCK, "--rate", "10").code == 0
+    again, other = emit(FLOCK, "--rate", "10"), emit(FLOCK + FLOCK, "--rate", "10")
+    assert (again.code, "emitted to its end (sheep.ndjson.progress)" in again.err) == (5, True)
+    assert (other.code, "differs in: input" in other.err) == (5, True)
+    keyed = emit(FLOCK, "--rate", "10", "--idempotency-key", "number")
+    assert (keyed.code, "differs in: idempotency_key" in keyed.err) == (5, True)
+    (service / PROGRESS).write_text("mine\n")
+    assert emit(FLOCK, "--rate", "10").code == 2
+    assert (service / PROGRESS).read_text() == "mine\n"
+    (service / PROGRESS).unlink()
+    assert emit(FLOCK, "--rate", "10").code == 0
+    assert len({body["id"] for body in queue.bodies}) == 6
+
+
+def test_a_pipe_has_a_rate_without_a_progress(emit: Emit, queue: MemoryQueue, no_pause: list[float]) -> None:
+    """From stdin, an interrupted run says with which line to continue, as without a rate."""
+    queue.refuse(calls=None)
+    ended = emit(FLOCK, "--rate", "10", by="stdin")
+    assert (ended.code, "Continue with line 1." in ended.err) == (1, True)
+
+
+def test_a_run_pauses_while_the_queue_is_busy(
+    emit: Emit, queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While more messages wait than are allowed nothing is sent, and stderr says so."""
+    paused: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        paused.append(seconds)
+        if len(paused) == 3:
+            queue.delete([message.receipt_handle for message in queue.receive(10)])
+
+    monkeypatch.setattr("penstock.cli.emit.run.Pace", partial(Pace, clock=lambda: sum(paused), sleep=sleep))
+    queue.send([Outgoing(sheep(n)) for n in range(3)])
+    ended = emit(FLOCK, "--rate", "10", "--max-waiting", "2")
+    assert (ended.code, len(numbers(queue))) == (0, 3)
+    assert "paused: about 3 messages wait on the queue (--max-waiting 2)" in ended.err
+    assert "going on: about 0 messages" in ended.err
+    assert emit(FLOCK, "--max-waiting", "2").code == 2
+
+
+def test_every_line_may_expire_and_be_delayed(emit: Emit, queue: MemoryQueue) -> None:
+    """A duration counts from now on; what cannot be kept is refused before anything is sent."""
+    for words, text in (
+        (("--delay", "16m"), "900 s at most"),
+        (("--delay", "soon"), "not a duration"),
+        (("--expires-at", "2020-01-01T00:00:00Z"), "has passed"),
+        (("--expires-at", "later"), "from now"),
+    ):
+        ended = emit(FLOCK, *words)
+        assert (ended.code, text in ended.err) == (2, True)
+    assert queue.bodies == []
+    assert emit(FLOCK, "--delay", "10m", "--expires-at", "1h").code == 0
+    assert queue.depth().delayed == 3
+    left = datetime.fromisoformat(queue.bodies[0]["expirytime"]) - datetime.now(UTC)
+    assert timedelta(minutes=59) < left <= timedelta(hours=1)
