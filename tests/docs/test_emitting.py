@@ -116,7 +116,7 @@ def test_the_other_snippets_run(queue: MemoryQueue) -> None:
         else:
             run(code, **names)
     assert [len(queue.messages), {body["type"] for body in queue.bodies}] == [
-        1 + 3 + 3 + 4 + 4 + 1,
+        1 + 3 + 3 + 4 + 1 + 4 + 1,
         {"order.made", "stock.adjusted"},
     ]
 

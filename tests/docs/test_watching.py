@@ -40,7 +40,9 @@ def test_the_snippet_of_the_page_runs(database_url: str, capsys: pytest.CaptureF
         connection.execute("DROP ROLE IF EXISTS watcher")
         connection.execute("CREATE ROLE watcher LOGIN PASSWORD 'watcher'")
         connection.execute("GRANT USAGE ON SCHEMA penstock TO watcher")
-        connection.execute("GRANT SELECT ON penstock.ledger, penstock.ledger_past TO watcher")
+        connection.execute(
+            "GRANT SELECT ON penstock.ledger, penstock.ledger_past, penstock.hold, penstock.held TO watcher"
+        )
     url = make_url(database_url).set(username="watcher", password="watcher").render_as_string(False)
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {}
