@@ -1,4 +1,4 @@
-"""The age of the oldest message on a queue. CloudWatch has this figure; SQS itself does not."""
+"""Figures of a queue that CloudWatch has, and SQS itself does not, such as the age of the oldest message."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,9 +20,25 @@ def oldest_seconds(client: Any, queue_url: str, now: datetime) -> float | None:
         botocore.exceptions.ClientError: CloudWatch returned an error.
         botocore.exceptions.BotoCoreError: CloudWatch cannot be reached.
     """
+    return newest_value(client, queue_url, "ApproximateAgeOfOldestMessage", now)
+
+
+def newest_value(client: Any, queue_url: str, metric: str, now: datetime) -> float | None:
+    """Return the newest value of a metric of SQS; None if CloudWatch has none of the last minutes.
+
+    Args:
+        client: a CloudWatch client of boto3.
+        queue_url: the queue's URL.
+        metric: the name of the metric.
+        now: the current time.
+
+    Raises:
+        botocore.exceptions.ClientError: CloudWatch returned an error.
+        botocore.exceptions.BotoCoreError: CloudWatch cannot be reached.
+    """
     response = client.get_metric_statistics(
         Namespace="AWS/SQS",
-        MetricName="ApproximateAgeOfOldestMessage",
+        MetricName=metric,
         Dimensions=[{"Name": "QueueName", "Value": queue_url.rsplit("/", 1)[-1]}],
         StartTime=now - _LOOK_BACK,
         EndTime=now,

@@ -100,7 +100,7 @@ class OperatedStage:
         """Return one dead letter by its id; `letters.find_letter` has the details."""
         return find_letter(self.dead, self.retention_seconds, id_)
 
-    def try_plan(self, plan: Plan, limit: int) -> list[Previewed]:
+    def try_plan(self, plan: Plan, limit: int, on_page: Callable[[int], None] = lambda _: None) -> list[Previewed]:
         """Return what would become of dead letters if they were replayed now; `trial.try_letters` has the details.
 
         Raises:
@@ -109,7 +109,7 @@ class OperatedStage:
         make = self.trial()
         with self.database() as engine:
             require_database(engine)
-            return try_letters(self.dead, plan, make(engine), limit)
+            return try_letters(self.dead, plan, make(engine), limit, on_page)
 
     def try_bodies(self, bodies: Sequence[str]) -> "list[DryRunResult]":
         """Return what the drain would do now with some messages as one batch, rolled back; at most a hundred.

@@ -70,7 +70,9 @@ def require_database(engine: Engine) -> None:
         ) from error
 
 
-def try_letters(dead: Queue, plan: Plan, dry_run: DryRun, limit: int) -> list[Previewed]:
+def try_letters(
+    dead: Queue, plan: Plan, dry_run: DryRun, limit: int, on_page: Callable[[int], None] = lambda _: None
+) -> list[Previewed]:
     """Return what would become of dead letters if they were replayed now; nothing is sent.
 
     Args:
@@ -78,11 +80,12 @@ def try_letters(dead: Queue, plan: Plan, dry_run: DryRun, limit: int) -> list[Pr
         plan: which dead letters, and how they would be edited.
         dry_run: the trial, as `load_trial` makes it.
         limit: how many dead letters to try at most.
+        on_page: called for each page with its number of messages.
 
     Raises:
         penstock.consumer.faults.tree.Fault: there is no result: the database is unwell, for example.
         penstock.queue.QueueError: the queue cannot be read.
     """
     # What would be skipped does not count towards the limit of a plan.
-    with closing(preview(dead, replace(plan, limit=limit), dry_run)) as results:
+    with closing(preview(dead, replace(plan, limit=limit), dry_run, on_page=on_page)) as results:
         return list(islice(results, limit))
