@@ -76,10 +76,10 @@ openapi: install ## Generate the OpenAPI document: producer/openapi.json
 	mv build/openapi.json producer/openapi.json
 
 .PHONY: picture
-picture: install ## Draw the picture of `penstock top`: docs/top.svg
+picture: install ## Draw the pictures of `penstock top`: docs/top.svg and docs/top-letters.svg
 	@mkdir -p build
-	$(RUN)python -m demo.picture > build/top.svg
-	mv build/top.svg docs/top.svg
+	$(RUN)python -m demo.picture build
+	mv build/top.svg build/top-letters.svg docs/
 
 .PHONY: console-pictures
 console-pictures: install ## Take the pictures of `penstock console` with Chromium: docs/console-*.png

@@ -13,10 +13,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the words after `penstock`; by default those of this process.
     """
-    missing = [
-        name for name in ("typer", "rich", "yaml", "sqlalchemy", "alembic", "jsonpatch") if find_spec(name) is None
-    ]
-    if missing:
+    needed = ("typer", "rich", "textual", "yaml", "sqlalchemy", "alembic", "jsonpatch")
+    if any(find_spec(name) is None for name in needed):
         sys.exit("penstock: the command line is not installed: pip install 'penstock-postgres[cli]'")
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words == ["--version"]:  # The packages that commands need take most of a second to load.

@@ -13,7 +13,7 @@ from penstock.cli.support.version import version_line
 
 _COMMANDS: Final = {
     "status": "status.command:status",
-    "top": "status.top:top",
+    "top": "top.command:top",
     "console": "console.command:console",
     "audit": "commands.audit:audit_",
     "check": "commands.check:check",

@@ -38,6 +38,14 @@ def test_a_replay_starts_without_the_drain() -> None:
     assert "penstock.consumer.drain" not in modules
 
 
+@pytest.mark.parametrize("words", [("--help",), ("top",)])
+def test_only_a_running_top_needs_textual(words: tuple[str, ...]) -> None:
+    """Textual takes half a second to import: neither the help nor any other command waits for it."""
+    modules = imported(*words)
+    assert "penstock.cli.top.command" in modules
+    assert "textual" not in modules
+
+
 @pytest.mark.parametrize("words", [(), ("--help",), ("dql",)])
 def test_without_a_known_command_all_are_there(words: tuple[str, ...]) -> None:
     """Without a command, or with an unknown one, all commands can be listed or suggested."""
