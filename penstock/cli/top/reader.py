@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from penstock.cli.status.snapshot import Snapshot, SnapshotReader, describe_error
+from penstock.cli.status.snapshot import Snapshot, SnapshotReader
+from penstock.cli.support.describe_error import describe_error
 from penstock.cli.support.options import Target
 from penstock.cli.support.stage import Stage
 from penstock.cli.top.tenants import Tenants, read_tenants

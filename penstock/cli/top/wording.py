@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from penstock.cli.operate.causes import Cause, selector_of
 from penstock.cli.operate.letters import Letter
-from penstock.cli.status.snapshot import describe_error
+from penstock.cli.support.describe_error import describe_error
 from penstock.cli.support.errors import Failure
 from penstock.cli.support.output import escape_control
 from penstock.deadletters import Selector

@@ -10,8 +10,8 @@ from textual.widget import Widget
 
 from penstock.cli.status.command import lines_of
 from penstock.cli.status.snapshot import Snapshot
-from penstock.cli.status.verdict import describe_waiting, waits_for_a_deployment
 from penstock.cli.support.output import escape_control, format_duration
+from penstock.cli.support.waiting import describe_waiting, waits_for_a_deployment
 from penstock.cli.top.style import BAD, BREAKER, DIM, FAINT, GOOD, TEXT, WARN
 from penstock.cli.top.tenants import Tenants
 from penstock.database.ledger_stats import LedgerStats
