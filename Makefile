@@ -87,6 +87,10 @@ console-pictures: install ## Take the pictures of `penstock console` with Chromi
 	$(RUN)python -m demo.console_pictures build/console
 	mv build/console/*.png docs/
 
+.PHONY: on-call
+on-call: install ## Run incidents on a local stack, and draw the pictures of docs/operations.md
+	PATH="$(CURDIR)/.venv/bin:$$PATH" $(RUN)python -m demo.on_call
+
 .PHONY: reference
 reference: install ## Write the pages that are made from the code: docs/reference/cli.md and settings.md
 	$(RUN)python -m reference
