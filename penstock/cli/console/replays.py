@@ -1,7 +1,7 @@
 """The pages of replays: the form, the progress, the request to stop; and the log of operations."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Self
@@ -31,6 +31,7 @@ class _Subject:
         what: the same for people.
         back: the page that leads to the form.
         count: how many there are, if that is known.
+        kinds: their kinds, if they are known.
     """
 
     selector: Selector
@@ -38,6 +39,7 @@ class _Subject:
     what: str
     back: str
     count: int | None
+    kinds: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,9 @@ def of_cause(request: Request) -> Response:
     survey = console_of(request).surveys.latest
     cause = survey.cause(key) if survey else None
     what = " ".join(filter(None, (cause.reason or "messages moved by SQS", cause.kind))) if cause else key
-    return _replay(
-        request, _Subject(selector, words_of(key), what, f"/causes/{key}", cause.count if cause else None)
-    )
+    kinds = [cause.kind] if cause and cause.kind else []
+    subject = _Subject(selector, words_of(key), what, f"/causes/{key}", cause.count if cause else None, kinds)
+    return _replay(request, subject)
 
 
 def of_letter(request: Request) -> Response:
@@ -150,7 +152,9 @@ def _replay(request: Request, subject: _Subject) -> Response:
                 error = f"Nothing was sent: {bad}"
     status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
     command = console.command("dlq", "replay", *subject.words, *wish.words)
-    return page(request, "replay_form.html", status, subject=subject, wish=wish, error=error, command_line=command)
+    drain = console.stage.drain_state(subject.kinds)
+    shown = {"subject": subject, "wish": wish, "error": error, "drain": drain, "command_line": command}
+    return page(request, "replay_form.html", status, **shown)
 
 
 def _begin(request: Request, subject: _Subject, wish: _Wish) -> Response:

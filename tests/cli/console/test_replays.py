@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from penstock.cli.console.tasks import Task
 from penstock.cli.operate.causes import survey
+from penstock.consumer.breaker.event_source import OPERATOR_MARK
 from penstock.testing.queue import MemoryQueue
 from tests.support.console import Browser, browser_on
 from tests.support.dlq import FOREIGN, operation_records
@@ -154,6 +155,15 @@ def test_a_wrong_form_sends_nothing(form: dict[str, str], text: str) -> None:
         assert text in browser.post(path, 422, do="replay", **form)
         assert browser.console.stage.main.depth().total == 0
         assert not browser.console.tasks.all
+
+
+def test_the_form_says_what_stands_in_the_way() -> None:
+    """If the drain is off, the form says so and what turns it on; and what cannot be read."""
+    with changing(None, stub=LambdaStub(on=False, tags={OPERATOR_MARK: "index build"})) as browser:
+        text = browser.get(f"/causes/{browser.first_key}/replay")
+        assert "The drain is off, by an operator: index build." in text
+        assert "penstock breaker close" in text
+        assert "Not known: whether intents are handed back" in text
 
 
 def test_a_console_is_read_only() -> None:

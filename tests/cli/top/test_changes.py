@@ -126,17 +126,20 @@ def test_no_is_no() -> None:
 
 
 def test_a_replay_without_the_database() -> None:
-    """If Postgres is down, nothing is sent, because it could not be on record."""
-    shop = Shop(1)
+    """If Postgres is down, nothing is sent, since it could not be on record. That the drain is off is said before."""
+    shop, stub = Shop(1), LambdaStub(on=False, tags={OPERATOR_MARK: "index build"})
 
     async def steps(player: Player) -> None:
         await open_causes(player)
-        await player.press("enter", "enter", "p", "y")
-        await player.sees("replay dead letter 00000000", "connection refused")
+        await player.press("enter", "enter", "p")
+        await player.sees("Replay dead letter 00000000", "Careful: the drain is off, by an operator: index build")
+        await player.press("y")
+        await player.until(lambda: isinstance(player.app.screen, ReplayScreen))
+        await player.sees("connection refused")
         await player.press("escape")
         await player.sees("shape of the payload")
 
-    play(steps, lambda: operated(shop.dead, shop.main))
+    play(steps, lambda: operated(shop.dead, shop.main, stub=stub))
     assert (shop.dead.depth().visible, shop.main.depth().total) == (1, 0)
 
 

@@ -38,18 +38,28 @@ def start_replay(app: App[None], session: Session, chosen: Chosen) -> None:
         if answer:
             app.push_screen(ReplayScreen(session, chosen, wanted))
 
+    async def confirm(wanted: CanaryReplay) -> None:
+        details = "\n\n".join([describe(chosen, wanted), *await _obstacles(session)])
+        app.push_screen(Confirm(f"Replay {chosen.name}?", details), lambda answer: on_confirmed(wanted, answer))
+
     def on_wanted(wanted: CanaryReplay | None) -> None:
         if wanted:
-            question = f"Replay {chosen.name}?"
-            app.push_screen(
-                Confirm(question, describe(chosen, wanted)), lambda answer: on_confirmed(wanted, answer)
-            )
+            app.run_worker(confirm(wanted), exit_on_error=False)
 
     plan = Plan(selector=chosen.selector)
     if chosen.count == 1:
         on_wanted(CanaryReplay(plan, canary=1, rest=False, seconds=_CANARY_SECONDS))
     else:
         app.push_screen(ReplayForm(chosen, plan), on_wanted)
+
+
+async def _obstacles(session: Session) -> list[str]:
+    """Return what stands in the way of a replay, and what of that is not known."""
+    try:
+        state = await session.threads.call(lambda: session.stage().drain_state())
+    except Exception as error:  # noqa: BLE001 (whatever the reason, the replay may go on)
+        return [f"Not known: whether the drain is on: {reason_of(error)}"]
+    return [f"Careful: {one}" for one in state.obstacles] + [f"Not known: {one}" for one in state.unread]
 
 
 def describe(chosen: Chosen, wanted: CanaryReplay) -> str:
