@@ -109,7 +109,7 @@ def replay_(
     spec = _operation("native-move" if native else "replay", plan, options, stage)
     with operations_database(at, database_url, no_record=no_record) as engine:
         if not to:
-            state = read_drain_state(lambda: mapping_of(stage), engine, plan.selector.kinds)
+            state = read_drain_state(lambda: mapping_of(stage), engine, plan.selector.kinds, at.words)
             warn_of_drain(state, yes=yes, no_input=no_input, asked_anyway=everything)
         if everything:
             what = "all dead letters" if limit is None else f"up to {limit} dead letters"

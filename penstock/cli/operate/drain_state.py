@@ -36,7 +36,7 @@ class DrainState:
 
 
 def read_drain_state(
-    find_mapping: Callable[[], EventSourceMapping], engine: Engine | None, kinds: Collection[str]
+    find_mapping: Callable[[], EventSourceMapping], engine: Engine | None, kinds: Collection[str], words: str = ""
 ) -> DrainState:
     """Read what stands in the way of a replay. Nothing is raised: what cannot be read is part of the result.
 
@@ -44,11 +44,12 @@ def read_drain_state(
         find_mapping: finds the drain's event source mapping.
         engine: the database of the ledger; None if it is not to be read.
         kinds: the kinds of intents that will be sent; empty if they are not known.
+        words: the options that name the stage, for the commands that are the way out.
     """
     obstacles: list[str] = []
     unread: list[str] = []
     try:
-        obstacles += _of_the_breaker(breaker_status(find_mapping()))
+        obstacles += _of_the_breaker(breaker_status(find_mapping()), words)
     except Exception as error:  # noqa: BLE001 (whatever the reason, the replay may go on)
         unread.append(f"whether the drain is on: {describe_error(error)}")
     if engine is None:
@@ -56,26 +57,27 @@ def read_drain_state(
     try:
         with Watchdog(engine).transaction(_SECONDS) as connection:
             waiting = read_waiting(connection, _RETENTION)
-        obstacles += _of_the_ledger(waiting, kinds)
+        obstacles += _of_the_ledger(waiting, kinds, words)
     except Exception as error:  # noqa: BLE001
         unread.append(f"whether intents are handed back: {describe_error(error)}")
     return DrainState(obstacles, unread)
 
 
-def _of_the_breaker(status: BreakerStatus) -> Iterator[str]:
+def _of_the_breaker(status: BreakerStatus, words: str) -> Iterator[str]:
     why = f": {escape_control(status.why)}" if status.why else ""
     waits = "What is replayed waits on the queue and is not written"
+    look = f"`penstock breaker status{words}`"
     if status.position == CHANGING:
-        yield f"the drain is being changed ({status.state}). {waits} before it is on: `penstock breaker status`"
+        yield f"the drain is being changed ({status.state}). {waits} before it is on: {look}"
     elif status.position == OPEN and status.by == BREAKER:
-        probe = "until the probe finds the database well: `penstock breaker status`"
+        probe = f"until the probe finds the database well: {look}"
         yield f"the drain is off, by the breaker{why}. {waits} {probe}"
     elif status.position == OPEN:
         by = "by an operator" if status.by == OPERATOR else "and nobody left a reason"
-        yield f"the drain is off, {by}{why}. {waits} until `penstock breaker close` turns it on"
+        yield f"the drain is off, {by}{why}. {waits} until `penstock breaker close{words}` turns it on"
 
 
-def _of_the_ledger(waiting: Sequence[WaitingCause], kinds: Collection[str]) -> Iterator[str]:
+def _of_the_ledger(waiting: Sequence[WaitingCause], kinds: Collection[str], words: str) -> Iterator[str]:
     for cause in waiting:
         if kinds and cause.kind not in kinds:
             continue
@@ -85,7 +87,8 @@ def _of_the_ledger(waiting: Sequence[WaitingCause], kinds: Collection[str]) -> I
         if waits_for_a_deployment(cause):
             yield (
                 f"{handed_back} goes back, too, and is a dead letter again after too many receives. "
-                "`penstock check` shows what to mend; `penstock breaker open` lets it wait untried until then"
+                f"`penstock check{words}` shows what to mend; `penstock breaker open{words}` lets it wait untried "
+                "until then"
             )
         elif cause.fault in _OF_THE_ENVIRONMENT:
-            yield f"{handed_back} may go back, too, until that is over: `penstock status`"
+            yield f"{handed_back} may go back, too, until that is over: `penstock status{words}`"

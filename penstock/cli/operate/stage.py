@@ -47,6 +47,7 @@ class OperatedStage:
         edit: parses the text of an edit, and returns what edits a body.
         find_mapping: finds the drain's event source mapping.
         find_actor: finds the operator's name.
+        words: the options that name the stage, for commands to type.
     """
 
     dead: Queue
@@ -57,6 +58,7 @@ class OperatedStage:
     edit: Callable[[str], Callable[[str], str]]
     find_mapping: Callable[[], EventSourceMapping]
     find_actor: Callable[[], str]
+    words: str = ""
 
     @classmethod
     def open(cls, at: Target, database_url: str | None, drain: str | None) -> Self:
@@ -81,6 +83,7 @@ class OperatedStage:
             edit=lambda text: _edit(text, drain),
             find_mapping=lambda: mapping_of(stage),
             find_actor=lambda: actor(stage),
+            words=at.words,
         )
 
     @cached_property
@@ -139,9 +142,9 @@ class OperatedStage:
         """Return what stands in the way of a replay; `drain_state.read_drain_state` has the details."""
         try:
             with self.database() as engine:
-                return read_drain_state(self.find_mapping, engine, kinds)
+                return read_drain_state(self.find_mapping, engine, kinds, self.words)
         except Failure:
-            return read_drain_state(self.find_mapping, None, kinds)
+            return read_drain_state(self.find_mapping, None, kinds, self.words)
 
     def breaker(self) -> BreakerStatus:
         """Return the state of the breaker.

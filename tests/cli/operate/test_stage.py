@@ -165,10 +165,12 @@ def test_causes_and_letters_of_a_stage() -> None:
 
 
 def test_what_stands_in_the_way_of_a_replay(engine: Engine) -> None:
-    """The state of the drain is known before a replay, also without the database."""
+    """The state of the drain is known before a replay, also without the database; the way out is of that stage."""
     stub = LambdaStub(on=False)
     for database in (engine, None):
-        state = operated(MemoryQueue(), MemoryQueue(), database, stub).drain_state()
+        stage = operated(MemoryQueue(), MemoryQueue(), database, stub, words=" --stage dev")
+        state = stage.drain_state()
         (obstacle,) = state.obstacles
         assert "the drain is off" in obstacle
+        assert "`penstock breaker close --stage dev`" in obstacle
         assert bool(state.unread) == (database is None)

@@ -126,7 +126,7 @@ def test_no_is_no() -> None:
 
 
 def test_a_replay_without_the_database() -> None:
-    """If Postgres is down, nothing is sent, since it could not be on record. That the drain is off is said before."""
+    """If Postgres is down, nothing is sent, since it could not be on record; a drain that is off is named."""
     shop, stub = Shop(1), LambdaStub(on=False, tags={OPERATOR_MARK: "index build"})
 
     async def steps(player: Player) -> None:
