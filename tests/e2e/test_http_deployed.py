@@ -29,6 +29,8 @@ TESTED: set[str] = set()
 """The entries of the page that the tests of this file cover."""
 
 ELSEWHERE = {
+    # No route of the shop has a time after which a write is of no use.
+    "expired": "tests/consumer/test_outcomes.py::test_an_expired_intent_is_final",
     "Idempotent-Replayed": "tests/producer/http/test_api.py::test_only_the_service_can_mark_a_replay",
     # The local API Gateway has no limits, and the functions never fail without an answer.
     "413 API Gateway": "AWS alone",

@@ -31,8 +31,7 @@ def parse_when(text: str, now: datetime, *, ahead: bool = False) -> datetime:
         Failure: the text has neither form, or the time does not exist.
     """
     try:
-        if _DURATION.fullmatch(text):
-            duration = parse_duration(text)
+        if (duration := _duration(text)) is not None:
             return (now + duration if ahead else now - duration).astimezone(UTC)
         if _TIMESTAMP.fullmatch(text):
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
@@ -52,13 +51,19 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         Failure: it is none, or it is too long.
     """
+    duration = _duration(text)
+    if duration is None:
+        raise Failure(f"{text!r} is not a duration: give one such as 90s, 15m, 2h, 7d", USAGE)
+    return duration
+
+
+def _duration(text: str) -> timedelta | None:
     given = _DURATION.fullmatch(text)
     try:
-        if given:
-            return timedelta(**{_UNITS[given[2]]: int(given[1])})
-    except OverflowError:
-        pass
-    raise Failure(f"{text!r} is not a duration: give one such as 90s, 15m, 2h, 7d", USAGE)
+        return timedelta(**{_UNITS[given[2]]: int(given[1])}) if given else None
+    except (OverflowError, ValueError):
+        # Too long, or of more digits than Python reads.
+        return None
 
 
 def relative(text: str, now: datetime) -> str:
