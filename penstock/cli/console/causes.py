@@ -18,9 +18,9 @@ MOST_CAUSES = 200
 def show_all(request: Request) -> Response:
     """List the causes, and begin to read them if nothing was read yet."""
     console = console_of(request)
-    console.surveys.ensure()
-    survey = console.surveys.latest
-    return page(request, "causes.html", survey=survey, shown=survey.causes[:MOST_CAUSES] if survey else [])
+    reading, survey = console.surveys.look()
+    shown = survey.causes[:MOST_CAUSES] if survey else []
+    return page(request, "causes.html", reading=reading, survey=survey, shown=shown)
 
 
 def read_again(request: Request) -> Response:
@@ -36,7 +36,7 @@ def reading(request: Request) -> Response:
     task = console_of(request).surveys.reading
     if task is None or task.error:
         return Response(status_code=HTTPStatus.RESET_CONTENT)
-    return page(request, "reading.html")
+    return page(request, "reading.html", reading=task)
 
 
 def show_one(request: Request) -> Response:
@@ -55,8 +55,7 @@ def try_letters(request: Request) -> Response:
 
 def _cause(request: Request, outcomes: dict[str, DryRunResult]) -> Response:
     console, key = console_of(request), request.path_params["key"]
-    console.surveys.ensure()
-    survey = console.surveys.latest
+    reading, survey = console.surveys.look()
     cause = survey.cause(key) if survey else None
     words = words_of(key)
     return page(
@@ -65,6 +64,7 @@ def _cause(request: Request, outcomes: dict[str, DryRunResult]) -> Response:
         HTTPStatus.OK if cause or survey is None else HTTPStatus.NOT_FOUND,
         key=key,
         cause=cause,
+        reading=reading,
         survey=survey,
         letters=_letters(survey, key),
         outcomes=outcomes,

@@ -136,6 +136,14 @@ class Surveys:
         """The scan that runs, or that failed last."""
         return self._task if self._task and (not self._task.is_over or self._task.error) else None
 
+    def look(self) -> tuple[Task | None, Survey | None]:
+        """Scan if nothing was ever read; return the scan that runs or that failed last, and the newest result."""
+        if self._task is None:
+            self.refresh()
+        # In this order: a scan that ends in between is returned with its result, not without either.
+        reading = self.reading
+        return reading, self.latest
+
     def refresh(self) -> None:
         """Scan again, unless a scan runs."""
         with self._lock:
@@ -143,11 +151,6 @@ class Surveys:
                 return
             self._task = Task(next(self._numbers), "reading the dead letters", progress=0)
             self._task.start(self._scan)
-
-    def ensure(self) -> None:
-        """Scan if nothing was ever read."""
-        if self.latest is None and self._task is None:
-            self.refresh()
 
     def stop(self) -> None:
         """Ask the scan to stop, and wait until it has given its leases back."""

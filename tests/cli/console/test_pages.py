@@ -1,7 +1,8 @@
 """The pages of a console: what they show, and what they keep to themselves."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from threading import Event
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from penstock.cli.console.sampler import Sampler
+from penstock.cli.console.tasks import Surveys
+from penstock.cli.operate.causes import Survey
 from penstock.cli.operate.stage import OperatedStage
 from penstock.consumer.breaker.manual import BreakerStatus
 from penstock.consumer.dry_run import DryRunOutcome, DryRunResult
@@ -99,6 +102,36 @@ def test_the_causes(browser: Browser) -> None:
     assert 'href="/causes/sqs:order.placed"' in text
     assert "Not an intent" in browser.get("/causes/other")
     assert "Moved by SQS" in browser.get("/causes/sqs:order.placed")
+
+
+def test_a_scan_that_ends_while_a_page_is_made() -> None:
+    """A page that is made while a scan ends has its result, or follows the scan: never neither."""
+    end = Event()
+
+    def read(on_page: Callable[[int], None]) -> Survey:
+        assert end.wait(20)
+        return stage.survey(1, on_page)
+
+    class Ending(Surveys):
+        """Its scan ends when its result was asked for."""
+
+        @property
+        def latest(self) -> Survey | None:
+            known = self._known
+            if self._task:
+                end.set()
+                self._task.join(20)
+            return known
+
+        @latest.setter
+        def latest(self, survey: Survey | None) -> None:
+            self._known = survey
+
+    stage = stage_with(dead_letter(1))
+    with browser_on(stage) as browser:
+        vars(browser.console)["surveys"] = Ending(read)
+        assert 'data-live="/causes/reading"' in browser.get("/causes")
+        assert "1 dead letter, 1 cause" in browser.get("/causes")
 
 
 def test_a_cause_and_its_letters(browser: Browser) -> None:
