@@ -40,6 +40,7 @@ def stopped_postgres(service: Service) -> Terminal:
     terminal.say("Postgres is started again. The probe finds out by itself.")
     service.stack.postgres.start()
     service.wait_until_drained()
+    service.wait("the probe closes the breaker", lambda: _breaker(terminal) == "closed")
     terminal.type("penstock status")
     return terminal
 

@@ -11,6 +11,7 @@ from penstock.cli.dlq.lookup import look_up
 from penstock.cli.dlq.messages import format_dead_letters, progress_bar, report_missing, report_unseen
 from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, operations_database, recording
 from penstock.cli.dlq.selection import Selection, selection_options
+from penstock.cli.dlq.steps import print_step
 from penstock.cli.dlq.sums import report_sum
 from penstock.cli.operate.purge import default_backup, make_backup_folder, run_purge
 from penstock.cli.support.confirm import confirm_by_typing
@@ -192,7 +193,7 @@ def purge_(
 
 def _print_deleted(one: DeadLetterMessage, *, as_json: bool) -> None:
     line = {"outcome": "deleted", "message_id": one.message.message_id, "id": one.id, "kind": one.kind}
-    print_line(line if as_json else line.values(), as_json=as_json)
+    print_step(line, as_json=as_json)
 
 
 def _report_purge(done: Purged, archive: Archive | None) -> None:

@@ -10,6 +10,7 @@ from penstock.cli.dlq.messages import progress_bar, report_missing, report_unsee
 from penstock.cli.dlq.recording import NoRecordOption, OperationSpec, operations_database, recording
 from penstock.cli.dlq.replay_options import AllOption, RateOption
 from penstock.cli.dlq.selection import Selection, selection_options
+from penstock.cli.dlq.steps import print_step
 from penstock.cli.dlq.sums import report_sum
 from penstock.cli.operate.copy import run_copy
 from penstock.cli.operate.copy_target import CopyTarget, find_copy_target
@@ -18,7 +19,7 @@ from penstock.cli.support.confirm import confirm
 from penstock.cli.support.database import DatabaseOption
 from penstock.cli.support.errors import CREDENTIALS, FAILED, Failure
 from penstock.cli.support.options import JsonOption, NoInputOption, Target, YesOption, on_stage
-from penstock.cli.support.output import echo_err, format_counts, print_line
+from penstock.cli.support.output import echo_err, format_counts
 from penstock.deadletters.replay.copy import Copied, CopyOutcome, CopyPlan, CopySummary, copy_letters
 from penstock.deadletters.scan.passed_over import PassedOver
 
@@ -69,7 +70,7 @@ def copy_(
     def on_result(one: Copied) -> None:
         nonlocal unparsed
         unparsed += not one.id
-        print_line(asdict(one) if as_json else asdict(one).values(), as_json=as_json)
+        print_step(asdict(one), as_json=as_json)
 
     callbacks: Any = {"on_result": on_result, "on_skip": passed_over.add}
     if dry_run:

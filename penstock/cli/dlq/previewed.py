@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from penstock.cli.dlq.steps import print_step
 from penstock.cli.support.output import escape_control, print_line
 from penstock.deadletters.replay.changes import FieldChange
 from penstock.deadletters.replay.preview import Previewed
@@ -32,7 +33,7 @@ def print_previewed(one: Previewed, *, as_json: bool, edited: bool, reveal: bool
         "why": one.why,
     }
     if not as_json:
-        print_line(values.values(), as_json=False)
+        print_step(values, as_json=False)
         for change in one.changes:
             _print_change(change, reveal=reveal)
     elif edited:

@@ -6,10 +6,11 @@ import typer
 from sqlalchemy import Engine
 
 from penstock.cli.dlq.messages import progress_bar, report_missing
+from penstock.cli.dlq.steps import print_step
 from penstock.cli.operate.replay import RecordedReplay
 from penstock.cli.support.aws_errors import CREDENTIAL_CODES
 from penstock.cli.support.errors import CREDENTIALS, FAILED, Failure
-from penstock.cli.support.output import echo_err, format_counts, print_line
+from penstock.cli.support.output import echo_err, format_counts
 from penstock.deadletters import Plan, Replayed, ReplayOutcome, Summary
 from penstock.deadletters.replay.canary import Canary
 from penstock.queue import Queue
@@ -47,7 +48,7 @@ def print_result(one: Replayed, *, as_json: bool) -> None:
     """Print the outcome of one dead letter."""
     values = asdict(one)
     del values["intent_id"]
-    print_line(values if as_json else values.values(), as_json=as_json)
+    print_step(values, as_json=as_json)
 
 
 def report_replay(summary: Summary) -> None:

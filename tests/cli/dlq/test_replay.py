@@ -73,7 +73,8 @@ def test_a_terminal_gets_a_table_and_a_question(shop: Stack) -> None:
     code, screen = in_terminal(["dlq", "replay", "--all"], "n\n")
     assert "Replay all dead letters (about 1)?" in screen
     assert (code, shop.dead.depth().visible) == (3, 1)
-    assert in_terminal(["dlq", "replay", "--all"], "y\n")[0] == 0
+    code, screen = in_terminal(["dlq", "replay", "--all"], "y\n")
+    assert (code, f"replayed   email.requested  {id_of(1)}\r\n" in screen) == (0, True)
     assert shop.main.depth().total == 1
 
 
@@ -84,7 +85,7 @@ def test_an_interrupted_replay_reports_its_counts(shop: Stack, run: Run, monkeyp
     def interrupt(*words: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("penstock.cli.dlq.recorded_replay.print_line", interrupt)
+    monkeypatch.setattr("penstock.cli.dlq.recorded_replay.print_step", interrupt)
     ended = run("dlq", "replay", "--all", "--yes")
     assert ended.code == 130
     assert "so far: 10 replayed" in ended.err
