@@ -32,6 +32,7 @@ EPILOG = (
 
 EveryOption = Annotated[float, typer.Option("--every", min=0.5, help="The seconds between two snapshots.")]
 
+_NOT_KNOWN = "not known"
 _SOURCES = {
     CLOUDWATCH: "from CloudWatch",
     LEDGER: "from the ledger: the longest time from emit to commit in the last minute",
@@ -107,7 +108,16 @@ def _print(snapshot: Snapshot, at: Target, *, as_json: bool, as_block: bool) -> 
 def draw_status(verdict: Verdict, lines: Mapping[str, str], width: int) -> Iterator[Text]:
     """Return the lines of a snapshot for a terminal with this number of columns."""
     yield from paragraph(verdict_line(verdict), width, hang=2, style=_STYLES[verdict.state])
-    yield from draw_record(lines, width, gap=1)
+    yield from draw_record(_without_repetition(lines), width, gap=1)
+
+
+def _without_repetition(lines: Mapping[str, str]) -> dict[str, str]:
+    """Give an error that several parts have once, with the first of them."""
+    first = {text: name for name, text in reversed([*lines.items()])}
+    return {
+        name: text if first[text] == name or not text.startswith(_NOT_KNOWN) else f"{_NOT_KNOWN}, as above"
+        for name, text in lines.items()
+    }
 
 
 def verdict_line(verdict: Verdict) -> str:
@@ -133,7 +143,7 @@ def lines_of(snapshot: Snapshot) -> dict[str, str]:
         lines["events"] = describe_backlog(snapshot.backlog)
     parts = {"queue": "queue", "dead letters": "dead-letters", "breaker": "breaker"}
     errors = {name: snapshot.errors.get(parts.get(name, "database"), UNKNOWN) for name in lines}
-    return {name: text or f"not known: {errors[name]}" for name, text in lines.items()}
+    return {name: text or f"{_NOT_KNOWN}: {errors[name]}" for name, text in lines.items()}
 
 
 def _queue(snapshot: Snapshot) -> str | None:

@@ -294,6 +294,14 @@ def test_a_status_fits_the_terminal(width: int) -> None:
     assert set(words) >= {word for text in lines_of(one).values() for word in text.split()}
 
 
+def test_a_terminal_gets_an_error_once() -> None:
+    """What several parts cannot be read for is said with the first of them."""
+    one = replace(picture.snapshot(), figures=None, errors={"database": "connection refused"})
+    drawn = "\n".join(line.plain for line in draw_status(judge(one), lines_of(one), 120))
+    shown = drawn[drawn.index("queue") :]
+    assert (shown.count("connection refused"), shown.count("not known, as above")) == (1, 3)
+
+
 def test_constant_keys() -> None:
     """The output has the same keys, even if parts are not known."""
     whole = picture.snapshot()
