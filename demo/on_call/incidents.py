@@ -72,7 +72,7 @@ def many_causes(service: Service) -> Terminal:
 
 
 def narrow(service: Service) -> Terminal:
-    """The same on a telephone: a terminal of 40 columns."""
+    """The same in 40 columns."""
     terminal = Terminal(service.folder, _NARROW)
     terminal.type("penstock status")
     terminal.type("penstock dlq stats")

@@ -64,7 +64,8 @@ def _with_age(value: str, now: datetime) -> str:
 def _beside(name: str, text: str, width: int, names: int) -> Iterable[Text]:
     """Return the lines of a value beside its name, or under it if its words need more room."""
     longest = min(max((cell_len(word) for word in text.split()), default=0), _LONGEST_WORD)
-    title = Text(name, "dim")
+    # Not `Text(name, "dim")`: that is the style of all that is added, too.
+    title = Text().append(name, "dim")
     if width - names < max(longest, _MIN_BESIDE):
         yield title
         yield from paragraph(text, width, indent=_GAP)
