@@ -8,6 +8,7 @@ from benchmarks.drain.transport_tables import CASES
 from benchmarks.drain.transports import main
 
 
+@pytest.mark.campaign
 def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With tiny sizes, the output and the page have every figure of every table."""
     page = tmp_path / "figures.md"
