@@ -5,7 +5,9 @@ credentials; 5 a conflict with another run or a deployment; 10 a check found som
 yet; 129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM; 141 the reader of stdout has gone.
 """
 
+import errno
 import os
+import signal
 import sys
 import traceback
 from io import TextIOWrapper
@@ -15,7 +17,7 @@ from typing import NoReturn
 from penstock.cli.app import tree
 from penstock.cli.support.errors import CLOSED_PIPE
 from penstock.cli.support.explanation import explain, redact
-from penstock.cli.support.signals import orderly_end
+from penstock.cli.support.signals import drop_output_to_a_closed_terminal, orderly_end
 
 _DEBUG = "--debug"
 
@@ -37,6 +39,9 @@ def run(arguments: list[str]) -> NoReturn:
             _end_without_reader()
         raise
     except Exception as error:  # noqa: BLE001 (the last handler of all errors)
+        # The terminal was closed, and the signal that says so is still to come.
+        if isinstance(error, OSError) and error.errno == errno.EIO and drop_output_to_a_closed_terminal():
+            sys.exit(128 + signal.SIGHUP)
         if debug:
             sys.stderr.write(redact("".join(traceback.format_exception(error))))
         text, code = explain(error)

@@ -68,11 +68,12 @@ class Terminal:
         self._size(rows, columns)
         os.kill(self.process.pid, signal.SIGWINCH)
 
-    def hang_up(self) -> None:
-        """Close the window: the terminal is gone, and the process is told so."""
+    def hang_up(self, *, signaled: bool = True) -> None:
+        """Close the window: the terminal is gone, and the process is told so, or finds out by itself."""
         self._hung_up = True
         self._close()
-        os.kill(self.process.pid, signal.SIGHUP)
+        if signaled:
+            os.kill(self.process.pid, signal.SIGHUP)
 
     def ended(self) -> int:
         """Wait until the process ends, and return its exit code."""

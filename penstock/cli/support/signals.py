@@ -38,19 +38,26 @@ def _end(number: int, _frame: FrameType | None) -> None:
     for one in ENDING_SIGNALS:
         signal.signal(one, signal.SIG_IGN)
     if number != signal.SIGTERM:
-        _drop_output_to_a_closed_terminal()
+        drop_output_to_a_closed_terminal()
     sys.exit(128 + number)
 
 
-def _drop_output_to_a_closed_terminal() -> None:
-    """Send output to nowhere if its terminal is gone: a failed message must not stop the end of the command."""
+def drop_output_to_a_closed_terminal() -> bool:
+    """Send output to nowhere if its terminal is gone: a failed message must not stop the end of the command.
+
+    Returns:
+        Whether a terminal is gone.
+    """
     import termios  # noqa: PLC0415 (Windows has none)
 
+    is_gone = False
     for descriptor in (1, 2):
         try:
             termios.tcgetattr(descriptor)
         except termios.error as error:
             if error.args[0] == errno.EIO:
+                is_gone = True
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, descriptor)
                 os.close(nowhere)
+    return is_gone

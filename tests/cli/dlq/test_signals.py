@@ -5,6 +5,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from tests.support.cli_stack import PROGRAM, Stack, letter
 from tests.support.terminals import Terminal
 
@@ -30,13 +32,14 @@ def test_a_process_gives_its_leases_back(shop: Stack) -> None:
     assert (shop.dead.depth().visible, shop.dead.depth().in_flight) == (20, 0)
 
 
-def test_a_closed_terminal_ends_a_replay_in_order(shop: Stack) -> None:
+@pytest.mark.parametrize("signaled", [True, False])
+def test_a_closed_terminal_ends_a_replay_in_order(shop: Stack, signaled: bool) -> None:
     """A replay whose terminal is closed gives its leases back, and what it has not sent is still a dead letter."""
     shop.dead.send([letter(n) for n in range(20)])
     command = [PROGRAM, "dlq", "replay", "--all", "--yes", "--no-record", "--rate", "1"]
     with Terminal(command) as terminal:
         terminal.wait_for("email.requested")
-        terminal.hang_up()
+        terminal.hang_up(signaled=signaled)
         assert terminal.process.wait(SECONDS) == 128 + signal.SIGHUP
     assert shop.dead.depth().in_flight == 0
     assert shop.dead.depth().visible + shop.main.depth().visible == 20
