@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from math import floor, log10
 from typing import Final
 
-from penstock.cli.console.sampler import KEPT_SECONDS, Sample
+from penstock.cli.console.sampler import KEPT_SECONDS
+from penstock.cli.status.figures import Figures
 
 WIDTH: Final = 480
 HEIGHT: Final = 100
 _SHORTEST_SECONDS: Final = 300.0
 _COLUMNS: Final = 240
 
-Figure = Callable[[Sample], float | None]
+Figure = Callable[[Figures], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Chart:
     summary: str
 
 
-def draw(title: str, unit: str, figures: Sequence[tuple[str, Figure]], samples: Sequence[Sample]) -> Chart:
+def draw(title: str, unit: str, figures: Sequence[tuple[str, Figure]], samples: Sequence[Figures]) -> Chart:
     """Draw a chart of some figures over time.
 
     Args:
@@ -65,8 +66,8 @@ def draw(title: str, unit: str, figures: Sequence[tuple[str, Figure]], samples: 
         figures: the name of each line, and its value in a sample.
         samples: the samples, the oldest first; at least one.
     """
-    end = samples[-1].at
-    span = min(max(_SHORTEST_SECONDS, end - samples[0].at), KEPT_SECONDS)
+    end = samples[-1].at.timestamp()
+    span = min(max(_SHORTEST_SECONDS, end - samples[0].at.timestamp()), KEPT_SECONDS)
     series = [(name, _columns(samples, figure, end - span, span)) for name, figure in figures]
     most = max((value for _, columns in series for value in columns if value is not None), default=0.0)
     top = scale(most)
@@ -101,11 +102,11 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
-def _columns(samples: Sequence[Sample], figure: Figure, begin: float, span: float) -> list[float | None]:
+def _columns(samples: Sequence[Figures], figure: Figure, begin: float, span: float) -> list[float | None]:
     """Return the greatest value of each column, so that no peak is lost."""
     columns: list[float | None] = [None] * _COLUMNS
     for sample in samples:
-        column = min(int((sample.at - begin) / span * _COLUMNS), _COLUMNS - 1)
+        column = min(int((sample.at.timestamp() - begin) / span * _COLUMNS), _COLUMNS - 1)
         value, before = figure(sample), columns[column] if column >= 0 else None
         if column >= 0 and value is not None:
             columns[column] = max(value, before or 0.0)

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from penstock.cli.console.charts import Chart, draw
 from penstock.cli.console.pages import console_of, form_of, go_to, page, refuse
-from penstock.cli.console.sampler import Sample
 from penstock.cli.console.state import Console
 from penstock.cli.status.command import lines_of
+from penstock.cli.status.figures import Figures
 from penstock.cli.support.explanation import explain, redact
 from penstock.consumer.breaker.event_source import CLOSED
 
@@ -61,10 +61,10 @@ def _state(console: Console) -> dict[str, Any]:
     }
 
 
-def _charts(samples: Sequence[Sample]) -> list[Chart]:
+def _charts(samples: Sequence[Figures]) -> list[Chart]:
     return [
-        draw("Settled", "/s", [("per second", lambda one: one.per_second)], samples),
-        draw("On the queue", "", [("messages", lambda one: one.queued)], samples),
+        draw("Settled", "/s", [("per second", lambda one: one.rate)], samples),
+        draw("On the queue", "", [("messages", lambda one: one.depth)], samples),
         draw("Emit to commit", " s", [("p50", lambda one: one.p50), ("p99", lambda one: one.p99)], samples),
         draw("Dead letters", "", [("letters", lambda one: one.dead)], samples),
     ]

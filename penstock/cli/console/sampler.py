@@ -3,47 +3,13 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from penstock.cli.status.figures import Figures
 from penstock.cli.status.snapshot import Snapshot
 
 EVERY_SECONDS: Final = 3.0
 KEPT_SECONDS: Final = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The figures of one moment; None for one that was not known.
-
-    Attributes:
-        at: the time, in seconds since the epoch.
-        per_second: how many intents were settled per second, in the last minute.
-        queued: how many messages are on the queue, waiting or in flight.
-        p50: the median time from emit to commit in the last minute, in seconds.
-        p99: the 99th percentile of the same.
-        dead: how many dead letters there are.
-    """
-
-    at: float
-    per_second: float | None
-    queued: float | None
-    p50: float | None
-    p99: float | None
-    dead: float | None
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> "Sample":
-        """Take the figures of a snapshot."""
-        figures = snapshot.figures
-        return cls(
-            at=snapshot.at.timestamp(),
-            per_second=figures.per_second if figures else None,
-            queued=snapshot.queue.total if snapshot.queue else None,
-            p50=figures.p50_seconds if figures else None,
-            p99=figures.p99_seconds if figures else None,
-            dead=snapshot.dead_letters.total if snapshot.dead_letters else None,
-        )
 
 
 class Sampler:
@@ -53,13 +19,13 @@ class Sampler:
         """Take what reads a snapshot; it is called in the thread alone."""
         self._read = read
         self._stopping = threading.Event()
-        self._samples: deque[Sample] = deque(maxlen=int(KEPT_SECONDS / EVERY_SECONDS))
+        self._samples: deque[Figures] = deque(maxlen=int(KEPT_SECONDS / EVERY_SECONDS))
         self._thread = threading.Thread(target=self._run, name="penstock-console-sampler", daemon=True)
         self.latest: Snapshot | None = None
         self.error: Exception | None = None
 
     @property
-    def samples(self) -> list[Sample]:
+    def samples(self) -> list[Figures]:
         """The figures so far, the oldest first."""
         return list(self._samples)
 
@@ -73,7 +39,7 @@ class Sampler:
 
     def add(self, snapshot: Snapshot) -> None:
         """Take a snapshot."""
-        self._samples.append(Sample.of(snapshot))
+        self._samples.append(Figures.of(snapshot))
         self.latest = snapshot
 
     def _run(self) -> None:

@@ -6,41 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from penstock.cli.status.figures import Figures
 from penstock.cli.status.snapshot import Snapshot
 
 LONGEST_HISTORY: Final = 1000
 """In snapshots: more than the columns of any terminal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The figures of one snapshot; None for one that was not known.
-
-    Attributes:
-        at: when they were read.
-        depth: the messages on the main queue.
-        rate: the intents that were settled per second, in the last minute.
-        lag: the median time from emit to commit in the last minute, in seconds.
-        dead: the messages on the dead-letter queue.
-    """
-
-    at: datetime
-    depth: float | None
-    rate: float | None
-    lag: float | None
-    dead: float | None
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> "Figures":
-        """Return the figures of a snapshot."""
-        figures = snapshot.figures
-        return cls(
-            at=snapshot.at,
-            depth=snapshot.queue.total if snapshot.queue else None,
-            rate=figures.per_second if figures else None,
-            lag=figures.p50_seconds if figures else None,
-            dead=snapshot.dead_letters.total if snapshot.dead_letters else None,
-        )
 
 
 @dataclass(slots=True)

@@ -10,11 +10,11 @@ from typing import Final
 from sqlalchemy import ARRAY, Connection, Text, Uuid, bindparam, func, insert, select
 
 from penstock.consumer.batch import Item
-from penstock.database.ledger import APPLIED, DEAD, STALE, ledger
+from penstock.database.ledger import APPLIED, DEAD, EXPIRED, STALE, ledger
 from penstock.database.outbox import outbox
 from penstock.settings import Settings, SettingsError
 
-OUTCOMES: Final = (APPLIED, STALE, "expired", DEAD)
+OUTCOMES: Final = (APPLIED, STALE, EXPIRED, DEAD)
 """The outcomes that can have events: those that are final, or that a replay has to change."""
 
 _COLUMNS: Final = ("id", "kind", "outcome", "reason", "stated_at", "settled_at")

@@ -1,21 +1,27 @@
 """The charts of a console, and the thread that reads their figures."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
 from penstock.cli.console.charts import HEIGHT, draw, number, scale
-from penstock.cli.console.sampler import KEPT_SECONDS, Sample, Sampler
+from penstock.cli.console.sampler import KEPT_SECONDS, Sampler
+from penstock.cli.status.figures import Figures
 from penstock.cli.status.snapshot import Snapshot
 from tests.support.console import AT, snapshot
 
 
-def samples(*values: float | None, every: float = 3.0) -> list[Sample]:
-    return [Sample(1_000_000 + every * n, value, None, None, None, None) for n, value in enumerate(values)]
+def later(seconds: float) -> datetime:
+    return datetime.fromtimestamp(1_000_000 + seconds, UTC)
 
 
-def path_of(given: list[Sample]) -> str:
-    (line,) = draw("Settled", "/s", [("per second", lambda one: one.per_second)], given).lines
+def samples(*values: float | None, every: float = 3.0) -> list[Figures]:
+    return [Figures(later(every * n), rate=value) for n, value in enumerate(values)]
+
+
+def path_of(given: list[Figures]) -> str:
+    (line,) = draw("Settled", "/s", [("per second", lambda one: one.rate)], given).lines
     return line.path
 
 
@@ -30,7 +36,7 @@ def test_the_scale_is_round_and_high_enough(most: float, top: float) -> None:
 def test_no_peak_is_lost() -> None:
     """A single high value in an hour reaches the upper half of the chart, and the summary names it."""
     given = samples(*[1.0] * 700, 900.0, *[1.0] * 499)
-    chart = draw("Settled", "/s", [("per second", lambda one: one.per_second)], given)
+    chart = draw("Settled", "/s", [("per second", lambda one: one.rate)], given)
     heights = [float(point.split(" ")[1].split("h")[0]) for point in chart.lines[0].path[1:].split("L")]
     assert min(heights) == pytest.approx(HEIGHT * 0.1)
     assert chart.summary == "Settled: per second 1/s; at most 900/s in the last 60 minutes"
@@ -48,9 +54,9 @@ def test_old_samples_leave_the_chart() -> None:
     """A chart is an hour wide at most, and what is older is not drawn."""
     given = [
         *samples(5.0),
-        *(Sample(1_000_000 + KEPT_SECONDS + n, 1.0, None, None, None, None) for n in (200, 203)),
+        *(Figures(later(KEPT_SECONDS + n), rate=1.0) for n in (200, 203)),
     ]
-    assert "at most 1/s" in draw("Settled", "/s", [("x", lambda one: one.per_second)], given).summary
+    assert "at most 1/s" in draw("Settled", "/s", [("x", lambda one: one.rate)], given).summary
 
 
 @pytest.mark.parametrize(

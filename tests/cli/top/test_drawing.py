@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.cli.status.figures import Figures
 from penstock.cli.top.chart import columns, round_up, round_up_seconds, short_duration, short_number, time_axis
-from penstock.cli.top.history import LONGEST_HISTORY, Figures, History
+from penstock.cli.top.history import LONGEST_HISTORY, History
 from penstock.cli.top.widgets.facts import bar
 from penstock.cli.top.widgets.history_chart import draw_history
 from penstock.cli.top.widgets.listing import Column, fit
@@ -61,7 +62,7 @@ def test_a_history_fits_any_width(width: int, lines: int) -> None:
     """No line of the charts is wider than the screen, unless the screen has no room for a chart."""
     history = History()
     for number in range(LONGEST_HISTORY + 5):
-        history.figures.append(Figures(AT, number, None if number % 3 else 0.5, 1e-9 * number, None))
+        history.figures.append(Figures(AT, number, None if number % 3 else 0.5, p50=1e-9 * number))
     drawn = draw_history(history, None, width, lines).plain.splitlines()
     assert len(history.figures) == LONGEST_HISTORY
     assert len(drawn) == 4 * lines + 1

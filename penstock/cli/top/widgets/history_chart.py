@@ -9,9 +9,10 @@ from textual.color import Color
 from textual.geometry import Size
 from textual.widget import Widget
 
+from penstock.cli.status.figures import Figures
 from penstock.cli.status.snapshot import Snapshot
 from penstock.cli.top.chart import NUMBERS, SECONDS, Scale, columns, short_duration, short_number, time_axis
-from penstock.cli.top.history import Figures, History
+from penstock.cli.top.history import History
 from penstock.cli.top.style import BACKGROUND, BAD, BLUE, DIM, FAINT, GOOD, TEXT, VIOLET
 
 _NARROW: Final = 64
@@ -71,7 +72,7 @@ def _nothing(_: Snapshot) -> str:
 _SERIES: Final = (
     _Series("on the queue", "queue", BLUE, NUMBERS, lambda one: one.depth, "{:,.0f}".format, _in_flight),
     _Series("settled per second", "settled", GOOD, NUMBERS, lambda one: one.rate, "{:,.1f}/s".format, _died),
-    _Series("emit to commit", "lag", VIOLET, SECONDS, lambda one: one.lag, "p50 {:,.2f} s".format, _slowest),
+    _Series("emit to commit", "lag", VIOLET, SECONDS, lambda one: one.p50, "p50 {:,.2f} s".format, _slowest),
     _Series("dead letters", "dead", BAD, NUMBERS, lambda one: one.dead, "{:,.0f}".format, _nothing),
 )
 
