@@ -98,6 +98,7 @@ NOT_AT_THE_START = [
     "penstock.consumer",
     "penstock.database",
     "penstock.deadletters",
+    "penstock.intents.contract",
     "penstock.intents.envelope",
     "penstock.intents.schema.document",
     "penstock.producer.aio",

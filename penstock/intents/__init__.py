@@ -12,7 +12,8 @@ from penstock.intents.sensitive import Sensitive
 from penstock.intents.utc_datetime import UtcDatetime
 
 if TYPE_CHECKING:
-    from penstock.intents.envelope import Contract, Envelope, EnvelopeError
+    from penstock.intents.contract import Contract
+    from penstock.intents.envelope import Envelope, EnvelopeError
 
 __all__ = [
     "Contract",
@@ -35,11 +36,11 @@ __all__ = [
     "verify",
 ]
 
-_LAZY = ("Contract", "Envelope", "EnvelopeError")
+_LAZY = {"Contract": "contract", "Envelope": "envelope", "EnvelopeError": "envelope"}
 
 
 def __getattr__(name: str) -> Any:
     """Import the decoder of envelopes on first use: a producer does not need it, and starts faster without it."""
     if name in _LAZY:
-        return getattr(import_module("penstock.intents.envelope"), name)
+        return getattr(import_module(f"penstock.intents.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

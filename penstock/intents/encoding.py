@@ -1,4 +1,4 @@
-"""Encode an intent as an envelope. `penstock.intents.envelope` defines the envelope, and decodes it."""
+"""Encode an intent as an envelope. `penstock.intents.envelope` defines the envelope, `contract` decodes it."""
 
 import json
 from collections.abc import Mapping
