@@ -74,10 +74,10 @@ def replay_(
 
     The command prints a line for each dead letter. It can be interrupted and run again at any time: an intent that
     is sent twice takes effect once. With a selector it reads the whole dead-letter queue, which counts as one
-    receive of each message. An edit can change `type`, `time`, `dataversion` and `data` of the envelope; the
-    result must be valid for the service; --edit with --dry-run shows what it changes in each message. With
-    --native SQS moves the messages, which get new ids; Ctrl-C cancels the move. Before it sends anything, the
-    command warns if the drain is off or hands intents back.
+    receive of each message. An edit can change `type`, `time`, `dataversion`, `expirytime` and `data` of the
+    envelope; the result must be valid for the service; --edit with --dry-run shows what it changes in each
+    message. With --native SQS moves the messages, which get new ids; Ctrl-C cancels the move. Before it sends
+    anything, the command warns if the drain is off or hands intents back.
     """
     change = _parse_edit(edit) if edit else None
     plan = Plan(
