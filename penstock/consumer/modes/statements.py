@@ -11,6 +11,7 @@ from penstock.consumer.faults.tree import Cause, TableFault
 from penstock.consumer.mapping.columns import ID
 from penstock.consumer.modes.ledger_claims import claim, correct_claim, first_claim, id_conflicts, select_stale
 from penstock.consumer.modes.requirements import Requirements
+from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.recordset import Rows
 from penstock.database.ledger import APPLIED
 from penstock.intents import Envelope
@@ -80,7 +81,7 @@ class SetWrite:
 
     def parameters(self, envelopes: Envelopes) -> dict[str, str]:
         """Return the parameters of every statement for a set."""
-        return self._rows.parameters(envelopes)
+        return self._rows.parameters(IntentSet.of(envelopes))
 
     def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> Count:
         """Claim and write a set in one statement: all of it, or nothing if any id is already in the ledger.
@@ -95,7 +96,7 @@ class SetWrite:
             penstock.consumer.Fault: the write itself found a fault.
         """
         self._check_live(connection)
-        result = connection.execute(self._first, self._rows.parameters(envelopes))
+        result = connection.execute(self._first, self.parameters(envelopes))
         return _row_count(result) if self._may_be_stale else _none
 
     def write_further(self, connection: Connection, envelopes: Envelopes) -> Count:
@@ -110,7 +111,7 @@ class SetWrite:
             Exception: as `claim_and_write`, except that the ids are in the ledger.
         """
         self._check_live(connection)
-        return _row_count(connection.execute(self._further, self._rows.parameters(envelopes)))
+        return _row_count(connection.execute(self._further, self.parameters(envelopes)))
 
     def claim(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:
         """Claim the intents that have not taken effect before.
@@ -123,7 +124,7 @@ class SetWrite:
             pydantic_core.PydanticSerializationError: an envelope cannot be written.
         """
         self._check_live(connection)
-        return connection.scalars(self._claim, self._rows.parameters(envelopes)).all()
+        return connection.scalars(self._claim, self.parameters(envelopes)).all()
 
     def id_conflicts(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:
         """Return the ids under which another payload has taken effect before.
@@ -132,7 +133,7 @@ class SetWrite:
             sqlalchemy.exc.SQLAlchemyError: the database is unwell.
             pydantic_core.PydanticSerializationError: an envelope cannot be written.
         """
-        return connection.scalars(self._id_conflicts, self._rows.parameters(envelopes)).all()
+        return connection.scalars(self._id_conflicts, self.parameters(envelopes)).all()
 
     def apply(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:
         """Write a set that has been claimed.
@@ -146,7 +147,7 @@ class SetWrite:
             penstock.consumer.Fault: the write itself found a fault.
         """
         self._check_live(connection)
-        others = connection.execute(self._apply, self._rows.parameters(envelopes)).all()
+        others = connection.execute(self._apply, self.parameters(envelopes)).all()
         if any(outcome is None for _, outcome in others):
             table = self.requirements.table.fullname if self.requirements else None
             raise TableFault(Cause("key-changed-by-trigger", table=table))

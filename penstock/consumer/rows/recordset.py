@@ -17,6 +17,7 @@ from penstock.consumer.mapping.conversions import Conversion, conversion_of
 from penstock.consumer.mapping.field_types import IDENTITY, field_type
 from penstock.consumer.rows.arrays import Type
 from penstock.consumer.rows.digest import PythonDigest, digest_in_sql
+from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.transport import (
     IDENTITY_COLUMNS,
     IDENTITY_TYPES,
@@ -25,7 +26,7 @@ from penstock.consumer.rows.transport import (
     rows_of,
     same_type,
 )
-from penstock.intents import Envelope, WriteIntent, kind_of
+from penstock.intents import WriteIntent, kind_of
 from penstock.intents.sensitive import sensitive_fields
 
 
@@ -66,11 +67,11 @@ class Rows(Protocol):
     names: Sequence[str]
     cte: CTE
 
-    def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
-        """Write envelopes as the statement's parameters. The validated models are dumped again.
+    def parameters(self, intents: IntentSet) -> dict[str, str]:
+        """Write intents as the statement's parameters. The validated values are dumped again.
 
         Raises:
-            pydantic_core.PydanticSerializationError: an envelope cannot be written.
+            pydantic_core.PydanticSerializationError: a value cannot be written.
         """
 
 
@@ -110,10 +111,9 @@ class Recordset:
         ).cte("penstock_intent")
         self._writers = transport.writers()
 
-    def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
+    def parameters(self, intents: IntentSet) -> dict[str, str]:
         """Write ids, times and all fields."""
-        data = [envelope.data for envelope in envelopes]
-        return identity_parameters(envelopes) | {name: write(data) for name, write in self._writers.items()}
+        return identity_parameters(intents) | {name: write(intents) for name, write in self._writers.items()}
 
 
 class IdentityRows:
@@ -126,10 +126,10 @@ class IdentityRows:
         self.cte = select(*rows_of(IDENTITY_TYPES | {DIGEST: BigInteger()}).c).cte("penstock_intent")
         self._digest = PythonDigest(intent)
 
-    def parameters(self, envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
+    def parameters(self, intents: IntentSet) -> dict[str, str]:
         """Write ids, times and digests."""
-        digests = ",".join(str(self._digest.of(envelope.data)) for envelope in envelopes)
-        return identity_parameters(envelopes) | {DIGEST: f"{{{digests}}}"}
+        digests = ",".join(str(self._digest.of(row)) for row in intents.rows)
+        return identity_parameters(intents) | {DIGEST: f"{{{digests}}}"}
 
 
 def _value(conversion: Conversion, sent: ColumnElement[Any], source: Source) -> ColumnElement[Any]:

@@ -4,11 +4,8 @@ A field of plain values is sent as an array. All other fields are sent together,
 "JSON Functions": json_to_recordset).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from operator import attrgetter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, ColumnElement, DateTime, Uuid, bindparam, column, func
@@ -20,17 +17,14 @@ from penstock.consumer.rows.arrays import (
     CONFIG,
     Parameter,
     Type,
-    array_literal,
     array_writer,
     sent_as_array,
     sql_type_name,
 )
+from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.rows_from import RecordFunction, RowsFrom
-from penstock.intents import Envelope, WriteIntent
+from penstock.intents import WriteIntent
 from penstock.intents.sensitive import REVEALED
-
-_IDS = TypeAdapter(list[UUID]).serializer
-_TIMES = TypeAdapter(list[datetime]).serializer
 
 IDENTITY_COLUMNS = {"intent_id": ID, "intent_time": TIME}
 """The column in which an intent's id and its time arrive, by the names that bindings have for them."""
@@ -39,12 +33,9 @@ IDENTITY_TYPES: dict[str, Type] = {ID: Uuid(), TIME: DateTime(timezone=True)}
 """The types of these columns."""
 
 
-def identity_parameters(envelopes: Sequence[Envelope[Any]]) -> dict[str, str]:
-    """Write the ids and times of envelopes as parameters."""
-    return {
-        ID: array_literal(_IDS.to_json([envelope.id for envelope in envelopes]).decode()),
-        TIME: array_literal(_TIMES.to_json([envelope.time for envelope in envelopes]).decode()),
-    }
+def identity_parameters(intents: IntentSet) -> dict[str, str]:
+    """Write the ids and times of intents as parameters."""
+    return {ID: f"{{{','.join(intents.ids)}}}", TIME: f"{{{','.join(intents.times)}}}"}
 
 
 class TransportColumns:
@@ -92,8 +83,8 @@ class TransportColumns:
         fingerprints = {f"f{number}": BigInteger() for number in range(len(self._fingerprints))}
         return rows_of(IDENTITY_TYPES | arrays | fingerprints, self._records)
 
-    def writers(self) -> dict[str, Callable[[Iterable[Any]], str]]:
-        """Return the function that writes each parameter, given the intents."""
+    def writers(self) -> dict[str, Callable[[IntentSet], str]]:
+        """Return the function that writes each parameter."""
         writers = {f"a{n}": _column_writer(self._intent, field) for n, (field, _) in enumerate(self._arrays)}
         writers |= {f"f{n}": _fingerprint_writer(field) for n, field in enumerate(self._fingerprints)}
         if self._records:
@@ -120,22 +111,24 @@ def rows_of(arrays: Mapping[str, Type], records: Sequence[Mapping[str, Type]] = 
     return RowsFrom(*parts).table_valued(*columns).render_derived(name="penstock_wire")
 
 
-def _column_writer(intent: type[WriteIntent], field: str) -> Callable[[Iterable[Any]], str]:
-    write, get = array_writer(intent, field), attrgetter(field)
-    return lambda data: write(map(get, data))
+def _column_writer(intent: type[WriteIntent], field: str) -> Callable[[IntentSet], str]:
+    write = array_writer(intent, field)
+    return lambda intents: write(intents.column(field))
 
 
-def _fingerprint_writer(field: str) -> Callable[[Iterable[Any]], str]:
-    get = attrgetter(field)
-    return lambda data: f"{{{','.join(str(v.fingerprint) if v else 'NULL' for v in map(get, data))}}}"
+def _fingerprint_writer(field: str) -> Callable[[IntentSet], str]:
+    def write(intents: IntentSet) -> str:
+        return f"{{{','.join(str(v.fingerprint) if v else 'NULL' for v in intents.column(field))}}}"
+
+    return write
 
 
-def _record_writer(intent: type[WriteIntent], fields: set[str]) -> Callable[[Iterable[Any]], str]:
+def _record_writer(intent: type[WriteIntent], fields: set[str]) -> Callable[[IntentSet], str]:
     serializer = TypeAdapter(list[intent], config=CONFIG).serializer  # type: ignore[valid-type]
     include = {"__all__": fields}
 
-    def write(data: Iterable[Any]) -> str:
-        json = serializer.to_json(data, include=include, by_alias=False, warnings=False, context=REVEALED)
+    def write(intents: IntentSet) -> str:
+        json = serializer.to_json(intents.rows, include=include, by_alias=False, warnings=False, context=REVEALED)
         return json.decode()
 
     return write
