@@ -40,6 +40,8 @@ ledger = Table(
     Column("fault", JSON(none_as_null=True)),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("stated_at", DateTime(timezone=True), nullable=False),
+    # Not now(), the beginning of the transaction: the time from emit to commit would not show that an upsert has
+    # waited for its row.
     Column(
         "settled_at", DateTime(timezone=True), nullable=False, server_default=func.pg_catalog.clock_timestamp()
     ),
