@@ -9,7 +9,7 @@ from sqlalchemy import Table
 from penstock.consumer.modes.kind_write import KindWrite
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.modes.statements import SetWrite
-from penstock.consumer.rows.arrays import Type
+from penstock.consumer.rows.wire import Type
 from penstock.intents import WriteIntent
 
 

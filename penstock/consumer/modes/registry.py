@@ -14,8 +14,8 @@ from penstock.consumer.modes.kind_write import KindWrite
 from penstock.consumer.modes.several import fields_elsewhere, repetition_errors, unwritten_errors
 from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.modes.upsert import Upsert
-from penstock.consumer.rows.arrays import Type
 from penstock.consumer.rows.recordset import IdentityRows
+from penstock.consumer.rows.wire import Type
 from penstock.intents import Contract, WriteIntent, kind_of
 from penstock.intents.sealed import Opener
 

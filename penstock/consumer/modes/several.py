@@ -9,7 +9,7 @@ from penstock.consumer.modes.append import Append
 from penstock.consumer.modes.base import WriteMode
 from penstock.consumer.modes.keyed import unique_keys
 from penstock.consumer.modes.requirements import Requirements
-from penstock.consumer.rows.arrays import Type
+from penstock.consumer.rows.wire import Type
 from penstock.intents import WriteIntent
 
 

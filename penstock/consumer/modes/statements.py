@@ -79,9 +79,9 @@ class SetWrite:
             "compare with the ledger": self._id_conflicts,
         }
 
-    def parameters(self, envelopes: Envelopes) -> dict[str, str]:
+    def parameters(self, envelopes: Envelopes) -> dict[str, Any]:
         """Return the parameters of every statement for a set."""
-        return self._rows.parameters(IntentSet.of(envelopes))
+        return self._rows.write(IntentSet.of(envelopes)).parameters()
 
     def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> Count:
         """Claim and write a set in one statement: all of it, or nothing if any id is already in the ledger.

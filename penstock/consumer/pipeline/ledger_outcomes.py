@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import insert
 from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import DataFault, Fault, NotYetFault
 from penstock.consumer.modes.ledger_claims import settled_in_past, unsettled
-from penstock.consumer.rows.arrays import Parameter
+from penstock.consumer.rows.wire import Parameter
 from penstock.database.ledger import DEAD, EXPIRED, PENDING, STALE, ledger, past
 from penstock.intents import Envelope
 

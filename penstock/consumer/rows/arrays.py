@@ -1,7 +1,7 @@
-"""All values of one field as one array literal (PostgreSQL documentation, "Array Input").
+"""All values of one field as the items of an array literal (PostgreSQL documentation, "Array Input").
 
-Pydantic writes the values as a JSON list. For plain values that is almost an array literal. Only the outer
-brackets differ, and the backslash: in an array literal it means that the next character stands for itself.
+Pydantic writes the values as a JSON list. Its items are almost those of an array literal. Only the backslash
+differs: in an array literal it means that the next character stands for itself.
 """
 
 import re
@@ -10,16 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from penstock.consumer.mapping.field_types import FieldType, field_type, type_names
+from penstock.consumer.rows.wire import Type, sql_type_name
 from penstock.intents import WriteIntent
 from penstock.intents.sensitive import REVEALED
 
-Type = TypeEngine[Any]
-
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _PLAIN = {"int", "float", "Decimal", "str", "bool", "bytes", "UUID", "IP address"}
 _PLAIN |= {"date", "time", "datetime", "aware datetime", "naive datetime", "timedelta"}
 _NUMBERS = {"float", "Decimal"}
@@ -32,26 +28,6 @@ _CHARACTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "/": "/"}
 
 # `NaN` and `Infinity` are not JSON, so Postgres refuses them. Pydantic's default, null, would be written.
 CONFIG = ConfigDict(ser_json_inf_nan="constants")
-
-
-def sql_type_name(type_: Type) -> str:
-    """Return the name of a type in Postgres."""
-    return type_.compile(dialect=_DIALECT)
-
-
-class Parameter(UserDefinedType[str]):
-    """A text parameter that Postgres casts to a named type."""
-
-    cache_ok = True
-    render_bind_cast = True
-
-    def __init__(self, name: str) -> None:
-        """Take the name of the type in Postgres."""
-        self.name = name
-
-    def get_col_spec(self, **_: Any) -> str:
-        """Return the name."""
-        return self.name
 
 
 def sent_as_array(field: FieldType, item: Type) -> bool:
@@ -79,8 +55,8 @@ def _ambiguous(known: Iterable[set[str]]) -> bool:
     return bool(found & _NUMBERS) and "str" in found
 
 
-def array_writer(intent: type[WriteIntent], field: str) -> Callable[[Iterable[Any]], str]:
-    """Return a function that writes values of a field as an array literal.
+def items_writer(intent: type[WriteIntent], field: str) -> Callable[[Iterable[Any]], str]:
+    """Return a function that writes values of a field as the items of an array literal.
 
     The function raises `pydantic_core.PydanticSerializationError` if a value cannot be written.
     """
@@ -95,20 +71,20 @@ def array_writer(intent: type[WriteIntent], field: str) -> Callable[[Iterable[An
         json = serializer.to_json(list(values), warnings=False, context=REVEALED).decode()
         if number and ("NaN" in json or "Infinity" in json):
             raise PydanticSerializationError("not a finite number")
-        return array_literal(json)
+        return array_items(json)
 
     return write
 
 
-def array_literal(json: str) -> str:
-    """Turn a JSON list of plain values into an array literal.
+def array_items(json: str) -> str:
+    """Turn a JSON list of plain values into the items of an array literal.
 
     Raises:
         pydantic_core.PydanticSerializationError: a text contains U+0000, which Postgres cannot store.
     """
     if "\\" in json:
         json = _ESCAPE.sub(_unescape, json)
-    return f"{{{json[1:-1]}}}"
+    return json[1:-1]
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from penstock.consumer.mapping.field_types import IDENTITY, field_type
-from penstock.consumer.rows.arrays import sql_type_name
+from penstock.consumer.rows.wire import sql_type_name
 from penstock.intents import WriteIntent, kind_of
 from penstock.intents.sensitive import FINGERPRINTS
 

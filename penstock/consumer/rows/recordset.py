@@ -5,7 +5,7 @@ apply, `pg_stat_statements` has one entry, and nothing makes RDS Proxy pin a ses
 own, so Postgres reads each value as the column would.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import CTE, BigInteger, ColumnElement, Table, cast, select
@@ -15,17 +15,15 @@ from penstock.consumer.mapping.collation import collated, uncollated
 from penstock.consumer.mapping.columns import DIGEST, ID, TIME
 from penstock.consumer.mapping.conversions import Conversion, conversion_of
 from penstock.consumer.mapping.field_types import IDENTITY, field_type
-from penstock.consumer.rows.arrays import Type
 from penstock.consumer.rows.digest import PythonDigest, digest_in_sql
 from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.transport import (
     IDENTITY_COLUMNS,
     IDENTITY_TYPES,
-    TransportColumns,
-    identity_parameters,
-    rows_of,
+    Transport,
     same_type,
 )
+from penstock.consumer.rows.wire import TEXTS, Type, Wire
 from penstock.intents import WriteIntent, kind_of
 from penstock.intents.sensitive import sensitive_fields
 
@@ -55,24 +53,20 @@ def sources(table: Table, bound: Mapping[str, str]) -> dict[str, Source]:
 class Rows(Protocol):
     """Rows made of envelopes of one kind.
 
-    A statement is built with `cte` once, and executed with the `parameters` of each set of envelopes.
+    A statement is built with `cte` once, and executed with what `write` makes of each set.
 
     Attributes:
         kind: the kind.
         names: the kind and its aliases.
         cte: the rows, as a common table expression, with `ID`, `TIME` and `DIGEST` among its columns.
+        write: writes intents. The validated values are dumped again; it raises
+            `pydantic_core.PydanticSerializationError` if one cannot be written.
     """
 
     kind: str
     names: Sequence[str]
     cte: CTE
-
-    def parameters(self, intents: IntentSet) -> dict[str, str]:
-        """Write intents as the statement's parameters. The validated values are dumped again.
-
-        Raises:
-            pydantic_core.PydanticSerializationError: a value cannot be written.
-        """
+    write: Callable[[IntentSet], Wire]
 
 
 class Recordset:
@@ -90,7 +84,7 @@ class Recordset:
         """
         self.kind = kind_of(intent)
         self.names: Sequence[str] = (self.kind, *intent.intent_aliases)
-        transport = TransportColumns(intent)
+        transport = Transport(intent)
         conversions = {name: _conversion(intent, source) for name, source in columns.items()}
         names = {name: transport.add(columns[name].field, found.sent_as) for name, found in conversions.items()}
         sent = {columns[name].field: sent for name, sent in names.items()}
@@ -109,11 +103,7 @@ class Recordset:
                 for name, found in conversions.items()
             ),
         ).cte("penstock_intent")
-        self._writers = transport.writers()
-
-    def parameters(self, intents: IntentSet) -> dict[str, str]:
-        """Write ids, times and all fields."""
-        return identity_parameters(intents) | {name: write(intents) for name, write in self._writers.items()}
+        self.write = transport.writer()
 
 
 class IdentityRows:
@@ -123,13 +113,14 @@ class IdentityRows:
         """Take the class of intents."""
         self.kind = kind_of(intent)
         self.names: Sequence[str] = (self.kind, *intent.intent_aliases)
-        self.cte = select(*rows_of(IDENTITY_TYPES | {DIGEST: BigInteger()}).c).cte("penstock_intent")
-        self._digest = PythonDigest(intent)
-
-    def parameters(self, intents: IntentSet) -> dict[str, str]:
-        """Write ids, times and digests."""
-        digests = ",".join(str(self._digest.of(row)) for row in intents.rows)
-        return identity_parameters(intents) | {DIGEST: f"{{{digests}}}"}
+        digest = PythonDigest(intent)
+        transport = Transport(intent)
+        name = transport.add_array(
+            DIGEST, BigInteger(), TEXTS, lambda intents: ",".join(str(digest.of(row)) for row in intents.rows)
+        )
+        rows = transport.rows()
+        self.cte = select(rows.c[ID], rows.c[TIME], rows.c[name].label(DIGEST)).cte("penstock_intent")
+        self.write = transport.writer()
 
 
 def _value(conversion: Conversion, sent: ColumnElement[Any], source: Source) -> ColumnElement[Any]:

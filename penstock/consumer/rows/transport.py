@@ -1,73 +1,85 @@
-"""The parameters that carry a set of intents to Postgres, and the columns that Postgres makes of them.
-
-A field of plain values is sent as an array. All other fields are sent together, as JSON (PostgreSQL documentation,
-"JSON Functions": json_to_recordset).
-"""
+"""How the fields of a kind are sent to Postgres, and the rows that Postgres makes of them; see `wire`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Uuid, bindparam, column, func
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Subquery, Uuid, column, func, select
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from penstock.consumer.mapping.columns import ID, TIME
-from penstock.consumer.mapping.field_types import IDENTITY, field_type
-from penstock.consumer.rows.arrays import (
-    CONFIG,
-    Parameter,
-    Type,
-    array_writer,
-    sent_as_array,
-    sql_type_name,
-)
+from penstock.consumer.mapping.field_types import IDENTITY, field_type, type_names
+from penstock.consumer.rows.arrays import CONFIG, items_writer, sent_as_array
 from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.rows_from import RecordFunction, RowsFrom
+from penstock.consumer.rows.wire import TEXTS, TIMES, UUIDS, Type, Wire, items, records, sql_type_name
 from penstock.intents import WriteIntent
 from penstock.intents.sensitive import REVEALED
 
-IDENTITY_COLUMNS = {"intent_id": ID, "intent_time": TIME}
+IDENTITY_COLUMNS: Final = {"intent_id": ID, "intent_time": TIME}
 """The column in which an intent's id and its time arrive, by the names that bindings have for them."""
 
-IDENTITY_TYPES: dict[str, Type] = {ID: Uuid(), TIME: DateTime(timezone=True)}
+IDENTITY_TYPES: Final[dict[str, Type]] = {ID: Uuid(), TIME: DateTime(timezone=True)}
 """The types of these columns."""
 
+Write = Callable[[IntentSet], str]
+"""Writes the values of a field as the items of an array literal."""
 
-def identity_parameters(intents: IntentSet) -> dict[str, str]:
-    """Write the ids and times of intents as parameters."""
-    return {ID: f"{{{','.join(intents.ids)}}}", TIME: f"{{{','.join(intents.times)}}}"}
+_INSTANTS: Final = {"datetime", "aware datetime"}
 
 
-class TransportColumns:
-    """How the fields of a kind are sent: each as an array, or in the JSON of those that cannot be."""
+class _Sent(NamedTuple):
+    """A field that is sent in an array."""
+
+    field: str
+    type: Type
+    parameter: str
+    place: int
+    write: Write
+
+
+class Transport:
+    """How the fields of a kind are sent: each in an array, or in the JSON of those that cannot be."""
 
     def __init__(self, intent: type[WriteIntent]) -> None:
         self._intent = intent
-        self._arrays: list[tuple[str, Type]] = []
+        self._sent = {
+            ID: _Sent(ID, IDENTITY_TYPES[ID], UUIDS, 0, lambda intents: ",".join(intents.ids)),
+            TIME: _Sent(TIME, IDENTITY_TYPES[TIME], TIMES, 0, lambda intents: ",".join(intents.times)),
+        }
         self._records: list[dict[str, Type]] = []
-        self._fingerprints: list[str] = []
-
-    def add_fingerprint(self, field: str) -> str:
-        """Send the fingerprints of a `Sensitive` field; return the column of `rows` in which they arrive."""
-        if field not in self._fingerprints:
-            self._fingerprints.append(field)
-        return f"f{self._fingerprints.index(field)}"
 
     def add(self, field: str, type_: Type) -> str:
         """Send a field as a type; return the column of `rows` in which it arrives."""
         if field in IDENTITY:
             return IDENTITY_COLUMNS[field]
-        if sent_as_array(field_type(self._intent, field), type_):
-            return f"a{self._add_array(field, type_)}"
-        number = self._add_to_record(field, type_)
-        return f"r{number}_{[*self._records[number]].index(field)}"
+        found = field_type(self._intent, field)
+        if not sent_as_array(found, type_):
+            number = self._add_to_record(field, type_)
+            return f"r{number}_{[*self._records[number]].index(field)}"
+        names = set[str]().union(*map(type_names, found.alternatives))
+        # A text in another form than Python's is read one by one: then only its own row is refused.
+        if names == {"UUID"} and same_type(type_, IDENTITY_TYPES[ID]):
+            return self.add_array(field, type_, UUIDS, _uuid_writer(field))
+        write = items_writer(self._intent, field)
+        instant = bool(names) and names <= _INSTANTS and same_type(type_, IDENTITY_TYPES[TIME])
+        return self.add_array(
+            field, type_, TIMES if instant else TEXTS, lambda intents: write(intents.column(field))
+        )
 
-    def _add_array(self, field: str, type_: Type) -> int:
-        for number, (other, other_type) in enumerate(self._arrays):
-            if other == field and same_type(other_type, type_):
-                return number
-        self._arrays.append((field, type_))
-        return len(self._arrays) - 1
+    def add_fingerprint(self, field: str) -> str:
+        """Send the fingerprints of a `Sensitive` field; return the column of `rows` in which they arrive."""
+        return self.add_array(f"{field} fingerprint", BigInteger(), TEXTS, _fingerprint_writer(field))
+
+    def add_array(self, field: str, type_: Type, parameter: str, write: Write) -> str:
+        """Send values in the array of a parameter; return the column of `rows` in which they arrive."""
+        for name, sent in self._sent.items():
+            if sent.field == field and same_type(sent.type, type_):
+                return name
+        name = f"a{len(self._sent)}"
+        place = sum(sent.parameter == parameter for sent in self._sent.values())
+        self._sent[name] = _Sent(field, type_, parameter, place, write)
+        return name
 
     def _add_to_record(self, field: str, type_: Type) -> int:
         """Return the record that reads a field as this type. Each record can read a field as one type only."""
@@ -77,48 +89,69 @@ class TransportColumns:
         self._records.append({field: type_})
         return len(self._records) - 1
 
-    def rows(self) -> TableValuedAlias:
-        """Return the rows that Postgres makes of the parameters."""
-        arrays = {f"a{number}": type_ for number, (_, type_) in enumerate(self._arrays)}
-        fingerprints = {f"f{number}": BigInteger() for number in range(len(self._fingerprints))}
-        return rows_of(IDENTITY_TYPES | arrays | fingerprints, self._records)
+    def rows(self) -> Subquery | TableValuedAlias:
+        """Return the rows that Postgres makes of the wire."""
+        arrays = {
+            name: items(sent.parameter, sent.place, sent.type if sent.parameter == TEXTS else None)
+            for name, sent in self._sent.items()
+        }
+        types = {name: sent.type for name, sent in self._sent.items()}
+        return _joined(arrays, types, self._records) if self._records else _listed(arrays, types)
 
-    def writers(self) -> dict[str, Callable[[IntentSet], str]]:
-        """Return the function that writes each parameter."""
-        writers = {f"a{n}": _column_writer(self._intent, field) for n, (field, _) in enumerate(self._arrays)}
-        writers |= {f"f{n}": _fingerprint_writer(field) for n, field in enumerate(self._fingerprints)}
-        if self._records:
-            writers["records"] = _record_writer(self._intent, {field for r in self._records for field in r})
-        return writers
+    def writer(self) -> Callable[[IntentSet], Wire]:
+        """Return the function that writes intents."""
+        by_parameter = {
+            parameter: [sent.write for sent in self._sent.values() if sent.parameter == parameter]
+            for parameter in (UUIDS, TIMES, TEXTS)
+        }
+        uuids, times, texts = by_parameter.values()
+        fields = {field for record in self._records for field in record}
+        write_records = _record_writer(self._intent, fields) if fields else None
+
+        def write(intents: IntentSet) -> Wire:
+            return Wire(
+                len(intents),
+                _together(uuids, intents),
+                _together(times, intents),
+                _together(texts, intents) if texts else None,
+                write_records(intents) if write_records else None,
+            )
+
+        return write
 
 
-def rows_of(arrays: Mapping[str, Type], records: Sequence[Mapping[str, Type]] = ()) -> TableValuedAlias:
-    """Join arrays and records by position.
+def _together(writers: Sequence[Write], intents: IntentSet) -> str:
+    return ",".join([write(intents) for write in writers]) if intents else ""
 
-    Args:
-        arrays: the item type of each array, by the name of its parameter, which is also its column.
-        records: the type of each field. All records read the parameter `records`.
-    """
-    parts: list[ColumnElement[Any]] = []
-    columns: list[Any] = []
-    for name, type_ in arrays.items():
-        parts.append(func.pg_catalog.unnest(bindparam(name, type_=Parameter(f"{sql_type_name(type_)}[]"))))
-        columns.append(column(name, type_))
-    for number, record in enumerate(records):
-        recordset = func.pg_catalog.json_to_recordset(bindparam("records", type_=Parameter("JSON")))
-        parts.append(RecordFunction(recordset, record))
+
+def _listed(arrays: Mapping[str, ColumnElement[Any]], types: Mapping[str, Type]) -> Subquery:
+    """Take arrays apart in the list of a SELECT, which is faster than ROWS FROM."""
+    columns = (func.pg_catalog.unnest(array, type_=types[name]).label(name) for name, array in arrays.items())
+    return select(*columns).subquery("penstock_wire")
+
+
+def _joined(
+    arrays: Mapping[str, ColumnElement[Any]], types: Mapping[str, Type], recordsets: Sequence[Mapping[str, Type]]
+) -> TableValuedAlias:
+    """Join arrays and records by position. All records read the same JSON."""
+    parts: list[ColumnElement[Any]] = [func.pg_catalog.unnest(array) for array in arrays.values()]
+    columns: list[Any] = [column(name, types[name]) for name in arrays]
+    for number, record in enumerate(recordsets):
+        parts.append(RecordFunction(func.pg_catalog.json_to_recordset(records()), record))
         columns += [column(f"r{number}_{place}", type_) for place, type_ in enumerate(record.values())]
     return RowsFrom(*parts).table_valued(*columns).render_derived(name="penstock_wire")
 
 
-def _column_writer(intent: type[WriteIntent], field: str) -> Callable[[IntentSet], str]:
-    write = array_writer(intent, field)
-    return lambda intents: write(intents.column(field))
-
-
-def _fingerprint_writer(field: str) -> Callable[[IntentSet], str]:
+def _uuid_writer(field: str) -> Write:
     def write(intents: IntentSet) -> str:
-        return f"{{{','.join(str(v.fingerprint) if v else 'NULL' for v in intents.column(field))}}}"
+        return ",".join(["NULL" if value is None else str(value) for value in intents.column(field)])
+
+    return write
+
+
+def _fingerprint_writer(field: str) -> Write:
+    def write(intents: IntentSet) -> str:
+        return ",".join(str(value.fingerprint) if value else "NULL" for value in intents.column(field))
 
     return write
 

@@ -8,7 +8,7 @@ from sqlalchemy.types import TypeEngine
 
 from penstock.consumer.modes.base import Bound
 from penstock.consumer.modes.requirements import Requirements
-from penstock.consumer.rows.arrays import sql_type_name
+from penstock.consumer.rows.wire import sql_type_name
 from penstock.explain.samples.values import WIDE, Schema
 
 _LARGEST: Final = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**53 - 1}

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from penstock.consumer.modes.base import Bound
 from penstock.consumer.modes.requirements import Requirements
-from penstock.consumer.rows.arrays import sql_type_name
+from penstock.consumer.rows.wire import sql_type_name
 
 Values = Mapping[str, Any]
 """JSON values by field."""

@@ -1,0 +1,158 @@
+"""The wire: the few parameters that carry a set of intents to Postgres, and the columns that it makes of them.
+
+Fields of plain values travel as arrays, all arrays of one type in one parameter, one behind the other. All other
+fields travel together as JSON (PostgreSQL documentation, "JSON Functions": json_to_recordset). The parameters are
+the same for each kind, so a function in the database can take any set, and any part of it: from `low` to `high`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Integer, bindparam, cast
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import TypeEngine, UserDefinedType
+
+Type = TypeEngine[Any]
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def sql_type_name(type_: Type) -> str:
+    """Return the name of a type in Postgres."""
+    return type_.compile(dialect=_DIALECT)
+
+
+class Parameter(UserDefinedType[str]):
+    """A text parameter that Postgres casts to a named type."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def __init__(self, name: str) -> None:
+        """Take the name of the type in Postgres."""
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the name."""
+        return self.name
+
+
+COUNT: Final = "penstock_count"
+UUIDS: Final = "penstock_uuids"
+TIMES: Final = "penstock_times"
+TEXTS: Final = "penstock_texts"
+RECORDS: Final = "penstock_records"
+LOW: Final = "penstock_low"
+HIGH: Final = "penstock_high"
+
+NAMES: Final = (COUNT, UUIDS, TIMES, TEXTS, RECORDS, LOW, HIGH)
+"""The parameters, in the order in which `penstock.write_set` passes them to a statement."""
+
+_TYPES: Final[dict[str, Type]] = {
+    COUNT: Integer(),
+    UUIDS: Parameter("UUID[]"),
+    TIMES: Parameter("TIMESTAMP WITH TIME ZONE[]"),
+    TEXTS: Parameter("TEXT[]"),
+    RECORDS: Parameter("JSON"),
+    LOW: Integer(),
+    HIGH: Integer(),
+}
+
+
+def parameter(name: str) -> BindParameter[Any]:
+    """Return a parameter of the wire."""
+    return bindparam(name, type_=_TYPES[name])
+
+
+class Wire(NamedTuple):
+    """A set of intents as it is sent.
+
+    Attributes:
+        length: the number of intents.
+        uuids: the items of the array, with commas between them; the ids come first.
+        times: the same; the times come first.
+        texts: the same, in quotes where they need them; None if no field is sent as a text.
+        records: a JSON list of objects; None if no field is sent so.
+    """
+
+    length: int
+    uuids: str
+    times: str
+    texts: str | None
+    records: str | None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of a statement that takes the whole set."""
+        found = {
+            COUNT: self.length,
+            UUIDS: f"{{{self.uuids}}}",
+            TIMES: f"{{{self.times}}}",
+            TEXTS: None if self.texts is None else f"{{{self.texts}}}",
+            RECORDS: self.records,
+            LOW: 1,
+            HIGH: self.length,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Items(ColumnElement[Any]):
+    """The items of one field: the part from `low` to `high` of its place in the array of a parameter."""
+
+    # SQLAlchemy's statement cache compares these.
+    _traverse_internals = [  # noqa: RUF012
+        ("parameters", InternalTraversal.dp_clauseelement_list),
+        ("place", InternalTraversal.dp_plain_obj),
+    ]
+
+    def __init__(self, name: str, place: int, type_: Type) -> None:
+        self.parameters: Sequence[ColumnElement[Any]] = [parameter(one) for one in (name, COUNT, LOW, HIGH)]
+        self.place = place
+        self.type = type_
+
+
+@compiles(Items)
+def _compile_items(element: Items, compiler: SQLCompiler, **options: Any) -> str:
+    array, count, low, high = (compiler.process(one, **options) for one in element.parameters)
+    skipped = f"{count} * {element.place} + " if element.place else ""
+    return f"({array})[{skipped}{low}:{skipped}{high}]"
+
+
+def items(name: str, place: int, item: Type | None = None) -> ColumnElement[Any]:
+    """Return the items of a field as an array.
+
+    Args:
+        name: the parameter.
+        place: which of the fields in it, from 0 on.
+        item: the type that Postgres reads each text as; None if they have the type of the parameter.
+    """
+    found = Items(name, place, _TYPES[name])
+    return cast(found, Parameter(f"{sql_type_name(item)}[]")) if item else found
+
+
+def records() -> ColumnElement[Any]:
+    """Return the JSON list of the objects from `low` to `high`."""
+    return _Records()
+
+
+class _Records(ColumnElement[Any]):
+    _traverse_internals = [("parameters", InternalTraversal.dp_clauseelement_list)]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.parameters = [parameter(one) for one in (RECORDS, COUNT, LOW, HIGH)]
+        self.type = _TYPES[RECORDS]
+
+
+@compiles(_Records)
+def _compile_records(element: _Records, compiler: SQLCompiler, **options: Any) -> str:
+    json, count, low, high = (compiler.process(one, **options) for one in element.parameters)
+    # Only a part is taken apart first.
+    return (
+        f"CASE WHEN {low} = 1 AND {high} = {count} THEN {json} ELSE ("  # noqa: S608 (names of parameters)
+        "SELECT pg_catalog.json_agg(penstock_record.value ORDER BY penstock_record.ordinality)"
+        f" FROM pg_catalog.json_array_elements({json}) WITH ORDINALITY AS penstock_record"
+        f" WHERE penstock_record.ordinality BETWEEN {low} AND {high}) END"
+    )
