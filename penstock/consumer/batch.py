@@ -117,6 +117,7 @@ class Batch:
         failed: the items that go back to the queue, by message id.
         fault: why nothing of it was written, if its transaction failed as a whole.
         stale: how many intents of each kind were stale, of those that were written in sets.
+        waits: how often the drain waited for Postgres in round trips of several statements.
         settled_at: when its transaction ended, in seconds since the epoch; 0 before that.
     """
 
@@ -126,6 +127,7 @@ class Batch:
     failed: dict[str, Item] = field(default_factory=dict)
     fault: Fault | None = None
     stale: Counter[str] = field(default_factory=Counter)
+    waits: int = 0
     settled_at: float = 0.0
 
     @classmethod

@@ -222,7 +222,7 @@ class Drain:
 
     @cached_property
     def _strategy(self) -> WriteStrategy:
-        return WriteStrategy.FAST if self._resources.settings.pipelines else WriteStrategy.FAST_UNPIPELINED
+        return WriteStrategy.ONE_TRIP if self._resources.settings.pipelines else WriteStrategy.ONE_BY_ONE
 
     @cached_property
     def _measuring(self) -> Measuring:

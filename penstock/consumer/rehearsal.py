@@ -74,7 +74,12 @@ def rehearse(
                 yield connection
 
     write_batch(
-        begin, batch, decoder_of(drain, batch), drain.bound() if writes is None else writes, strategy=strategy
+        begin,
+        batch,
+        decoder_of(drain, batch),
+        drain.bound() if writes is None else writes,
+        strategy=strategy,
+        dry=True,
     )
     return batch
 

@@ -100,7 +100,9 @@ def explain(drain: Drain, engine: Engine, kind: str, bodies: Sequence[str], *, s
         deferred_ms = (time.perf_counter() - start) * 1000
 
     with capture.listening(engine):
-        batch = rehearse(drain, engine, bodies, watch, seconds=seconds, strategy=WriteStrategy.FAST, writes=writes)
+        batch = rehearse(
+            drain, engine, bodies, watch, seconds=seconds, strategy=WriteStrategy.ONE_BY_ONE, writes=writes
+        )
     return _explanation(kind, capture, batch.items, analyzed=True, deferred_ms=deferred_ms)
 
 

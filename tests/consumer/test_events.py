@@ -18,6 +18,7 @@ from penstock.settings import Settings, SettingsError
 from penstock.testing import LambdaContext
 from tests.support.drain import Bench, LaterKind, ThingMade
 from tests.support.events import BUS, BusStub, waiting
+from tests.support.statements import recorded
 
 SETTINGS = Settings(event_bus=BUS, source="/shop")
 MANY = (
@@ -34,8 +35,7 @@ class Announced(Bench):
         super().__init__(engine)
         given = Settings(**{"event_bus": BUS} | settings)
         self.drain = self.drain.using(given, engine=engine, queue=self.queue, dead_letters=self.dead_letters)
-        self.statements: list[str] = []
-        event.listen(engine, "before_cursor_execute", lambda *of: self.statements.append(of[2]))
+        self.statements = recorded(engine)
 
     @property
     def announced(self) -> Counter[str]:

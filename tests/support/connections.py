@@ -7,6 +7,9 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event
 
+from penstock.consumer.pipeline.trip import Trip
+from tests.support.statements import watch_trips
+
 
 class CutOnce:
     """Lets the server terminate the connection once, before or after a statement or COMMIT."""
@@ -18,6 +21,20 @@ class CutOnce:
             monkeypatch.setattr(engine.dialect, "do_commit", self._commit_cut(engine.dialect.do_commit, moment))
         else:
             event.listen(engine, f"{moment}_cursor_execute", self._statement_cut(step))
+        watch_trips(engine, lambda trip, text: self._around(trip, step in text, moment))
+
+    def _around(self, trip: Trip, reached: bool, moment: str) -> Callable[[], None] | None:
+        connection = trip._connection.connection.driver_connection
+        if reached and moment == "before" and not self.done:
+            trip.wait()
+            self._cut(connection)
+
+        def after() -> None:
+            trip.wait()
+            self._cut(connection)
+            trip.send(b"SELECT 'for the answer, which never comes'")
+
+        return after if reached and moment == "after" and not self.done else None
 
     def _statement_cut(self, step: str) -> Callable[..., None]:
         def cut(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:

@@ -8,8 +8,10 @@ import psycopg
 from sqlalchemy import Engine
 
 from penstock import WriteIntent
+from penstock.consumer.pipeline.trip import Trip
 from tests.support.consumers import Counted, Seen, stepped
 from tests.support.modes import Adjusted, Mailed, changed, placed, removed
+from tests.support.statements import watch_trips
 
 BEFORE = [placed(5, "newer"), changed(5, "newer", number=2), placed(1, number=3), Adjusted(sku="a", delta=1)]
 
@@ -54,6 +56,7 @@ class Cut:
         self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         for name in ("do_execute", "do_executemany", "do_commit"):
             setattr(engine.dialect, name, partial(self._do, getattr(engine.dialect, name)))
+        watch_trips(engine, self._around)
 
     def count_to(self, number: int | None, moment: str) -> None:
         """Start to count, and cut at the statement of that number, if any; `COMMIT` stands for the commit."""
@@ -72,9 +75,29 @@ class Cut:
         if cut:
             connection.execute("SELECT 'for the answer, which never comes'")
 
-    def _cut(self, connection: Any, moment: str) -> bool:
+    def _around(self, trip: Trip, statement: str) -> Callable[[], None]:
+        """Cut a round trip before a statement, or after Postgres has executed it."""
+        connection = trip._connection.connection.driver_connection
+        self.statements.append(statement)
+        if self._awaits("before"):
+            trip.wait()
+            self._cut(connection, "before")
+
+        def after() -> None:
+            if self._awaits("after"):
+                trip.wait()
+                self._cut(connection, "after")
+                trip.wait()
+                trip.send(b"SELECT 'for the answer, which never comes'")
+
+        return after
+
+    def _awaits(self, moment: str) -> bool:
         reached = {len(self.statements) - 1, COMMIT if self.statements[-1] == "COMMIT" else None}
-        if self.done or moment != self._moment or self._number not in reached - {None}:
+        return not self.done and moment == self._moment and self._number in reached - {None}
+
+    def _cut(self, connection: Any, moment: str) -> bool:
+        if not self._awaits(moment):
             return False
         self.done = True
         with psycopg.connect(self._url, autocommit=True) as other:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import select
+from sqlalchemy import CTE, select
 
 from penstock.consumer.mapping.columns import TableLike, bind_columns, nullable_columns, table_of
 from penstock.consumer.modes.base import SOLE_WRITER, WriteContext
 from penstock.consumer.modes.requirements import Requirements
-from penstock.consumer.modes.statements import SetWrite
+from penstock.consumer.modes.statements import SetWrite, Writing
 from penstock.consumer.rows.recordset import Recordset, sources
 from penstock.intents import WriteIntent
 
@@ -37,14 +37,18 @@ class Append:
         """
         bound = bind_columns(intent, self.table, self._columns, partial=context.partial)
         recordset = Recordset(intent, sources(self.table, bound), context.digested)
-        rows = select(*(recordset.cte.c[key] for key in bound))
         # SQLAlchemy would compute its own defaults once for all rows. Postgres computes its defaults for each row.
         columns = [self.table.c[key] for key in bound]
-        written = self.table.insert().from_select(columns, rows, include_defaults=False).cte("penstock_written")
+
+        def write(rows: CTE) -> Writing:
+            values = select(*(rows.c[key] for key in bound))
+            statement = self.table.insert().from_select(columns, values, include_defaults=False)
+            return Writing([statement.cte("penstock_written")])
+
         requirements = Requirements(
             table=self.table,
             fields=bound,
             privileges={"INSERT": [*bound]},
             nulls=nullable_columns(intent, bound),
         )
-        return SetWrite(recordset, [written], requirements=requirements)
+        return SetWrite(recordset, write, requirements=requirements)

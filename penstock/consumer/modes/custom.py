@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.faults.tree import Cause, DeploymentFault, Fault
 from penstock.consumer.modes.base import SOLE_WRITER, WriteContext
-from penstock.consumer.modes.statements import Count, SetWrite
+from penstock.consumer.modes.statements import SetWrite
 from penstock.consumer.rows.recordset import IdentityRows
 from penstock.diagnosis import frames_of
 from penstock.intents import Envelope, WriteIntent
@@ -51,16 +51,16 @@ class CustomWrite(SetWrite):
         super().__init__(IdentityRows(intent))
         self.function = function
 
-    def claim_and_write(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Count:
+    def claim_and_write(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> int:
         """Claim a set of new ids, and call the function."""
         stale = super().claim_and_write(connection, envelopes)
         self.apply(connection, envelopes)
         return stale
 
-    def write_further(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Count:
+    def write_further(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> int:
         """Call the function for a set that another write of the kind has claimed."""
         self.apply(connection, envelopes)
-        return lambda: 0
+        return 0
 
     def apply(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
         """Call the function, unless there are no intents.

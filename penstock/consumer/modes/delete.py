@@ -1,6 +1,7 @@
 """The write mode `Delete`: a row removed, with a tombstone in its place."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from sqlalchemy import (
     CTE,
@@ -25,7 +26,7 @@ from penstock.consumer.modes.keyed import ColumnKeys, as_tuple, bind_keyed, newe
 from penstock.consumer.modes.ledger_claims import outcome_by_id
 from penstock.consumer.modes.live_table import LiveTable
 from penstock.consumer.modes.requirements import Requirements
-from penstock.consumer.modes.statements import SetWrite
+from penstock.consumer.modes.statements import SetWrite, Writing
 from penstock.consumer.modes.tombstones import key_as_json, tombstone
 from penstock.consumer.rows.recordset import Recordset, sources
 from penstock.intents import WriteIntent
@@ -79,7 +80,8 @@ class Delete:
         if errors := [*self._errors(bound, groups, requirements)]:
             raise binding_error(intent, self.table, errors)
         recordset = Recordset(intent, sources(self.table, bound), context.digested)
-        return _deleting(recordset, self.table, self.key, self.version, groups, requirements)
+        write = partial(_delete, self.table, self.key, self.version, groups)
+        return SetWrite(recordset, write, requirements=requirements)
 
     def _errors(
         self, bound: Mapping[str, str], groups: Sequence[ColumnGroup], requirements: Requirements
@@ -129,15 +131,8 @@ def _requirements(
     )
 
 
-def _deleting(  # noqa: PLR0917
-    recordset: Recordset,
-    table: Table,
-    key: Sequence[str],
-    version: str,
-    groups: Sequence[ColumnGroup],
-    requirements: Requirements,
-) -> SetWrite:
-    newest = newest_per_key(recordset.cte, key, version, ()).cte("penstock_newest")
+def _delete(table: Table, key: Sequence[str], version: str, groups: Sequence[ColumnGroup], rows: CTE) -> Writing:
+    newest = newest_per_key(rows, key, version, ()).cte("penstock_newest")
     tombstones = _write_tombstone(table, newest, key, version)
     same_row = same_key(table, newest, key)
     compared = [_ComparedGroup(table, newest, group, version) for group in groups]
@@ -150,7 +145,7 @@ def _deleting(  # noqa: PLR0917
     kept = select(newest.c[ID]).join(table, same_row).where(any_newer, none_older)
     newly_deleted = key_as_json(table, newest, key).in_(select(tombstones.c.key))
     applied = select(newest.c[ID]).where(newly_deleted, newest.c[ID].not_in(kept))
-    return SetWrite(recordset, [deleted, emptied], outcome_by_id(recordset, applied), requirements=requirements)
+    return Writing([deleted, emptied], outcome_by_id(rows, applied))
 
 
 def _write_tombstone(table: Table, newest: CTE, key: Sequence[str], version: str) -> CTE:

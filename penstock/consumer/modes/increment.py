@@ -28,7 +28,7 @@ from penstock.consumer.modes.base import SOLE_WRITER, WriteContext
 from penstock.consumer.modes.keyed import ColumnKeys, as_tuple, bind_keyed, same_key
 from penstock.consumer.modes.live_table import LiveTable
 from penstock.consumer.modes.requirements import Requirements
-from penstock.consumer.modes.statements import SetWrite
+from penstock.consumer.modes.statements import SetWrite, Writing
 from penstock.consumer.rows.recordset import Recordset, sources
 from penstock.database.ledger import APPLIED
 from penstock.intents import WriteIntent
@@ -85,9 +85,6 @@ class Increment:
         if errors := [*self._errors(bound, context)]:
             raise binding_error(intent, self.table, errors)
         recordset = Recordset(intent, sources(self.table, bound), context.digested)
-        sums = _sums(self.table, recordset.cte, self.key, list(self.add)).cte("penstock_added")
-        updated = _update(self.table, sums, self.key, list(self.add))
-        inserted = _insert_missing(self.table, sums, updated, self.key, list(self.add))
         requirements = Requirements(
             table=self.table,
             fields=bound,
@@ -95,8 +92,15 @@ class Increment:
             key=self.key,
             live=LiveTable(self.table, self.key, values=[*self.add], without_default=context.without_default),
         )
-        outcome = case((_belongs_to_no_intent(sums, updated, inserted, self.key), null()), else_=APPLIED)
-        return SetWrite(recordset, outcome=outcome, requirements=requirements)
+        return SetWrite(recordset, self._write, requirements=requirements)
+
+    def _write(self, rows: CTE) -> Writing:
+        add = list(self.add)
+        sums = _sums(self.table, rows, self.key, add).cte("penstock_added")
+        updated = _update(self.table, sums, self.key, add)
+        inserted = _insert_missing(self.table, sums, updated, self.key, add)
+        strange = _belongs_to_no_intent(sums, updated, inserted, self.key)
+        return Writing(outcome=case((strange, null()), else_=APPLIED))
 
     def _errors(self, bound: Mapping[str, str], context: WriteContext) -> Iterator[str]:
         if context.deletable:

@@ -1,8 +1,9 @@
 """The ledger's claims: each id is claimed once, in the transaction that also writes."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     CompoundSelect,
     Select,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
@@ -25,6 +27,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from penstock.consumer.mapping.columns import DIGEST, ID, TIME
 from penstock.consumer.rows.digest import SAME_SHAPE
 from penstock.consumer.rows.recordset import Rows
+from penstock.consumer.rows.wire import UUIDS, items
 from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
 
 _ENTRY = ["id", "kind", "stated_at", "digest", "outcome"]
@@ -40,18 +43,18 @@ def settled_in_past(id_: ColumnElement[Any]) -> ColumnElement[bool]:
     return exists().where(past.c.id == id_, not_(unsettled(past)))
 
 
-def outcome_by_id(rows: Rows, written: Select[Any], accepted: Select[Any] | None = None) -> ColumnElement[Any]:
-    """Return the outcome of each intent of a set, for `first_claim`.
+def outcome_by_id(rows: CTE, written: Select[Any], accepted: Select[Any] | None = None) -> ColumnElement[Any]:
+    """Return the outcome of each intent, for the statement that claims it.
 
     Args:
-        rows: the set.
+        rows: the intents.
         written: the ids of the intents whose rows were written; null for a row that belongs to no intent. If there
             is such a row, an intent that is not among them has no outcome.
         accepted: the ids of other intents that are not stale.
     """
-    found = rows.cte.c[ID].in_(written)
+    found = rows.c[ID].in_(written)
     # Postgres evaluates what follows only for intents that were not written.
-    more = [] if accepted is None else [(rows.cte.c[ID].in_(accepted), APPLIED)]
+    more = [] if accepted is None else [(rows.c[ID].in_(accepted), APPLIED)]
     return case((found, APPLIED), (found.is_(None), null()), *more, else_=STALE)
 
 
@@ -65,8 +68,63 @@ def first_claim(rows: Rows, outcome: ColumnElement[Any] | None) -> Insert:
     outcome = literal(APPLIED) if outcome is None else outcome
     # The ledger refuses an entry without an outcome.
     known = exists().where(past.c.id == rows.cte.c[ID])
-    claiming: Insert = _claiming(rows, case((known, null()), else_=outcome))
+    claiming: Insert = _claiming(rows.kind, rows.cte, case((known, null()), else_=outcome))
     return claiming
+
+
+class Fresh(NamedTuple):
+    """The intents of a set that are claimed, if those that took effect before are left out.
+
+    Attributes:
+        rows: the intents.
+        known: the entries that both generations of the ledger have for the ids of the set.
+        skipped: the ids that are left out.
+    """
+
+    rows: CTE
+    known: CTE
+    skipped: CTE
+
+
+def fresh_rows(rows: Rows) -> Fresh:
+    """Leave out the intents of a set that the ledger has with the same kind and payload, and settled."""
+    known = union_all(*map(_entries, (ledger, past))).cte("penstock_known")
+    same = and_(
+        known.c.id == rows.cte.c[ID],
+        known.c.digest == rows.cte.c[DIGEST],
+        or_(*(known.c.kind == name for name in rows.names)),
+        known.c.outcome != DEAD,
+        known.c.outcome != PENDING,
+    )
+    skipped = select(known.c.id).join(rows.cte, same).cte("penstock_skipped")
+    left = select(rows.cte).where(rows.cte.c[ID].not_in(select(skipped.c.id))).cte("penstock_fresh")
+    return Fresh(left, known, skipped)
+
+
+def _entries(generation: Table) -> Select[Any]:
+    columns = (generation.c[name] for name in ("id", "kind", "outcome", "digest"))
+    return select(*columns).where(generation.c.id == func.any(items(UUIDS, 0)))
+
+
+def claim_fresh(rows: Rows, fresh: Fresh, outcome: ColumnElement[Any] | None) -> Select[Any]:
+    """Build the statement that claims these intents, as `penstock.write_set` executes it.
+
+    It selects the number of those that are stale, and the ids that were left out. It raises a data fault if the
+    ledger has another one of the ids.
+
+    Args:
+        rows: the set.
+        fresh: the intents of it.
+        outcome: the outcome of each intent, or null if none can be entered; None if all are applied.
+    """
+    id_ = fresh.rows.c[ID]
+    known = case(
+        (id_.in_(select(fresh.known.c.id)), null()), else_=literal(APPLIED) if outcome is None else outcome
+    )
+    claimed = _claiming(rows.kind, fresh.rows, known).returning(ledger.c.outcome).cte("penstock_claimed")
+    stale = select(func.pg_catalog.count(text("*"))).select_from(claimed).where(claimed.c.outcome == STALE)
+    skipped = select(func.pg_catalog.array_agg(fresh.skipped.c.id))
+    return select(stale.scalar_subquery(), skipped.scalar_subquery())
 
 
 def select_stale(claiming: Insert) -> Select[Any]:
@@ -92,7 +150,7 @@ def correct_claim(rows: Rows, outcome: ColumnElement[Any] | None) -> Update:
 
 def claim(rows: Rows) -> Select[Any]:
     """Build the statement that claims every id that can be claimed, and selects those that took effect before."""
-    claiming: Insert = _claiming(rows, literal(APPLIED), not_(settled_in_past(rows.cte.c[ID])))
+    claiming: Insert = _claiming(rows.kind, rows.cte, literal(APPLIED), not_(settled_in_past(rows.cte.c[ID])))
     claimed = (
         claiming.on_conflict_do_update(
             index_elements=["id"],
@@ -125,13 +183,13 @@ def _id_conflicts_in(rows: Rows, known: Table) -> Select[Any]:
     return select(rows.cte.c[ID]).join(known, known.c.id == rows.cte.c[ID]).where(not_(unsettled(known)), differs)
 
 
-def _claiming(rows: Rows, outcome: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Any:
+def _claiming(kind: str, rows: CTE, outcome: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Any:
     # Sorted by id, so that two batches with the same ids wait for each other in one direction only. A transaction
     # that is claiming the same id is waited for.
     entries = (
-        select(rows.cte.c[ID], literal(rows.kind), rows.cte.c[TIME], rows.cte.c[DIGEST], outcome)
+        select(rows.c[ID], literal(kind), rows.c[TIME], rows.c[DIGEST], outcome)
         .where(*conditions)
-        .order_by(rows.cte.c[ID])
+        .order_by(rows.c[ID])
     )
     claiming: Insert = insert(ledger).from_select(_ENTRY, entries, include_defaults=False)
     return claiming

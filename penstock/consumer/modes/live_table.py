@@ -68,6 +68,10 @@ class LiveTable:
         self._without_default = dict(without_default or {})
         self._tombstones = tombstones
 
+    def is_checked(self, connection: Connection) -> bool:
+        """Return whether the table was checked on this connection."""
+        return self in connection.info.get(_CHECKED, ())
+
     def check(self, connection: Connection) -> None:
         """Check the table, once for each connection to the database.
 
@@ -90,7 +94,6 @@ class LiveTable:
         place = {"table": self._table.name, "schema": self._table.schema}
         keys = dict.fromkeys([*self._key, *self.versions, *self._values, *self._without_default])
         columns = [self._table.c[key] for key in keys]
-        # SQLAlchemy cannot read the answer inside of a pipeline; psycopg can.
         driver: Any = connection.connection.driver_connection
         found = driver.execute(
             LIVE_COLUMNS,

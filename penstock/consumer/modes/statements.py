@@ -1,25 +1,69 @@
 """The statements that write a set of intents of one kind. Each takes the whole set, and its text never changes."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Connection, CursorResult, Executable, Select, false, null, select
+from sqlalchemy import CTE, ColumnElement, Connection, Executable, Select, false, null, select
 from sqlalchemy.dialects.postgresql import Insert
 
 from penstock.consumer.faults.tree import Cause, TableFault
 from penstock.consumer.mapping.columns import ID
-from penstock.consumer.modes.ledger_claims import claim, correct_claim, first_claim, id_conflicts, select_stale
+from penstock.consumer.modes.ledger_claims import (
+    claim,
+    claim_fresh,
+    correct_claim,
+    first_claim,
+    fresh_rows,
+    id_conflicts,
+    select_stale,
+)
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.recordset import Rows
+from penstock.consumer.rows.server_text import text_of
+from penstock.consumer.rows.wire import Wire
 from penstock.database.ledger import APPLIED
 from penstock.intents import Envelope
 
 Envelopes = Sequence[Envelope[Any]]
 
-Count: TypeAlias = Callable[[], int]
-"""Returns a number of intents. In a pipeline it is known at the end of that."""
+
+class Writing(NamedTuple):
+    """What a statement does with the rows of a set besides claiming them.
+
+    Attributes:
+        parts: the parts of the statement that write.
+        outcome: the outcome of each intent; null if a row was written that no intent has. None if all are applied.
+    """
+
+    parts: Sequence[CTE] = ()
+    outcome: ColumnElement[Any] | None = None
+
+
+def _write_set(rows: Rows, write: Callable[[CTE], Writing]) -> Select[Any]:
+    fresh = fresh_rows(rows)
+    writing = write(fresh.rows)
+    return claim_fresh(rows, fresh, writing.outcome).add_cte(*writing.parts)
+
+
+def _nothing(_: CTE) -> Writing:
+    return Writing()
+
+
+class OnServer(NamedTuple):
+    """The texts of statements whose parameters are those of the wire.
+
+    Attributes:
+        write_set: what `penstock.write_set` executes; it skips what took effect before.
+        claim_and_write: the statement of `SetWrite.claim_and_write`; its rows are the stale intents.
+        write_further: the statement of `SetWrite.write_further`.
+    """
+
+    write_set: bytes
+    claim_and_write: bytes
+    write_further: bytes
 
 
 class SetWrite:
@@ -36,8 +80,7 @@ class SetWrite:
     def __init__(
         self,
         rows: Rows,
-        writing: Sequence[CTE] = (),
-        outcome: ColumnElement[Any] | None = None,
+        write: Callable[[CTE], Writing] = _nothing,
         *,
         requirements: Requirements | None = None,
     ) -> None:
@@ -45,17 +88,18 @@ class SetWrite:
 
         Args:
             rows: the set.
-            writing: the parts of a statement that write it.
-            outcome: the outcome of each intent; null if a row was written that no intent has. None if all are
-                applied.
+            write: builds what writes it, from its rows or from some of them.
             requirements: what the statements require of the database; None if that is not known.
         """
         self.requirements = requirements
         self.key = requirements.key if requirements and requirements.key else None
         self._rows = rows
         ids = rows.cte.c[ID]
+        writing, outcome = write(rows.cte)
+        self._write_set = _write_set(rows, write)
         first = first_claim(rows, outcome)
         self._first = (first if outcome is None else select_stale(first)).add_cte(*writing)
+        self._first_on_server = select_stale(first).add_cte(*writing)
         self._may_be_stale = outcome is not None
         self._further = correct_claim(rows, outcome).add_cte(*writing)
         self._claim = claim(rows)
@@ -79,11 +123,24 @@ class SetWrite:
             "compare with the ledger": self._id_conflicts,
         }
 
+    def wire(self, intents: IntentSet) -> Wire:
+        """Write a set for the statements of `on_server`.
+
+        Raises:
+            pydantic_core.PydanticSerializationError: a value cannot be written.
+        """
+        return self._rows.write(intents)
+
     def parameters(self, envelopes: Envelopes) -> dict[str, Any]:
         """Return the parameters of every statement for a set."""
         return self._rows.write(IntentSet.of(envelopes)).parameters()
 
-    def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> Count:
+    @cached_property
+    def on_server(self) -> OnServer:
+        """The statements as the server gets them in a pipeline."""
+        return OnServer(*map(text_of, (self._write_set, self._first_on_server, self._further)))
+
+    def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> int:
         """Claim and write a set in one statement: all of it, or nothing if any id is already in the ledger.
 
         Returns:
@@ -91,15 +148,15 @@ class SetWrite:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: Postgres refused, or the ledger has one of the ids.
-            psycopg.Error: the same, in a pipeline.
             pydantic_core.PydanticSerializationError: an envelope cannot be written.
             penstock.consumer.Fault: the write itself found a fault.
         """
-        self._check_live(connection)
+        self.check_live(connection)
         result = connection.execute(self._first, self.parameters(envelopes))
-        return _row_count(result) if self._may_be_stale else _none
+        # It is -1 for a statement that was explained instead.
+        return max(0, result.rowcount) if self._may_be_stale else 0
 
-    def write_further(self, connection: Connection, envelopes: Envelopes) -> Count:
+    def write_further(self, connection: Connection, envelopes: Envelopes) -> int:
         """Write a set that another write of the kind has claimed, and correct what the ledger says of it.
 
         An intent that was stale for the other write is applied if this one lands.
@@ -110,8 +167,8 @@ class SetWrite:
         Raises:
             Exception: as `claim_and_write`, except that the ids are in the ledger.
         """
-        self._check_live(connection)
-        return _row_count(connection.execute(self._further, self.parameters(envelopes)))
+        self.check_live(connection)
+        return max(0, connection.execute(self._further, self.parameters(envelopes)).rowcount)
 
     def claim(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:
         """Claim the intents that have not taken effect before.
@@ -123,7 +180,7 @@ class SetWrite:
             sqlalchemy.exc.SQLAlchemyError: the database is unwell.
             pydantic_core.PydanticSerializationError: an envelope cannot be written.
         """
-        self._check_live(connection)
+        self.check_live(connection)
         return connection.scalars(self._claim, self.parameters(envelopes)).all()
 
     def id_conflicts(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:
@@ -146,27 +203,19 @@ class SetWrite:
             pydantic_core.PydanticSerializationError: an envelope cannot be written.
             penstock.consumer.Fault: the write itself found a fault.
         """
-        self._check_live(connection)
+        self.check_live(connection)
         others = connection.execute(self._apply, self.parameters(envelopes)).all()
         if any(outcome is None for _, outcome in others):
             table = self.requirements.table.fullname if self.requirements else None
             raise TableFault(Cause("key-changed-by-trigger", table=table))
         return [id_ for id_, _ in others]
 
-    def _check_live(self, connection: Connection) -> None:
+    def is_checked(self, connection: Connection) -> bool:
+        """Return whether there is nothing left for `check_live` to do."""
+        live = self.requirements.live if self.requirements else None
+        return live is None or live.is_checked(connection)
+
+    def check_live(self, connection: Connection) -> None:
         """Check once for each connection that the live columns compare as the declared ones do."""
         if self.requirements and self.requirements.live:
             self.requirements.live.check(connection)
-
-
-def _row_count(result: CursorResult[Any]) -> Count:
-    known = result.rowcount
-    # In a pipeline SQLAlchemy closes a cursor before its result has come. psycopg counts it nevertheless.
-    cursor: Any = result.context.cursor
-    result.close()
-    # It is -1 for a statement that was explained instead.
-    return lambda: max(0, known, int(cursor.rowcount))
-
-
-def _none() -> int:
-    return 0

@@ -1,11 +1,10 @@
 """Tombstones: which rows have been deleted, and at which version, so that no older upsert brings them back."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -16,9 +15,7 @@ from sqlalchemy import (
     Text,
     exists,
     func,
-    literal,
     not_,
-    select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -62,14 +59,19 @@ def not_deleted(table: Table, rows: FromClause, key: Sequence[str], version: str
 
 
 def lock_deletable_tables(connection: Connection, writes: Sequence[Bound]) -> None:
-    """Lock the tables whose rows are deleted, until the transaction ends.
+    """Lock the tables whose rows are deleted, until the transaction ends; see `deletable_locks`."""
+    for statement in deletable_locks(writes):
+        connection.exec_driver_sql(statement)
+
+
+def deletable_locks(writes: Sequence[Bound]) -> Iterator[str]:
+    """Yield the statements that lock the tables whose rows are deleted, until the transaction ends.
 
     A transaction does not see what another one has not committed: one could insert a row again while another one
     writes its tombstone. So a batch that deletes takes an exclusive lock, and upserts take a shared lock. Tables
     are locked in the order of their lock keys, so that no two batches wait for each other in a circle.
 
     Args:
-        connection: in the transaction.
         writes: the kinds that the transaction will write.
     """
     exclusive: dict[int, bool] = {}
@@ -78,9 +80,7 @@ def lock_deletable_tables(connection: Connection, writes: Sequence[Bound]) -> No
             key = _lock_key(part.table)
             exclusive[key] = exclusive.get(key, False) or part.deletes
     for key, is_exclusive in sorted(exclusive.items()):
-        locks = func.pg_catalog
-        lock = locks.pg_advisory_xact_lock if is_exclusive else locks.pg_advisory_xact_lock_shared
-        connection.execute(select(lock(literal(key, BigInteger))))
+        yield f"SELECT pg_catalog.pg_advisory_xact_lock{'' if is_exclusive else '_shared'}({key})"
 
 
 def _lock_key(table: Table) -> int:

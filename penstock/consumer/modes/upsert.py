@@ -22,7 +22,7 @@ from penstock.consumer.modes.keyed import (
 from penstock.consumer.modes.ledger_claims import outcome_by_id
 from penstock.consumer.modes.live_table import LiveTable
 from penstock.consumer.modes.requirements import Requirements
-from penstock.consumer.modes.statements import SetWrite
+from penstock.consumer.modes.statements import SetWrite, Writing
 from penstock.consumer.modes.tombstones import not_deleted
 from penstock.consumer.rows.recordset import Recordset, sources
 from penstock.intents import WriteIntent
@@ -78,21 +78,7 @@ class Upsert:
         if errors := [*self._errors(intent, bound, context)]:
             raise binding_error(intent, self.table, errors)
         recordset = Recordset(intent, sources(self.table, bound), context.digested)
-        rows, values = recordset.cte, sorted(set(bound) - {*self.key, self.version})
-        ties = tie_broken_by(self.table, self.version, values)
-        newest = newest_per_key(rows, self.key, self.version, ties)
-        if context.deletable:
-            newest = newest.where(not_deleted(self.table, rows, self.key, self.version))
-        folded = newest.cte("penstock_newest")
-        written = _upsert(self.table, folded, self.key, self.version, values, ties)
-        # A trigger may have changed the key: then the row that was written belongs to no intent.
-        landed = select(folded.c[ID]).select_from(written.outerjoin(folded, same_key(folded, written, self.key)))
-        # Not `SELECT *`, for which the role would need to read every column of the table.
-        kept = exists(literal_column("1")).where(
-            same_key(self.table, folded, self.key), not_(_is_newer(folded.c, self.table.c, self.version, ties))
-        )
-        # A trigger may have left the row out: Postgres accepted it, and nothing newer was there.
-        accepted = select(folded.c[ID]).where(not_(kept))
+        values = sorted(set(bound) - {*self.key, self.version})
         requirements = Requirements(
             table=self.table,
             fields=bound,
@@ -108,8 +94,29 @@ class Upsert:
                 tombstones=context.deletable,
             ),
         )
-        outcome = outcome_by_id(recordset, landed, accepted)
-        return SetWrite(recordset, outcome=outcome, requirements=requirements)
+
+        def write(rows: CTE) -> Writing:
+            return Writing(outcome=self._write(rows, values, deletable=context.deletable))
+
+        return SetWrite(recordset, write, requirements=requirements)
+
+    def _write(self, rows: CTE, values: Sequence[str], *, deletable: bool) -> ColumnElement[Any]:
+        """Write the newest row of each key; return the outcome of each intent."""
+        ties = tie_broken_by(self.table, self.version, values)
+        newest = newest_per_key(rows, self.key, self.version, ties)
+        if deletable:
+            newest = newest.where(not_deleted(self.table, rows, self.key, self.version))
+        folded = newest.cte("penstock_newest")
+        written = _upsert(self.table, folded, self.key, self.version, values, ties)
+        # A trigger may have changed the key: then the row that was written belongs to no intent.
+        landed = select(folded.c[ID]).select_from(written.outerjoin(folded, same_key(folded, written, self.key)))
+        # Not `SELECT *`, for which the role would need to read every column of the table.
+        kept = exists(literal_column("1")).where(
+            same_key(self.table, folded, self.key), not_(_is_newer(folded.c, self.table.c, self.version, ties))
+        )
+        # A trigger may have left the row out: Postgres accepted it, and nothing newer was there.
+        accepted = select(folded.c[ID]).where(not_(kept))
+        return outcome_by_id(rows, landed, accepted)
 
     def _errors(self, intent: type[WriteIntent], bound: Mapping[str, str], context: WriteContext) -> Iterator[str]:
         if context.deletable:

@@ -48,6 +48,8 @@ def write_bisecting(
     write: Callable[[Sequence[T]], None],
     out_of_time: Callable[[], bool],
     after_timeout: Callable[[], None] = lambda: None,
+    *,
+    written: int = 0,
 ) -> dict[T, Fault]:
     """Write all things that can be written, in as few sets as their faults and the time allow.
 
@@ -60,6 +62,7 @@ def write_bisecting(
             too, to find out whether it fails for every set; that is always undone.
         out_of_time: whether to stop; things that have not been written by then get an `EnvironmentFault`.
         after_timeout: called after an undone write, once a statement has taken too long: it limits the next ones.
+        written: how many others of their set have been written already.
 
     Returns:
         The faults. Everything else has been written.
@@ -72,7 +75,6 @@ def write_bisecting(
     faults: dict[T, Fault] = {}
     sets: list[Sequence[T]] = list(reversed(list(chunked(things, SLICE))))
     experiment = _Experiment(connection, write, after_timeout)
-    written = 0
     while sets:
         some = sets.pop()
         late = out_of_time()

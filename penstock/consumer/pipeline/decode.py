@@ -29,6 +29,11 @@ class StreamDecoder:
         self._contract = contract
         self._decoded_parts = 0
 
+    @property
+    def size(self) -> int:
+        """The number of items in the batch."""
+        return len(self._items)
+
     def parts(self) -> Iterator[Sequence[Item]]:
         """Go through the batch part by part, and decode each part that has not been decoded yet."""
         for number, part in enumerate(chunked(self._items, PART), 1):

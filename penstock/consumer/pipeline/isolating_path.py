@@ -9,7 +9,7 @@ from penstock.consumer.modes.tombstones import lock_deletable_tables
 from penstock.consumer.pipeline.bisect import write_bisecting
 from penstock.consumer.pipeline.circles import write_circles
 from penstock.consumer.pipeline.schema_faults import excuse_orphans, excuse_uncarried
-from penstock.consumer.pipeline.unit_of_work import UnitOfWork
+from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
 
 
 def run_isolating_path(work: UnitOfWork) -> dict[Item, Fault]:
@@ -23,9 +23,18 @@ def run_isolating_path(work: UnitOfWork) -> dict[Item, Fault]:
         sqlalchemy.exc.SQLAlchemyError: the database is unwell; the transaction must be rolled back.
         EnvironmentFault: the same.
     """
+    return isolate(work, work.all_by_kind())
+
+
+def isolate(work: UnitOfWork, by_kind: ByKind) -> dict[Item, Fault]:
+    """Do the same for some items of the batch, while others of it have been written.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: as `run_isolating_path`.
+        EnvironmentFault: the same.
+    """
     faults: dict[Item, Fault] = {}
     work.set_limits()
-    by_kind = work.all_by_kind()
     here = [bound for bound in work.writes if bound.kind in by_kind]
     # In the order of the fast path, which sends the streamed kinds before it knows the others.
     for bound in here:
@@ -46,9 +55,10 @@ def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, 
         work.apply(bound, some)
 
     limits = work.out_of_time, work.limit_statements
-    faults = write_bisecting(work.connection, items, claim, *limits)
+    written = work.written[bound.kind]
+    faults = write_bisecting(work.connection, items, claim, *limits, written=written)
     claimed = [item for item in items if item.claimed]
-    refused = write_bisecting(work.connection, claimed, apply, *limits)
+    refused = write_bisecting(work.connection, claimed, apply, *limits, written=written)
     return faults | excuse_uncarried(work.connection, bound, refused)
 
 

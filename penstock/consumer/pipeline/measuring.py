@@ -66,7 +66,7 @@ class Measuring:
                 failed = False
             finally:
                 seconds = round(time.monotonic() - started, 6)
-                waited = self._round_trips.count - waits
+                waited = self._round_trips.count - waits + batch.waits
                 metrics.take(lambda to: self._measure(to, batch, seconds, waited, failed=failed))
                 metrics.take(lambda to: self._measure_sessions(to, batch, failed=failed))
 

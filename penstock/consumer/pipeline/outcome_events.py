@@ -6,10 +6,13 @@ of the same pipeline.
 
 from collections.abc import Collection, Iterable
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Text, Uuid, bindparam, func, insert, select
 
 from penstock.consumer.batch import Item
+from penstock.consumer.pipeline.trip import Trip
+from penstock.consumer.rows.server_text import text_of
 from penstock.database.ledger import APPLIED, DEAD, EXPIRED, STALE, ledger
 from penstock.database.outbox import outbox
 from penstock.settings import Settings, SettingsError
@@ -33,6 +36,11 @@ _ANNOUNCE = insert(outbox).from_select(
     ),
     include_defaults=False,
 )
+
+
+_ANNOUNCE_IN_TRIP: Final = text_of(_ANNOUNCE, ("ids", "outcomes"))
+_TYPES: Final = (2951, 1009)
+"""The types of these parameters (PostgreSQL, pg_type.dat): uuid[], text[]."""
 
 
 class OutcomeEvents:
@@ -70,10 +78,19 @@ class OutcomeEvents:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: Postgres refused; the transaction must be rolled back.
-            psycopg.Error: the same, in a pipeline.
         """
         if self._lands:
             self.announce(connection, items)
+
+    def send_landed(self, trip: Trip, items: Iterable[Item]) -> None:
+        """Do the same in one round trip with other statements.
+
+        Raises:
+            psycopg.OperationalError: the connection was lost.
+        """
+        if self._lands and (ids := self._ids(items)):
+            arguments = [f"{{{','.join(map(str, words))}}}".encode() for words in (ids, self._outcomes)]
+            trip.send(_ANNOUNCE_IN_TRIP, arguments, _TYPES)
 
     def announce(self, connection: Connection, items: Iterable[Item]) -> None:
         """Write the events of items whose outcome was entered in this transaction.
@@ -82,12 +99,13 @@ class OutcomeEvents:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: Postgres refused; the transaction must be rolled back.
-            psycopg.Error: the same, in a pipeline.
         """
-        envelopes = [item.require_envelope() for item in items]
-        ids = {one.id for one in envelopes if not self._kinds or one.type in self._kinds}
-        if ids:
+        if ids := self._ids(items):
             connection.execute(_ANNOUNCE, {"ids": list(ids), "outcomes": self._outcomes})
+
+    def _ids(self, items: Iterable[Item]) -> set[UUID]:
+        envelopes = [item.require_envelope() for item in items]
+        return {one.id for one in envelopes if not self._kinds or one.type in self._kinds}
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ Every setting is made for the transaction alone, because behind a pooler another
 session is put back to what it was before: otherwise later intents could be written elsewhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
@@ -18,8 +18,7 @@ _PINNED = {
     "extra_float_digits": "'1'",
     "bytea_output": "'hex'",
     "array_nulls": "'on'",
-    "statement_timeout": ":limit",
-    "lock_timeout": ":half",
+    "standard_conforming_strings": "'on'",
     # Acknowledged means durable (PostgreSQL documentation, "Asynchronous Commit"). What is stricter stays.
     "synchronous_commit": """CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN 'on'
         ELSE pg_catalog.current_setting('synchronous_commit') END""",
@@ -28,8 +27,14 @@ _PINNED = {
         ELSE pg_catalog.current_setting('search_path') || ', pg_temp' END""",
 }
 _KEEP_PATH = "pg_catalog.set_config('penstock.search_path', pg_catalog.current_setting('search_path'), true)"
-_PIN = [f"pg_catalog.set_config('{name}', {value}, true)" for name, value in _PINNED.items()]
-_LIMITS = text(f"SELECT {', '.join([_KEEP_PATH, *_PIN])}")
+_LIMITS = ("statement_timeout", "lock_timeout")
+
+
+def _pinning(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"pg_catalog.set_config('{name}', {value}, true)" for name, value in settings.items())
+
+
+_PIN = f"SELECT {_KEEP_PATH}, {_pinning(_PINNED)}, "
 
 _KEPT = text(
     "SELECT name, setting FROM pg_catalog.pg_settings"
@@ -42,10 +47,15 @@ _RESET = ("RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD TEMP", "SELECT pg
 _PUT_BACK = text("SELECT pg_catalog.set_config(:name, :value, false)")
 
 
-def set_limits(connection: Connection, seconds: float) -> None:
-    """Pin the settings for this transaction, and have Postgres give up before Lambda does."""
+def limits(seconds: float) -> str:
+    """Return the statement that pins the settings for this transaction, and has Postgres give up before Lambda."""
     milliseconds = int(seconds * 1000)
-    connection.execute(_LIMITS, {"limit": str(milliseconds), "half": str(milliseconds // 2)})
+    return _PIN + _pinning(dict(zip(_LIMITS, (f"'{milliseconds}'", f"'{milliseconds // 2}'"), strict=True)))
+
+
+def set_limits(connection: Connection, seconds: float) -> None:
+    """Pin the settings for this transaction; see `limits`."""
+    connection.exec_driver_sql(limits(seconds))
 
 
 @contextmanager
@@ -58,7 +68,7 @@ def session_kept(connection: Connection, seconds: float) -> Iterator[None]:
         connection: in a transaction whose settings are pinned.
         seconds: the limit to pin again.
     """
-    kept = connection.execute(_KEPT, {"pinned": [*_PINNED]}).all()
+    kept = connection.execute(_KEPT, {"pinned": [*_PINNED, *_LIMITS]}).all()
     yield
     for statement in _RESET:
         connection.exec_driver_sql(statement)

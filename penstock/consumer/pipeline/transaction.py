@@ -1,8 +1,8 @@
 """One batch, one transaction: the steps `claim`, `apply`, `isolate`, `settle`, `commit`.
 
-There are two paths. The fast path assumes that every row is valid and every id is new: one statement per kind
-claims and writes. If Postgres refuses anything, the transaction is rolled back. The isolating path then finds the
-intents that are at fault.
+The fast path assumes that every row is valid and every id is new: one statement per kind claims and writes. In
+one round trip it also finds what Postgres refuses, and commits. If it fails as a whole, the transaction is rolled
+back, and the isolating path finds the intents that are at fault.
 """
 
 import random
@@ -25,6 +25,7 @@ from penstock.consumer.pipeline.halves import Begin, SessionLost, write_in_halve
 from penstock.consumer.pipeline.holding import Holds, HoldsChanged, HoldsUnknown
 from penstock.consumer.pipeline.isolating_path import run_isolating_path
 from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
+from penstock.consumer.pipeline.one_trip import run_in_one_trip
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.retention import set_aside_ending
 from penstock.consumer.pipeline.set_aside import settle_set_aside
@@ -47,10 +48,10 @@ _ID_REUSED = DataFault("id-reused")
 class WriteStrategy(Enum):
     """How a transaction writes its batch."""
 
-    FAST = 1
-    """One statement per kind, on the fast path."""
-    FAST_UNPIPELINED = 2
-    """The same, but each statement is answered before the next one is sent."""
+    ONE_TRIP = 1
+    """The fast path, all statements sent together."""
+    ONE_BY_ONE = 2
+    """The fast path, each statement answered before the next one is sent."""
     ISOLATE = 3
     """The isolating path."""
     IMMEDIATE_CONSTRAINTS = 4
@@ -58,8 +59,8 @@ class WriteStrategy(Enum):
 
 
 _NEXT = {
-    WriteStrategy.FAST: WriteStrategy.ISOLATE,
-    WriteStrategy.FAST_UNPIPELINED: WriteStrategy.ISOLATE,
+    WriteStrategy.ONE_TRIP: WriteStrategy.ISOLATE,
+    WriteStrategy.ONE_BY_ONE: WriteStrategy.ISOLATE,
     WriteStrategy.ISOLATE: WriteStrategy.IMMEDIATE_CONSTRAINTS,
 }
 """The strategy after one with which Postgres refused the batch."""
@@ -71,7 +72,8 @@ def write_batch(
     decoder: StreamDecoder,
     writes: Writes,
     *,
-    strategy: WriteStrategy = WriteStrategy.FAST,
+    strategy: WriteStrategy = WriteStrategy.ONE_TRIP,
+    dry: bool = False,
     retention: Retention | None = None,
     events: OutcomeEvents | None = None,
     holds: Holds | None = None,
@@ -88,6 +90,7 @@ def write_batch(
         decoder: decodes the batch part by part; the fast path sends a part to Postgres before the next is decoded.
         writes: how each kind is written, parents before their children.
         strategy: the first strategy.
+        dry: whether nothing is committed.
         retention: how long the queue keeps the messages; None if they are not from a queue.
         events: writes events about outcomes; None if there are none.
         holds: the kinds that are held; None to write all kinds.
@@ -99,7 +102,7 @@ def write_batch(
         return
 
     def write(part: Batch, its_decoder: StreamDecoder) -> None:
-        attempts = _Attempts(part, strategy, retention, events=events, holds=holds)
+        attempts = _Attempts(part, strategy, retention, dry=dry, events=events, holds=holds)
         _write_at_once(begin, part, its_decoder, writes, attempts)
 
     try:
@@ -135,10 +138,13 @@ class _Attempts:
         strategy: WriteStrategy,
         retention: Retention | None,
         *,
+        dry: bool,
         events: OutcomeEvents | None,
         holds: Holds | None,
     ) -> None:
         self.strategy = strategy
+        # The order of a FIFO queue is checked before the commit.
+        self.commits_in_trip = not dry and not any(item.ordered_group for item in batch.items)
         self.retention = retention
         self.events = events
         # The rest is kept for the steps after the commit: dead letters, visibility, the response.
@@ -186,8 +192,8 @@ class _Attempts:
                 raise SessionLost(fault) from error
             self._lost_connection = True
             # Or a pooler that cannot pass pipelines on has cut it.
-            if self.strategy is WriteStrategy.FAST:
-                self.strategy = WriteStrategy.FAST_UNPIPELINED
+            if self.strategy is WriteStrategy.ONE_TRIP:
+                self.strategy = WriteStrategy.ONE_BY_ONE
         elif self.strategy in _NEXT and not is_outage(fault):
             self.strategy = _NEXT[self.strategy]
         else:
@@ -204,29 +210,43 @@ def _run_transaction(
         held = attempts.held_kinds(connection)
         limit = seconds * (1 - _SETTLING)
         work = UnitOfWork(connection, writes, decoder, limit, events=attempts.events, held_kinds=held)
-        faults = _claim_and_apply(work, attempts.strategy)
-        faults |= {item: item.fault for item in batch.items if item.fault}
-        faults |= _find_id_conflicts(work, batch, faults)
-        if faults and attempts.retention:
-            faults = set_aside_ending(faults, attempts.retention)
-        entered = enter_faults(connection, faults, attempts.is_patient)
-        check_group_order(batch, faults, entered.retry_later)
-        if attempts.events:
-            claimed = [item for item in batch.items if item.claimed]
-            attempts.events.announce(connection, [*claimed, *entered.entered])
-        _check_transaction_is_open(connection)
+        faults, entered = _claim_and_apply(work, attempts), EnteredFaults()
+        if not work.committed:
+            faults, entered = _settle(work, batch, faults, attempts)
+            _check_transaction_is_open(connection)
     batch.stale.update(work.stale)
+    batch.waits += work.waits
     _set_results(faults, entered)
 
 
-def _claim_and_apply(work: UnitOfWork, strategy: WriteStrategy) -> dict[Item, Fault]:
-    if strategy in {WriteStrategy.FAST, WriteStrategy.FAST_UNPIPELINED}:
-        faults = run_fast_path(work, pipelined=strategy is WriteStrategy.FAST)
-    else:
-        if strategy is WriteStrategy.IMMEDIATE_CONSTRAINTS:
+def _claim_and_apply(work: UnitOfWork, attempts: _Attempts) -> dict[Item, Fault]:
+    match attempts.strategy:
+        case WriteStrategy.ONE_TRIP:
+            faults = run_in_one_trip(work, commit=attempts.commits_in_trip)
+        case WriteStrategy.ONE_BY_ONE:
+            faults = run_fast_path(work)
+        case WriteStrategy.ISOLATE:
+            faults = run_isolating_path(work)
+        case WriteStrategy.IMMEDIATE_CONSTRAINTS:
             work.connection.execute(CHECK_NOW)
-        faults = run_isolating_path(work)
+            faults = run_isolating_path(work)
     return faults | settle_set_aside(work)
+
+
+def _settle(
+    work: UnitOfWork, batch: Batch, faults: dict[Item, Fault], attempts: _Attempts
+) -> tuple[dict[Item, Fault], EnteredFaults]:
+    """Enter what was not written, and announce what was; return all faults, and what was entered."""
+    faults |= {item: item.fault for item in batch.items if item.fault}
+    faults |= _find_id_conflicts(work, batch, faults)
+    if faults and attempts.retention:
+        faults = set_aside_ending(faults, attempts.retention)
+    entered = enter_faults(work.connection, faults, attempts.is_patient)
+    check_group_order(batch, faults, entered.retry_later)
+    if attempts.events:
+        claimed = [item for item in batch.items if item.claimed]
+        attempts.events.announce(work.connection, [*claimed, *entered.entered])
+    return faults, entered
 
 
 def _find_id_conflicts(work: UnitOfWork, batch: Batch, faults: Collection[Item]) -> dict[Item, Fault]:

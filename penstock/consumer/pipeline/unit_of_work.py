@@ -15,7 +15,7 @@ from penstock.consumer.modes.base import Bound, Writes
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.ledger_outcomes import mark_stale
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
-from penstock.consumer.pipeline.session import session_kept, set_limits
+from penstock.consumer.pipeline.session import limits, session_kept, set_limits
 from penstock.intents import Envelope
 
 _ONE_STATEMENT = 0.4
@@ -37,6 +37,11 @@ class UnitOfWork:
         expired: the decoded items that are not written, because they were taken up after their time.
         held: the decoded items that are not written, because their kind is held.
         stale: how many intents of each kind were stale, of those that were written in sets.
+        written: how many intents of each kind were written in sets, as far as others of the set were not.
+        committed: whether everything is committed.
+        size: the number of items in the batch.
+        waits: how often answers were waited for in round trips.
+        clean: whether all decoded items so far are written in sets, each once.
         events: writes events about outcomes; None if there are none.
     """
 
@@ -68,11 +73,24 @@ class UnitOfWork:
         self._limit = seconds * _ONE_STATEMENT
         self._end = time.monotonic() + seconds
         self.stale: Counter[str] = Counter()
+        self.written: Counter[str] = Counter()
+        self.committed = False
+        self.waits = 0
+        self.size = decoder.size
+        self.clean = True
         self._first: dict[int, Item] = {}
         self._now = datetime.now(UTC)
         self._held_kinds = held_kinds
         self.expired: ByKind = {}
         self.held: ByKind = {}
+
+    def note_wait(self) -> None:
+        """Count a wait for answers."""
+        self.waits += 1
+
+    def limits(self) -> str:
+        """Return the statement of `set_limits`."""
+        return limits(self._limit)
 
     def set_limits(self) -> None:
         """Pin the settings of the transaction. A single statement may not use up all of its time."""
@@ -131,20 +149,26 @@ class UnitOfWork:
             # What an earlier attempt set; it was rolled back.
             item.claimed = item.duplicate = item.id_conflict = item.stale = item.expired = item.held = False
             envelope = item.envelope
-            if item.fault is None and envelope is not None:
-                first = self._first.setdefault(envelope.id.int, item)
-                item.first_occurrence = None if first is item else first
-                if first is item:
-                    self._place(item, envelope, by_kind).setdefault(envelope.type, []).append(item)
+            if item.fault is not None or envelope is None:
+                self.clean = False
+                continue
+            first = self._first.setdefault(envelope.id.int, item)
+            item.first_occurrence = None if first is item else first
+            if first is item:
+                self._place(item, envelope, by_kind).setdefault(envelope.type, []).append(item)
+            else:
+                self.clean = False
         return by_kind
 
     def _place(self, item: Item, envelope: Envelope[Any], by_kind: ByKind) -> ByKind:
         """Return where an item belongs: to those that are written, or to those that are set aside."""
         if envelope.expirytime is not None and envelope.expirytime <= self._now:
             item.expired = True
+            self.clean = False
             return self.expired
         # A FIFO queue's order would suffer: nothing of it is held.
         if envelope.type in self._held_kinds and item.ordered_group is None:
             item.held = True
+            self.clean = False
             return self.held
         return by_kind

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    event,
     insert,
     select,
     text,
@@ -32,6 +31,7 @@ from penstock.consumer.schema_check.check import check_schema
 from penstock.database import ledger
 from penstock.intents import encode_envelope, new_id
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.support.statements import recorded
 
 metadata = MetaData()
 
@@ -146,8 +146,7 @@ def test_every_write_of_an_intent_takes_effect_once(bench: Bench, isolated: bool
 
 def test_two_writes_cost_one_wait(bench: Bench) -> None:
     """All statements of a new batch are sent without waiting: its tables are written in one round trip."""
-    statements: list[str] = []
-    event.listen(bench.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    statements = recorded(bench.engine)
     bench(changed("a", 1), changed("b", 1))
     writes = [one for one in statements if "penstock_intent" in one]
     assert [one for one in writes if "INSERT INTO penstock.ledger" in one] == writes[:1]

@@ -39,7 +39,6 @@ from sqlalchemy import (
     Time,
     Uuid,
     cast,
-    event,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, INET, INTERVAL, JSONB, MACADDR
@@ -52,6 +51,7 @@ from penstock.consumer.rows.recordset import Recordset, Source
 from penstock.intents import encode_envelope
 from penstock.intents.storable import overflowed, unchanged
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.support.statements import recorded
 
 
 class Colour(enum.Enum):
@@ -315,8 +315,7 @@ def test_a_repeated_hour_comes_back_from_json() -> None:
 
 def test_a_statement_is_the_same_for_any_number_of_rows(engine: Engine) -> None:
     """Postgres and RDS Proxy see one short text, and SQLAlchemy compiles it once."""
-    lane, texts = Lane(engine, list[bytes], ARRAY(LargeBinary)), []
-    event.listen(engine, "before_cursor_execute", lambda _connection, _cursor, text, *_: texts.append(text))
+    lane, texts = Lane(engine, list[bytes], ARRAY(LargeBinary)), recorded(engine)
     for count in (1, 2, 50):
         lane([[b"a"]] * count)
     inserts = [text for text in texts if "INSERT INTO lane" in text]

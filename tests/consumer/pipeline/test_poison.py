@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from pydantic import field_serializer, field_validator
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from penstock import WriteIntent
 from penstock.consumer import Append
 from penstock.consumer.pipeline.bisect import SYSTEMIC_MIN_ROWS
+from penstock.consumer.pipeline.trip import Trip
 from penstock.database import make_engine
 from penstock.database.migrate import upgrade
 from penstock.intents import encode_envelope, new_id
@@ -21,6 +22,7 @@ from penstock.queue import MESSAGE_LIMIT_BYTES, Attribute
 from penstock.testing import LambdaContext, received, sqs_event
 from penstock.testing.database import FAST
 from tests.support.drain import Bench, ThingMade, things
+from tests.support.statements import watch_trips
 from tests.support.triggers import add_trigger
 
 
@@ -257,7 +259,12 @@ def test_a_server_that_freezes_in_the_middle_is_cut_off_in_time(tmp_path: Any) -
     upgrade(server.url())
     bench = Bench(make_engine(server.url()))
     bench([ThingMade(name="before")])
-    event.listen(bench.engine, "after_cursor_execute", lambda *_: server.freeze(), once=True)
+
+    def freeze(trip: Trip, _: str) -> None:
+        trip.wait()
+        server.freeze()
+
+    watch_trips(bench.engine, freeze)
     try:
         started = time.monotonic()
         answer = bench.drain.handler(sqs_event([ThingMade(name="a")]), LambdaContext(seconds=4))
@@ -265,7 +272,7 @@ def test_a_server_that_freezes_in_the_middle_is_cut_off_in_time(tmp_path: Any) -
     finally:
         server.thaw()
     assert len(answer["batchItemFailures"]) == 1
-    assert bench([ThingMade(name="after")]) == []
+    assert Bench(make_engine(server.url()))([ThingMade(name="after")]) == []
     assert bench.names == ["after", "before"]
     bench.engine.dispose()
     server.stop()

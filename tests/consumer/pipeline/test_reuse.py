@@ -28,6 +28,7 @@ from penstock.database import ledger
 from penstock.intents import Contract, encode_envelope, new_id
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.drain import Bench, ThingMade, things
+from tests.support.statements import recorded
 
 
 @pytest.fixture
@@ -227,8 +228,7 @@ def test_many_payloads_of_an_id_take_a_few_statements(bench: Bench, ids: int, du
     bench([_sealed(id_, name=f"first {id_}") for id_ in known])
     others = [_sealed(known[n % ids], name=f"other {n}") for n in range(400)]
     middle = [_sealed(id_, name=f"first {id_}") for id_ in known[:duplicates] * (duplicates or 1)]
-    statements: list[str] = []
-    event.listen(bench.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    statements = recorded(bench.engine)
     assert bench([*others[:200], *middle, *others[200:]]) == []
     assert len(bench.letters) == 400
     assert {letter.reason for letter in bench.letters} == {"id-reused"}

@@ -1,0 +1,184 @@
+"""The fast path in one round trip: BEGIN, all statements and COMMIT are sent together, and answered together.
+
+A set of one kind is written by `penstock.write_set`, a function in the database. It skips what took effect before,
+and finds the intents that Postgres refuses, without asking back; the isolating path then says why each of them was
+refused. A kind with several writes, each kind if there are events about outcomes, and a small batch have plain
+statements: if Postgres refuses one of them, the transaction is rolled back.
+
+COMMIT is sent along if nothing else is to be entered before it. What was refused is then settled in a second
+transaction, before anything is acknowledged.
+
+Kinds that need no order, among themselves or with other kinds, are sent while the rest of the batch is still being
+decoded.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import chain
+
+from psycopg.pq.abc import PGresult
+
+from penstock.consumer.batch import Item
+from penstock.consumer.faults.tree import Fault
+from penstock.consumer.modes.base import Bound, BoundWrite, tables_first
+from penstock.consumer.modes.tombstones import deletable_locks
+from penstock.consumer.pipeline.bisect import LATE, SLICE
+from penstock.consumer.pipeline.fast_path import sets, write_with_functions
+from penstock.consumer.pipeline.isolating_path import isolate
+from penstock.consumer.pipeline.trip import Trip
+from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
+from penstock.consumer.rows.intent_set import IntentSet
+from penstock.consumer.rows.wire import FORMATS, OIDS, Wire
+
+_WRITE_SET = b"SELECT stale, duplicates, refused FROM penstock.write_set($1, $2, $3, $4, $5, $6, $7)"
+_TEXT = 25
+_INTEGER = 23
+_SMALL = 20
+"""In a batch of this size the function costs more than what it saves if an intent is refused."""
+_SLOW = 0.25
+"""After this part of the time each statement is waited for, so that it is known what has been written."""
+
+
+def run_in_one_trip(work: UnitOfWork, *, commit: bool) -> dict[Item, Fault]:
+    """Claim and write everything that can be written.
+
+    Args:
+        work: the batch.
+        commit: whether the transaction may be committed here. It is if nothing else is to be entered.
+
+    Returns:
+        The faults of the items that were not written.
+
+    Raises:
+        psycopg.Error: Postgres refused a plain statement, or the database is unwell; the transaction must be
+            rolled back.
+        sqlalchemy.exc.SQLAlchemyError: the same.
+        pydantic_core.PydanticSerializationError: an envelope cannot be serialized.
+        penstock.consumer.Fault: a `Custom` function failed.
+    """
+    with Trip(work.connection, work.note_wait) as trip:
+        writer = _Writer(work, trip)
+        trip.send(work.limits().encode())
+        rest = writer.write_while_decoding()
+        writer.write_rest(rest)
+        functions = any(bound.kind in rest and not bound.write.pipelined for bound in work.writes)
+        if work.events and not functions:
+            work.events.send_landed(trip, writer.sent)
+        if commit and work.clean and not functions and not writer.faults:
+            trip.send(b"COMMIT", on_result=writer.note_commit)
+    faults = writer.faults
+    if functions:
+        faults |= write_with_functions(work, rest)
+        if work.events:
+            everything = {*writer.sent, *chain.from_iterable(rest.values())}
+            work.events.announce_landed(work.connection, everything - faults.keys())
+    if writer.refused:
+        # In a transaction of its own, if the first one is committed.
+        work.committed = False
+        faults |= isolate(work, writer.refused)
+    return faults
+
+
+class _Writer:
+    """Sends sets, and takes their results."""
+
+    def __init__(self, work: UnitOfWork, trip: Trip) -> None:
+        self.faults: dict[Item, Fault] = {}
+        self.refused: ByKind = {}
+        self.sent: list[Item] = []
+        self._work = work
+        self._trip = trip
+        self._unanswered = 0
+
+    def write_while_decoding(self) -> ByKind:
+        """Send each kind that may be streamed as soon as a part of it is decoded; return all other items."""
+        streams = {bound.kind: bound for bound in self._work.writes if bound.streams}
+        rest: ByKind = {}
+        for part in self._work.decoded_parts():
+            for kind, items in part.items():
+                if kind in streams:
+                    for write in streams[kind].parts:
+                        self._send(streams[kind], write, items)
+                else:
+                    rest.setdefault(kind, []).extend(items)
+        return rest
+
+    def write_rest(self, rest: ByKind) -> None:
+        """Send one table after another, of all kinds without a function of the service's."""
+        here = [bound for bound in self._work.writes if bound.kind in rest]
+        self._check_live(here)
+        for statement in deletable_locks(here):
+            self._trip.send(statement.encode())
+        for bound, part in tables_first(here):
+            if bound.write.pipelined:
+                for items in sets(bound, rest[bound.kind]):
+                    self._send(bound, part, items)
+
+    def note_commit(self, _: PGresult) -> None:
+        """Note that everything is committed."""
+        self._work.committed = True
+
+    def _check_live(self, here: Sequence[Bound]) -> None:
+        """Compare the live columns with the declared ones, once for each connection."""
+        connection = self._work.connection
+        writes = [part.write for bound in here if bound.write.pipelined for part in bound.parts]
+        if unchecked := [write for write in writes if not write.is_checked(connection)]:
+            with self._trip.paused():
+                for write in unchecked:
+                    write.check_live(connection)
+
+    def _send(self, bound: Bound, part: BoundWrite, items: Sequence[Item]) -> None:
+        if self._unanswered >= SLICE or self._work.has_used(_SLOW):
+            self._trip.wait()
+            self._unanswered = 0
+        first = part is bound.parts[0]
+        if first and self._work.out_of_time():
+            self.faults |= dict.fromkeys(items, LATE)
+            return
+        # What has been claimed is written to all tables, however late it is.
+        items = items if first else [item for item in items if item not in self.faults]
+        if not items:
+            return
+        wire = part.write.wire(IntentSet.of([item.require_envelope() for item in items]))
+        if len(bound.parts) == 1 and not self._work.events and self._work.size > _SMALL:
+            self._write_set(bound, part, items, wire)
+        else:
+            self._write_plainly(bound, part, wire, first=first)
+        self._unanswered += len(items)
+        if first:
+            self.sent += items
+
+    def _write_set(self, bound: Bound, part: BoundWrite, items: Sequence[Item], wire: Wire) -> None:
+        def take(result: PGresult) -> None:
+            stale, duplicates, refused = (result.get_value(0, column) or b"" for column in range(3))
+            self._work.stale[bound.kind] += int(stale)
+            self._note(bound.kind, items, {*_words(duplicates)}, [int(place) for place in _words(refused)])
+
+        texts = part.write.on_server
+        arguments = [texts.write_set, texts.claim_and_write, *wire.arguments()]
+        self._trip.send(_WRITE_SET, arguments, (_TEXT, _TEXT, *OIDS), (0, 0, *FORMATS), take)
+
+    def _note(self, kind: str, items: Sequence[Item], duplicates: set[str], refused: Sequence[int]) -> None:
+        if duplicates:
+            for item in items:
+                item.duplicate = str(item.require_envelope().id) in duplicates
+        if refused:
+            self.refused.setdefault(kind, []).extend(items[place - 1] for place in refused)
+        self._work.written[kind] += len(items) - len(duplicates) - len(refused)
+
+    def _write_plainly(self, bound: Bound, part: BoundWrite, wire: Wire, *, first: bool) -> None:
+        def take_claimed(result: PGresult) -> None:
+            self._work.stale[bound.kind] += result.ntuples
+
+        def take_corrected(result: PGresult) -> None:
+            self._work.stale[bound.kind] -= result.command_tuples or 0
+
+        texts = part.write.on_server
+        statement, take = (texts.claim_and_write, take_claimed) if first else (texts.write_further, take_corrected)
+        whole = [*wire.arguments(), b"1", str(wire.length).encode()]
+        self._trip.send(statement, whole, (*OIDS, _INTEGER, _INTEGER), (*FORMATS, 0, 0), take)
+
+
+def _words(array: bytes) -> list[str]:
+    """Return the items of an array of UUIDs or numbers."""
+    return re.findall("[^{},]+", array.decode())
