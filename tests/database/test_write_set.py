@@ -30,9 +30,9 @@ def write_set(
     connection: psycopg.Connection[Any], names: Sequence[str], first: str = FIRST, then: str = WRITE
 ) -> tuple[int, list[UUID] | None, list[int]]:
     ids = [uuid4() for _ in names]
-    row = connection.execute(CALL, [first, then, len(names), ids, list(names)]).fetchone()
-    assert row is not None
-    return row
+    rows: list[Any] = connection.execute(CALL, [first, then, len(names), ids, list(names)]).fetchall()
+    (stale, duplicates, refused) = rows[0]
+    return stale, duplicates, refused
 
 
 def written(connection: psycopg.Connection[Any]) -> list[str]:

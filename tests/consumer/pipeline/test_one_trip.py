@@ -1,0 +1,175 @@
+"""A batch in one round trip: what is sent with it, and that it leaves what any other way leaves."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, text
+
+from penstock.intents import encode_envelope, new_id
+from penstock.settings import Settings
+from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.support.drain import Bench, ThingMade, parents
+from tests.support.statements import recorded
+
+FIRST = [f"known {n}" for n in range(4)]
+"""What took effect before, each under an id of its own."""
+
+
+@pytest.fixture
+def bench(engine: Engine) -> Bench:
+    return Bench(engine)
+
+
+def body(id_: UUID, **fields: Any) -> str:
+    return encode_envelope(ThingMade(**fields), id=id_, source="/test")
+
+
+def fresh(count: int, word: str = "fresh") -> list[str]:
+    return [body(new_id(), name=f"{word} {n}") for n in range(count)]
+
+
+def beginnings(statements: list[str]) -> list[str]:
+    return [statement.split()[0] if "write_set" not in statement else "write_set" for statement in statements]
+
+
+def test_a_clean_batch_is_one_trip(bench: Bench) -> None:
+    """BEGIN, the settings, each part of the batch and COMMIT are sent together."""
+    bench(fresh(1))
+    statements = recorded(bench.engine)
+    assert bench(fresh(300, "more")) == []
+    assert beginnings(statements) == ["BEGIN", "SELECT", "write_set", "write_set", "COMMIT"]
+    statements.clear()
+    assert bench(fresh(5, "few")) == []
+    assert beginnings(statements) == ["BEGIN", "SELECT", "WITH", "COMMIT"]
+
+
+def test_what_comes_again_costs_no_statement(bench: Bench) -> None:
+    """Intents that took effect before, in either generation of the ledger, are skipped by the same statement."""
+    old, newer = fresh(30, "old"), fresh(30, "newer")
+    bench(old)
+    with bench.engine.begin() as connection:
+        connection.execute(text("INSERT INTO penstock.ledger_past SELECT * FROM penstock.ledger"))
+        connection.execute(text("DELETE FROM penstock.ledger"))
+    bench(newer)
+    statements = recorded(bench.engine)
+    assert bench([*fresh(30), *old, *newer]) == []
+    assert beginnings(statements) == ["BEGIN", "SELECT", "write_set", "COMMIT"]
+    assert len(bench.names) == 90
+    assert bench.letters == []
+
+
+@pytest.mark.parametrize("also", ["nonsense", "twin", "refused"])
+def test_nothing_is_committed_before_the_rest_is_entered(bench: Bench, also: str) -> None:
+    """A bad message or a twin is entered before the commit; what Postgres refuses is settled after it."""
+    bench(fresh(1))
+    batch = fresh(30, "more")
+    id_ = new_id()
+    more = {
+        "nonsense": ["nonsense"],
+        "twin": [body(id_, name="a"), body(id_, name="b")],
+        "refused": [body(id_, name="more 3")],
+    }
+    statements = recorded(bench.engine)
+    assert bench([*batch, *more[also]]) == []
+    assert len(bench.letters) == 1
+    assert ("COMMIT" in beginnings(statements)) == (also == "refused")
+
+
+def test_what_is_refused_waits_for_nothing_else(bench: Bench) -> None:
+    """If the connection is lost after the first commit, everything comes back, and nothing is written twice."""
+    batch = [*fresh(30), body(new_id(), name="fresh 3")]
+    event = sqs_event(batch)
+    with bench.engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                " IF NEW.outcome = 'dead' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;"
+                " RETURN NEW; END $$"
+            )
+        )
+        connection.execute(
+            text(
+                "CREATE TRIGGER lose BEFORE INSERT OR UPDATE ON penstock.ledger"
+                " FOR EACH ROW EXECUTE FUNCTION lose()"
+            )
+        )
+    assert len(bench.failed(event)) >= 1
+    assert bench.letters == []
+    with bench.engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER lose ON penstock.ledger"))
+    assert bench.failed(event) == []
+    assert len(bench.names) == 30
+    assert len(bench.letters) == 1
+
+
+Case = tuple[str, int]
+CASES = ["again", "other payload", "replayed", "orphan", "twin", "taken", "large"]
+
+
+class World:
+    """The bodies of one history: what came before, and a batch."""
+
+    def __init__(self, drawn: list[Case]) -> None:
+        self.ids = [new_id() for _ in range(4)]
+        self.dead, self.waiting = ([new_id() for _ in range(4)] for _ in range(2))
+        self.before = [
+            *(body(id_, name=name) for id_, name in zip(self.ids, FIRST, strict=True)),
+            *(body(id_, name=f"dead {n}", size=2**40) for n, id_ in enumerate(self.dead)),
+            *(body(id_, name=f"waiting {n}", parent="late") for n, id_ in enumerate(self.waiting)),
+        ]
+        self.batch = fresh(25)
+        for place, (what, n) in enumerate(drawn):
+            self.batch.insert(2 * place, self._body(what, n, place))
+
+    def _body(self, what: str, n: int, place: int) -> str:
+        bodies = {
+            "again": self.before[n],
+            "other payload": body(self.ids[n], name=f"other {place}"),
+            "replayed": body(self.dead[n], name=f"dead {n}"),
+            "orphan": self.before[8 + n] if n % 2 else body(new_id(), name=f"orphan {place}", parent="never"),
+            "twin": self.batch[n],
+            "taken": body(new_id(), name=FIRST[n]),
+            "large": body(new_id(), name=f"large {place}", size=2**40),
+        }
+        return bodies[what]
+
+
+def test_it_leaves_what_the_other_way_leaves(bench: Bench) -> None:
+    """Rows, outcomes, attempts, dead letters and what goes back are those of statements sent one by one."""
+
+    @given(st.lists(st.tuples(st.sampled_from(CASES), st.integers(0, 3)), max_size=12))
+    @settings(max_examples=25)
+    def check(drawn: list[Case]) -> None:
+        world = World(drawn)
+        assert _left(bench, world, pipelines=True) == _left(bench, world, pipelines=False)
+
+    check()
+
+
+def _left(bench: Bench, world: World, *, pipelines: bool) -> Any:
+    with bench.engine.begin() as connection:
+        connection.execute(text("TRUNCATE things, parents, penstock.ledger, penstock.ledger_past CASCADE"))
+    dead = MemoryQueue()
+    drain = bench.drain.using(
+        Settings(pipelines=pipelines), engine=bench.engine, queue=MemoryQueue(), dead_letters=dead
+    )
+
+    def deliver(bodies: list[str]) -> list[str]:
+        event = sqs_event(bodies)
+        places = {record["messageId"]: place for place, record in enumerate(event["Records"])}
+        answer = drain.handler(event, LambdaContext())
+        return sorted(str(places[one["itemIdentifier"]]) for one in answer["batchItemFailures"])
+
+    deliver(world.before)
+    with bench.engine.begin() as connection:
+        connection.execute(parents.insert(), {"name": "late"})
+    back = deliver(world.batch)
+    with bench.engine.connect() as connection:
+        rows = connection.execute(text("SELECT * FROM things ORDER BY intent_id")).all()
+        entries = connection.execute(
+            text("SELECT id, kind, outcome, attempts, fault::text, digest FROM penstock.ledger ORDER BY id")
+        ).all()
+    return rows, entries, back, sorted(message.body for message in dead.messages)
