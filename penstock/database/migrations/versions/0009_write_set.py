@@ -63,11 +63,11 @@ def upgrade() -> None:
                     ELSE
                         suspect := high;
                         GET STACKED DIAGNOSTICS details = PG_EXCEPTION_DETAIL;
-                        SELECT (sent.number - 1) % length + 1 AS place INTO guess
-                          FROM pg_catalog.unnest(uuids::text[] || texts) WITH ORDINALITY AS sent (item, number)
-                         WHERE (sent.number - 1) % length + 1 BETWEEN low AND high
-                           AND pg_catalog.char_length(sent.item) > 3
-                           AND pg_catalog.strpos(details, sent.item) > 0
+                        SELECT (intent.number - 1) % length + 1 AS place INTO guess
+                          FROM pg_catalog.unnest(uuids::text[] || texts) WITH ORDINALITY AS intent (item, number)
+                         WHERE (intent.number - 1) % length + 1 BETWEEN low AND high
+                           AND pg_catalog.char_length(intent.item) > 3
+                           AND pg_catalog.strpos(details, intent.item) > 0
                          GROUP BY place ORDER BY pg_catalog.count(*) DESC, place LIMIT 1;
                     END IF;
                 END;
