@@ -33,7 +33,7 @@ from penstock.consumer.rows.wire import FORMATS, OIDS, Wire
 _WRITE_SET = b"SELECT stale, duplicates, refused FROM penstock.write_set($1, $2, $3, $4, $5, $6, $7)"
 _TEXT = 25
 _INTEGER = 23
-_SMALL = 0
+_SMALL = 20
 """In a batch of this size the function costs more than what it saves if an intent is refused."""
 _SLOW = 0.25
 """After this part of the time each statement is waited for, so that it is known what has been written."""
