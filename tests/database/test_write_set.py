@@ -32,7 +32,7 @@ def write_set(
     ids = [uuid4() for _ in names]
     rows: list[Any] = connection.execute(CALL, [first, then, len(names), ids, list(names)]).fetchall()
     (stale, duplicates, refused) = rows[0]
-    return stale, duplicates, refused
+    return stale, duplicates, [place for place, *_ in refused]
 
 
 def written(connection: psycopg.Connection[Any]) -> list[str]:

@@ -79,6 +79,21 @@ def fault_of(error: Exception) -> Fault:
     )
 
 
+def fault_of_row(sqlstate: str, table: str, column: str, constraint: str) -> DataFault | None:
+    """Return the fault of a row that was refused alone; None if the code does not tell that the row is at fault.
+
+    Args:
+        sqlstate: the code of the error.
+        table: the name of a table that the error has; empty if it has none.
+        column: the same of a column.
+        constraint: the same of a constraint.
+    """
+    # Without a constraint it may be a partition that is missing.
+    if _class_of(sqlstate) is not DataFault or (sqlstate == _CHECK_VIOLATION and not constraint):
+        return None
+    return DataFault(_named_cause(sqlstate, constraint or None, table or None, column or None))
+
+
 def connection_was_lost(error: Exception) -> bool:
     """Return whether an established connection was lost."""
     if isinstance(error, DBAPIError):
@@ -110,6 +125,7 @@ def may_be_data(fault: Fault) -> bool:
 
 
 _CANCELLED = "57014"
+_CHECK_VIOLATION = "23514"
 _CAUSED_BY_ROWS = (_CANCELLED, "58", "XX")
 """Environment faults that a single row can cause: a slow trigger, a function of an extension, a damaged page."""
 _NEVER_DATA = ("2200H", "58", "XX001", "XX002")
@@ -134,7 +150,7 @@ def _usable(fault: Fault) -> Fault:
 def _has_no_partition(error: psycopg.Error) -> bool:
     """Return whether a partition is missing. A check that a trigger raises has no constraint either."""
     names = error.diag.constraint_name, error.diag.source_function
-    return error.sqlstate == "23514" and not names[0] and names[1] == "ExecFindPartition"
+    return error.sqlstate == _CHECK_VIOLATION and not names[0] and names[1] == "ExecFindPartition"
 
 
 def _without_sqlstate(error: psycopg.Error) -> type[Fault]:
@@ -153,15 +169,21 @@ def _class_of(sqlstate: str) -> type[Fault]:
 
 
 def _cause_of(error: psycopg.Error, sqlstate: str) -> Cause:
+    diagnosis = error.diag
+    names = diagnosis.constraint_name, diagnosis.table_name, diagnosis.column_name
+    return _named_cause(sqlstate, *names, otherwise=type(error).__name__)
+
+
+def _named_cause(
+    sqlstate: str,
+    constraint: str | None,
+    table: str | None,
+    column: str | None,
+    *,
+    otherwise: str = "DatabaseError",
+) -> Cause:
     try:
         reason = errors.lookup(sqlstate).__name__
     except KeyError:
-        reason = type(error).__name__
-    diagnosis = error.diag
-    return Cause(
-        reason,
-        sqlstate=sqlstate,
-        constraint=diagnosis.constraint_name,
-        table=diagnosis.table_name,
-        column=diagnosis.column_name,
-    )
+        reason = otherwise
+    return Cause(reason, sqlstate=sqlstate, constraint=constraint, table=table, column=column)

@@ -72,6 +72,8 @@ def write_bisecting(
         sqlalchemy.exc.SQLAlchemyError: the same.
         psycopg.Error: the same.
     """
+    if not things:
+        return {}
     faults: dict[T, Fault] = {}
     sets: list[Sequence[T]] = list(reversed(list(chunked(things, SLICE))))
     experiment = _Experiment(connection, write, after_timeout)
@@ -87,7 +89,7 @@ def write_bisecting(
             faults.update(dict.fromkeys(some, fault))
         else:
             sets += _quarters(some)[::-1]
-    decided = _blame_rows(faults, experiment) if written else _blame_many(faults)
+    decided = _blame_rows(faults, experiment) if written else blame_many(faults)
     experiment.close()
     return decided
 
@@ -197,7 +199,7 @@ def _fault_of_row(fault: Fault) -> Fault:
     return (NotYetFault if timed_out(fault) else DataFault)(fault.cause)
 
 
-def _blame_many(faults: dict[T, Fault]) -> dict[T, Fault]:
+def blame_many(faults: dict[T, Fault]) -> dict[T, Fault]:
     """Decide what is to blame if no row was written."""
     tried = {thing: fault for thing, fault in faults.items() if not is_outage(fault)}
     if len(tried) >= SYSTEMIC_MIN_ROWS and len({fault.cause for fault in tried.values()}) == 1:

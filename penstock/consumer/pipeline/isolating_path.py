@@ -1,12 +1,13 @@
 """The isolating path through a transaction: find the intents that are at fault, or that took effect before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from penstock.consumer.batch import Item
-from penstock.consumer.faults.tree import Fault
+from penstock.consumer.faults.tree import DataFault, Fault
 from penstock.consumer.modes.base import Bound
 from penstock.consumer.modes.tombstones import lock_deletable_tables
-from penstock.consumer.pipeline.bisect import write_bisecting
+from penstock.consumer.pipeline.bisect import blame_many, write_bisecting
 from penstock.consumer.pipeline.circles import write_circles
 from penstock.consumer.pipeline.schema_faults import excuse_orphans, excuse_uncarried
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
@@ -26,8 +27,15 @@ def run_isolating_path(work: UnitOfWork) -> dict[Item, Fault]:
     return isolate(work, work.all_by_kind())
 
 
-def isolate(work: UnitOfWork, by_kind: ByKind) -> dict[Item, Fault]:
+def isolate(
+    work: UnitOfWork, by_kind: ByKind, refused: Mapping[Item, DataFault] = MappingProxyType({})
+) -> dict[Item, Fault]:
     """Do the same for some items of the batch, while others of it have been written.
+
+    Args:
+        work: the batch.
+        by_kind: the items.
+        refused: those of them that Postgres has refused already, each with its fault. They are only claimed.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: as `run_isolating_path`.
@@ -39,15 +47,17 @@ def isolate(work: UnitOfWork, by_kind: ByKind) -> dict[Item, Fault]:
     # In the order of the fast path, which sends the streamed kinds before it knows the others.
     for bound in here:
         if bound.streams:
-            faults |= _write(work, bound, by_kind[bound.kind])
+            faults |= _write(work, bound, by_kind[bound.kind], refused)
     lock_deletable_tables(work.connection, here)
     for bound in here:
         if not bound.streams:
-            faults |= _write(work, bound, by_kind[bound.kind])
+            faults |= _write(work, bound, by_kind[bound.kind], refused)
     return excuse_orphans(work.connection, work.writes, write_circles(work, faults))
 
 
-def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, Fault]:
+def _write(
+    work: UnitOfWork, bound: Bound, items: Sequence[Item], refused: Mapping[Item, DataFault]
+) -> dict[Item, Fault]:
     def claim(some: Sequence[Item]) -> None:
         claim_items(work, bound, some)
 
@@ -57,9 +67,12 @@ def _write(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> dict[Item, 
     limits = work.out_of_time, work.limit_statements
     written = work.written[bound.kind]
     faults = write_bisecting(work.connection, items, claim, *limits, written=written)
-    claimed = [item for item in items if item.claimed]
-    refused = write_bisecting(work.connection, claimed, apply, *limits, written=written)
-    return faults | excuse_uncarried(work.connection, bound, refused)
+    known = {item: refused[item] for item in items if item.claimed and item in refused}
+    others = [item for item in items if item.claimed and item not in known]
+    found = write_bisecting(work.connection, others, apply, *limits, written=written)
+    if known:
+        found |= known if written or len(found) < len(others) else blame_many(found | known)
+    return faults | excuse_uncarried(work.connection, bound, found)
 
 
 def claim_items(work: UnitOfWork, bound: Bound, items: Sequence[Item]) -> None:

@@ -12,14 +12,17 @@ Kinds that need no order, among themselves or with other kinds, are sent while t
 decoded.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from itertools import chain
+from typing import TypeAlias
 
 from psycopg.pq.abc import PGresult
 
 from penstock.consumer.batch import Item
-from penstock.consumer.faults.tree import Fault
+from penstock.consumer.faults.sqlstate import fault_of_row
+from penstock.consumer.faults.tree import DataFault, Fault
 from penstock.consumer.modes.base import Bound, BoundWrite, tables_first
 from penstock.consumer.modes.tombstones import deletable_locks
 from penstock.consumer.pipeline.bisect import LATE, SLICE
@@ -29,8 +32,10 @@ from penstock.consumer.pipeline.trip import Trip
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
 from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.wire import FORMATS, OIDS, Wire
+from penstock.database.ledger import ledger
 
 _WRITE_SET = b"SELECT stale, duplicates, refused FROM penstock.write_set($1, $2, $3, $4, $5, $6, $7)"
+_UUID = re.compile("[0-9a-f-]{36}")
 _TEXT = 25
 _INTEGER = 23
 _SMALL = 20
@@ -75,8 +80,12 @@ def run_in_one_trip(work: UnitOfWork, *, commit: bool) -> dict[Item, Fault]:
     if writer.refused:
         # In a transaction of its own, if the first one is committed.
         work.committed = False
-        faults |= isolate(work, writer.refused)
+        faults |= isolate(work, writer.refused, writer.refused_for)
     return faults
+
+
+Refused: TypeAlias = tuple[int, *tuple[str, ...]]
+"""The place of a refused intent in its set, and what the error says, if it was tried alone."""
 
 
 class _Writer:
@@ -85,6 +94,7 @@ class _Writer:
     def __init__(self, work: UnitOfWork, trip: Trip) -> None:
         self.faults: dict[Item, Fault] = {}
         self.refused: ByKind = {}
+        self.refused_for: dict[Item, DataFault] = {}
         self.sent: list[Item] = []
         self._work = work
         self._trip = trip
@@ -152,18 +162,28 @@ class _Writer:
         def take(result: PGresult) -> None:
             stale, duplicates, refused = (result.get_value(0, column) or b"" for column in range(3))
             self._work.stale[bound.kind] += int(stale)
-            self._note(bound.kind, items, {*_words(duplicates)}, [int(place) for place in _words(refused)])
+            self._note(bound.kind, items, {*_UUID.findall(duplicates.decode())}, json.loads(refused))
 
         texts = part.write.on_server
         arguments = [texts.write_set, texts.claim_and_write, *wire.arguments()]
         self._trip.send(_WRITE_SET, arguments, (_TEXT, _TEXT, *OIDS), (0, 0, *FORMATS), take)
 
-    def _note(self, kind: str, items: Sequence[Item], duplicates: set[str], refused: Sequence[int]) -> None:
+    def _note(
+        self,
+        kind: str,
+        items: Sequence[Item],
+        duplicates: set[str],
+        refused: Sequence[tuple[int, *tuple[str, ...]]],
+    ) -> None:
         if duplicates:
             for item in items:
                 item.duplicate = str(item.require_envelope().id) in duplicates
-        if refused:
-            self.refused.setdefault(kind, []).extend(items[place - 1] for place in refused)
+        for place, *error in refused:
+            item = items[place - 1]
+            self.refused.setdefault(kind, []).append(item)
+            # If it was the ledger that refused it, the data may be good.
+            if error and error[1] != ledger.name and (fault := fault_of_row(*error)):
+                self.refused_for[item] = fault
         self._work.written[kind] += len(items) - len(duplicates) - len(refused)
 
     def _write_plainly(self, bound: Bound, part: BoundWrite, wire: Wire, *, first: bool) -> None:
@@ -177,8 +197,3 @@ class _Writer:
         statement, take = (texts.claim_and_write, take_claimed) if first else (texts.write_further, take_corrected)
         whole = [*wire.arguments(), b"1", str(wire.length).encode()]
         self._trip.send(statement, whole, (*OIDS, _INTEGER, _INTEGER), (*FORMATS, 0, 0), take)
-
-
-def _words(array: bytes) -> list[str]:
-    """Return the items of an array of UUIDs or numbers."""
-    return re.findall("[^{},]+", array.decode())

@@ -13,17 +13,19 @@ def upgrade() -> None:
     effect before, and gets the whole set. If Postgres refuses an intent of it, that one is looked for with the
     second statement, which is shorter. Usually the error has values of the row at fault: the intent with the most
     of them is tried alone, and what comes before and after it. Otherwise the half is looked for that has it, and
-    so on. A guess is only where to look: what is refused was tried alone, and all others were written.
+    so on. A guess is only where to look: what is refused was tried alone, and all others were written. It returns
+    the place of each refused intent, the SQLSTATE, and the names of the table, the column and the constraint.
 
-    A set with many refused intents is given up, as it may not be they that are at fault. An error that no smaller
-    set would avoid is raised again. Everything is executed as the caller, and in the caller's search path.
+    A set with many refused intents is given up, as it may not be they that are at fault: of the rest it returns
+    the places alone. An error that no smaller set would avoid is raised again. Everything is executed as the
+    caller, and in the caller's search path.
     """
     op.execute(
         r"""
         CREATE FUNCTION penstock.write_set(
             statement text, strictly text,
             length integer, uuids uuid[], times timestamptz[], texts text[], records json,
-            OUT stale bigint, OUT duplicates uuid[], OUT refused integer[]
+            OUT stale bigint, OUT duplicates uuid[], OUT refused jsonb
         ) LANGUAGE plpgsql AS $$
         DECLARE
             most constant integer := 20;
@@ -33,10 +35,13 @@ def upgrade() -> None:
             suspect integer;
             guess integer;
             details text;
+            relation text;
+            field text;
+            rule text;
             some_stale bigint;
         BEGIN
             stale := 0;
-            refused := '{}';
+            refused := '[]';
             WHILE low <= length LOOP
                 BEGIN
                     IF suspect IS NULL AND low = 1 THEN
@@ -56,13 +61,15 @@ def upgrade() -> None:
                     IF SQLSTATE ~ '^(08|25|40|53|55|57|58|XX)' THEN
                         RAISE;
                     END IF;
+                    GET STACKED DIAGNOSTICS details = PG_EXCEPTION_DETAIL,
+                        relation = TABLE_NAME, field = COLUMN_NAME, rule = CONSTRAINT_NAME;
                     IF low = high THEN
-                        refused := refused || low;
+                        refused := refused || pg_catalog.jsonb_build_array(
+                            pg_catalog.jsonb_build_array(low, SQLSTATE, relation, field, rule));
                         low := low + 1;
                         suspect := NULL;
                     ELSE
                         suspect := high;
-                        GET STACKED DIAGNOSTICS details = PG_EXCEPTION_DETAIL;
                         SELECT (intent.number - 1) % length + 1 AS place INTO guess
                           FROM pg_catalog.unnest(uuids::text[] || texts) WITH ORDINALITY AS intent (item, number)
                          WHERE (intent.number - 1) % length + 1 BETWEEN low AND high
@@ -71,9 +78,11 @@ def upgrade() -> None:
                          GROUP BY place ORDER BY pg_catalog.count(*) DESC, place LIMIT 1;
                     END IF;
                 END;
-                IF pg_catalog.cardinality(refused) >= most THEN
-                    refused := refused || ARRAY(SELECT pg_catalog.generate_series(low, length));
-                    RETURN;
+                IF pg_catalog.jsonb_array_length(refused) >= most THEN
+                    WHILE low <= length LOOP
+                        refused := refused || pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_array(low));
+                        low := low + 1;
+                    END LOOP;
                 END IF;
                 high := CASE
                     WHEN suspect IS NULL THEN length
