@@ -22,8 +22,8 @@ class Turn(Protocol):
     def event(self) -> Event:
         """The event of the latest round."""
 
-    def prepare(self) -> Run:
-        """Prepare the round, not timed; return the call to time."""
+    def prepare(self) -> Sequence[Run]:
+        """Prepare the round, not timed; return the calls to time, one for each event."""
 
     def check(self) -> None:
         """Check, not timed, that the work was done."""
@@ -36,7 +36,7 @@ class Timing:
     Attributes:
         records: records per event.
         body_bytes: the mean length of their bodies.
-        seconds: the time of each round, in order.
+        seconds: the time of each event, in order.
     """
 
     records: int
@@ -45,7 +45,7 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """The median of the rounds, in seconds."""
+        """The median of the events, in seconds."""
         return statistics.median(self.seconds)
 
     @property
@@ -69,12 +69,14 @@ def interleave(
         before_round: called before each round, not timed.
     """
     seconds: dict[str, list[float]] = {name: [] for name in turns}
-    for _ in range(WARM_UP + rounds):
+    for number in range(WARM_UP + rounds):
         before_round()
         for name, turn in turns.items():
-            seconds[name].append(_time(turn.prepare()))
+            times = _time(turn.prepare())
             turn.check()
-    return {name: _timing(turn.event, seconds[name][WARM_UP:]) for name, turn in turns.items()}
+            if number >= WARM_UP:
+                seconds[name] += times
+    return {name: _timing(turn.event, seconds[name]) for name, turn in turns.items()}
 
 
 def rounds_for(records: int, rounds: int) -> int:
@@ -82,14 +84,26 @@ def rounds_for(records: int, rounds: int) -> int:
     return min(2 * rounds, max(5, rounds * 1000 // records))
 
 
+def events_for(records: int) -> int:
+    """Return how many events of a size a contender gets in each of its turns.
+
+    A small event takes less than a millisecond, so its median needs hundreds of them.
+    """
+    return max(1, min(20, 200 // records))
+
+
 def _timing(event: Event, seconds: Sequence[float]) -> Timing:
     sizes = [len(record["body"].encode()) for record in event["Records"]]
     return Timing(len(sizes), statistics.mean(sizes), tuple(seconds))
 
 
-def _time(run: Run) -> float:
-    """Time a call that starts without garbage; the garbage collector stays enabled, as on Lambda."""
+def _time(runs: Sequence[Run]) -> list[float]:
+    """Time calls, which start without garbage; the garbage collector stays enabled, as on Lambda."""
     gc.collect()
+    return [_time_one(run) for run in runs]
+
+
+def _time_one(run: Run) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start

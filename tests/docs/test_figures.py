@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from benchmarks.figures import read_table
 from benchmarks.storm.contenders import CONTENDERS, PENSTOCK
 from benchmarks.storm.plot import FIGURES as STORM
-from benchmarks.storm.plot import table
 from benchmarks.storm.report import HEADINGS, RESTART, STEADY
 from tests.support.project import ROOT
 
@@ -42,6 +42,6 @@ def test_the_readme_says_what_the_storm_has_shown(run: str) -> None:
         in text
     )
     assert "five connections suffice" in text
-    (row,) = (row for row in table(STORM.read_text(), run) if row[0] == CONTENDERS[PENSTOCK].title)
+    (row,) = (row for row in read_table(STORM.read_text(), run) if row[0] == CONTENDERS[PENSTOCK].title)
     told = dict(zip(HEADINGS, row[1:], strict=True))
     assert (told["failed"], told["lost"], told["twice"], told["most connections"]) == ("0", "0", "0", "5 of 5")
