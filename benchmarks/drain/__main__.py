@@ -14,9 +14,10 @@ than a millisecond, so each contender gets 20 of them in each of its turns.
 The same comparison is run in several places:
 
     this machine    client and server share its processors, and there is no network between them
-    N ms a trip     a proxy adds N ms to each round trip, as a network between zones or regions does. `powertools`
-                    has no events there of which one would take many seconds: its time is that of its trips
+    N ms a trip     a proxy adds N ms to each round trip, as a network between zones or regions does
     one processor   client and server share one, so nothing is done at the same time; only on Linux
+
+Where `powertools` would take many seconds for an event, it is left out: its time only grows with the records.
 
 Then come the processor time and the WAL of each contender (`usage.py` says how they are measured), and scenarios
 of Penstock alone, compared with its own clean batch: poison, duplicates, a ledger of millions of rows, and the

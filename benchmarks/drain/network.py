@@ -3,7 +3,8 @@
 It is a process of its own, so that it does not wait for the interpreter lock of the contender that is timed. It
 has threads that sleep, because the timers of an event loop are rounded up to whole milliseconds. Requests pass at
 once, and answers are held back for the whole time of a trip: only the sum counts for who waits for an answer. Like
-a network, it holds back everything that is on its way at the same time, not one chunk after the other.
+a network, it holds back everything that is on its way at the same time, not one chunk after the other. Its own
+work adds about 0.2 ms to a trip.
 """
 
 import queue

@@ -34,6 +34,7 @@ class DrainReport:
         usage: what a record costs each contender, by records per event, then by contender.
         scenarios: the timings of Penstock's scenarios, by name.
         figures: the figures that follow from the timings.
+        load: the load average of the machine when the run begins. Other work makes the figures vary.
     """
 
     settings: Mapping[str, str]
@@ -42,12 +43,14 @@ class DrainReport:
     usage: dict[int, Mapping[str, Usage]] = field(default_factory=dict)
     scenarios: Mapping[str, Timing] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def as_json(self) -> dict[str, Any]:
         """Return all results."""
         return {
             "machine": _machine(),
             "postgres": dict(self.settings),
+            "load": self.load,
             "ledger_rows": self.ledger_rows,
             "race": {
                 place: {str(size): _timings(timings) for size, timings in sizes.items()}
@@ -93,7 +96,12 @@ class DrainReport:
         yield _usages(self.usage)
 
     def _conditions(self) -> str:
-        conditions = {**_machine(), **self.settings, "rows in the full ledger": f"{self.ledger_rows:,}"}
+        conditions = {
+            **_machine(),
+            "load at the beginning": f"{self.load:.1f}",
+            **self.settings,
+            "rows in the full ledger": f"{self.ledger_rows:,}",
+        }
         return ", ".join(f"{name} {value}" for name, value in conditions.items())
 
 
