@@ -1,10 +1,11 @@
 """`make bench-drain`: the speed of the drain, compared with common alternatives.
 
-How to read the figures. Every figure is a median of interleaved rounds (A B C A B C ...) in one run, on one
-embedded Postgres, from the Lambda event (a dict of records) to the committed transaction. All contenders get the
-same events with fresh ids and have one connection each. Each round starts with tables that were truncated and then
-written to with a few records, so that no contender pays for new files and discarded plans. Small events take less
-than a millisecond, so each contender gets 20 of them in each of its turns.
+How to read the figures. Every figure is a median of interleaved rounds (A B C B C A ...) in one run, on one
+embedded Postgres, from the Lambda event (a dict of records) to the committed transaction. A ratio is the median of
+the ratios of the same events. All contenders get the same events with fresh ids and have one connection each. Each
+turn starts with tables that were truncated and then written to with a few records, so that no contender pays for
+new files and discarded plans. Small events take less than a millisecond, so each contender gets 20 of them in each
+of its turns.
 
     penstock    the drain: validation, ledger (each id takes effect once), rows
     powertools  Powertools' BatchProcessor, one SQLAlchemy transaction per record

@@ -13,7 +13,7 @@ from benchmarks.drain.contenders import (
 )
 from benchmarks.drain.events import Event, page_views_event
 from benchmarks.drain.places import HERE, Place
-from benchmarks.drain.rounds import Run, Timing, events_for, interleave, rounds_for
+from benchmarks.drain.rounds import Run, Timing, events_for, interleave, ratio, rounds_for
 from benchmarks.drain.server import LEDGERS, Database
 from benchmarks.drain.shop import SHOP
 from benchmarks.figures import Figure
@@ -96,7 +96,7 @@ def speed_figures(timings: Mapping[str, Timing], place: Place) -> list[Figure]:
     return [
         Figure(
             f"speed: {Penstock.name} / {name} at {theirs.records:,}{where}",
-            theirs.median / ours.median,
+            ratio(theirs, ours),
             at_least=SPEED_TARGETS.get((name, theirs.records)) if place == HERE else None,
         )
         for name, theirs in timings.items()

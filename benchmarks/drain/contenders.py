@@ -163,7 +163,7 @@ class CopyOfReadyRows:
 
 
 CONTENDERS: tuple[Callable[[str], EventWriter], ...] = (Penstock, PerRecord, Bulk, CopyOfReadyRows)
-"""What makes each contender from the database's URL, in their order within a round."""
+"""What makes each contender from the database's URL, in the order of the report."""
 
 
 def _peer_engine(url: str) -> Engine:

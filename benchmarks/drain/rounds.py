@@ -1,6 +1,7 @@
-"""Timing in interleaved rounds (A B C A B C ...): other load on the machine affects all contenders equally."""
+"""Timing in interleaved rounds (A B C B C A ...): other load on the machine affects all contenders equally."""
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,8 @@ from benchmarks.drain.events import Event
 
 WARM_UP = 2
 """The number of rounds that are run first and not counted."""
+
+_order = random.Random(20_261_126)  # noqa: S311 (the same order in every run)
 
 Run = Callable[[], None]
 
@@ -61,22 +64,33 @@ class Timing:
 def interleave(
     turns: Mapping[str, Turn], *, rounds: int, before_round: Callable[[], None] = lambda: None
 ) -> dict[str, Timing]:
-    """Run every contender in each round.
+    """Run every contender in each round, in an order that changes from round to round.
 
     Args:
-        turns: the contenders' turns by name, in their order within a round.
+        turns: the contenders' turns by name.
         rounds: the number of counted rounds.
         before_round: called before each round, not timed.
     """
     seconds: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(WARM_UP + rounds):
         before_round()
-        for name, turn in turns.items():
+        for name in _order.sample([*turns], len(turns)):
+            turn = turns[name]
             times = _time(turn.prepare())
             turn.check()
             if number >= WARM_UP:
                 seconds[name] += times
     return {name: _timing(turn.event, seconds[name]) for name, turn in turns.items()}
+
+
+def ratio(time: Timing, other: Timing) -> float:
+    """Return how often one contender's time contains that of another one, of the same run of `interleave`.
+
+    It is the median of the ratios of all events. Both times of a ratio are of the same round, so other load has
+    affected both, which it has not if the medians are of different moments.
+    """
+    pairs = zip(time.seconds, other.seconds, strict=True)
+    return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
 def rounds_for(records: int, rounds: int) -> int:

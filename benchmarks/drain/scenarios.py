@@ -17,7 +17,7 @@ from benchmarks.drain.events import (
     page_views_event,
     stock_adjusted,
 )
-from benchmarks.drain.rounds import Run, Timing, interleave
+from benchmarks.drain.rounds import Run, Timing, interleave, ratio
 from benchmarks.drain.server import LEDGERS, Database
 from benchmarks.drain.shop import SHOP, expected_tables, read_tables
 from benchmarks.figures import Figure
@@ -142,7 +142,7 @@ def cost_figures(timings: Mapping[str, Timing]) -> list[Figure]:
         if timing is None or scenario is BASELINE:
             continue
         title = f"{scenario.name} / {scenario.baseline}"
-        cost = timing.median / clean.median
+        cost = ratio(timing, clean)
         figures.append(Figure(f"time: {title} at {timing.records:,}", cost, at_most=scenario.at_most))
         if scenario.baseline == _APPEND:
             figures.append(Figure(f"bytes per record: {title}", timing.body_bytes / clean.body_bytes))

@@ -16,7 +16,7 @@ from benchmarks.drain.events import Event
 from benchmarks.drain.network import longer_trips
 from benchmarks.drain.places import ONE_PROCESSOR, places
 from benchmarks.drain.report import SPEED_HEADING, USAGE_HEADING
-from benchmarks.drain.rounds import Run, events_for, interleave, rounds_for
+from benchmarks.drain.rounds import Run, Timing, events_for, interleave, ratio, rounds_for
 from benchmarks.figures import Figure, read_table
 from penstock.local.postgres import Postgres
 from penstock.local.processes import wait_until
@@ -143,6 +143,13 @@ def test_each_event_of_a_turn_is_timed_alone() -> None:
             pass
 
     assert len(interleave({"one": Turn()}, rounds=3)["one"].seconds) == 6
+
+
+def test_a_ratio_compares_times_of_the_same_moment() -> None:
+    """A ratio is that of neighbours: a load that slows down some rounds for everybody does not change it."""
+    calm_then_busy = Timing(1, 1, (1, 1, 10, 10, 10))
+    assert ratio(Timing(1, 1, (2, 2, 20, 20, 20)), calm_then_busy) == 2
+    assert ratio(Timing(1, 1, (3, 3, 30, 5, 5)), calm_then_busy) == 3
 
 
 def test_a_figure_knows_its_target() -> None:
