@@ -51,7 +51,7 @@ LOG_GB: Final = Price(
 METRIC_MONTH: Final = Price(
     0.30,
     "metric of CloudWatch, per month",
-    "[metrics](metrics.md#what-they-cost); not confirmed by another page",
+    "[AWS](https://aws.amazon.com/cloudwatch/pricing/), as others quoted it in 2026",
 )
 WRITE_UNIT: Final = Price(
     0.625 * _MILLION,
@@ -61,7 +61,7 @@ WRITE_UNIT: Final = Price(
 PROXY_VCPU_HOUR: Final = Price(
     0.015,
     "hour of RDS Proxy, per vCPU of the database, at least 2",
-    "not confirmed by a page that could be read",
+    "[AWS](https://aws.amazon.com/rds/proxy/pricing/), as others quoted it in 2026",
 )
 DATABASE_HOUR: Final = Price(
     0.065,
