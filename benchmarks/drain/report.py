@@ -20,6 +20,9 @@ MILLION: Final = 1_000_000
 SPEED_HEADING: Final = "Records per second, "
 """What a heading of the page begins with; the name of the place follows."""
 USAGE_HEADING: Final = "What a million records cost"
+DISTURBED: Final = (
+    "The machine had other work during this run, so these figures vary. Do not quote them: measure again."
+)
 USAGE_HEADS: Final = ("client, processor s", "server, processor s", "WAL, MiB")
 
 
@@ -44,6 +47,11 @@ class DrainReport:
     scenarios: Mapping[str, Timing] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
     load: float = field(default_factory=lambda: os.getloadavg()[0])
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the machine had other work than this run when it began: more than half of its processors."""
+        return self.load > (os.cpu_count() or 1) / 2
 
     def as_json(self) -> dict[str, Any]:
         """Return all results."""
@@ -77,6 +85,8 @@ class DrainReport:
     def show(self, console: Console) -> None:
         """Print the report."""
         console.print(self._conditions())
+        if self.disturbed:
+            console.print(DISTURBED)
         for place, sizes in self.comparison.items():
             for size, timings in sizes.items():
                 console.print(_timing_table(f"From the event to the commit, {size:,} records, {place}", timings))
@@ -88,6 +98,8 @@ class DrainReport:
     def _page(self) -> Iterator[str]:
         yield "# Figures of the drain"
         yield f"Written by `make bench-drain`: {self._conditions()}. [engine.md](engine.md#figures) explains them."
+        if self.disturbed:
+            yield DISTURBED
         yield figure_table(self.figures)
         for place, sizes in self.comparison.items():
             yield f"## {SPEED_HEADING}{place}"

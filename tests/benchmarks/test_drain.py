@@ -15,7 +15,7 @@ from benchmarks.drain.__main__ import main
 from benchmarks.drain.events import Event
 from benchmarks.drain.network import longer_trips
 from benchmarks.drain.places import ONE_PROCESSOR, places
-from benchmarks.drain.report import SPEED_HEADING, USAGE_HEADING
+from benchmarks.drain.report import DISTURBED, SPEED_HEADING, USAGE_HEADING, DrainReport
 from benchmarks.drain.rounds import Run, Timing, events_for, interleave, ratio, rounds_for
 from benchmarks.figures import Figure, read_table
 from penstock.local.postgres import Postgres
@@ -69,14 +69,21 @@ def test_one_command_measures_everything(tmp_path: Path, capsys: pytest.CaptureF
     *timed, memory = (figure["value"] for figure in report["figures"])
     assert all(value > 0 for value in timed)
     assert memory >= 0
-    assert [row.split(" | ")[0] for row in written.splitlines()[6 : 6 + len(names)]] == [
-        f"| {one}" for one in names
-    ]
+    rows = [row for row in written.partition("\n## ")[0].splitlines() if row.startswith("| ")][2:]
+    assert [row.split(" | ")[0] for row in rows] == [f"| {one}" for one in names]
     for place in where:
         assert read_table(written, SPEED_HEADING + place)[0] == ["records in an event", *CONTENDERS]
     assert [row[1] for row in read_table(written, USAGE_HEADING)[1:]] == CONTENDERS
     assert report["postgres"]["fsync"] == "off"
     assert "fsync off" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("load", "is_told"), [(0.1, False), (1000.0, True)])
+def test_a_busy_machine_is_told(tmp_path: Path, load: float, is_told: bool) -> None:
+    """The page says not to quote its figures if the machine had other work, and nothing of it otherwise."""
+    page = tmp_path / "figures.md"
+    DrainReport({}, 0, load=load).write_markdown(page)
+    assert (DISTURBED in page.read_text()) is is_told
 
 
 @pytest.mark.campaign
