@@ -37,6 +37,11 @@ campaign: install ## Run the long tests: storms, outages, kill loops
 bench-drain: install ## Compare the drain with common alternatives: a table, and build/bench-drain.json
 	$(RUN)python -m benchmarks.drain $(BENCH)
 
+.PHONY: figures-drain
+figures-drain: install ## Run bench-drain anew for the documentation: docs/figures.md, its plot, and the costs
+	$(RUN)python -m benchmarks.drain --markdown docs/figures.md $(BENCH)
+	$(MAKE) --no-print-directory plot cost
+
 .PHONY: bench-transports
 bench-transports: install ## Compare arrays with JSON as the transport of a batch to Postgres: a table
 	$(RUN)python -m benchmarks.drain.transports $(BENCH)
@@ -106,6 +111,10 @@ plot: install ## Draw the plots of the figures, docs/figures.svg and docs/storm.
 	$(RUN)python -m benchmarks.plot > build/figures.svg
 	$(RUN)python -m benchmarks.storm.plot > build/storm.svg
 	mv build/figures.svg build/storm.svg docs/
+
+.PHONY: cost
+cost: install ## Write what a million writes cost on AWS: docs/cost.md
+	$(RUN)python -m benchmarks.cost
 
 .PHONY: package
 package: install ## Build and package for AWS, stage dev: build/dev/*.zip and .serverless/

@@ -1,6 +1,7 @@
-"""A measured figure with its target, and a Markdown page of figures."""
+"""A measured figure with its target, and Markdown pages of figures, written and read."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -54,11 +55,32 @@ class Figure:
 
 def write_page(path: Path, heading: str, introduction: str, figures: Iterable[Figure]) -> None:
     """Write figures as a Markdown page."""
-    rows = [
-        ("figure", "measured", "target", ""),
-        ("---", "---:", "---:", "---"),
-        *((figure.name, figure.measured, figure.target, VERDICTS[figure.reached]) for figure in figures),
-    ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    path.write_text(f"# {heading}\n\n{introduction}\n\n{table}\n")
+    path.write_text(f"# {heading}\n\n{introduction}\n\n{figure_table(figures)}\n")
+
+
+def figure_table(figures: Iterable[Figure]) -> str:
+    """Return figures with their targets and verdicts as a Markdown table."""
+    rows = [(figure.name, figure.measured, figure.target, VERDICTS[figure.reached]) for figure in figures]
+    return markdown_table(("figure", "measured", "target", ""), rows, rule=("---", "---:", "---:", "---"))
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], rule: Sequence[str] | None = None) -> str:
+    """Return a Markdown table.
+
+    Args:
+        head: the heading of each column.
+        rows: the cells of each row.
+        rule: the alignment of each column; by default all are aligned to the right, as numbers are.
+    """
+    lines = [head, rule or ["---:"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def read_table(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table under a heading of a page, with its head and without the rule."""
+    _, _, section = page.partition(f"\n## {heading}\n")
+    found = re.search(r"(?:^\|.*\|\n)+", section, re.MULTILINE)
+    assert found, f"there is no table under {heading!r}"
+    head, _, *body = ([cell.strip() for cell in line.split("|")[1:-1]] for line in found[0].splitlines())
+    return [head, *body]

@@ -1,20 +1,24 @@
 """The contenders: Penstock, and three hand-written alternatives that write an SQS event to Postgres.
 
-All contenders get the same events and have one connection each. Those that use SQLAlchemy have the same kind of
-pool, which pings the connection first, because a function may have been frozen. The preparation of the input (only
+All contenders get the same events and have one connection each. The preparation of the input (only
 `CopyOfReadyRows` needs any) is not timed. The peers insert the ids as they are: none of them detects a duplicate,
 keeps a ledger or records an outcome, and only Penstock validates.
+
+The peers have what is fastest for them, not what a service on Lambda needs. Their engine is SQLAlchemy's own with
+psycopg's defaults. It prepares statements, which Penstock does not, because that is not safe behind each pooler.
+It does not try a connection before use, so a connection that broke while the function was frozen fails a batch;
+Penstock's drain begins such a batch again. COPY is a transaction by itself, without BEGIN and COMMIT.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import psycopg
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from psycopg import sql
-from sqlalchemy import insert
+from sqlalchemy import Engine, create_engine, insert
 
 from benchmarks.drain.events import Event, ready_rows
 from benchmarks.drain.rounds import Run
@@ -86,7 +90,7 @@ class PerRecord:
     name = "powertools"
 
     def __init__(self, url: str) -> None:
-        self._engine = make_engine(url)
+        self._engine = _peer_engine(url)
         self._processor = BatchProcessor(event_type=EventType.SQS)
 
     def prepare(self, event: Event) -> Run:
@@ -115,7 +119,7 @@ class Bulk:
     name = "bulk"
 
     def __init__(self, url: str) -> None:
-        self._engine = make_engine(url)
+        self._engine = _peer_engine(url)
 
     def prepare(self, event: Event) -> Run:
         """Return a call that inserts all records in one transaction."""
@@ -138,7 +142,7 @@ class CopyOfReadyRows:
     name = "copy"
 
     def __init__(self, url: str) -> None:
-        self._connection = psycopg.connect(url)
+        self._connection = psycopg.connect(url, autocommit=True)
         columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
         self._statement = sql.SQL("COPY page_views ({}) FROM STDIN").format(columns)
 
@@ -147,17 +151,23 @@ class CopyOfReadyRows:
         rows = ready_rows(event)
 
         def run() -> None:
-            with self._connection.cursor() as cursor:
-                with cursor.copy(self._statement) as copy:
-                    for row in rows:
-                        copy.write_row(row)
-                self._connection.commit()
+            with self._connection.cursor() as cursor, cursor.copy(self._statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
 
         return run
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+CONTENDERS: tuple[Callable[[str], EventWriter], ...] = (Penstock, PerRecord, Bulk, CopyOfReadyRows)
+"""What makes each contender from the database's URL, in the order of the report."""
+
+
+def _peer_engine(url: str) -> Engine:
+    return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=1, max_overflow=0)
 
 
 def _row(body: str) -> Mapping[str, Any]:

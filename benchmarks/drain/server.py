@@ -58,9 +58,43 @@ class Database:
 
     def count(self, table: str) -> int:
         """Count the rows of a table."""
-        row = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return self._number(f"SELECT count(*) FROM {table}")
+
+    def newest_backend(self) -> int:
+        """Return the process id of the client of this database that connected last."""
+        query = """
+            SELECT pid FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+            ORDER BY backend_start DESC LIMIT 1
+            """
+        return self._number(query)
+
+    def wal_bytes(self) -> int:
+        """Return how many bytes of WAL the server has written, of all databases."""
+        return self._number("SELECT pg_current_wal_insert_lsn() - '0/0'")
+
+    @contextmanager
+    def changed_settings(self, **settings: str) -> Iterator[None]:
+        """Change settings of the server that need no restart, for the block."""
+        for name, value in settings.items():
+            self.connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
+        self._reload()
+        try:
+            yield
+        finally:
+            for name in settings:
+                self.connection.execute(sql.SQL("ALTER SYSTEM RESET {}").format(sql.Identifier(name)))
+            self._reload()
+
+    def _number(self, query: str) -> int:
+        row = self.connection.execute(query.encode()).fetchone()
         assert row is not None
         return int(row[0])
+
+    def _reload(self) -> None:
+        """Let the server read its settings. The checkpointer does so before the checkpoint, and begins anew."""
+        self.connection.execute("SELECT pg_reload_conf()")
+        self.connection.execute("CHECKPOINT")
 
     def fill_ledger(self, rows: int) -> None:
         """Insert `rows` entries, half with ids ordered by time (version 7), half with derived ones.

@@ -43,6 +43,7 @@ from benchmarks.drain.events import Event
 from benchmarks.drain.rounds import WARM_UP
 from benchmarks.drain.server import LEDGERS, Database, server
 from benchmarks.drain.transport_tables import CASES, Case, metadata
+from benchmarks.drain.usage import backend_seconds
 from benchmarks.figures import Figure, write_page
 from penstock.consumer import Append, Drain
 from penstock.database import make_engine
@@ -117,7 +118,9 @@ class Contender:
 
 
 def _backend_seconds(backend: int) -> float:
-    return int(Path(f"/proc/{backend}/schedstat").read_text().split()[0]) / 1e9
+    seconds = backend_seconds(backend)
+    assert seconds is not None, "the processor time of Postgres is read from /proc"
+    return seconds
 
 
 class Race:

@@ -4,12 +4,12 @@ It shows the share of failed requests of each contender, while Postgres stays up
 connections over time while it is restarted.
 """
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.figures import read_table
 from benchmarks.storm.contenders import CONTENDERS, PENSTOCK
 from benchmarks.storm.report import RESTART, STEADY
 from benchmarks.storm.server import GRANTED, MAX_CONNECTIONS
@@ -53,12 +53,12 @@ class Curve(NamedTuple):
 
 def bars(page: str, run: str) -> list[Bar]:
     """Read the bars of a run from the page of the figures."""
-    return [_bar(name, *cells) for name, *cells in table(page, run)[1:]]
+    return [_bar(name, *cells) for name, *cells in read_table(page, run)[1:]]
 
 
 def curves(page: str, run: str) -> list[Curve]:
     """Read the connections over time of a run from the page of the figures."""
-    (_, *names), *body = table(page, f"Connections while {run}")
+    (_, *names), *body = read_table(page, f"Connections while {run}")
     columns = zip(*(row[1:] for row in body), strict=True)
     return [
         Curve(name, [int(cell) if cell else None for cell in column])
@@ -82,15 +82,6 @@ def plot(page: str) -> str:
         parts += _draw_curve(curve, y)
         y += _CURVE
     return _SVG.format(width=_WIDTH, height=y + 16, marks="\n".join(parts))
-
-
-def table(page: str, heading: str) -> list[list[str]]:
-    """Return the cells of the first table under a heading, with its head and without the rule."""
-    _, _, section = page.partition(f"\n## {heading}\n")
-    found = re.search(r"(?:^\|.*\|\n)+", section, re.MULTILINE)
-    assert found, f"there is no table under {heading!r}"
-    head, _, *body = ([cell.strip() for cell in line.split("|")[1:-1]] for line in found[0].splitlines())
-    return [head, *body]
 
 
 def _bar(name: str, requests: str, failed: str, _p50: str, p99: str, _most: str, lost: str, *_rest: str) -> Bar:
