@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 
 from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.scan.leases import PAGE_LIMIT, Leases, scan_seconds
+from penstock.deadletters.scan.packs import apart
 from penstock.deadletters.selector import Selector
 from penstock.queue import Queue
 
@@ -37,8 +38,9 @@ def scan(
     page_limit = min(PAGE_LIMIT, max(left, 1)) if selector.is_everything else PAGE_LIMIT
     with Leases(queue, scan_seconds(to_scan), page_limit=page_limit) as leases:
         for page in leases.pages() if limit != 0 else ():
-            on_page(len(page))
-            for found in map(DeadLetterMessage.of, page):
+            single = [one for message in page for one in apart(message)]
+            on_page(len(single))
+            for found in map(DeadLetterMessage.of, single):
                 if not selector.matches(found):
                     on_skip(found)
                     continue
