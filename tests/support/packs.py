@@ -43,3 +43,11 @@ def batch(texts: Iterable[str]) -> str:
 def changed(text: str, **changes: Any) -> str:
     """Change members of a pack; None leaves one out."""
     return json.dumps({k: v for k, v in (json.loads(text) | changes).items() if v is not None})
+
+
+def columns(texts: Sequence[str]) -> str:
+    """Write envelopes of one kind and source as a pack, whatever their data is."""
+    rows = [json.loads(text) for text in texts]
+    own = ("id", "time", "data")
+    shared = {name: value for name, value in rows[0].items() if name not in own}
+    return json.dumps({"penstockpack": 1, **shared, **{name: [row[name] for row in rows] for name in own}})

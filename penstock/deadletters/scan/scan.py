@@ -19,6 +19,8 @@ def scan(
 ) -> Generator[DeadLetterMessage]:
     """Yield the selected messages of the dead-letter queue, each once, and give all leases back at the end.
 
+    The intents of a pack are yielded as messages of their own.
+
     Every message counts one receive more, selected or not. All messages are leased, and so hidden from others,
     until the generator is finished or closed. Memory holds one page at a time.
 
@@ -38,9 +40,8 @@ def scan(
     page_limit = min(PAGE_LIMIT, max(left, 1)) if selector.is_everything else PAGE_LIMIT
     with Leases(queue, scan_seconds(to_scan), page_limit=page_limit) as leases:
         for page in leases.pages() if limit != 0 else ():
-            single = [one for message in page for one in apart(message)]
-            on_page(len(single))
-            for found in map(DeadLetterMessage.of, single):
+            on_page(len(page))
+            for found in (DeadLetterMessage.of(one) for message in page for one in apart(message)):
                 if not selector.matches(found):
                     on_skip(found)
                     continue
