@@ -21,7 +21,8 @@ from penstock.intents.sealed import MARK
 from penstock.intents.storable import may_be_unstorable, overflowed
 
 _COLUMNS: Final = ("id", "time", "expirytime", "data")
-_SHARED: Final = tuple(field.name for field in fields(Envelope) if field.name not in _COLUMNS)
+_FIELDS: Final = tuple(field.name for field in fields(Envelope))
+_SHARED: Final = tuple(name for name in _FIELDS if name not in _COLUMNS)
 _TEXTS: Final = ("source", "traceparent", "subject", "dataschema")
 
 
@@ -67,19 +68,21 @@ class PackDecoder:
         # `split` measures them as JSON text, in which a character takes six bytes at most.
         if sum(len(getattr(pack, name) or "") for name in _TEXTS) > SHARED_LIMIT // 8:
             raise ValueError("long attributes")
-        shared = [(name, getattr(pack, name)) for name in _SHARED]
+        class_ = self._envelopes[pack.type]
+        put = {name: getattr(class_, name).__set__ for name in _FIELDS}
+        shared = [(put[name], getattr(pack, name)) for name in _SHARED]
+        put_id, put_time, put_expiry, put_data = (put[name] for name in _COLUMNS)
         expiries = pack.expirytime or [None] * len(pack.id)
-        class_, put = self._envelopes[pack.type], object.__setattr__
         envelopes = []
         for id_, time, expiry, data in zip(pack.id, pack.time, expiries, pack.data, strict=True):
-            # Validating again what is valid would take longer than all the rest.
+            # Into the slots: to validate again what is valid would take longer than all the rest.
             envelope: Envelope[WriteIntent] = class_.__new__(class_)
-            for name, value in shared:
-                put(envelope, name, value)
-            put(envelope, "id", id_)
-            put(envelope, "time", time)
-            put(envelope, "expirytime", expiry)
-            put(envelope, "data", data)
+            for put_shared, value in shared:
+                put_shared(envelope, value)
+            put_id(envelope, id_)
+            put_time(envelope, time)
+            put_expiry(envelope, expiry)
+            put_data(envelope, data)
             envelopes.append(envelope)
         return envelopes
 
