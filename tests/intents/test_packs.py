@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from penstock import WriteIntent
-from penstock.intents import Contract
+from penstock.intents import Contract, EnvelopeError
 from penstock.intents.packs import (
     MOST_INTENTS,
     SHARED_LIMIT,
@@ -50,6 +50,12 @@ def test_a_pack_is_its_envelopes() -> None:
         assert CONTRACT.decode_pack(text) == expected
         assert [CONTRACT.decode(one) for one in split(text) or ()] == expected
     assert json.loads(TEXT)["penstockpack"] == 1
+
+
+def test_an_earlier_drain_dead_letters_a_pack() -> None:
+    """To what decodes single envelopes alone, a pack is none: it is set aside as it is, and can be replayed."""
+    with pytest.raises(EnvelopeError, match="not-an-envelope"):
+        CONTRACT.decode(TEXT)
 
 
 def test_a_pack_of_one_is_an_envelope() -> None:

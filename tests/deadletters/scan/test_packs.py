@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from penstock.audit.dlq_index import DlqIndex
-from penstock.deadletters import Plan, Selector, replay, scan
+from penstock.consumer.dead_letter import DeadLetter
+from penstock.consumer.faults.tree import Cause, DataFault
+from penstock.deadletters import Origin, Plan, Selector, replay, scan
 from penstock.deadletters.archive.export import export
 from penstock.deadletters.archive.file import Archive
 from penstock.deadletters.archive.purge import purge
@@ -91,6 +94,19 @@ def test_an_export_has_a_line_for_each_intent(tmp_path: Path) -> None:
         export(queues.dead, archive, Selector.all())
     lines = (tmp_path / "letters.ndjson").read_text().splitlines()
     assert {json.loads(json.loads(line)["body"])["id"] for line in lines} == ids(range(6))
+
+
+def test_what_an_earlier_drain_set_aside_is_replayed() -> None:
+    """A pack that a drain without packs dead-lettered is shown and replayed intent by intent."""
+    fault = DataFault(Cause("not-an-envelope", fields=("id uuid_type",)))
+    about: Any = dict.fromkeys(("kind", "id", "first_seen", "function_version"))
+    queues = QueuePair(DeadLetter.of(fault, receive_count=1, **about).stamp(moved(1, 2)))
+    assert {(one.id, one.kind, one.origin) for one in scan(queues.dead)} == {
+        (id_of(number), "stock.adjusted", Origin.DRAIN) for number in (1, 2)
+    }
+    queues.replay(Selector.of(faults=["not-an-envelope"]))
+    assert ids_on(queues.main) == ids([1, 2])
+    assert queues.dead.messages == []
 
 
 def test_without_the_permission_to_send_a_pack_is_one_letter() -> None:
