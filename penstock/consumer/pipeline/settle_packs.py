@@ -6,7 +6,7 @@ that fails, the whole pack goes back: the ledger knows those that are written.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from penstock.consumer.batch import Batch, Item, Pack
 from penstock.consumer.pipeline.dead_letters import outgoing_of
@@ -36,8 +36,15 @@ def settle_packs(batch: Batch, queue: Queue) -> None:
     # If some of a pack were refused, the pack goes back, and those that were sent are delivered twice.
     refusing = {waiting[index].pack for index in refused}
     batch.sent_again.update(item for item in waiting if item.pack not in refusing)
-    named_counts = {"action": "packs_divided", "sent": len(batch.sent_again), "refused": len(refused)}
-    _logger.info("sent again, apart from their packs", extra=named_counts)
+    _log(len(batch.sent_again), {refusal.code for refusal in refused.values()})
+
+
+def _log(sent: int, codes: Collection[str]) -> None:
+    if sent:
+        _logger.info("sent again, apart from their packs", extra={"action": "packs_divided", "intents": sent})
+    if codes:
+        named = {"action": "packs_not_divided"}
+        _logger.warning("packs go back as a whole: %s", ", ".join(sorted(codes)), extra=named)
 
 
 def _divided(batch: Batch) -> Sequence[Pack]:
