@@ -106,6 +106,21 @@ def test_what_cannot_be_stored_is_not_decoded_at_once(value: str) -> None:
     assert CONTRACT.decode(second).data == Noted(text="b")
 
 
+class Loose(WriteIntent, kind="loose"):
+    size: float = Field(allow_inf_nan=True)
+
+
+def test_a_number_that_overflows_is_refused_alone() -> None:
+    """A number that is no JSON number any more, once it is read, is refused for its own intent alone."""
+    contract = Contract([Loose])
+    text = pack([Loose(size=1.5), Loose(size=2.5)]).replace("1.5", "1e999", 1)
+    assert contract.decode_pack(text) is None
+    first, second = singles(text)
+    with pytest.raises(EnvelopeError, match="invalid-data"):
+        contract.decode(first)
+    assert contract.decode(second).data == Loose(size=2.5)
+
+
 MALFORMED = {
     "another version": (changed(TEXT, penstockpack=2), "penstockpack unknown_version"),
     "a version that is true": (changed(TEXT, penstockpack=True), "penstockpack unknown_version"),
