@@ -1,10 +1,13 @@
 """Packs that SQS moved to the dead-letter queue: every tool sees their intents, and no intent is lost."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from penstock.audit.dlq_index import DlqIndex
 from penstock.consumer.dead_letter import DeadLetter
@@ -13,8 +16,20 @@ from penstock.deadletters import Origin, Plan, Selector, replay, scan
 from penstock.deadletters.archive.export import export
 from penstock.deadletters.archive.file import Archive
 from penstock.deadletters.archive.purge import purge
+from penstock.intents.packs import singles
 from penstock.queue import Attribute, Outgoing
-from tests.support.dead_letters import QueuePair, envelope, id_of, ids_on, letter
+from penstock.testing import MemoryQueue
+from tests.support.dead_letters import (
+    AGES,
+    FailurePlan,
+    QueuePair,
+    RunKilled,
+    envelope,
+    id_of,
+    ids_on,
+    letter,
+    plans,
+)
 from tests.support.packs import batch
 
 SENT = {"type": Attribute("stock.adjusted")}
@@ -124,6 +139,36 @@ def test_an_intent_that_is_refused_keeps_its_pack() -> None:
     queues.dead.refuse(calls=1, positions=[1])
     queues.replay(Selector.of(ids=[id_of(2)]))
     assert {one.id for one in scan(queues.dead)} | ids_on(queues.main) == ids([1, 2, 3])
+
+
+def ids_within(queue: MemoryQueue) -> set[str]:
+    """Return the ids on a queue, also those in packs."""
+    return {json.loads(text)["id"] for message in queue.messages for text in singles(message.body)}
+
+
+@settings(max_examples=150)
+@given(
+    cuts=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    plan=plans(),
+    chosen=st.none() | st.sets(st.integers(0, 9)),
+)
+def test_no_intent_of_a_pack_is_ever_lost(cuts: list[int], plan: list[str], chosen: set[int] | None) -> None:
+    """Refused, late, stolen or cut off at any call: each is on one of the queues, and a second run finishes."""
+    starts = [sum(cuts[:number]) for number in range(len(cuts))]
+    queues = QueuePair(*(moved(*range(start, start + size)) for start, size in zip(starts, cuts, strict=True)))
+    everyone = ids(range(sum(cuts)))
+    selector = Selector.all() if not chosen else Selector.of(ids=ids([*chosen]))
+    meant = everyone if not chosen else everyone & selector.ids
+    perils = FailurePlan(queues, plan)
+    with suppress(RunKilled):
+        replay(perils.wrap(queues.dead), perils.wrap(queues.main), Plan(selector=selector), clock=queues.clock)
+    assert ids_within(queues.dead) | ids_within(queues.main) == everyone
+    queues.clock.advance(AGES)
+    queues.dead.accept()
+    queues.main.accept()
+    queues.replay(selector)
+    assert ids_within(queues.dead) == everyone - meant
+    assert ids_within(queues.main) == meant
 
 
 def test_the_audit_counts_the_intents_of_a_pack() -> None:
