@@ -15,7 +15,9 @@ from sqlalchemy import Engine, select
 from penstock.consumer.dead_letter import DeadLetter
 from penstock.consumer.drain import Drain
 from penstock.database import ledger
-from penstock.testing import MemoryQueue, sqs_event
+from penstock.queue import Outgoing
+from penstock.settings import Settings
+from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.consumers import clean, deliver, deliver_all, every_mode, tables
 from tests.support.cuts import BATCHES, BEFORE, COMMIT, FRESH, POISON, STALE, Cut
 from tests.support.drain import LaterKind
@@ -23,6 +25,7 @@ from tests.support.lengths import stepped
 from tests.support.modes import Adjusted, outcomes
 from tests.support.packs import batch, columns, single
 
+MOST_ROUNDS = 3000
 LATER = [LaterKind(x=x) for x in range(2)]
 BROKEN = [
     json.dumps(json.loads(single(Adjusted(sku="c", delta=1))) | {"data": data}) for data in (None, {"sku": 1})
@@ -71,6 +74,46 @@ def test_packs_leave_what_single_messages_leave(engine: Engine, mixture: tuple[l
     alone, mixed = mixture
     drain, dead = every_mode(engine)
     assert left(engine, drain, dead, mixed) == left(engine, drain, dead, alone)
+
+
+def drain_all(drain: Drain, queue: MemoryQueue, refusals: list[tuple[MemoryQueue, int]]) -> None:
+    """Deliver what is on the queue whenever it is visible, until it is empty, with some refusals of sends."""
+    rounds = 0
+    while queue.messages:
+        rounds += 1
+        assert rounds < MOST_ROUNDS
+        if leased := queue.receive(10, visibility_seconds=180):
+            if refusals:
+                refusing, position = refusals.pop()
+                refusing.refuse(positions=[position])
+            back = {
+                f["itemIdentifier"] for f in drain.handler(sqs_event(leased), LambdaContext())["batchItemFailures"]
+            }
+            queue.delete([one.receipt_handle for one in leased if one.message_id not in back])
+            queue.accept()
+        queue.clock.advance(60)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mixture=mixtures(), refusals=st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=4))
+def test_every_intent_of_a_pack_is_settled(
+    engine: Engine, mixture: tuple[list[str], list[str]], refusals: list[tuple[bool, int]]
+) -> None:
+    """However sends are refused, each intent is written once or dead with a letter of its own in the end."""
+    texts, mixed = mixture
+    bound, _ = every_mode(engine)
+    clean(engine)
+    queue, dead = MemoryQueue(), MemoryQueue()
+    drain = bound.using(Settings(), engine=engine, queue=queue, dead_letters=dead)
+    assert queue.send([Outgoing(text) for text in mixed]) == {}
+    drain_all(drain, queue, [(dead if at_dead else queue, position) for at_dead, position in refusals])
+    settled = outcomes(engine)
+    assert {str(id_) for id_ in settled} == {json.loads(text)["id"] for text in texts}
+    assert "pending" not in settled.values()
+    letters = {UUID(body["id"]) for body in dead.bodies}
+    # An id that was reused is dead for its second payload alone.
+    assert {id_ for id_, outcome in settled.items() if outcome == "dead"} <= letters
+    assert letters <= {UUID(json.loads(text)["id"]) for text in texts}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
