@@ -5,53 +5,81 @@ message.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from penstock.consumer.batch import Batch, Item, Pack
-from penstock.consumer.faults.tree import Cause, DataFault
+from penstock.consumer.faults.tree import Cause, DataFault, PayloadFault
 from penstock.intents import Contract
 from penstock.intents.packs import PackError, may_be_pack, split
 
+BATCH_INTENTS: Final = 60_000
+"""Once a batch has so many intents, no other pack is read: Lambda's 6 MB may hold a million tiny ones."""
+
+_NO_ROOM: Final = PayloadFault(Cause("pack-room"))
+
 
 def unpack(batch: Batch, contract: Contract) -> Collection[Item]:
-    """Replace the packs of a batch by their intents.
+    """Replace the packs of a batch by their intents. If there is no room for a pack, it goes back.
 
     Returns:
         The items that need no decoding any more: they have their envelope, or a fault.
     """
     if not any(may_be_pack(item.record["body"]) for item in batch.items):
         return ()
-    done: set[Item] = set()
-    batch.items = [one for item in batch.items for one in _items(item, contract, done)]
-    return done
+    unpacked = _Unpacked(contract)
+    for item in batch.items:
+        unpacked.add(item)
+    batch.items = unpacked.items
+    return unpacked.done
 
 
-def _items(item: Item, contract: Contract, done: set[Item]) -> Iterator[Item]:
-    body = item.record["body"]
-    if not may_be_pack(body):
-        yield item
-        return
-    pack = Pack(item.record)
-    envelopes = contract.decode_pack(body)
-    if envelopes:
-        for number, envelope in enumerate(envelopes):
-            decoded = Item(_MemberRecord(pack, number), envelope, pack=pack)
-            done.add(decoded)
-            pack.items.append(decoded)
-        yield from pack.items
-        return
-    try:
-        texts = split(body)
-    except PackError as error:
-        item.fault = DataFault(Cause("malformed-pack", fields=error.fields))
-        done.add(item)
-        texts = None
-    if texts is None:
-        yield item
-        return
-    pack.texts = texts
-    pack.items += (Item(_MemberRecord(pack, number), pack=pack) for number in range(len(texts)))
-    yield from pack.items
+class _Unpacked:
+    """The items of a batch, those in packs too."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.items: list[Item] = []
+        self.done: set[Item] = set()
+        self._contract = contract
+
+    def add(self, item: Item) -> None:
+        """Add an item, or the intents of the pack that it is."""
+        body = item.record["body"]
+        if not may_be_pack(body):
+            self.items.append(item)
+        elif len(self.items) >= BATCH_INTENTS:
+            self._add_faulty(item, _NO_ROOM)
+        elif not self._add_decoded(item):
+            self._add_split(item)
+
+    def _add_faulty(self, item: Item, fault: DataFault | PayloadFault) -> None:
+        item.fault = fault
+        self.items.append(item)
+        self.done.add(item)
+
+    def _add_decoded(self, item: Item) -> bool:
+        """Decode a pack as a whole, if that is possible; return whether it was."""
+        envelopes = self._contract.decode_pack(item.record["body"])
+        if not envelopes:
+            return False
+        pack = Pack(item.record)
+        pack.items += (Item(_MemberRecord(pack, n), one, pack=pack) for n, one in enumerate(envelopes))
+        self.items += pack.items
+        self.done.update(pack.items)
+        return True
+
+    def _add_split(self, item: Item) -> None:
+        """Split a pack into intents that are decoded one by one."""
+        try:
+            texts = split(item.record["body"])
+        except PackError as error:
+            self._add_faulty(item, DataFault(Cause("malformed-pack", fields=error.fields)))
+            return
+        if texts is None:
+            self.items.append(item)
+            return
+        pack = Pack(item.record, texts=texts)
+        pack.items += (Item(_MemberRecord(pack, number), pack=pack) for number in range(len(texts)))
+        self.items += pack.items
 
 
 class _MemberRecord(Mapping[str, Any]):

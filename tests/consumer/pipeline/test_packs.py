@@ -190,6 +190,17 @@ def test_the_largest_pack_is_written(bench: Bench) -> None:
     assert len(bench.names) == MOST_INTENTS
 
 
+def test_a_pack_without_room_goes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the packs of a batch have too many intents, the others go back, and single messages are written."""
+    monkeypatch.setattr(unpack, "BATCH_INTENTS", 3)
+    packs = [received(pack(made(f"{name}1", f"{name}2"))) for name in "abcd"]
+    assert bench([*packs, *made("e")]) == [packs[2].message_id, packs[3].message_id]
+    assert bench.names == ["a1", "a2", "b1", "b2", "e"]
+    assert bench(packs[2:]) == []
+    assert bench.names == ["a1", "a2", "b1", "b2", "c1", "c2", "d1", "d2", "e"]
+    assert bench.letters == []
+
+
 def test_an_id_twice_in_a_pack(bench: Bench) -> None:
     """An id that is in a pack twice takes effect once; with another payload the second one is dead."""
     first, other = made("a", "b")
