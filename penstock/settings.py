@@ -83,6 +83,12 @@ class Settings:
     event_kinds: str = _setting(
         "PENSTOCK_EVENT_KINDS", "the kinds that have events, separated by commas; all by default"
     )
+    pack_limit: int = _setting(
+        "PENSTOCK_PACK_LIMIT",
+        "the largest size of a message in which emit_many packs intents, in bytes, such as 65536; 0 packs none",
+        0,
+        least=0,
+    )
     payload_bucket: str = _setting(
         "PENSTOCK_PAYLOAD_BUCKET", "the S3 bucket for intents that are too large for a message"
     )

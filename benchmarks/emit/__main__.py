@@ -4,7 +4,8 @@ How to read the figures. Both sides are timed in turn, in one process and one ru
 milliseconds, which depend on the machine. The other side is `benchmarks/emit/bare.py`: boto3, json, no validation,
 no receipt.
 
-    burst      `emit_many` of 10,000 intents, compared with a loop of `send_message_batch`
+    burst      `emit_many` of 10,000 intents, compared with a loop of `send_message_batch`; `packed` is the same
+               with packs of 64 KB
     request    one request to a handler that emits, compared with one to a handler that sends; `HttpApi` also
                routes, validates and answers with problem documents, `emit` is the same without it
     import     the import of a function, before its first request; `parts of HttpApi` is the import of botocore,
@@ -41,11 +42,13 @@ from benchmarks.emit.memory import MARKS, memory_figures
 from benchmarks.emit.rounds import TimingTable, first_answer, interleave, request, time_in_processes
 from benchmarks.figures import VERDICTS, Figure, write_page
 from penstock import accepted, emit
-from penstock.producer import emitter
+from penstock.producer import Producer, emitter
 from penstock.testing import LambdaContext
 from shared.intents import StockAdjusted
 
 MIN_BURST_RATIO, MAX_REQUEST_RATIO, MAX_IMPORT_RATIO = 5.0, 1.15, 1.5
+MIN_PACKED_RATIO = 40.0
+PACK_BYTES = 65_536
 PARTS = """
 import botocore.session
 from pydantic import BaseModel, Field
@@ -98,7 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report = EmitReport()
         with stub_endpoint(options.stub_ms / 1000) as endpoint:
             _measure(
-                report, f"stub, {options.stub_ms:g} ms per call", endpoint, options, min_ratio=MIN_BURST_RATIO
+                report,
+                f"stub, {options.stub_ms:g} ms per call",
+                endpoint,
+                options,
+                min_ratios=(MIN_BURST_RATIO, MIN_PACKED_RATIO),
             )
         if options.local:
             with local_endpoint() as endpoint:
@@ -121,7 +128,7 @@ def _measure(
     endpoint: Endpoint,
     options: argparse.Namespace,
     *,
-    min_ratio: float | None = None,
+    min_ratios: tuple[float | None, float | None] = (None, None),
 ) -> None:
     _report_progress(f"burst, {where}")
     burst = _burst(endpoint, options, f"burst of {options.intents:,} intents, {where}")
@@ -129,8 +136,10 @@ def _measure(
     single = _requests(endpoint, options, f"one request, {where}")
     report.tables += [burst, single]
     report.figures.append(
-        Figure(f"speed: emit_many / plain loop, {where}", burst.ratio("loop", "penstock"), at_least=min_ratio)
+        Figure(f"speed: emit_many / plain loop, {where}", burst.ratio("loop", "penstock"), at_least=min_ratios[0])
     )
+    packed = burst.ratio("loop", "packed")
+    report.figures.append(Figure(f"speed: packed / plain loop, {where}", packed, at_least=min_ratios[1]))
     for name in ("emit", "HttpApi"):
         for at, label in ((0.5, "p50"), (0.99, "p99")):
             ratio = single.ratio(name, "bare", at=at)
@@ -142,16 +151,24 @@ def _measure(
 def _burst(endpoint: Endpoint, options: argparse.Namespace, title: str) -> TimingTable:
     bodies = [{"sku": f"A{number}", "delta": -2} for number in range(options.intents)]
 
-    def ours() -> None:
-        receipts = emitter.emit_many((StockAdjusted(**body) for body in bodies), timeout_seconds=60)  # type: ignore[arg-type]
-        assert len(receipts) == len(bodies)
+    def emitting(producer: Producer) -> Callable[[], None]:
+        def emit_all() -> None:
+            receipts = producer.emit_many((StockAdjusted(**body) for body in bodies), timeout_seconds=60)  # type: ignore[arg-type]
+            assert len(receipts) == len(bodies)
+
+        return emit_all
 
     def loop() -> None:
         endpoint.bare.send_all(endpoint.url, bodies)
 
-    samples: dict[str, list[float]] = {"penstock": [], "loop": []}
+    runs = {
+        "penstock": emitting(emitter.environment_producer()),
+        "packed": emitting(endpoint.producer(PACK_BYTES)),
+        "loop": loop,
+    }
+    samples: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(1 + options.rounds):
-        for name, run in {"penstock": ours, "loop": loop}.items():
+        for name, run in runs.items():
             endpoint.purge()
             (seconds,) = interleave({name: run}, rounds=1, warm_up=0)[name]
             samples[name] += [seconds] if number else []

@@ -32,12 +32,14 @@ class Endpoint:
         bare: the module of the function without a framework.
         url: the URL of the queue.
         purge: removes all messages from the queue.
+        producer: makes a producer with this limit of a pack, in bytes.
         secret: the ARN of a secret that contains the receipt key; None without Secrets Manager.
     """
 
     bare: ModuleType
     url: str
     purge: Callable[[], object]
+    producer: Callable[[int], Producer]
     secret: str | None = None
 
 
@@ -51,8 +53,8 @@ def stub_endpoint(seconds: float) -> Iterator[Endpoint]:
     bare, client = _import_bare(), sqs_client()
     stub(bare.sqs, seconds)
     stub(client, seconds)
-    with _producer_environment(SqsQueue(URL, client), URL):
-        yield Endpoint(bare, URL, lambda: None)
+    with _producer_environment(SqsQueue(URL, client), URL) as producer:
+        yield Endpoint(bare, URL, lambda: None, producer)
 
 
 @contextmanager
@@ -65,8 +67,8 @@ def local_endpoint() -> Iterator[Endpoint]:
             with mock.patch.dict(os.environ, aws.client_environment()):
                 bare, client = _import_bare(), sqs_client()
                 url = client.create_queue(QueueName="bench")["QueueUrl"]
-                with _producer_environment(SqsQueue(url, client), url):
-                    yield Endpoint(bare, url, lambda: client.purge_queue(QueueUrl=url), _create_secret())
+                with _producer_environment(SqsQueue(url, client), url) as producer:
+                    yield Endpoint(bare, url, lambda: client.purge_queue(QueueUrl=url), producer, _create_secret())
         finally:
             aws.stop()
 
@@ -78,14 +80,17 @@ def _import_bare() -> ModuleType:
 
 
 @contextmanager
-def _producer_environment(queue: SqsQueue, url: str) -> Iterator[None]:
-    producer = Producer(Settings(receipt_key=KEY, source="/shop"), queue)
+def _producer_environment(queue: SqsQueue, url: str) -> Iterator[Callable[[int], Producer]]:
+    def make(pack_limit: int) -> Producer:
+        return Producer(Settings(receipt_key=KEY, source="/shop", pack_limit=pack_limit), queue)
+
+    producer = make(0)
     with (
         # A mock would add 2 % to the time of each emit.
         mock.patch.object(emitter, "environment_producer", lambda: producer),  # noqa: PT008
         mock.patch.dict(os.environ, {"PENSTOCK_QUEUE_URL": url}),
     ):
-        yield
+        yield make
 
 
 def _create_secret() -> str:

@@ -21,7 +21,7 @@ class DlqIndex:
     Attributes:
         hidden: how many were delayed or under another consumer's lease when the scan began, or were not shown to
             the scan, approximately: SQS shows nothing of a FIFO queue's message group while some of it is leased.
-        scanned: how many messages the scan has seen.
+        scanned: how many messages the scan has seen, with each intent of a pack.
         ids: the intents; True if the drain sent the dead letter.
         malformed_ids: the ids of messages that SQS moved, where they are no UUIDs.
         unreadable: how many dead letters are of messages that the drain could not read, so that they have no id.
@@ -44,10 +44,12 @@ class DlqIndex:
         """
         before = dead.depth()
         index = cls(before.in_flight + before.delayed)
-        with closing(scan(dead)) as found:
+        pages: list[int] = []
+        with closing(scan(dead, on_page=pages.append)) as found:
             for one in islice(found, MAX_LETTERS):
                 index._add(one)
-        index.hidden += max(before.visible - index.scanned, 0)
+        # Messages, not intents: a pack has many of these.
+        index.hidden += max(before.visible - sum(pages), 0)
         return index
 
     @property

@@ -16,8 +16,23 @@ _MOST_DIGITS = 15
 
 
 @dataclass(slots=True, eq=False)
+class Pack:
+    """A message that holds many intents.
+
+    Attributes:
+        record: the record of the message.
+        items: its intents.
+        texts: the text of each as an envelope of its own; None while no one has asked.
+    """
+
+    record: Record
+    items: list["Item"] = field(default_factory=list)
+    texts: list[str] | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Item:
-    """One record, and what is known of it so far.
+    """One record, or one intent of a pack, and what is known of it so far.
 
     Attributes:
         record: the record.
@@ -31,6 +46,7 @@ class Item:
         expired: whether it was taken up after its time.
         held: whether it was parked, because its kind is held.
         first_occurrence: the first item of the batch with the same id; None if this item is the first.
+        pack: the message that it shares with others; None if the record is that of its own message.
     """
 
     record: Record
@@ -44,10 +60,11 @@ class Item:
     expired: bool = False
     held: bool = False
     first_occurrence: "Item | None" = None
+    pack: Pack | None = None
 
     @property
     def message_id(self) -> str:
-        """The id that SQS gave the message."""
+        """The id that SQS gave the message; of an intent in a pack, with its number."""
         return str(self.record["messageId"])
 
     @property
@@ -108,13 +125,14 @@ class Item:
 
 @dataclass(slots=True)
 class Batch:
-    """All records of one invocation.
+    """All intents of one invocation.
 
     Attributes:
-        items: the records.
+        items: the records; in the place of a pack, its intents.
         deadline: when the invocation must have answered, in seconds of the monotonic clock.
         function_version: the version of the Lambda function.
         failed: the items that go back to the queue, by message id.
+        sent_again: those of them that were sent to it in messages of their own.
         fault: why nothing of it was written, if its transaction failed as a whole.
         stale: how many intents of each kind were stale, of those that were written in sets.
         waits: how often the drain waited for Postgres in round trips of several statements.
@@ -125,6 +143,7 @@ class Batch:
     deadline: float
     function_version: str
     failed: dict[str, Item] = field(default_factory=dict)
+    sent_again: set[Item] = field(default_factory=set)
     fault: Fault | None = None
     stale: Counter[str] = field(default_factory=Counter)
     waits: int = 0
@@ -152,9 +171,15 @@ class Batch:
         """Add these items to those that go back to the queue."""
         self.failed.update((item.message_id, item) for item in items)
 
+    @property
+    def returning(self) -> list[Item]:
+        """The items whose message is delivered again."""
+        return [item for item in self.failed.values() if item not in self.sent_again]
+
     def report(self) -> dict[str, list[dict[str, str]]]:
         """Return the partial batch response: the failed messages. Lambda deletes all others."""
-        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in self.failed]}
+        ids = dict.fromkeys(str((item.pack or item).record["messageId"]) for item in self.returning)
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in ids]}
 
 
 def _payload(data: Any) -> Any:

@@ -24,8 +24,10 @@ from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.payloads import PayloadFetcher, fetch_keys
 from penstock.consumer.pipeline.retention import take_back_ending
 from penstock.consumer.pipeline.retry_delay import set_retry_visibility
+from penstock.consumer.pipeline.settle_packs import settle_packs
 from penstock.consumer.pipeline.tracing import link_traces
 from penstock.consumer.pipeline.transaction import WriteStrategy, write_batch
+from penstock.consumer.pipeline.unpack import unpack
 from penstock.consumer.resources import Resources
 from penstock.consumer.retention import Retention
 from penstock.database import drain_engine
@@ -159,8 +161,9 @@ class Drain:
             self._resources.queue,
             self._resources.dead_letters,
         )
-        fetched = self._payload_fetcher.fetch(batch)
-        fetch_keys(batch, self.contract)
+        unpacked = unpack(batch, self.contract)
+        fetched = {*unpacked, *self._payload_fetcher.fetch(batch, unpacked)}
+        fetch_keys(batch, self.contract, unpacked)
         # Nothing is decoded yet. `write_batch` takes the batch from the decoder part by part, and sends a part to
         # Postgres before it takes the next: Postgres writes one part while Python decodes another.
         decoder = StreamDecoder(batch, self.contract, fetched)
@@ -182,6 +185,7 @@ class Drain:
         dead = _divide(batch, batch_fault, self._retention)
         steps: list[Callable[[], None]] = [
             lambda: self._calls.dead_letters(send_to_dlq(batch, dead, dead_letters)),
+            lambda: settle_packs(batch, queue),
             lambda: link_traces(batch),
             lambda: set_retry_visibility(batch, queue, self._retention),
             lambda: self._calls.transition(self._breaker.consider(batch_fault, database, batch, context)),

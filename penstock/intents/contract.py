@@ -6,11 +6,11 @@ envelope is upgraded and validated in a second pass.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -27,6 +27,9 @@ from penstock.intents.sealed import MARK, Opener, SealedError, binding, token_of
 from penstock.intents.sensitive import OPAQUE, sensitive_fields
 from penstock.intents.storable import may_be_unstorable, overflowed, refuse_unstorable
 from penstock.intents.upgrades import UpgradeError, check_upgraders, upgrade
+
+if TYPE_CHECKING:
+    from penstock.intents.pack_decoder import PackDecoder
 
 
 class Contract:
@@ -57,7 +60,8 @@ class Contract:
                 self._sensitive.add(intent)
         if not kinds:
             raise TypeError("a contract needs at least one kind")
-        self._validate = _adapter([envelope_of(intent) for intent in kinds.values()]).validator.validate_json
+        self._envelopes = {intent: envelope_of(intent) for intent in kinds.values()}
+        self._validate = _adapter([*self._envelopes.values()]).validator.validate_json
         self._intents = kinds.values()
         self._opener = opener
 
@@ -159,6 +163,21 @@ class Contract:
         values = {field.name: getattr(envelope, field.name) for field in fields(Envelope)}
         head: Envelope[Any] = Envelope(**values | {"type": self.current_name(envelope.type), "data": None})
         return EnvelopeError(error.reason, (error.code,) if error.code else (), head)
+
+    def decode_pack(self, text: str) -> Sequence[Envelope[WriteIntent]] | None:
+        """Decode all intents of a pack at once; None if they have to be decoded one by one, or it is no pack.
+
+        `penstock.intents.packs.split` is for those that this does not decode.
+        """
+        return self._packs.decode(text) if self._packs else None
+
+    @cached_property
+    def _packs(self) -> "PackDecoder | None":
+        # Imported and made for the first pack only.
+        from penstock.intents.pack_decoder import PackDecoder  # noqa: PLC0415
+
+        plain = {intent: class_ for intent, class_ in self._envelopes.items() if intent not in self._sensitive}
+        return PackDecoder(plain) if plain else None
 
     def decode_other(self, text: str, error: Exception, sent_at: datetime | None) -> Envelope[WriteIntent]:
         """Decode a text that `decode_current` refused: an older envelope, or an event of another sender.

@@ -99,7 +99,7 @@ def unchanged(before: Any, after: Any) -> bool:
     `==` is not enough for times. JSON has an offset in place of a zone, and Python compares equal instants in
     different zones as unequal if one of them is in a repeated hour (PEP 495, "Inter-zone comparison").
     """
-    if before == after:
+    if _equal(before, after):
         return True
     if isinstance(before, datetime) and isinstance(after, datetime):
         return _wall_clock(before) == _wall_clock(after)
@@ -111,6 +111,13 @@ def unchanged(before: Any, after: Any) -> bool:
     if isinstance(before, list | tuple) and type(before) is type(after):
         return len(before) == len(after) and all(map(unchanged, before, after))
     return False
+
+
+def _equal(before: Any, after: Any) -> bool:
+    if isinstance(before, BaseModel) and type(before) is type(after):
+        # `==` of models takes five times as long if one of them knows its id by now, which is no field.
+        return vars(after).items() <= vars(before).items()
+    return bool(before == after)
 
 
 def _wall_clock(time: datetime) -> tuple[datetime, timedelta | None]:

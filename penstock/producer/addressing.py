@@ -4,13 +4,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final, Generic, TypedDict, TypeVar
 from uuid import UUID
 
 from penstock.intents import WriteIntent, derive_id, kind_of
 from penstock.intents.intent import oldest_name
 from penstock.producer.errors import OrderingKeyError
-from penstock.queue import group_of
+from penstock.queue import Attribute, group_of
+from penstock.queue.message import DELAY_ATTRIBUTE
 
 I = TypeVar("I", bound=WriteIntent)  # noqa: E741
 
@@ -142,3 +144,9 @@ def _value(name: str, option: str | Callable[[I], str | None] | None, intent: I)
     if value == "":
         raise ValueError(f"{name} is empty; leave it out, or give None, where there is none")
     return value
+
+
+@cache
+def message_attributes(kind: str, delay: int) -> dict[str, Attribute]:
+    """Return the message attributes of a kind. All messages of the kind share them, which saves memory."""
+    return {"type": Attribute(kind), **({DELAY_ATTRIBUTE: Attribute(str(delay), "Number")} if delay else {})}

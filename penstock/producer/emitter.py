@@ -12,13 +12,13 @@ from penstock.intents import Receipt, WriteIntent, encode_envelope, kind_of, sig
 from penstock.intents.receipt_keys import signing_key
 from penstock.intents.sealed import Seal
 from penstock.metrics.recording import recording
-from penstock.producer.addressing import EmitCall, EmitManyOptions, EmitOptions
+from penstock.producer.addressing import EmitCall, EmitManyOptions, EmitOptions, message_attributes
 from penstock.producer.errors import EncryptionUnavailable, NotAcknowledged, ReceiptKeyUnavailable
 from penstock.producer.large import SendBatch
 from penstock.producer.measuring import measure_emit
+from penstock.producer.packing import Packing
 from penstock.producer.trace import Trace, current_trace
-from penstock.queue import Attribute, Outgoing, Payloads, Queue, SqsQueue, payload_store
-from penstock.queue.message import DELAY_ATTRIBUTE
+from penstock.queue import Outgoing, Payloads, Queue, SqsQueue, payload_store
 from penstock.settings import SecretUnavailable, Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -65,24 +65,28 @@ class Producer:
             raise TypeError(
                 "one idempotency_key for all would make them one intent: give a function of the intent"
             )
-        return self._emit(intents, EmitCall(self._settings.source, self._queue.fifo, **options))
+        call = EmitCall(self._settings.source, self._queue.fifo, **options)
+        return self._emit(intents, call, pack_limit=self._settings.pack_limit)
 
-    def _emit(self, intents: Iterable[I], call: EmitCall[I]) -> list[Receipt]:
+    def _emit(self, intents: Iterable[I], call: EmitCall[I], *, pack_limit: int = 0) -> list[Receipt]:
         """Validate and encode every intent, then send them all, then sign a receipt for each."""
         trace, delay = current_trace(), call.delay_seconds()
         ids: list[UUID] = []
         batch = SendBatch(lambda: self._payloads, self._settings.payload_limit)
+        packing = Packing(batch, call, trace, self._seal, pack_limit)
         # Read one intent at a time and keep none of them: only their ids and messages stay in memory.
-        for intent in intents:
+        for position, intent in enumerate(intents):
             ids.append(id_ := call.id_of(intent))
-            batch.add(_message(intent, id_, call, trace, self._seal, delay=delay))
+            if not packing.add(intent, id_, position):
+                batch.add(_message(intent, id_, call, trace, self._seal, delay=delay), [position])
+        packing.close()
         # Read the key before anything is sent: every intent that is sent must get its receipt.
         key = self._receipt_key()
         started = time.monotonic()
         with recording(for_cloudwatch=self._settings.metrics) as metrics:
             failed = batch.send(self._queue, call.timeout_seconds)
             took = round(time.monotonic() - started, 6)
-            metrics.take(lambda to: measure_emit(to, batch.messages, failed, took, self._settings.queue_url))
+            metrics.take(lambda to: measure_emit(to, batch, failed, took, self._settings.queue_url))
         sent = {index: sign(id_, key) for index, id_ in enumerate(ids) if index not in failed}
         if failed:
             raise NotAcknowledged(sent, failed)
@@ -132,18 +136,12 @@ def _message(intent: I, id_: UUID, call: EmitCall[I], trace: Trace | None, seal:
             expires_at=call.expiry_of(intent),
             seal=seal,
         ),
-        attributes=_attributes(kind_of(intent), delay),
+        attributes=message_attributes(kind_of(intent), delay),
         group=call.group_of(intent),
         deduplication_id=str(id_) if call.fifo else None,
         trace=trace.header if trace else None,
         delay_seconds=delay,
     )
-
-
-@cache
-def _attributes(kind: str, delay: int) -> dict[str, Attribute]:
-    """Return the message attributes of a kind. All messages of the kind share them, which saves memory."""
-    return {"type": Attribute(kind), **({DELAY_ATTRIBUTE: Attribute(str(delay), "Number")} if delay else {})}
 
 
 _producer_lock = Lock()
@@ -224,6 +222,8 @@ def emit_many(intents: Iterable[I], **options: Unpack[EmitManyOptions[I]]) -> li
     """Emit several intents to the queue that the environment names, in as few calls as SQS allows, 16 at once.
 
         emit_many(orders, idempotency_key=lambda order: str(order.order_id))
+
+    With `PENSTOCK_PACK_LIMIT` many intents of one kind and tenant share a message (docs/packs.md).
 
     Args:
         intents: the write intents. They are read one at a time, up to the first that cannot be sent. Nothing is

@@ -37,7 +37,12 @@ def intent_limit(settings: Settings) -> int:
 
 
 class SendBatch:
-    """The messages of one call, and the large envelopes that some of them refer to."""
+    """The messages of one call, and the large envelopes that some of them refer to.
+
+    Attributes:
+        messages: the messages.
+        positions: for each message the positions of its intents in what was emitted, from 0.
+    """
 
     def __init__(self, find_payloads: Callable[[], Payloads | None], limit: int) -> None:
         """Make an empty batch.
@@ -47,24 +52,29 @@ class SendBatch:
             limit: the largest size of an envelope in the bucket, in bytes.
         """
         self.messages: list[Outgoing] = []
+        self.positions: list[Sequence[int]] = []
         self._find_payloads = find_payloads
         self._payloads: Payloads | None = None
         self._limit = limit
         self._keys: dict[int, str] = {}
         self._bodies: dict[str, bytes] = {}
 
-    def add(self, message: Outgoing) -> None:
+    def add(self, message: Outgoing, positions: Sequence[int]) -> None:
         """Add a message. If it is too large for SQS, add a reference to its body instead, and keep the body.
+
+        Args:
+            message: the message.
+            positions: the positions of its intents in what is emitted; several for a pack, which is never large.
 
         Raises:
             IntentTooLarge: the message is too large, and there is no bucket or its limit is exceeded.
         """
         if message.size > INTENT_LIMIT_BYTES:
-            message = self._reference(message)
+            message = self._reference(message, positions[0])
         self.messages.append(message)
+        self.positions.append(positions)
 
-    def _reference(self, message: Outgoing) -> Outgoing:
-        index = len(self.messages)
+    def _reference(self, message: Outgoing, index: int) -> Outgoing:
         self._payloads = self._payloads or self._find_payloads()
         if self._payloads is None:
             error = IntentTooLarge(message.size, INTENT_LIMIT_BYTES, index=index)
@@ -75,7 +85,7 @@ class SendBatch:
         if len(body) > self._limit:
             raise IntentTooLarge(len(body), self._limit, index=index)
         key = new_key()
-        self._keys[index] = key
+        self._keys[len(self.messages)] = key
         self._bodies[key] = body
         return replace(message, body=encode_reference(message.body, reference_to(self._payloads.bucket, key)))
 
@@ -87,8 +97,14 @@ class SendBatch:
             timeout_seconds: for how many seconds calls are started; None is the default.
 
         Returns:
-            The messages that were not acknowledged, by position.
+            The intents that were not acknowledged, by position.
         """
+        refused = self._send(queue, timeout_seconds)
+        found = {position: reason for index, reason in refused.items() for position in self.positions[index]}
+        return dict(sorted(found.items()))
+
+    def _send(self, queue: Queue, timeout_seconds: float | None) -> dict[int, Refusal]:
+        """Send; return the refused messages by their place among the messages."""
         if self._payloads is None:
             return queue.send(self.messages, timeout_seconds=timeout_seconds)
         deadline = time.monotonic() + (_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds)
@@ -97,7 +113,7 @@ class SendBatch:
             unsent |= _behind(self.messages, unsent)
         sendable = [index for index in range(len(self.messages)) if index not in unsent]
         refused = queue.send([self.messages[i] for i in sendable], timeout_seconds=deadline - time.monotonic())
-        return dict(sorted((unsent | {sendable[place]: reason for place, reason in refused.items()}).items()))
+        return unsent | {sendable[place]: reason for place, reason in refused.items()}
 
     def _put(self, payloads: Payloads, timeout_seconds: float | None) -> dict[int, Refusal]:
         refused = payloads.put(self._bodies, timeout_seconds=timeout_seconds)

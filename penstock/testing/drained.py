@@ -13,6 +13,7 @@ from penstock.consumer.mapping.columns import TableLike, table_of
 from penstock.database.engine import drain_engine
 from penstock.database.ledger import PENDING, ledger
 from penstock.intents import EnvelopeError, WriteIntent
+from penstock.intents.packs import singles
 from penstock.queue import BATCH_LIMIT, Received
 from penstock.settings import Settings
 from penstock.testing.context import LambdaContext
@@ -108,7 +109,8 @@ class QueueDrain:
         self._emitted.queue.delete(done)
 
     def _outcomes(self, drain: Drain, messages: list[Received]) -> dict[UUID, str]:
-        ids = [id_ for message in messages if (id_ := _id(drain, message.body))]
+        bodies = [body for message in messages for body in singles(message.body)]
+        ids = [id_ for body in bodies if (id_ := _id(drain, body))]
         with self._engine.connect() as connection:
             found = connection.execute(select(ledger.c.id, ledger.c.outcome).where(ledger.c.id.in_(ids)))
             return dict.fromkeys(ids, PENDING) | {row.id: row.outcome for row in found}

@@ -7,6 +7,7 @@ from typing import TypeVar, Unpack
 
 from penstock.encryption.opener import KeyOpener
 from penstock.intents import Contract, Receipt, WriteIntent, kind_of
+from penstock.intents.packs import singles
 from penstock.producer.addressing import EmitManyOptions
 from penstock.producer.emitter import Producer, use_producer
 from penstock.settings import Settings
@@ -53,8 +54,9 @@ class Emitted:
             penstock.intents.EnvelopeError: the consumer could not decode an intent of this kind.
         """
         contract = Contract([kind], KeyOpener(MemoryKeys, lambda: DIGEST_KEY))
-        texts = [m.body for m in self.queue.messages if json.loads(m.body)["type"] == kind_of(kind)]
-        return [_intent(contract, kind, text) for text in texts]
+        texts = [text for message in self.queue.messages for text in singles(message.body)]
+        found = [text for text in texts if json.loads(text)["type"] == kind_of(kind)]
+        return [_intent(contract, kind, text) for text in found]
 
 
 def _intent(contract: Contract, kind: type[I], text: str) -> I:

@@ -30,7 +30,7 @@ def test_one_command_measures_everything(
     report = json.loads(path.read_text())
     endpoints = ["stub, 1 ms per call", "local"]
     assert {title: [*table] for title, table in report["tables"].items()} == {
-        **{f"burst of 25 intents, {endpoint}": ["penstock", "loop"] for endpoint in endpoints},
+        **{f"burst of 25 intents, {endpoint}": ["penstock", "packed", "loop"] for endpoint in endpoints},
         **{f"one request, {endpoint}": HANDLERS for endpoint in endpoints},
         "start to first answer, local": ["bare", *STARTS],
         "import of a producer function, processor time": ["bare", *IMPORTS],
@@ -40,6 +40,7 @@ def test_one_command_measures_everything(
         for endpoint in endpoints
         for name in (
             f"speed: emit_many / plain loop, {endpoint}",
+            f"speed: packed / plain loop, {endpoint}",
             *(f"time: {one} / bare, {at}, {endpoint}" for one in HANDLERS[1:] for at in ("p50", "p99")),
         )
     ] + [f"start: {one} / bare" for one in STARTS] + [f"import: {one} / bare" for one in IMPORTS] + [

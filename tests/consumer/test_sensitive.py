@@ -128,6 +128,27 @@ def test_the_key_service_is_called_once_for_a_data_key(bench: Bench) -> None:
     assert bench.keys.calls == 2
 
 
+def test_encrypted_values_in_a_pack(bench: Bench) -> None:
+    """A pack has no plaintext; it waits as a whole for its key, and its dead letters are encrypted like others."""
+    settings = Settings(receipt_key="key", source="/test", pack_limit=65_536)
+    names = ["a", "b", "b" * 70]
+    Producer(settings, bench.queue, keys=bench.keys).emit_many(
+        CustomerMade(name=name, email=Sensitive(f"{name}@example.org")) for name in names
+    )
+    bodies = [message.body for message in bench.queue.messages]
+    assert len(bodies) == 1
+    assert "example" not in bodies[0]
+    bench.keys.refuse(KeyProblem.UNAVAILABLE, "TheCode")
+    assert (bench(bodies), bench.rows, bench.reasons) == (1, [], [])
+    bench.keys.allow()
+    assert bench(bodies) == 0
+    assert bench.rows == [(name, f"{name}@example.org", None) for name in names[:2]]
+    assert bench.reasons == ["StringDataRightTruncation"]
+    assert "example" not in bench.dead_letters.messages[0].body
+    assert json.loads(bench.dead_letters.messages[0].body)["data"]["name"] == names[2]
+    assert len(bench.queue.messages) == 1
+
+
 @pytest.mark.parametrize("move", ["id", "field", "kind", "altered", "garbage"])
 def test_a_moved_or_altered_value_is_a_dead_letter(bench: Bench, move: str) -> None:
     """A token is good for its kind, field and intent only; elsewhere it is a data fault of its own record."""

@@ -207,7 +207,7 @@ def test_producer_permissions(template: dict[str, Any]) -> None:
 
 
 def test_drain_permissions(template: dict[str, Any]) -> None:
-    """The drain may receive from the queue, read payloads, send dead letters and read the database's URL."""
+    """The drain may receive from the queue and send to it, read payloads and one secret, and send dead letters."""
     found = actions(template, "DrainRole")
     secrets = [resource for resource in found if "database-url" in resource]
     assert len(secrets) == 1
@@ -218,6 +218,7 @@ def test_drain_permissions(template: dict[str, Any]) -> None:
             "sqs:DeleteMessage*",
             "sqs:GetQueueAttributes",
             "sqs:ReceiveMessage",
+            "sqs:SendMessage*",
         },
         '{"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}': {"sqs:SendMessage*"},
         '{"Fn::Sub": "${PayloadBucket.Arn}/payloads/*"}': {"s3:GetObject"},
@@ -289,7 +290,7 @@ def test_migrate_permissions(template: dict[str, Any]) -> None:
 
 
 def test_dead_letters_permissions(template: dict[str, Any]) -> None:
-    """The dead-letters function may receive dead letters and send to the queue; no service may invoke it."""
+    """The function `dead-letters` may receive and send dead letters, and send to the queue; nothing invokes it."""
     found = {where: given for where, given in actions(template, "DeadLettersRole").items() if "sqs" in str(given)}
     assert found == {
         '{"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}': {
@@ -297,6 +298,7 @@ def test_dead_letters_permissions(template: dict[str, Any]) -> None:
             "sqs:DeleteMessage*",
             "sqs:GetQueueAttributes",
             "sqs:ReceiveMessage",
+            "sqs:SendMessage*",
         },
         '{"Fn::GetAtt": ["Queue", "Arn"]}': {"sqs:SendMessage*"},
     }

@@ -1,5 +1,6 @@
 """What is measured of an emit."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,6 +34,20 @@ def test_what_sqs_has_and_what_it_refused(capsys: pytest.CaptureFixture[str]) ->
         producer.emit(NoteTaken(text="a"))
     output = capsys.readouterr().out
     assert (values_in(output, "NotAcknowledged"), values_in(output, "Emitted")) == ([1], [])
+
+
+def test_a_pack_counts_as_its_intents(capsys: pytest.CaptureFixture[str]) -> None:
+    """Intents that share a message are counted one by one, also if SQS refuses it."""
+    queue = MemoryQueue()
+    producer = Producer(replace(SETTINGS, pack_limit=65_536), queue)
+    producer.emit_many(NoteTaken(text=str(number)) for number in range(12))
+    assert len(queue.messages) == 1
+    assert values_in(capsys.readouterr().out, "Emitted", kind="note.taken") == [12]
+    queue.refuse("ServiceUnavailable")
+    with pytest.raises(NotAcknowledged):
+        producer.emit_many(NoteTaken(text=str(number)) for number in range(12))
+    output = capsys.readouterr().out
+    assert (values_in(output, "NotAcknowledged"), values_in(output, "Emitted")) == ([12], [])
 
 
 def test_a_request_prints_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -181,7 +181,7 @@ WRAPPED = {
         json.dumps({"Records": [{"eventSource": "aws:s3", "s3": {}}]}),
         "not-an-envelope: Records invalid_attribute_name",
     ),
-    "a batch of CloudEvents": (f"[{cloud_event('in a batch')}]", "not-an-envelope: dataclass_type"),
+    "an array without an event": ("[1, []]", "not-an-envelope: dataclass_type"),
     "binary mode": (json.dumps({"name": "binary"}), f"not-an-envelope: {_ALL_MISSING}, data missing"),
 }
 

@@ -83,7 +83,7 @@ NO_OBJECT = {
     "a text": '"hello"',
     "a text that is an envelope": json.dumps(json.dumps(envelope("x"))),
     "an empty list": "[]",
-    "a list of envelopes": json.dumps([envelope("x")]),
+    "a list of a list of envelopes": json.dumps([[envelope("x")]]),
     "a list of lists": "[[[[]]]]",
     "a number without end": "9" * 4000,
 }

@@ -6,6 +6,7 @@ from penstock.consumer import Append, Drain
 from penstock.queue import Outgoing
 from penstock.testing import Emitted, MemoryQueue, QueueDrain
 from tests.support.drain import ThingMade, metadata, parents, things
+from tests.support.packs import pack
 
 drain = Drain()
 drain.write(ThingMade, Append(things))
@@ -46,6 +47,19 @@ def test_each_intent_has_its_outcome(
     penstock_emitted.queue.clock.advance(43_200)
     later = penstock_drained(drain)
     assert (later.outcomes, later.dead_letters) == ({orphan.intent_id: "applied"}, [])
+
+
+def test_a_pack_is_its_intents(
+    penstock_engine: Engine, penstock_emitted: Emitted, penstock_drained: QueueDrain
+) -> None:
+    """The fakes show each intent of a pack that is on the queue, with its own outcome."""
+    metadata.create_all(penstock_engine)
+    packed = [ThingMade(name="a"), ThingMade(name="b"), ThingMade(name="a")]
+    penstock_emitted.queue.send([Outgoing(pack(packed))])
+    assert penstock_emitted.of(ThingMade) == packed
+    done = penstock_drained(drain)
+    assert list(done.outcomes.values()) == ["applied", "applied", "dead"]
+    assert [letter.id for letter in done.dead_letters] == [str(packed[2].intent_id)]
 
 
 def test_what_is_no_envelope_is_dead(

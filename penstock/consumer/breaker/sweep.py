@@ -26,6 +26,7 @@ from penstock.consumer.faults.tree import EnvironmentFault, UndecidedFault
 from penstock.consumer.retention import Retention
 from penstock.consumer.sent_time import SENT_ATTRIBUTE, with_time
 from penstock.intents.envelope import Envelope, read_head
+from penstock.intents.packs import singles
 from penstock.intents.reference import Reference, read_reference
 from penstock.queue import BATCH_LIMIT, Outgoing, Queue, Received
 from penstock.queue.concurrency import for_each
@@ -97,7 +98,7 @@ class Sweep:
             function_version: the version of the Lambda function, for the dead letters.
 
         Returns:
-            The number of messages that were dead-lettered.
+            The number of dead letters.
 
         Raises:
             penstock.queue.QueueError: the queue cannot be read.
@@ -121,25 +122,31 @@ class Sweep:
         return sum(found)
 
     def _set_aside(self, ending: Sequence[Received], function_version: str) -> int:
-        """Dead-letter messages; return how many. What the dead-letter queue refuses stays on the queue."""
-        letters, copies = [], []
-        for message in ending:
-            head = read_head(message.body) or read_reference(message.body)
-            letters.append(_letter(message, head, function_version))
-            copies.append(letters[-1].stamp(self._copy(message, head)))
+        """Dead-letter messages, and the intents of packs each alone; return how many letters were sent.
+
+        What the dead-letter queue refuses stays on the queue.
+        """
+        letters, copies, owners = [], [], []
+        for owner, message in enumerate(ending):
+            for number, body in enumerate(singles(message.body)):
+                head = read_head(body) or read_reference(body)
+                letters.append(_letter(message, head, function_version))
+                copies.append(letters[-1].stamp(self._copy(message, body, number, head)))
+                owners.append(owner)
         refused = send_letters(self._dead_letters, copies)
         for index, letter in enumerate(letters):
             log_letter(_logger, letter, refused.get(index))
         self._tell([letter for index, letter in enumerate(letters) if index not in refused])
-        sent = [message.receipt_handle for index, message in enumerate(ending) if index not in refused]
+        staying = {owners[index] for index in refused}
+        sent = [message.receipt_handle for owner, message in enumerate(ending) if owner not in staying]
         # What cannot be deleted is dead-lettered twice, which does no harm: the ledger claims each id once.
         self._queue.delete(sent)
-        return len(sent)
+        return len(letters) - len(refused)
 
-    def _copy(self, message: Received, head: Head) -> Outgoing:
+    def _copy(self, message: Received, body: str, number: int, head: Head) -> Outgoing:
         # A new deduplication id, as in the drain's letters: see `penstock.consumer.pipeline.dead_letters`.
-        deduplication_id = message.message_id if self._queue.fifo else None
-        copy = Outgoing(message.body, message.attributes, message.group, deduplication_id)
+        deduplication_id = f"{message.message_id}#{number}" if self._queue.fifo else None
+        copy = Outgoing(body, message.attributes, message.group, deduplication_id)
         # Penstock's own envelopes have their time. Another sender's may have none, and then it is that of SQS.
         if head or SENT_ATTRIBUTE in message.attributes:
             return copy

@@ -15,6 +15,7 @@ REASONS: Final = frozenset(
         "eventbridge-event",
         "id-reused",
         "invalid-data",
+        "malformed-pack",
         "not-an-envelope",
         "not-json",
         "payload-altered",

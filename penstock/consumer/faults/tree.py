@@ -138,7 +138,7 @@ class KeyFault(EnvironmentFault):
 
 
 class PayloadFault(EnvironmentFault):
-    """A large intent could not be read, or its batch had no room for it. The database is not at fault."""
+    """A large intent could not be read, or its batch had no room for it or for a pack. The database is well."""
 
 
 class DeploymentFault(Fault):

@@ -5,7 +5,7 @@ is read only if it is a payload in that bucket. Its size and SHA-256 must be tho
 must be of the same intent.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -51,9 +51,14 @@ class PayloadFetcher:
         self._limit = limit
         self._contract = contract
 
-    def fetch(self, batch: Batch) -> Set[Item]:
-        """Give each item that refers to a payload the envelope in it, or a fault. Return all of these items."""
-        references = _references(batch, self._contract)
+    def fetch(self, batch: Batch, decoded: Collection[Item] = ()) -> Set[Item]:
+        """Give each item that refers to a payload the envelope in it, or a fault. Return all of these items.
+
+        Args:
+            batch: the batch.
+            decoded: its items that need no decoding any more.
+        """
+        references = _references(batch, self._contract, decoded)
         if references and self._payloads is None:
             _set_fault(references, _NO_BUCKET)
         elif references and self._payloads:
@@ -99,9 +104,9 @@ class PayloadFetcher:
         return None
 
 
-def fetch_keys(batch: Batch, contract: Contract) -> None:
-    """Unwrap the data keys of the encrypted values in the messages of a batch."""
-    bodies = (item.record["body"] for item in batch.items)
+def fetch_keys(batch: Batch, contract: Contract, decoded: Collection[Item] = ()) -> None:
+    """Unwrap the data keys of the encrypted values in the messages of a batch, without those that are decoded."""
+    bodies = (item.record["body"] for item in batch.items if item not in decoded)
     contract.prepare(bodies, timeout_seconds=batch.seconds_left * SHARE_OF_TIME_FOR_KEYS)
 
 
@@ -112,9 +117,9 @@ def skip_payloads(batch: Batch, contract: Contract) -> Set[Item]:
     return references.keys()
 
 
-def _references(batch: Batch, contract: Contract) -> Mapping[Item, Reference]:
+def _references(batch: Batch, contract: Contract, decoded: Collection[Item] = ()) -> Mapping[Item, Reference]:
     """Find the references, and give each item its head: an envelope without data."""
-    found = [item for item in batch.items if may_refer(item.record["body"])]
+    found = [item for item in batch.items if item not in decoded and may_refer(item.record["body"])]
     references = {item: known for item in found if (known := read_reference(item.record["body"]))}
     for item, reference in references.items():
         item.envelope = replace(reference, type=contract.current_name(reference.type))

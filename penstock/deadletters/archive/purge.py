@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from penstock.deadletters.archive.file import Archive
 from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.scan.leases import PAGE_LIMIT, Leases, scan_seconds
+from penstock.deadletters.scan.packs import take_apart
 from penstock.deadletters.scan.select import select
 from penstock.deadletters.selector import Selector
 from penstock.queue import Queue, Received
@@ -60,7 +61,8 @@ def purge(
     run = _PurgeRun(selector, archive, limit, on_deleted, on_skip)
     page_limit = PAGE_LIMIT if limit is None or not selector.is_everything else min(PAGE_LIMIT, max(limit, 1))
     with Leases(dead, scan_seconds(dead.depth().total), page_limit=page_limit, clock=clock) as leases:
-        for page in leases.pages() if limit != 0 else ():
+        for leased in leases.pages() if limit != 0 else ():
+            page = take_apart(leased, dead, leases)
             on_page(len(page))
             run.purge_page(page, leases)
             if run.left == 0:

@@ -20,6 +20,7 @@ from penstock.deadletters.replay.plan import Plan, ReplayOutcome, Skipped, build
 from penstock.deadletters.replay.refusals import RefusalStreak
 from penstock.deadletters.replay_marker import REPLAY_ATTRIBUTE
 from penstock.deadletters.scan.leases import LEASE_LOST, PAGE_LIMIT, PAGE_SECONDS, Leases, scan_seconds
+from penstock.deadletters.scan.packs import take_apart
 from penstock.deadletters.scan.select import select
 from penstock.queue import Outgoing, Queue, Received
 from penstock.queue.rate_limiter import RateLimiter
@@ -114,7 +115,8 @@ def replay(
     run = _ReplayRun(dead, main, plan, on_result, in_time)
     with run.open_leases(clock) as leases:
         # Memory holds one page. It is sent and deleted before the next one is received.
-        for page in leases.pages() if plan.limit != 0 else ():
+        for leased in leases.pages() if plan.limit != 0 else ():
+            page = take_apart(leased, dead, leases)
             on_page(len(page))
             selected = run.select(page, on_skip)
             ready = run.check(selected)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 
 from penstock.deadletters.message import DeadLetterMessage
 from penstock.deadletters.scan.leases import PAGE_LIMIT, Leases, scan_seconds
+from penstock.deadletters.scan.packs import apart
 from penstock.deadletters.selector import Selector
 from penstock.queue import Queue
 
@@ -17,6 +18,8 @@ def scan(
     on_skip: Callable[[DeadLetterMessage], None] = lambda _: None,
 ) -> Generator[DeadLetterMessage]:
     """Yield the selected messages of the dead-letter queue, each once, and give all leases back at the end.
+
+    The intents of a pack are yielded as messages of their own.
 
     Every message counts one receive more, selected or not. All messages are leased, and so hidden from others,
     until the generator is finished or closed. Memory holds one page at a time.
@@ -38,7 +41,7 @@ def scan(
     with Leases(queue, scan_seconds(to_scan), page_limit=page_limit) as leases:
         for page in leases.pages() if limit != 0 else ():
             on_page(len(page))
-            for found in map(DeadLetterMessage.of, page):
+            for found in (DeadLetterMessage.of(one) for message in page for one in apart(message)):
                 if not selector.matches(found):
                     on_skip(found)
                     continue

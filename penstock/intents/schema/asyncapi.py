@@ -83,7 +83,7 @@ def describe(
         "channels": {
             _CHANNEL: {
                 **channel,
-                "description": "The SQS queue of write intents. One message is one event; it may come twice.",
+                "description": "The SQS queue of write intents. A message, an event or a batch, may come twice.",
                 "messages": {kind: {"$ref": ref} for kind, ref in messages.items()},
             }
         },

@@ -1,5 +1,6 @@
 """The sweep: which messages it moves to the dead-letter queue, and when the probe runs it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from penstock.settings import Settings, SettingsError
 from penstock.testing import LambdaContext, ManualClock, MemoryQueue
 from tests.support.breaker import NoteTaken
 from tests.support.lambdas import MAPPING, LambdaStub
+from tests.support.packs import pack
 from tests.support.project import SESSION
 
 DAY = 86_400
@@ -64,6 +66,24 @@ def bench() -> Bench:
     bench.send("old")
     bench.clock.advance(OLD)
     return bench
+
+
+def test_a_swept_pack_is_a_letter_for_each_intent() -> None:
+    """No dead letter of a sweep is a pack; what the dead-letter queue refuses keeps its pack on the queue."""
+    bench = Bench()
+    intents = [NoteTaken(text=text) for text in "abc"]
+    bench.send(pack(intents))
+    bench.clock.advance(OLD)
+    bench.dead.refuse(positions=[1])
+    bench.run()
+    assert len(bench.main.messages) == 1
+    bench.clock.advance(LEASE_SECONDS)
+    bench.clock.advance(12 * 3600 - LEASE_SECONDS)
+    bodies = bench.run()
+    assert bench.main.messages == []
+    assert {json.loads(body)["id"] for body in bodies} == {str(one.intent_id) for one in intents}
+    assert {letter.id for letter in bench.told} == {str(one.intent_id) for one in intents}
+    assert {message.group for message in bench.dead.messages} == {"group"}
 
 
 def test_a_swept_message_is_a_letter_like_those_of_the_drain() -> None:

@@ -23,6 +23,7 @@ from tests.support.breaker import NOWHERE
 from tests.support.drain import Bench, LaterKind, ThingMade
 from tests.support.holds import store_of
 from tests.support.meters import Kept
+from tests.support.packs import pack
 from tests.support.printed import HERE, printed_in, values_in
 
 metadata = MetaData()
@@ -85,6 +86,17 @@ def test_what_became_of_a_batch(engine: Engine, values: Values) -> None:
     assert values("Dead", again=True) == [2]
     assert values("Dead", again=True, kind="thing.made") == values("Dead", again=True, kind="other") == [1]
     assert values("HandedBack", again=True) == values("HandedBack", again=True, cause="not-yet") == [2]
+
+
+def test_a_pack_counts_as_its_intents(engine: Engine, values: Values) -> None:
+    """What is measured are intents: those that are sent again apart from their pack are handed back, not dead."""
+    bench = Bench(engine)
+    packed = [ThingMade(name="a"), ThingMade(name="b"), ThingMade(name="a"), ThingMade(name="c", parent="later")]
+    assert bench([pack(packed), ThingMade(name="d")]) == []
+    assert values("BatchSize") == [5]
+    assert values("Applied", again=True) == [3]
+    assert values("Dead", again=True) == [1]
+    assert values("HandedBack", again=True) == values("HandedBack", again=True, cause="not-yet") == [1]
 
 
 def test_every_state_of_an_item_is_thought_of() -> None:

@@ -43,6 +43,21 @@ def test_a_good_batch_is_answered_202(queue: MemoryQueue, as_lines: bool) -> Non
     assert int(answered["Retry-After"]) > 0
 
 
+def test_a_batch_may_be_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With packs a request is one message for each kind, and each item still has its own receipt."""
+    queue = MemoryQueue()
+    producer = Producer(Settings(receipt_key="key", source="/shop", pack_limit=65_536), queue)
+    monkeypatch.setattr(emitter, "environment_producer", lambda: producer)
+    items = [view(1), {"type": "stock.adjusted", "data": {"sku": "A1", "delta": 2}}, 7, view(3)]
+    status, _, body = call("batches", items)
+    assert (status, statuses(body)) == (207, [202, 202, 400, 202])
+    views, adjusted = queue.bodies
+    assert views["id"] == [body["items"][0]["id"], body["items"][3]["id"]]
+    assert adjusted["id"] == body["items"][1]["id"]
+    queue.refuse("ThrottlingException", positions=[0])
+    assert statuses(call("batches", items)[2]) == [503, 202, 400, 503]
+
+
 @pytest.mark.parametrize(
     ("item", "status", "name", "field"),
     [
