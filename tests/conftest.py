@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from functools import cache
 from itertools import count
@@ -41,6 +42,13 @@ os.environ |= {
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+# A shell starts a job in the background with SIGINT ignored, and `nohup` ignores SIGHUP. Commands inherit that
+# and would sleep through the signals that tests send them. A handler is not inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # The models of AWS's services are read once in a process. Reading them in each session took a quarter of the
 # time of the tests of the command line.

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from penstock.cli.support.errors import INTERRUPTED
 from penstock.cli.support.version import version_line
 
 
@@ -20,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if words == ["--version"]:  # The packages that commands need take most of a second to load.
         sys.stdout.write(f"{version_line()}\n")
         sys.exit(0)
-    from penstock.cli.run import run  # noqa: PLC0415 (its packages are now known to be installed)
+    try:
+        from penstock.cli.run import run  # noqa: PLC0415 (its packages are now known to be installed)
 
-    run(words)
+        run(words)
+    except KeyboardInterrupt:  # While packages load; Typer handles the interrupts of a command.
+        sys.exit(INTERRUPTED)

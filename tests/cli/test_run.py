@@ -16,7 +16,7 @@ from botocore.exceptions import (
 
 from penstock.cli.support.explanation import explain, redact
 from penstock.queue import Outgoing, QueueError
-from tests.support.cli_stack import PROGRAM, Run, Stack, id_of, letter, record
+from tests.support.cli_stack import PROGRAM, Ended, Run, Stack, id_of, letter, record
 
 UNREACHABLE_ENDPOINT = "http://127.0.0.1:1"
 
@@ -103,6 +103,22 @@ def test_a_missing_extra_is_named() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "penstock: the command line is not installed: pip install 'penstock-postgres[cli]'\n"
+
+
+@pytest.mark.parametrize("module", ["penstock.cli.run", "penstock.cli.commands.check"])
+def test_an_interrupt_of_the_start_has_no_traceback(
+    run: Run, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    """Ctrl-C while the packages of a command load prints nothing, and exits with 130."""
+
+    class Interrupting:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == module:
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert run("check") == Ended(130, "", "")
 
 
 @pytest.mark.parametrize(

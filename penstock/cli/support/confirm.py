@@ -1,12 +1,15 @@
 """Confirmation before a command changes something."""
 
+import select
 import sys
+from typing import Final
 
 import typer
 
 from penstock.cli.support.errors import CONFIRMATION, Failure
 
-_DECLINED = "not confirmed; nothing was done"
+_DECLINED: Final = "not confirmed; nothing was done"
+_POLL_SECONDS: Final = 0.1
 
 
 def confirm(question: str, *, yes: bool, no_input: bool, needs: str) -> None:
@@ -58,4 +61,16 @@ def _ask(prompt: str, needs: str, *, no_input: bool) -> str:
     if no_input or not can_ask():
         raise Failure(f"{needs} needs --yes without a terminal or with --no-input; nothing was done", CONFIRMATION)
     typer.echo(prompt, err=True, nl=False)
+    _wait_for_line()
     return sys.stdin.readline().strip()
+
+
+def _wait_for_line() -> None:
+    """Wait until the terminal has a line, in short turns.
+
+    Python acts on a signal between two instructions. One that comes just before a blocking read would wait for the
+    line, too.
+    """
+    if sys.platform != "win32":  # Its `select` is for sockets.
+        while not select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
+            pass

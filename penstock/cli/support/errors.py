@@ -7,6 +7,8 @@ USAGE: Final = 2
 CONFIRMATION: Final = 3
 CREDENTIALS: Final = 4
 CONFLICT: Final = 5
+INTERRUPTED: Final = 130
+"""Ctrl-C: 128 and the number of SIGINT."""
 CLOSED_PIPE: Final = 141
 """The reader of stdout has gone: 128 and the number of SIGPIPE, as a shell says it of other programs."""
 FOUND: Final = 10
