@@ -64,11 +64,13 @@ _numbers = count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start a server: `make unit` runs the others."""
+    """Mark the tests that start a server: `make unit` runs the others. Those that take long come first."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & _SERVERS or _SERVER_FOLDERS.intersection(item.path.relative_to(ROOT).parts):
             item.add_marker("server")
+    # A long one that came last would leave the other process of a run without work.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

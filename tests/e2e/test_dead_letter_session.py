@@ -1,8 +1,5 @@
 """The session of docs/operations.md on the deployed service: find, fix and replay dead letters."""
 
-import json
-import os
-import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +12,8 @@ import pytest
 
 from penstock.local import state
 from penstock.local.state import LocalState
-from tests.support.cli_stack import PROGRAM
-from tests.support.deployed import eventually, page_view, rows
+from tests.support.cli_stack import Run
+from tests.support.deployed import accepted, eventually, page_view, rows
 from tests.support.project import ROOT
 
 pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.timeout(300)]
@@ -34,29 +31,25 @@ def constraint_on(live: LocalState, path: str) -> Iterator[None]:
             connection.execute("ALTER TABLE page_views DROP CONSTRAINT no_pricing")
 
 
-def test_session(live: LocalState, api: httpx.Client, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("short_polls")
+def test_session(
+    live: LocalState, api: httpx.Client, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Stats, list, trial, canary and replay find, fix and replay dead letters, and every request has its row."""
-    (tmp_path / "serverless.yml").write_text("service: shop\n")
-    (tmp_path / state.FOLDER).mkdir()
-    state.write(tmp_path / state.FOLDER, live)
+    monkeypatch.syspath_prepend(str(ROOT))
+    (folder / "serverless.yml").write_text("service: shop\n")
+    (folder / state.FOLDER).mkdir()
+    state.write(folder / state.FOLDER, live)
 
     def penstock(*words: str, code: int = 0) -> list[dict[str, Any]]:
-        done = subprocess.run(
-            [PROGRAM, "dlq", *words, "--json"],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        ended = run("dlq", *words, "--json")
+        assert ended.code == code, ended.err
+        return ended.rows
 
     path = f"/pricing-{uuid.uuid4()}"
     selected = ("--where", f"data.path == '{path}'")
     with constraint_on(live, path):
-        ids = {api.post("/page-views", json=page_view(path=path)).json()["id"] for _ in range(6)}
+        ids = {accepted(api.post("/page-views", json=page_view(path=path))).json()["id"] for _ in range(6)}
         assert eventually(lambda: sum(row["count"] for row in penstock("stats", *selected)) == 6)
         (cause,) = penstock("stats", *selected)
         assert "no_pricing" in cause["detail"]

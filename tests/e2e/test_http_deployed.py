@@ -14,7 +14,7 @@ import pytest
 
 from penstock.intents import sign
 from penstock.local.state import LocalState
-from tests.support.deployed import environment_of, eventually, page_view, receipt_key
+from tests.support.deployed import accepted, environment_of, eventually, page_view, receipt_key
 from tests.support.project import ROOT
 
 pytestmark = [pytest.mark.xdist_group("deployment"), pytest.mark.timeout(300)]
@@ -233,7 +233,7 @@ def test_a_dead_write_has_its_reason(api: httpx.Client) -> None:
 def test_a_key_with_another_payload_is_reported(api: httpx.Client) -> None:
     """The second payload of a key has no effect, and the outcome of the first says so."""
     headers = {"Idempotency-Key": str(uuid.uuid4())}
-    first, second = (api.post("/page-views", json=page_view(), headers=headers) for _ in range(2))
+    first, second = (accepted(api.post("/page-views", json=page_view(), headers=headers)) for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"]
     place = first.headers["Location"]
     assert eventually(lambda: "reused_at" in api.get(place).json())
@@ -310,7 +310,7 @@ def test_the_token_names_the_tenant(api: httpx.Client) -> None:
 
 def settled(api: httpx.Client, path: str, body: Any, status: str) -> httpx.Response:
     """Send a write, wait until its outcome has this status, and return the answer."""
-    place = api.post(path, json=body).headers["Location"]
+    place = accepted(api.post(path, json=body)).headers["Location"]
     assert eventually(lambda: api.get(place, headers={"Prefer": "wait=2"}).json()["status"] == status)
     return api.get(place)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,8 +30,8 @@ from penstock.local.stack import LocalDeployment
 from penstock.local.state import LocalState
 from penstock.queue import Outgoing, Received, SqsQueue, new_key, reference_to
 from shared.intents import EmailRequested, OrderPlaced, OrderStatusChanged, StockAdjusted
-from tests.support.cli_stack import PROGRAM
-from tests.support.deployed import aws, eventually, page_view, rows
+from tests.support.cli_stack import PROGRAM, Run
+from tests.support.deployed import accepted, aws, eventually, page_view, rows
 from tests.support.project import ROOT
 from tests.support.terminals import Terminal
 
@@ -45,8 +46,7 @@ def envelope(data: dict[str, Any]) -> str:
 def test_request_to_row(live: LocalState, api: httpx.Client) -> None:
     """A request is answered 202, its row is there within seconds, and its receipt becomes `applied`."""
     body = page_view(duration_ms=1200)
-    answer = api.post("/page-views", json=body)
-    assert answer.status_code == 202
+    answer = accepted(api.post("/page-views", json=body))
     assert eventually(lambda: rows(live, body["path"]))
     ((path, visitor, viewed_at, duration),) = rows(live, body["path"])
     assert (path, str(visitor), duration) == (body["path"], body["visitor"], 1200)
@@ -67,7 +67,7 @@ def test_idempotency_key(live: LocalState, api: httpx.Client) -> None:
     body, headers = page_view(), {"Idempotency-Key": f'"{uuid.uuid4()}"'}
     answers = [api.post("/page-views", json=body, headers=headers) for _ in range(2)]
     marker = page_view()
-    api.post("/page-views", json=marker)
+    accepted(api.post("/page-views", json=marker))
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].headers["Location"] == answers[1].headers["Location"]
     assert eventually(lambda: rows(live, body["path"]) and rows(live, marker["path"]))
@@ -86,7 +86,7 @@ def test_bad_request(api: httpx.Client) -> None:
 def test_path_value(live: LocalState, api: httpx.Client, sku: str) -> None:
     """Any text in a path, percent-encoded, is the text in the row."""
     sku = f"{sku}{uuid.uuid4()}"
-    assert api.post(f"/stock/{quote(sku, safe='')}/adjustments", json={"delta": 1}).status_code == 202
+    accepted(api.post(f"/stock/{quote(sku, safe='')}/adjustments", json={"delta": 1}))
 
     def applied() -> bool:
         with psycopg.connect(live.database_url) as connection:
@@ -112,15 +112,15 @@ def test_tenants(api: httpx.Client) -> None:
     tokens = [f"Bearer local:{tenant}" for tenant in ("a", "b", "a")]
     headers = [{"Idempotency-Key": key, "Authorization": token} for token in tokens]
     body = page_view()
-    places = [api.post("/page-views", json=body, headers=each).headers["Location"] for each in headers]
+    places = [accepted(api.post("/page-views", json=body, headers=each)).headers["Location"] for each in headers]
     assert places[0] == places[2] != places[1]
 
 
 def test_wait_for_an_outcome(api: httpx.Client) -> None:
     """A request with `Prefer: wait` is answered once the write is applied, and a final outcome has an ETag."""
-    accepted = api.post("/page-views", json=page_view(), headers={"Prefer": "respond-async"})
-    assert accepted.headers["Preference-Applied"] == "respond-async"
-    place = accepted.headers["Location"]
+    answer = accepted(api.post("/page-views", json=page_view(), headers={"Prefer": "respond-async"}))
+    assert answer.headers["Preference-Applied"] == "respond-async"
+    place = answer.headers["Location"]
     assert eventually(lambda: api.get(place, headers={"Prefer": "wait=2"}).json()["status"] == "applied")
     answer = api.get(place, headers={"Prefer": "wait=60"})
     assert (answer.headers["Preference-Applied"], answer.headers["Cache-Control"]) == (
@@ -135,11 +135,11 @@ def test_wait_for_an_outcome(api: httpx.Client) -> None:
 
 def test_outcomes_that_are_problems(api: httpx.Client) -> None:
     """A dead write has its reason, a reused key is reported, and a forged receipt is not found."""
-    bad = api.post("/page-views", json=page_view(duration_ms=2_000_000_000)).headers["Location"]
+    bad = accepted(api.post("/page-views", json=page_view(duration_ms=2_000_000_000))).headers["Location"]
     assert eventually(lambda: api.get(bad).json()["status"] == "dead")
     assert api.get(bad).json()["problem"]["reason"] == "CheckViolation"
     headers = {"Idempotency-Key": str(uuid.uuid4())}
-    first, second = (api.post("/page-views", json=page_view(), headers=headers) for _ in range(2))
+    first, second = (accepted(api.post("/page-views", json=page_view(), headers=headers)) for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"]
     assert eventually(lambda: "reused_at" in api.get(first.headers["Location"]).json())
     forged = api.get("/writes/x")
@@ -294,7 +294,7 @@ def test_outage(stack: LocalDeployment, live: LocalState, api: httpx.Client) -> 
     functions, body = aws(live, "lambda"), page_view()
     stack.postgres.stop()
     try:
-        assert api.post("/page-views", json=body).status_code == 202
+        accepted(api.post("/page-views", json=body))
         assert eventually(lambda: mapping(live)["State"] == "Disabled")
         assert probe(functions) == "open"
         assert mapping(live)["State"] == "Disabled"
@@ -319,22 +319,26 @@ def test_probe_leaves_a_manual_disable(live: LocalState) -> None:
         functions.update_event_source_mapping(UUID=uuid_, Enabled=True)
 
 
-def test_watching(live: LocalState, api: httpx.Client, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("short_polls")
+def test_watching(live: LocalState, api: httpx.Client, folder: Path, run: Run) -> None:
     """Status, top, breaker, ledger and audit report what the deployed service does."""
 
     def penstock(*words: str, code: int = 0) -> list[dict[str, Any]]:
-        command = [PROGRAM, *words, "--json"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == code, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        ended = run(*words, "--json")
+        assert ended.code == code, ended.err
+        return ended.rows
 
-    (tmp_path / "serverless.yml").write_text("service: shop\n")
-    (tmp_path / state.FOLDER).mkdir()
-    state.write(tmp_path / state.FOLDER, live)
+    (folder / "serverless.yml").write_text("service: shop\n")
+    (folder / state.FOLDER).mkdir()
+    state.write(folder / state.FOLDER, live)
     # An audit is not decided while another test's dead letter is leased, which can last for minutes.
     aws(live, "sqs").purge_queue(QueueUrl=live.dead_letter_queue_url)
-    ids = [api.post("/page-views", json=page_view(duration_ms=ms)).json()["id"] for ms in (1, 2, 2_000_000_000)]
-    (tmp_path / "ids").write_text("\n".join(ids))
+    views = [page_view(duration_ms=ms) for ms in (1, 2, 2_000_000_000)]
+    answers = [accepted(api.post("/page-views", json=view)) for view in views]
+    for answer in answers:
+        assert eventually(partial(is_final, api, answer.headers["Location"]))
+    ids = [answer.json()["id"] for answer in answers]
+    (folder / "ids").write_text("\n".join(ids))
     assert eventually(lambda: penstock("audit", "--ids", "ids")[-1]["result"] == "adds-up")
     (account,) = penstock("audit", "--ids", "ids", "--check")
     assert (account["emitted"], account["applied"], account["dead"]) == (3, 2, 1)
@@ -352,12 +356,17 @@ def test_watching(live: LocalState, api: httpx.Client, tmp_path: Path) -> None:
     finally:
         (closed,) = penstock("breaker", "close")
     assert (closed["position"], mapping(live)["State"]) == ("closed", "Enabled")
-    with Terminal([PROGRAM, "top"], cwd=tmp_path) as terminal:
+    with Terminal([PROGRAM, "top"], cwd=folder) as terminal:
         terminal.wait_for("shop-local")
         terminal.wait_for("duration_within_a_day")
         terminal.press("q")
         assert terminal.ended() == 0
         assert terminal.restored
+
+
+def is_final(api: httpx.Client, place: str) -> bool:
+    """Wait for the outcome of a write, for a moment; return whether it is known."""
+    return bool(api.get(place, headers={"Prefer": "wait=2"}).json()["status"] != "pending")
 
 
 def test_prune(live: LocalState) -> None:
@@ -415,7 +424,7 @@ def test_up_again(stack: LocalDeployment, live: LocalState) -> None:
 def test_crash(stack: LocalDeployment, live: LocalState, api: httpx.Client) -> None:
     """`up` restores the stack and its data after all processes were killed."""
     body = page_view()
-    api.post("/page-views", json=body)
+    accepted(api.post("/page-views", json=body))
     assert eventually(lambda: rows(live, body["path"]))
     process = load_process(stack.aws.folder / "process.json")
     assert process is not None
@@ -426,7 +435,7 @@ def test_crash(stack: LocalDeployment, live: LocalState, api: httpx.Client) -> N
     assert len(rows(again, body["path"])) == 1
     more = page_view()
     with httpx.Client(base_url=again.api_url, headers=again.api_headers, timeout=30, trust_env=False) as client:
-        assert client.post("/page-views", json=more).status_code == 202
+        accepted(client.post("/page-views", json=more))
     assert eventually(lambda: rows(again, more["path"]))
 
 
@@ -478,7 +487,7 @@ def body_lengths(live: LocalState, subject: str) -> list[int]:
 def test_a_large_intent(live: LocalState, api: httpx.Client) -> None:
     """A request of 3 MB becomes a row through the bucket, with the roles of producer and drain."""
     body = {"to": "ada@example.com", "subject": str(uuid.uuid4()), "body": "x" * 3_000_000}
-    assert api.post("/emails", json=body).status_code == 202
+    accepted(api.post("/emails", json=body))
     assert eventually(lambda: body_lengths(live, body["subject"]))
     assert body_lengths(live, body["subject"]) == [3_000_000]
 

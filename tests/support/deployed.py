@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
+import httpx
 import psycopg
 
 from penstock.local.aws import ACCESS_KEY
@@ -21,6 +22,12 @@ def page_view(**changes: Any) -> dict[str, Any]:
         "visitor": str(uuid.uuid4()),
         "viewed_at": "2026-11-20T10:00:00Z",
     } | changes
+
+
+def accepted(answer: httpx.Response) -> httpx.Response:
+    """Return an answer that says 202; any other one is in the error with its body."""
+    assert answer.status_code == httpx.codes.ACCEPTED, f"{answer.status_code} {answer.text}"
+    return answer
 
 
 def rows(live: LocalState, path: str) -> list[tuple[Any, ...]]:

@@ -1,7 +1,5 @@
 """The warning of `penstock dlq replay` while the drain is off, or hands intents back."""
 
-import io
-
 import pytest
 from sqlalchemy import create_engine
 
@@ -101,7 +99,9 @@ def test_a_terminal_is_asked(shop: Stack, run: Run, stub: LambdaStub, monkeypatc
         monkeypatch.setattr(f"penstock.cli.{module}.can_ask", lambda: True)
     for answer, code in (("n\n", 3), ("y\n", 0)):
         assert shop.dead.depth().visible == 1
-        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
-        ended = run("dlq", "replay", *KIND)
+        (shop.folder / "answer").write_text(answer)
+        with (shop.folder / "answer").open() as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            ended = run("dlq", "replay", *KIND)
         assert (ended.code, "Replay anyway? [y/N]: " in ended.err) == (code, True)
     assert shop.main.depth().total == 1
