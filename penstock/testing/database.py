@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -19,6 +19,7 @@ from penstock.database.migrate import upgrade
 from penstock.local.postgres import Postgres
 from penstock.settings import SettingsError
 
+_FIRST_WITH_STRATEGY: Final = 150_000
 VARIABLE: Final = "PENSTOCK_TEST_DATABASE_URL"
 FAST: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """Settings of a server whose data may be lost."""
@@ -39,6 +40,7 @@ class TemplateDatabase:
             sqlalchemy.exc.SQLAlchemyError: the tables cannot be created.
         """
         self._server_url = server_url
+        self._strategy = _clone_strategy(server_url)
         self._name = _new_name()
         self._execute("CREATE DATABASE {}", self._name)
         try:
@@ -51,7 +53,7 @@ class TemplateDatabase:
     def clone(self) -> Iterator[str]:
         """Make a database like the template, and return its URL. It is dropped in the end."""
         name = _new_name()
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, self._name)
+        self._execute(f"CREATE DATABASE {{}} TEMPLATE {{}} {self._strategy}", name, self._name)
         try:
             yield self._url(name)
         finally:
@@ -74,9 +76,20 @@ class TemplateDatabase:
     def _url(self, name: str) -> str:
         return make_url(self._server_url).set(database=name).render_as_string(hide_password=False)
 
-    def _execute(self, statement: str, *names: str) -> None:
+    def _execute(self, statement: LiteralString, *names: str) -> None:
         with psycopg.connect(self._server_url, autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _clone_strategy(server_url: str) -> LiteralString:
+    """Return the end of the statement that clones a database.
+
+    To copy files takes half as long as to log each page, but needs a checkpoint, which is slow on a server that
+    waits for its disk (CREATE DATABASE: STRATEGY). Before version 15 there was no other way.
+    """
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        waits = connection.execute("SHOW fsync").fetchone() != ("off",)
+        return "" if waits or connection.info.server_version < _FIRST_WITH_STRATEGY else "STRATEGY file_copy"
 
 
 @contextmanager
