@@ -18,7 +18,7 @@ from tests.support.packaging import TEMPLATE, need_node
 from tests.support.project import ROOT
 from tests.support.repositories import requirements
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SERVERLESS = """
 service: library

@@ -15,7 +15,7 @@ from tests.support.packaging import need_node
 from tests.support.project import ROOT
 from tests.support.repositories import Repository
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SERVERLESS = """
 service: library
