@@ -5,7 +5,7 @@ because Postgres reads it as the same value. Only what is certain to be read ali
 its own in its validation has no such schema.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -57,6 +57,9 @@ _KNOWN: Final[Mapping[str, frozenset[str]]] = {
     "int": _BOUNDS,
     "list": _LENGTHS | {"items_schema"},
     "literal": frozenset({"expected"}),
+    "model": frozenset({"cls", "config", "schema"}),
+    "model-field": frozenset({"schema", "validation_alias", "serialization_alias", "frozen"}),
+    "model-fields": frozenset({"fields", "model_name"}),
     "none": frozenset(),
     "nullable": frozenset({"schema"}),
     "str": _LENGTHS | {"pattern", "strip_whitespace", "to_lower", "to_upper"},
@@ -69,9 +72,9 @@ _KNOWN: Final[Mapping[str, frozenset[str]]] = {
 
 _INNER: Final = ("schema", "items_schema", "keys_schema", "values_schema")
 
-_FIELD: Final = frozenset({"schema", "validation_alias", "serialization_alias", "frozen"})
-_MODEL: Final = frozenset({"cls", "config", "schema"})
-_MODEL_FIELDS: Final = frozenset({"fields", "model_name"})
+_CONFIG: Final = frozenset({"title", "strict", "hide_input_in_errors", "extra_fields_behavior", "allow_inf_nan"})
+"""What the configuration of a model inside of an intent may say."""
+
 _WRAPPERS: Final = frozenset({"default", "nullable"})
 _TITLE: Final = "title"
 
@@ -132,8 +135,8 @@ def _text_of(value: UUID | datetime | None) -> str | None:
 def _fields(intent: type[WriteIntent]) -> Mapping[str, _Schema]:
     """Return the fields of a class that has nothing but fields."""
     model: Any = intent.__pydantic_core_schema__
-    _require(model, "model", _MODEL)
-    _require(model["schema"], "model-fields", _MODEL_FIELDS)
+    _require(model, "model")
+    _require(model["schema"], "model-fields")
     if _without_title(model["config"]) != _config():
         raise _UnknownSchema
     fields: Mapping[str, _Schema] = model["schema"]["fields"]
@@ -141,7 +144,7 @@ def _fields(intent: type[WriteIntent]) -> Mapping[str, _Schema]:
 
 
 def _field(field: _Schema) -> core_schema.TypedDictField:
-    _require(field, "model-field", _FIELD)
+    _require(field, "model-field")
     alias = field.get("validation_alias")
     if not isinstance(alias, str | None):
         raise _UnknownSchema
@@ -157,14 +160,28 @@ def _check(schema: _Schema) -> None:
     """
     if schema == utc_schema():
         return
-    if schema["type"] not in _KNOWN or (schema["type"] == "enum" and not _is_plain_enum(schema["cls"])):
+    if schema["type"] not in _KNOWN:
         raise _UnknownSchema
-    _require(schema, schema["type"], _KNOWN[schema["type"]])
+    _require(schema, schema["type"])
     for inner in _inner(schema):
         _check(inner)
+    if not _PLAIN.get(schema["type"], bool)(schema):
+        raise _UnknownSchema
 
 
-def _is_plain_enum(class_: Any) -> bool:
+def _is_plain_model(schema: _Schema) -> bool:
+    """Return whether a model inside of an intent, which stays an object, has no configuration that matters."""
+    config = schema.get("config", {})
+    bounded = config.get("allow_inf_nan") is False or "float" not in _types(schema)
+    return config.keys() <= _CONFIG and config.get("extra_fields_behavior") != "allow" and bounded
+
+
+def _types(schema: _Schema) -> set[str]:
+    return {schema["type"]}.union(*map(_types, _inner(schema)))
+
+
+def _is_plain_enum(schema: _Schema) -> bool:
+    class_ = schema["cls"]
     missing = getattr(class_._missing_, "__func__", None)
     return missing is Enum._missing_.__func__  # type: ignore[attr-defined]
 
@@ -172,12 +189,17 @@ def _is_plain_enum(class_: Any) -> bool:
 def _inner(schema: _Schema) -> Iterable[_Schema]:
     yield from (schema[name] for name in _INNER if name in schema)
     yield from (one[0] if isinstance(one, tuple) else one for one in schema.get("choices", ()))
+    if schema["type"] == "model-fields":
+        yield from schema["fields"].values()
 
 
-def _require(schema: _Schema, type_: str, keys: frozenset[str]) -> None:
-    """Refuse a schema that says anything else than these keys; what is false or empty says nothing."""
+_PLAIN: Final[Mapping[str, Callable[[_Schema], bool]]] = {"enum": _is_plain_enum, "model": _is_plain_model}
+
+
+def _require(schema: _Schema, type_: str) -> None:
+    """Refuse a schema of another type, or that says more than is known; what is false or empty says nothing."""
     said = {key for key, value in schema.items() if not (value is None or value is False or value in ([], {}))}
-    if schema["type"] != type_ or not said <= keys | _ALWAYS:
+    if schema["type"] != type_ or not said <= _KNOWN[type_] | _ALWAYS:
         raise _UnknownSchema
 
 

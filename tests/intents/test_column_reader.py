@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -175,6 +176,23 @@ class OwnInit(WriteIntent, kind="code.own_init"):
         super().__init__(**data)
 
 
+class Checked(BaseModel):
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def check(cls, value: str) -> str:
+        return value
+
+
+class Weighed(BaseModel):
+    weight: float
+
+
+class Open(BaseModel, extra="allow"):
+    name: str
+
+
 class Fields(WriteIntent, kind="code.fields"):
     after: Annotated[str, AfterValidator(str)] = ""
     before: Annotated[str, BeforeValidator(str)] = ""
@@ -186,6 +204,9 @@ class Fields(WriteIntent, kind="code.fields"):
     infinite: Annotated[float, Field(allow_inf_nan=True)] = 0
     id: UUID = UUID(VISITOR)
     numbers: set[int] | None = None
+    checked: list[Checked] | None = None
+    weighed: Weighed | None = None
+    open: Open | None = None
 
 
 WITH_CODE = [Configured, Lenient, Validated, Whole, Serialized, Computed, Private, AfterInit, OwnInit, Fields]

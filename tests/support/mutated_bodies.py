@@ -10,12 +10,23 @@ from random import Random
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, NaiveDatetime, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime, TypeAdapter
 
 from penstock import UtcDatetime, WriteIntent
 from penstock.intents.sealed import MARK
 from tests.support.evolution import kind_with
-from tests.support.field_types import TYPES, VALUES, Letter
+from tests.support.field_types import TYPES, VALUES, Letter, Point, StrictPoint, WholePoint
+
+
+class Line(BaseModel, extra="forbid", strict=True, allow_inf_nan=False):
+    """A model inside of an intent."""
+
+    of: UUID | UtcDatetime | None = None
+    weight: float = 0
+    price: Decimal | None = None
+    image: Annotated[bytes, Field(alias="picture")] = b""
+    lasts: timedelta = timedelta()
+
 
 READ_TYPES: Sequence[Any] = [
     *(UUID, UUID | None, UtcDatetime, UtcDatetime | None, str, str | None, int, float, bool, Any, dict[str, Any]),
@@ -35,6 +46,7 @@ READ_TYPES: Sequence[Any] = [
         list[int | None],
     ),
     *(Decimal, Annotated[Decimal, Field(ge=0, max_digits=4, decimal_places=1)], dict[int, str], bool | None),
+    *(Line, Line | None, list[Line], Point, list[Point], dict[str, Point | None], StrictPoint | WholePoint),
 ]
 """Types that are read without an object of the class."""
 TIMES = [
@@ -61,6 +73,16 @@ TIMES = [
         "2026-11-20T1:00:00Z",
         "10:00:00",
     ),
+]
+LINES = [
+    *(
+        {"picture": "YQ=="},
+        {"lasts": "P1D", "weight": 0.1},
+        {"of": "2026-11-20T10:00:00.5Z"},
+        {"price": 1.25},
+        {"price": "0.30"},
+    ),
+    *([{"picture": "_-8="}, {}], [{"weight": 1e300}]),
 ]
 IDS = [
     *(
@@ -173,7 +195,7 @@ def valid_body(random: Random, kinds: Sequence[type[WriteIntent]]) -> str:
 def _fitting(type_: Any) -> Sequence[Any]:
     """Return those of the sample values that a field accepts; null if it accepts none."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind_with({"value": type_}))
-    fitting = [value for value in [*VALUES, *TIMES, *IDS] if _accepts(adapter, value)]
+    fitting = [value for value in [*VALUES, *TIMES, *IDS, *LINES] if _accepts(adapter, value)]
     return fitting or [None]
 
 

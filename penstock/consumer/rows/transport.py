@@ -192,7 +192,7 @@ def _record_writer(intent: type[WriteIntent], fields: set[str]) -> Callable[[Int
     def write(intents: IntentSet) -> str:
         if intents.are_dicts:
             rows = [row | {name: _time(row[name]) for name in times} if times else row for row in intents.rows]
-            return row_serializer(intent).to_json(rows, include=include, warnings=False).decode()
+            return row_serializer(intent).to_json(rows, include=include, by_alias=False, warnings=False).decode()
         json = serializer.to_json(intents.rows, include=include, by_alias=False, warnings=False, context=REVEALED)
         return json.decode()
 

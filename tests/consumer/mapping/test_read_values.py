@@ -41,7 +41,7 @@ from penstock.intents import Contract
 from penstock.intents.row_schema import row_schema
 from tests.support.evolution import event, kind_with
 from tests.support.field_types import TYPES, VALUES
-from tests.support.mutated_bodies import IDS, READ_TYPES, TIMES
+from tests.support.mutated_bodies import IDS, LINES, READ_TYPES, TIMES, Line
 
 COLUMNS: Sequence[Type] = [
     *(Boolean(), Date(), DateTime(timezone=True), DateTime(), Double(), Integer(), Interval(), LargeBinary()),
@@ -56,7 +56,7 @@ COLUMNS: Sequence[Type] = [
 ]
 """Types of columns, each of which needs another way of sending."""
 
-SAMPLES = [*VALUES, *TIMES, *IDS[:6]]
+SAMPLES = [*VALUES, *TIMES, *IDS[:6], *LINES]
 
 FORMS: Sequence[Any] = [
     UUID,
@@ -65,6 +65,8 @@ FORMS: Sequence[Any] = [
     UtcDatetime | None,
     UtcDatetime | str,
     bytes,
+    Line,
+    list[Line],
     dict[str, Any],
 ]
 """Types of fields that are written in another way if they are read as texts, or in a dict."""
