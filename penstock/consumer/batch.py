@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from penstock.consumer.faults.tree import DataFault, Fault
@@ -30,14 +31,15 @@ class Pack:
     texts: list[str] | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Item:
     """One record, or one intent of a pack, and what is known of it so far.
 
     Attributes:
         record: the record.
-        envelope: the decoded envelope; if the data is invalid, its head without data.
         fault: why it was not written.
+        head: what was read of its envelope together with others (`penstock.intents.column_reader`); None if it was
+            decoded by itself, or is to be.
         retry_later: whether it was not written because of its own fault, but may be written later.
         claimed: whether its id was claimed in this transaction.
         stale: whether something newer was there, if it was written by itself; see `Batch.stale` for the others.
@@ -50,17 +52,74 @@ class Item:
     """
 
     record: Record
-    envelope: Envelope[Any] | None = None
     fault: Fault | None = None
-    retry_later: bool = False
-    claimed: bool = False
-    stale: bool = False
-    duplicate: bool = False
-    id_conflict: bool = False
-    expired: bool = False
-    held: bool = False
-    first_occurrence: "Item | None" = None
     pack: Pack | None = None
+    # Defaults of the class, so that an item of ten thousand is made in a moment.
+    head: Mapping[str, Any] | None = field(default=None, init=False)
+    retry_later: bool = field(default=False, init=False)
+    claimed: bool = field(default=False, init=False)
+    stale: bool = field(default=False, init=False)
+    duplicate: bool = field(default=False, init=False)
+    id_conflict: bool = field(default=False, init=False)
+    expired: bool = field(default=False, init=False)
+    held: bool = field(default=False, init=False)
+    first_occurrence: "Item | None" = field(default=None, init=False)
+    _envelope: Envelope[Any] | None = field(default=None, init=False)
+    _decode: "Callable[[Item], object] | None" = field(default=None, init=False)
+
+    def take_head(self, head: Mapping[str, Any], decode: "Callable[[Item], object]") -> None:
+        """Take what was read of the envelope.
+
+        Args:
+            head: the attributes of the envelope.
+            decode: decodes the whole envelope, when something asks for it.
+        """
+        self.head, self._decode = head, decode
+
+    @property
+    def envelope(self) -> Envelope[Any] | None:
+        """The decoded envelope; if the data is invalid, its head without data."""
+        if self._envelope is None and self._decode:
+            decode, self._decode = self._decode, None
+            decode(self)
+        return self._envelope
+
+    @envelope.setter
+    def envelope(self, envelope: Envelope[Any] | None) -> None:
+        self._envelope = envelope
+
+    @property
+    def identity(self) -> tuple[str, str] | None:
+        """The current name of its kind, and its id as RFC 9562 has it; None if its envelope cannot be read."""
+        if self.head is not None:
+            return self.head["type"], self.head["id"]
+        return (self._envelope.type, str(self._envelope.id)) if self._envelope else None
+
+    @property
+    def intent_id(self) -> str:
+        """The id of an item whose envelope can be read."""
+        identity = self.identity
+        assert identity is not None  # noqa: S101 (callers have checked that it can be read)
+        return identity[1]
+
+    @property
+    def kind(self) -> str | None:
+        """The current name of its kind; None if its envelope cannot be read."""
+        identity = self.identity
+        return identity[0] if identity else None
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace context that its envelope names."""
+        if self.head is not None:
+            given: str | None = self.head["traceparent"]
+            return given
+        return self._envelope.traceparent if self._envelope else None
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When its intent expires; None if it does not."""
+        return self._envelope.expirytime if self._envelope else None
 
     @property
     def message_id(self) -> str:
@@ -90,8 +149,9 @@ class Item:
 
     def require_envelope(self) -> Envelope[Any]:
         """Return the envelope of an item that was decoded."""
-        assert self.envelope is not None  # noqa: S101 (callers have checked that it was decoded)
-        return self.envelope
+        envelope = self.envelope
+        assert envelope is not None  # noqa: S101 (callers have checked that it was decoded)
+        return envelope
 
     @property
     def is_dead(self) -> bool:

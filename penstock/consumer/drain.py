@@ -35,6 +35,7 @@ from penstock.diagnosis import frames_of, where
 from penstock.encryption.keys import KeyService
 from penstock.encryption.opener import KeyOpener
 from penstock.intents import Contract, WriteIntent, kind_of
+from penstock.intents.column_reader import ColumnReader
 from penstock.queue import Payloads, Queue, payload_store
 from penstock.settings import Settings
 
@@ -166,7 +167,7 @@ class Drain:
         fetch_keys(batch, self.contract, unpacked)
         # Nothing is decoded yet. `write_batch` takes the batch from the decoder part by part, and sends a part to
         # Postgres before it takes the next: Postgres writes one part while Python decodes another.
-        decoder = StreamDecoder(batch, self.contract, fetched)
+        decoder = StreamDecoder(batch, self.contract, fetched, self._reader)
         batch_fault: Fault | None = None
         try:
             write_batch(
@@ -223,6 +224,13 @@ class Drain:
     @cached_property
     def _writes(self) -> list[Bound]:
         return self.bound()
+
+    @cached_property
+    def _reader(self) -> ColumnReader | None:
+        if self._strategy is not WriteStrategy.ONE_TRIP:
+            return None
+        # A function of the service's gets objects.
+        return self.contract.reader({bound.kind for bound in self._writes if bound.write.pipelined})
 
     @cached_property
     def _strategy(self) -> WriteStrategy:
@@ -284,7 +292,7 @@ def _log_unexpected(error: Exception, batch: Batch) -> None:
 
 
 def _kinds(items: Iterable[Item]) -> list[str]:
-    return sorted({item.envelope.type for item in items if item.envelope})
+    return sorted({item.kind for item in items if item.kind})
 
 
 def _log_fault(fault: Fault, items: Sequence[Item]) -> None:

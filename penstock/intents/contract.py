@@ -6,7 +6,7 @@ envelope is upgraded and validated in a second pass.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -18,6 +18,7 @@ from pydantic_core import to_json
 from penstock.expressions.exact_json import ExactJsonError
 from penstock.expressions.exact_json import read as read_json
 from penstock.expressions.exact_json import write as write_json
+from penstock.intents.column_reader import ColumnReader
 from penstock.intents.envelope import HEAD, Envelope, EnvelopeError, envelope_of, read_head
 from penstock.intents.exact_numbers import has_inexact, may_be_inexact, read_exactly
 from penstock.intents.fault_paths import FIELD_LIMIT, escaped, safe_path
@@ -79,6 +80,15 @@ class Contract:
         """Fetch the keys of the encrypted values in some texts, so that decoding need not wait for them."""
         if self._opener:
             self._opener.prepare(texts, timeout_seconds=timeout_seconds)
+
+    def reader(self, kinds: Container[str]) -> ColumnReader:
+        """Make a reader of many envelopes at once.
+
+        Args:
+            kinds: the kinds that it is to read; it leaves out those that cannot be read in this way.
+        """
+        chosen = {intent: made for intent, made in self._envelopes.items() if kind_of(intent) in kinds}
+        return ColumnReader(chosen)
 
     def decode(self, text: str, sent_at: datetime | None = None) -> Envelope[WriteIntent]:
         """Parse and validate the text of one envelope. An old name or version is upgraded to the current one.

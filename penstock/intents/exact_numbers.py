@@ -77,6 +77,11 @@ def may_be_inexact(text: str, intent: type[BaseModel]) -> bool:
     return MAYBE_INEXACT.search(text) is not None or bool(_json_fields(intent))
 
 
+def has_exact_fields(intent: type[BaseModel]) -> bool:
+    """Return whether a class has a field that would show a number that a double changes."""
+    return bool(_exact_fields(intent))
+
+
 def has_inexact(text: str) -> bool:
     """Return whether a text holds a number that a double changes, or is no JSON."""
     try:

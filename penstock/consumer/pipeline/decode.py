@@ -1,12 +1,14 @@
 """The steps `decode` and `validate`: from records to envelopes, in one pass over each text."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.faults.tree import Cause, DataFault, DeploymentFault, Fault, KeyFault, NotYetFault
 from penstock.consumer.sent_time import sent_at
 from penstock.diagnosis import frames_of
 from penstock.intents import Contract, EnvelopeError
+from penstock.intents.column_reader import ColumnReader
 from penstock.queue.chunks import chunked
 
 PART = 250
@@ -16,17 +18,25 @@ PART = 250
 class StreamDecoder:
     """Decodes a batch in parts, when they are taken, and each record once."""
 
-    def __init__(self, batch: Batch, contract: Contract, fetched: Collection[Item] = ()) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        contract: Contract,
+        fetched: Collection[Item] = (),
+        reader: ColumnReader | None = None,
+    ) -> None:
         """Prepare to decode.
 
         Args:
             batch: the batch.
             contract: decodes an envelope.
             fetched: items that already have their envelope, or a fault; they are not decoded.
+            reader: reads the envelopes of kinds whose writes take them without an object; None if there are none.
         """
         self._items = batch.items
         self._fetched = fetched
         self._contract = contract
+        self._reader = reader
         self._decoded_parts = 0
 
     @property
@@ -38,10 +48,16 @@ class StreamDecoder:
         """Go through the batch part by part, and decode each part that has not been decoded yet."""
         for number, part in enumerate(chunked(self._items, PART), 1):
             if number > self._decoded_parts:
-                unread = [item for item in part if item not in self._fetched] if self._fetched else part
-                decode(unread, self._contract)
+                self._decode([item for item in part if item not in self._fetched] if self._fetched else part)
                 self._decoded_parts = number
             yield part
+
+    def _decode(self, part: Sequence[Item]) -> None:
+        others = read(part, self._reader, self._contract) if self._reader else part
+        if len(others) > len(part) / 2:
+            # The rest is likely to be of the same senders, so to try to read it would cost more than it saves.
+            self._reader = None
+        decode(others, self._contract)
 
     def of(self, part: Batch) -> "StreamDecoder":
         """Decode the rest, and return a decoder of a part of the batch, which has nothing left to decode."""
@@ -51,7 +67,24 @@ class StreamDecoder:
 
     def has_envelopes(self) -> bool:
         """Return whether any record has a readable envelope. Decodes up to the first one."""
-        return any(item.envelope for part in self.parts() for item in part)
+        return any(item.kind for part in self.parts() for item in part)
+
+
+def read(items: Sequence[Item], reader: ColumnReader, contract: Contract) -> list[Item]:
+    """Read records together; return those that have to be decoded one by one."""
+    part = reader.read([item.record["body"] for item in items])
+    decode_one = partial(_decode_read, contract)
+    for found in part.sets:
+        for position, head in zip(found.positions, found.heads, strict=True):
+            items[position].take_head(head, decode_one)
+    return [items[position] for position in part.others]
+
+
+def _decode_read(contract: Contract, item: Item) -> None:
+    """Decode an item that was read, when its envelope is asked for; forget what was read if that is refused."""
+    decode([item], contract)
+    if item.fault:
+        item.head = None
 
 
 def decode(items: Sequence[Item], contract: Contract) -> None:

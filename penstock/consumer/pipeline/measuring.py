@@ -115,7 +115,7 @@ class Measuring:
 
 
 def _kind(item: Item) -> str:
-    return item.envelope.type if item.envelope else names.OTHER
+    return item.kind or names.OTHER
 
 
 def _fault_of(item: Item) -> Fault | None:

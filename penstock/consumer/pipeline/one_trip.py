@@ -149,7 +149,7 @@ class _Writer:
         items = items if first else [item for item in items if item not in self.faults]
         if not items:
             return
-        wire = part.write.wire(IntentSet.of([item.require_envelope() for item in items]))
+        wire = part.write.wire(IntentSet.of_items(items))
         if len(bound.parts) == 1 and not self._work.events and self._work.size > _SMALL:
             self._write_set(bound, part, items, wire)
         else:
@@ -177,7 +177,7 @@ class _Writer:
     ) -> None:
         if duplicates:
             for item in items:
-                item.duplicate = str(item.require_envelope().id) in duplicates
+                item.duplicate = item.intent_id in duplicates
         for place, *error in refused:
             item = items[place - 1]
             self.refused.setdefault(kind, []).append(item)

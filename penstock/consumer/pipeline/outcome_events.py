@@ -101,11 +101,10 @@ class OutcomeEvents:
             sqlalchemy.exc.SQLAlchemyError: Postgres refused; the transaction must be rolled back.
         """
         if ids := self._ids(items):
-            connection.execute(_ANNOUNCE, {"ids": list(ids), "outcomes": self._outcomes})
+            connection.execute(_ANNOUNCE, {"ids": [*map(UUID, ids)], "outcomes": self._outcomes})
 
-    def _ids(self, items: Iterable[Item]) -> set[UUID]:
-        envelopes = [item.require_envelope() for item in items]
-        return {one.id for one in envelopes if not self._kinds or one.type in self._kinds}
+    def _ids(self, items: Iterable[Item]) -> set[str]:
+        return {item.intent_id for item in items if not self._kinds or item.kind in self._kinds}
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ _logger = logging.getLogger(__name__)
 
 def traceparent_of(item: Item) -> str | None:
     """Return the trace that an intent was emitted in; None if its `traceparent` is not a valid one."""
-    given = item.envelope.traceparent if item.envelope else None
+    given = item.traceparent
     return given if given and _TRACEPARENT.fullmatch(given) else None
 
 

@@ -78,7 +78,7 @@ class UnitOfWork:
         self.waits = 0
         self.size = decoder.size
         self.clean = True
-        self._first: dict[int, Item] = {}
+        self._first: dict[str, Item] = {}
         self._now = datetime.now(UTC)
         self._held_kinds = held_kinds
         self.expired: ByKind = {}
@@ -148,26 +148,27 @@ class UnitOfWork:
         for item in items:
             # What an earlier attempt set; it was rolled back.
             item.claimed = item.duplicate = item.id_conflict = item.stale = item.expired = item.held = False
-            envelope = item.envelope
-            if item.fault is not None or envelope is None:
+            identity = item.identity
+            if item.fault is not None or identity is None:
                 self.clean = False
                 continue
-            first = self._first.setdefault(envelope.id.int, item)
+            kind, id_ = identity
+            first = self._first.setdefault(id_, item)
             item.first_occurrence = None if first is item else first
             if first is item:
-                self._place(item, envelope, by_kind).setdefault(envelope.type, []).append(item)
+                self._place(item, kind, by_kind).setdefault(kind, []).append(item)
             else:
                 self.clean = False
         return by_kind
 
-    def _place(self, item: Item, envelope: Envelope[Any], by_kind: ByKind) -> ByKind:
+    def _place(self, item: Item, kind: str, by_kind: ByKind) -> ByKind:
         """Return where an item belongs: to those that are written, or to those that are set aside."""
-        if envelope.expirytime is not None and envelope.expirytime <= self._now:
+        if item.expires_at is not None and item.expires_at <= self._now:
             item.expired = True
             self.clean = False
             return self.expired
         # A FIFO queue's order would suffer: nothing of it is held.
-        if envelope.type in self._held_kinds and item.ordered_group is None:
+        if kind in self._held_kinds and item.ordered_group is None:
             item.held = True
             self.clean = False
             return self.held

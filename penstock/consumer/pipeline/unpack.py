@@ -62,7 +62,10 @@ class _Unpacked:
         if not envelopes:
             return False
         pack = Pack(item.record)
-        pack.items += (Item(_MemberRecord(pack, n), one, pack=pack) for n, one in enumerate(envelopes))
+        for number, envelope in enumerate(envelopes):
+            member = Item(_MemberRecord(pack, number), pack=pack)
+            member.envelope = envelope
+            pack.items.append(member)
         self.items += pack.items
         self.done.update(pack.items)
         return True

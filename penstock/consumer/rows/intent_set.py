@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
+from penstock.consumer.batch import Item
 from penstock.intents import Envelope
+from penstock.intents.row_schema import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,31 @@ class IntentSet:
             [envelope.data for envelope in envelopes],
         )
 
+    @classmethod
+    def of_items(cls, items: Sequence[Item]) -> "IntentSet":
+        """Make a set of items of one kind, without the envelopes of those that were read together."""
+        if not any(item.head for item in items):
+            return cls.of([item.require_envelope() for item in items])
+        heads = [item.head or _head(item.require_envelope()) for item in items]
+        return cls(
+            [head["id"] for head in heads],
+            [head["time"] for head in heads],
+            [head["data"] for head in heads],
+            itemgetter,
+        )
+
+    @property
+    def are_dicts(self) -> bool:
+        """Whether the rows are dicts, in which UUIDs and times are texts (`penstock.intents.row_schema`)."""
+        return self.getter is itemgetter
+
     def column(self, field: str) -> Iterable[Any]:
         """Return the values of a field."""
         return map(self.getter(field), self.rows)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def _head(envelope: Envelope[Any]) -> dict[str, Any]:
+    return {"id": str(envelope.id), "time": envelope.time.isoformat(), "data": row_of(envelope.data)}

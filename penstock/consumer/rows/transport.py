@@ -1,6 +1,7 @@
 """How the fields of a kind are sent to Postgres, and the rows that Postgres makes of them; see `wire`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
@@ -14,6 +15,7 @@ from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.rows_from import RecordFunction, RowsFrom
 from penstock.consumer.rows.wire import TEXTS, TIMES, UUIDS, Type, Wire, items, records, sql_type_name
 from penstock.intents import WriteIntent
+from penstock.intents.row_schema import row_serializer, text_fields
 from penstock.intents.sensitive import REVEALED
 
 IDENTITY_COLUMNS: Final = {"intent_id": ID, "intent_time": TIME}
@@ -61,11 +63,9 @@ class Transport:
         # A text in another form than Python's is read one by one: then only its own row is refused.
         if names == {"UUID"} and same_type(type_, IDENTITY_TYPES[ID]):
             return self.add_array(field, type_, UUIDS, _uuid_writer(field))
-        write = items_writer(self._intent, field)
-        instant = bool(names) and names <= _INSTANTS and same_type(type_, IDENTITY_TYPES[TIME])
-        return self.add_array(
-            field, type_, TIMES if instant else TEXTS, lambda intents: write(intents.column(field))
-        )
+        if names and names <= _INSTANTS and same_type(type_, IDENTITY_TYPES[TIME]):
+            return self.add_array(field, type_, TIMES, _time_writer(self._intent, field))
+        return self.add_array(field, type_, TEXTS, _column_writer(self._intent, field))
 
     def add_fingerprint(self, field: str) -> str:
         """Send the fingerprints of a `Sensitive` field; return the column of `rows` in which they arrive."""
@@ -149,6 +149,34 @@ def _uuid_writer(field: str) -> Write:
     return write
 
 
+def _time_writer(intent: type[WriteIntent], field: str) -> Write:
+    write_objects = _column_writer(intent, field)
+    if field not in text_fields(intent):
+        return write_objects
+
+    def write(intents: IntentSet) -> str:
+        if not intents.are_dicts:
+            return write_objects(intents)
+        return ",".join(["NULL" if value is None else value for value in intents.column(field)])
+
+    return write
+
+
+def _column_writer(intent: type[WriteIntent], field: str) -> Write:
+    write_items = items_writer(intent, field)
+    is_text = text_fields(intent).get(field) is datetime
+
+    def write(intents: IntentSet) -> str:
+        values = intents.column(field)
+        return write_items(map(_time, values) if is_text and intents.are_dicts else values)
+
+    return write
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
 def _fingerprint_writer(field: str) -> Write:
     def write(intents: IntentSet) -> str:
         return ",".join(str(value.fingerprint) if value else "NULL" for value in intents.column(field))
@@ -159,8 +187,12 @@ def _fingerprint_writer(field: str) -> Write:
 def _record_writer(intent: type[WriteIntent], fields: set[str]) -> Callable[[IntentSet], str]:
     serializer = TypeAdapter(list[intent], config=CONFIG).serializer  # type: ignore[valid-type]
     include = {"__all__": fields}
+    times = [name for name, type_ in text_fields(intent).items() if name in fields and type_ is datetime]
 
     def write(intents: IntentSet) -> str:
+        if intents.are_dicts:
+            rows = [row | {name: _time(row[name]) for name in times} if times else row for row in intents.rows]
+            return row_serializer(intent).to_json(rows, include=include, by_alias=False, warnings=False).decode()
         json = serializer.to_json(intents.rows, include=include, by_alias=False, warnings=False, context=REVEALED)
         return json.decode()
 
