@@ -59,7 +59,7 @@ bench-storm: install ## Run 1,000 instances against a Postgres with 30 connectio
 	$(RUN)python -m benchmarks.storm $(BENCH)
 
 .PHONY: bench-start
-bench-start: install ## Measure what bytecode in an artifact saves at a cold start
+bench-start: install ## Compare cold starts with functions written by hand, and with and without bytecode
 	$(RUN)python -m benchmarks.start $(BENCH)
 
 .PHONY: bench-sensitive

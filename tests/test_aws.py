@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.loaders import JSONFileLoader
+from botocore.exceptions import DataNotFoundError
+from botocore.loaders import JSONFileLoader, Loader
 
-from penstock.aws import aws_client, fail_fast_config
+from penstock.aws import _loader, aws_client, fail_fast_config
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,19 @@ def test_the_user_agent_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("botocore.useragent.UserAgentString._build_sdk_metadata", fail)
     assert user_agent().startswith("Botocore/")
+
+
+def test_no_folder_of_other_services_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client is made without botocore's list of all services; an unknown service is an error all the same."""
+
+    def fail(*_args: Any) -> None:
+        raise AssertionError("listed")
+
+    monkeypatch.setattr(Loader, "list_available_services", fail)
+    _loader.cache_clear()
+    aws_client("sqs", fail_fast_config(read_timeout=1)).close()
+    with pytest.raises(DataNotFoundError, match="nothing"):
+        aws_client("nothing", fail_fast_config(read_timeout=1))
 
 
 def test_service_descriptions_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ processors with the fake SQS, so compare ratios, not seconds.
     plain third, all    16 threads receive 10 messages per call, send them (or those of one kind) and delete them
 
 The plain loops check no result: they lose messages that SQS refuses, and delete messages whose lease has expired.
-`penstock dlq ...` is the command itself, including its start and its JSON output.
+`penstock dlq ...` is the command itself, including its start and its JSON output. Reading has a target beside the
+loop that gives back, because `stats` and `export` do that too.
 
 The report marks a missed target. The exit code is 0 if the measurement itself worked.
 """
@@ -34,17 +35,20 @@ from benchmarks.dlq.operations import OPERATIONS
 from benchmarks.drain.memory import MIB
 from benchmarks.figures import VERDICTS, Figure, write_page
 
-MIN_SPEED_RATIO, MAX_MEMORY_MIB = 0.6, 20
+MIN_SPEED_RATIO, MIN_READING_RATIO, MAX_MEMORY_MIB = 0.6, 0.8, 20
+GIVE_BACK: Final = "plain receive and give back"
 PEERS: Final = {
-    "stats": ("plain receive", "plain receive and give back"),
-    "export": ("plain receive", "plain receive and give back"),
+    "stats": ("plain receive", GIVE_BACK),
+    "export": ("plain receive", GIVE_BACK),
     "replay of a third": ("plain third",),
     "replay of all": ("plain all",),
-    "penstock dlq stats": ("plain receive",),
+    "penstock dlq stats": (GIVE_BACK,),
+    "penstock dlq export": (GIVE_BACK,),
     "penstock dlq replay --all": ("plain all",),
 }
 COMMANDS: Final = {
     "penstock dlq stats": ("stats",),
+    "penstock dlq export": ("export", "letters.jsonl.gz"),
     "penstock dlq replay --all": ("replay", "--all", "--yes", "--no-record"),
 }
 ROOT = Path(__file__).parents[2]
@@ -121,12 +125,19 @@ def _module_arguments(name: str, address: str) -> list[str]:
 def _figures(few: Measurements, many: Measurements, options: argparse.Namespace) -> Iterator[Figure]:
     for name, peers in PEERS.items():
         for peer in peers:
-            limit = None if name.startswith("penstock ") else MIN_SPEED_RATIO
-            yield Figure(f"speed: {name} / {peer}", many[name].rate / many[peer].rate, at_least=limit)
+            ratio = many[name].rate / many[peer].rate
+            yield Figure(f"speed: {name} / {peer}", ratio, at_least=_least_speed(name, peer))
     for name in PEERS if few else ():
         more = (many[name].peak - few[name].peak) / MIB
         title = f"memory: {name}, {options.letters:,} above {options.few:,}"
         yield Figure(title, more, unit="MiB", at_most=MAX_MEMORY_MIB)
+
+
+def _least_speed(name: str, peer: str) -> float | None:
+    if peer == GIVE_BACK:
+        return MIN_READING_RATIO
+    # A command that reads does more than receive; a start is a large part of a replay of few.
+    return None if name.startswith("penstock ") or peer == "plain receive" else MIN_SPEED_RATIO
 
 
 def _as_json(few: Measurements, many: Measurements, figures: Sequence[Figure]) -> dict[str, object]:

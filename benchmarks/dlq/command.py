@@ -2,13 +2,14 @@
 
     python -m benchmarks.dlq.command ARGUMENT ...
 
-prints the same JSON object as `benchmarks.dlq.operations`. The output of the command goes to a file.
+prints the same JSON object as `benchmarks.dlq.operations`. The command runs in a temporary folder, and its output
+goes to a file there.
 """
 
 import json
 import sys
 import time
-from contextlib import redirect_stdout
+from contextlib import chdir, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,7 @@ def main(arguments: list[str]) -> None:
     started, cpu = time.perf_counter(), time.process_time()
     from penstock.cli import main as penstock  # noqa: PLC0415 (the import is part of the start)
 
-    with TemporaryDirectory() as folder, (Path(folder) / "out.jsonl").open("w") as out, redirect_stdout(out):
+    with TemporaryDirectory() as folder, chdir(folder), Path("out.jsonl").open("w") as out, redirect_stdout(out):
         try:
             penstock(arguments)
         except SystemExit as ended:

@@ -85,6 +85,11 @@ class FakeQueue:
         self.leased.update(given)
         return f'{{"Messages":[{",".join(self.stored[number] for number in given)}]}}' if given else "{}"
 
+    def send_one(self, request: dict[str, Any]) -> str:
+        """Store one message."""
+        self.add(request["MessageBody"], request.get("MessageAttributes", {}))
+        return json.dumps({"MessageId": str(UUID(int=self.last_number))})
+
     def send(self, request: dict[str, Any]) -> str:
         """Store the messages of a batch."""
         for entry in request["Entries"]:
@@ -115,6 +120,7 @@ class FakeQueue:
 
 CALLS: dict[str, Callable[[FakeQueue, dict[str, Any]], str]] = {
     "ReceiveMessage": FakeQueue.receive,
+    "SendMessage": FakeQueue.send_one,
     "SendMessageBatch": FakeQueue.send,
     "DeleteMessageBatch": FakeQueue.delete,
     "ChangeMessageVisibilityBatch": FakeQueue.make_visible,

@@ -1,38 +1,55 @@
-"""Measure what bytecode in an artifact saves at a cold start: the import of a handler with and without it.
+"""`make bench-start`: the cost of a cold start, compared with functions that are written by hand.
 
-Each round imports the handler in a new process that cannot keep what it compiles, as in Lambda. The artifacts are
-built for this machine's Python. Read the figures as ratios: the processors of Lambda are others.
+How to read the figures. Each start is a new process that cannot keep what it compiles, as in Lambda. A function is
+imported from an unzipped artifact, built for this machine's Python, and boto3 from a folder that stands for the
+runtime, with bytecode too. The time is that of the processor from the import on; read it as ratios: the processors
+of Lambda are others.
+
+    import                  the import of the handler. The functions by hand make their clients and engines then,
+                            those of Penstock at their first use
+    start to first answer   the import, and the answer to a first event, with a fake SQS and an embedded Postgres
+    without / with          the import of the handler without bytecode, and with it
+
+The functions by hand are in `benchmarks/start/functions`. They use boto3 and Pydantic, and SQLAlchemy with psycopg
+if Penstock's function does. They have no routes, no ledger, no receipts and no structured log.
+
+The report marks a missed target. The exit code is 0 if the measurement itself worked.
 """
 
 import argparse
 import os
 import platform
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from sysconfig import get_path
 from typing import Final
 
-from benchmarks.figures import Figure, write_page
+from benchmarks.dlq.fake_sqs import DEAD, MAIN, fake_sqs, refill
+from benchmarks.drain.server import Database, server
+from benchmarks.figures import VERDICTS, Figure, write_page
+from benchmarks.start.comparisons import COMPARISONS, KEY, LETTERS
+from benchmarks.start.starts import compare, measure_bytecode
 from penstock.artifacts.build import build
+from penstock.artifacts.bytecode import compile_folder
 from penstock.project.config import Config
 
 ROOT: Final = Path(__file__).parents[2]
 STAGE: Final = "bench-start"
+FUNCTIONS: Final = "functions"
+RUNTIME: Final = ("boto3", "botocore", "s3transfer", "urllib3", "dateutil", "six", "jmespath")
+"""The modules that the runtime has (AWS Lambda Developer Guide, "Runtime-included SDK versions")."""
 HANDLERS: Final = {"producer": "producer.orders", "consumer": "penstock.functions.drain"}
 ARCHITECTURES: Final = {"aarch64": "arm64", "arm64": "arm64"}
-CODE: Final = """
-import sys, time
-sys.path[:0], sys.path[len(sys.path):] = [sys.argv[1]], [sys.argv[2]]
-begun = time.process_time()
-__import__(sys.argv[3])
-print(time.process_time() - begun)
-"""
+CREDENTIALS: Final = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,16 +61,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--markdown", type=Path, help="path of a Markdown page to write")
     options = parser.parse_args(arguments)
     figures = []
-    for name, archive in build_for_this_machine().items():
-        figures += measure(name, archive, HANDLERS[name], options.rounds)
-    for figure in figures:
-        sys.stdout.write(f"{figure.name}: {figure.measured}\n")
+    for figure in _measure(options.rounds):
+        sys.stdout.write(f"{figure.name}: {figure.measured} {figure.target} {VERDICTS[figure.reached]}".rstrip())
+        sys.stdout.write("\n")
+        figures.append(figure)
     if options.markdown:
         introduction = (
-            f"Written by `python -m benchmarks.start`: {options.rounds} processes a figure, cpus {os.cpu_count()},"
-            f" machine {platform.machine()}, python {platform.python_version()}. Processor time of the import."
+            f"Written by `make bench-start`: {options.rounds} processes a figure, cpus {os.cpu_count()}, machine "
+            f"{platform.machine()}, python {platform.python_version()}. How to read it: "
+            "`benchmarks/start/__main__.py`."
         )
         write_page(options.markdown, "Figures of the start", introduction, figures)
+
+
+def _measure(rounds: int) -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as place, _environment() as environment:
+        runtime = copy_runtime(Path(place) / "runtime")
+        artifacts = {name: unzip(path, Path(place) / name) for name, path in build_for_this_machine().items()}
+        for comparison in COMPARISONS:
+            yield from compare(comparison, [artifacts[comparison.artifact], runtime], environment, rounds)
+        for name, module in HANDLERS.items():
+            yield from measure_bytecode(name, [artifacts[name], runtime], module, rounds)
 
 
 def build_for_this_machine() -> dict[str, Path]:
@@ -68,31 +96,47 @@ def build_for_this_machine() -> dict[str, Path]:
     return {name: archives[name] for name in HANDLERS}
 
 
-def measure(name: str, archive: Path, module: str, rounds: int) -> list[Figure]:
-    """Return the time of the import of a module from an archive with bytecode, and from the same without it."""
-    with tempfile.TemporaryDirectory() as folder:
-        places = {one: Path(folder) / one for one in ("with", "without")}
-        for place in places.values():
-            with zipfile.ZipFile(archive) as file:
-                file.extractall(place)
-        for cache in [*places["without"].rglob("__pycache__")]:
-            shutil.rmtree(cache)
-        # In turns, so that a busy moment of the machine does not hit one of them alone.
-        times = [(_import(places["with"], module), _import(places["without"], module)) for _ in range(rounds)]
-    quick, slow = (statistics.median(column) for column in zip(*times, strict=True))
-    return [
-        Figure(f"{name}: import with bytecode", quick, "s"),
-        Figure(f"{name}: import without", slow, "s"),
-        Figure(f"{name}: without / with", slow / quick),
-    ]
+def unzip(archive: Path, folder: Path) -> Path:
+    """Unzip an artifact, and put the functions by hand beside it, with their bytecode."""
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(folder)
+    shutil.copytree(Path(__file__).with_name(FUNCTIONS), folder / FUNCTIONS)
+    compile_folder(Path(sys.executable), folder / FUNCTIONS)
+    return folder
 
 
-def _import(folder: Path, module: str) -> float:
-    """Return the seconds of processor time of an import; boto3 is in the runtime, here in the environment."""
-    environment = {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-1"}
-    command = [sys.executable, "-S", "-c", CODE, str(folder), get_path("purelib"), module]
-    done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=True)
-    return float(done.stdout)
+def copy_runtime(folder: Path) -> Path:
+    """Copy boto3 and its dependencies out of the environment, which need not have bytecode, and compile them."""
+    libraries = Path(get_path("purelib"))
+    for name in RUNTIME:
+        if (libraries / name).is_dir():
+            shutil.copytree(libraries / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "data"))
+        else:
+            shutil.copy(libraries / f"{name}.py", folder)
+    for name in ("boto3", "botocore"):
+        (folder / name / "data").symlink_to(libraries / name / "data")
+    compile_folder(Path(sys.executable), folder)
+    return folder
+
+
+@contextmanager
+def _environment() -> Iterator[Mapping[str, str]]:
+    """Run a fake SQS and a Postgres with the shop's tables; give the environment variables of the functions."""
+    with fake_sqs(call_ms=0) as address, server(durable=False) as postgres:
+        refill(address, LETTERS)
+        database = Database(postgres, "start")
+        try:
+            yield {
+                **CREDENTIALS,
+                "AWS_ENDPOINT_URL": address,
+                "PENSTOCK_QUEUE_URL": f"{address}/1/{MAIN}",
+                "PENSTOCK_DEAD_LETTER_QUEUE_URL": f"{address}/1/{DEAD}",
+                "PENSTOCK_DATABASE_URL": database.url,
+                "PENSTOCK_RECEIPT_KEY": KEY,
+                "PENSTOCK_SOURCE": "/shop",
+            }
+        finally:
+            database.close()
 
 
 if __name__ == "__main__":

@@ -13,12 +13,18 @@ from penstock.artifacts.files import Files
 from penstock.artifacts.target import Target
 from penstock.artifacts.uv import run, run_uv
 
+_SAYS_WHICH = (
+    "import sys; v = sys.version_info; "
+    "print(sys.implementation.name, v.releaselevel, f'{v.major}.{v.minor}', sep='-')"
+)
+
 
 def find_python(target: Target, folder: Path) -> Path | None:
     """Return an interpreter that makes bytecode for a target; None if there is none on this machine.
 
-    Bytecode is the same on every architecture, and differs with each minor version. This machine itself needs
-    none, because it keeps what it compiles.
+    Bytecode is the same on every architecture, and differs with each minor version and each implementation. That
+    of a version before its release may differ from that of the release, which then ignores it. This machine itself
+    needs none, because it keeps what it compiles.
 
     Args:
         target: the target.
@@ -30,7 +36,13 @@ def find_python(target: Target, folder: Path) -> Path | None:
     if target.architecture is None:
         return None
     found = run_uv(folder, ["python", "find", "--no-python-downloads", "--no-project", target.python])
-    return Path(found.stdout.strip()) if found.returncode == 0 else None
+    python = Path(found.stdout.strip())
+    return python if found.returncode == 0 and _is_release(python, target.python, folder) else None
+
+
+def _is_release(python: Path, version: str, folder: Path) -> bool:
+    said = run([str(python), "-I", "-c", _SAYS_WHICH], folder)
+    return said.stdout.strip() == f"cpython-final-{version}"
 
 
 def compile_folder(python: Path, folder: Path) -> None:

@@ -19,8 +19,8 @@ def _without_bytecode(artifacts: Iterable[Artifact], stage: str) -> Iterator[str
     versions = {one.plan.target.python for one in artifacts if not one.bytecode}
     for version in sorted(versions) if stage != LOCAL else ():
         yield (
-            f"there is no Python {version} on this machine, so the artifacts have no bytecode and functions start "
-            f"more slowly: `uv python install {version}`"
+            f"there is no release of CPython {version} on this machine, so the artifacts have no bytecode and "
+            f"functions start more slowly: `uv python install {version}`"
         )
 
 

@@ -1,6 +1,7 @@
 """The tree of commands: a noun, then a verb.
 
-Only the modules of the named command are imported, so that `penstock dlq list` starts without SQLAlchemy.
+Only the modules of the named command are imported, so that `penstock dlq list` starts without SQLAlchemy, and
+`penstock --help` with no command at all.
 """
 
 from collections.abc import Sequence
@@ -9,37 +10,90 @@ from typing import Annotated, Final
 
 import typer
 
+from penstock.cli.support.outline import add_outline, selected
 from penstock.cli.support.version import version_line
 
 _COMMANDS: Final = {
-    "status": "status.command:status",
-    "top": "top.command:top",
-    "console": "console.command:console",
-    "audit": "commands.audit:audit_",
-    "check": "commands.check:check",
-    "doctor": "commands.doctor:doctor",
-    "explain": "explain.command:explain_",
-    "emit": "emit.command:emit",
-    "breaker": "commands.breaker:app",
-    "hold": "hold.command:hold_",
-    "release": "hold.release_command:release_",
-    "dlq": "dlq:tree",
-    "ledger": "commands.ledger:app",
-    "db": "commands.db:app",
-    "build": "commands.build:build_",
-    "init": "commands.init:init",
-    "intents": "commands.intents:app",
-    "infra": "commands.infra:app",
-    "local": "commands.local:app",
+    "status": (
+        "status.command:status",
+        "Show the state of a stage in one word, then the queues, the drain, the breaker and the connections.",
+    ),
+    "top": (
+        "top.command:top",
+        "Show a stage live, and operate it: its dead letters by cause, trials, replays and the breaker.",
+    ),
+    "console": (
+        "console.command:console",
+        "Serve a page on 127.0.0.1 that shows a stage and its dead letters, until Ctrl-C.",
+    ),
+    "audit": (
+        "commands.audit:audit_",
+        "Account for every intent: emitted = applied + stale + dead + expired + pending.",
+    ),
+    "check": (
+        "commands.check:check",
+        "Check the drain's bindings against the live database: tables, columns, keys, privileges, migrations.",
+    ),
+    "doctor": (
+        "commands.doctor:doctor",
+        "Examine a packaged template, or a deployed stack, and its database: what is wrong, why, and the way out.",
+    ),
+    "explain": (
+        "explain.command:explain_",
+        "Explain a kind: what the drain sends to Postgres for it, and how Postgres executes that.",
+    ),
+    "emit": (
+        "emit.command:emit",
+        "Emit intents of one kind, and print a line for each: the input's line number, the id, the receipt.",
+    ),
+    "hold": (
+        "hold.command:hold_",
+        "Hold the intents of a kind back until `penstock release`, or list the kinds that are held.",
+    ),
+    "release": (
+        "hold.release_command:release_",
+        "End the hold of a kind: send its parked intents back to the queue, in the order of their arrival.",
+    ),
+    "build": (
+        "commands.build:build_",
+        "Build the artifacts of the functions, as [tool.penstock.build] in pyproject.toml describes them.",
+    ),
+    "init": (
+        "commands.init:init",
+        "Make a service with one intent, its handler, drain, table, migration and tests, for `penstock local up`.",
+    ),
+    "breaker": ("commands.breaker:app", "Show the breaker's state; turn the drain off and on by hand."),
+    "dlq": ("dlq:tree", "Inspect, replay, copy, export, import and purge dead letters."),
+    "ledger": ("commands.ledger:app", "Find an intent in the ledger."),
+    "db": ("commands.db:app", "Maintain the database's tables."),
+    "intents": (
+        "commands.intents:app",
+        "Show the service's write intents, and how a change of them affects messages in flight.",
+    ),
+    "infra": (
+        "commands.infra:app",
+        "Write infra/penstock.yml of this version of Penstock, which serverless.yml includes.",
+    ),
+    "local": (
+        "commands.local:app",
+        "Run the service on this machine: Postgres, a local AWS, and a real deployment to it.",
+    ),
 }
-"""The object behind each command, as MODULE:ATTRIBUTE in this package: a function, or a group of commands."""
+"""Of each command: the object behind it, as MODULE:ATTRIBUTE in this package, and the summary that the help lists.
+
+The object is a function, or a group of commands. The help lists the groups last.
+"""
 _LAZY_GROUP: Final = "dlq"
 """Its object is a function that returns the group, with only the named verb imported."""
 _HELP_WITHOUT_ARGUMENTS: Final = "emit"
 
 
-def tree(words: Sequence[str] = ()) -> typer.Typer:
-    """Return the command that the words begin with, or all commands if they begin with no command."""
+def tree(words: Sequence[str] | None = None) -> typer.Typer:
+    """Return the commands that some words can run, or else an outline of all of them, for the help.
+
+    Args:
+        words: the words of the command line after `penstock`; None for all commands.
+    """
     app = typer.Typer(
         name="penstock",
         help="Operate a Penstock service: its dead letters, its database, its local stack.",
@@ -56,13 +110,16 @@ def tree(words: Sequence[str] = ()) -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_root)
-    for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
-        _add_command(app, name, words[1:])
+    names = selected(words, _COMMANDS)
+    for name in names:
+        _add_command(app, name, words[1:] if words and words[0] == name else None)
+    if not names:
+        add_outline(app, {name: summary for name, (_, summary) in _COMMANDS.items()})
     return app
 
 
-def _add_command(app: typer.Typer, name: str, words: Sequence[str]) -> None:
-    place, _, attribute = _COMMANDS[name].partition(":")
+def _add_command(app: typer.Typer, name: str, words: Sequence[str] | None) -> None:
+    place, _, attribute = _COMMANDS[name][0].partition(":")
     module = import_module(f"penstock.cli.{place}")
     command = getattr(module, attribute)
     if name == _LAZY_GROUP:

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine
-
-from penstock.database.watchdog import Watchdog
 from penstock.queue import Queue, SqsQueue
 from penstock.settings import Settings
+
+if TYPE_CHECKING:
+    # The function `dead-letters` needs the database for a replay only, and SQLAlchemy is a third of its start.
+    from sqlalchemy import Engine
+
+    from penstock.database.watchdog import Watchdog
 
 
 class Resources:
@@ -21,8 +25,8 @@ class Resources:
     def __init__(
         self,
         settings: Settings | None,
-        engine: Engine | None,
-        make_engine: Callable[[Settings], Engine],
+        engine: "Engine | None",
+        make_engine: "Callable[[Settings], Engine]",
         *,
         queue: Queue | None = None,
         dead_letters: Queue | None = None,
@@ -48,13 +52,15 @@ class Resources:
         return self._settings or Settings.from_environment()
 
     @cached_property
-    def engine(self) -> Engine:
+    def engine(self) -> "Engine":
         """The engine. Raises `penstock.settings.SecretUnavailable` if the secret with its URL cannot be read."""
         return self._engine or self._make_engine(self.settings)
 
     @cached_property
-    def database(self) -> Watchdog:
+    def database(self) -> "Watchdog":
         """Transactions of that engine that are cut off at their time limit."""
+        from penstock.database.watchdog import Watchdog  # noqa: PLC0415 (what has an engine has it already)
+
         return Watchdog(self.engine)
 
     @cached_property

@@ -94,8 +94,8 @@ def canonical(text: str) -> str:
 
 def _id_of(head: Mapping[str, Any]) -> str:
     """Return the id in the ledger. An id that is no UUID is derived, as the drain does."""
-    own, source = canonical(head["id"]), head.get("source")
-    return str(event_id(source, head["id"])) if head["id"] and isinstance(source, str) else own
+    id_, source = head["id"], head.get("source")
+    return str(event_id(source, id_)) if id_ and isinstance(source, str) else canonical(id_)
 
 
 def _head(body: str) -> dict[str, Any] | None:

@@ -95,7 +95,7 @@ class Selector:
 
     def matching_ids(self, found: DeadLetterMessage) -> frozenset[str]:
         """Return those of `ids` that are ids of this dead letter."""
-        return self.ids & {canonical(found.message.message_id), found.id}
+        return self.ids and self.ids & {canonical(found.message.message_id), found.id}
 
     def matches(self, found: DeadLetterMessage) -> bool:
         """Return whether this dead letter is selected."""

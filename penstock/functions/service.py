@@ -5,10 +5,13 @@ The names are settings of the deployment. They never come from an event.
 
 import os
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from penstock.consumer import Drain
 from penstock.settings import SettingsError
+
+if TYPE_CHECKING:
+    # The probe loads the drain only when there is something to tell.
+    from penstock.consumer import Drain
 
 DRAIN_VARIABLE: Final = "PENSTOCK_DRAIN"
 MIGRATIONS_VARIABLE: Final = "PENSTOCK_MIGRATIONS"
@@ -26,7 +29,7 @@ def migrations_folder() -> str:
     return os.environ.get(MIGRATIONS_VARIABLE) or DEFAULT_MIGRATIONS
 
 
-def load_drain(target: str) -> Drain:
+def load_drain(target: str) -> "Drain":
     """Import a drain.
 
     Args:
@@ -35,6 +38,8 @@ def load_drain(target: str) -> Drain:
     Raises:
         SettingsError: There is no such drain, or it writes nothing.
     """
+    from penstock.consumer import Drain  # noqa: PLC0415 (see above)
+
     module, _, attribute = target.partition(":")
     drain = getattr(_import(module, target), attribute, None)
     if not isinstance(drain, Drain) or not drain.bound():

@@ -1,7 +1,8 @@
 """The Amazon SQS queue, through botocore."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -60,13 +61,14 @@ class SqsQueue:
 
         Args:
             url: the queue's URL.
-            client: an SQS client of boto3 or botocore; by default one of `sqs_client`.
+            client: an SQS client of boto3 or botocore; by default one of `sqs_client`, made when it is needed: a
+                drain whose intents all land calls SQS for nothing.
             timeout_seconds: for how many seconds further calls may start, both first calls and retries.
             threads: the most calls that one `send`, `delete` or `change_visibility` makes at the same time; a FIFO
                 queue always makes one.
         """
         self.url = url
-        self._client = client or sqs_client()
+        self._given_client = client
         self._timeout = timeout_seconds
         self._threads = 1 if self.fifo else threads
 
@@ -77,12 +79,15 @@ class SqsQueue:
 
     def send(self, messages: Sequence[Outgoing], *, timeout_seconds: float | None = None) -> dict[int, Refusal]:
         """Send in as few calls as the limits allow, several at once; a retry sends the refused entries only."""
+        if not messages:
+            return {}
         refused = {i: INVALID_BODY for i, message in enumerate(messages) if not is_utf8(message.body)}
-        deadline = self._deadline(timeout_seconds)
+        # The client is made before the threads are, or each of them might make one.
+        send, deadline = partial(self._send_batch, self._client), self._deadline(timeout_seconds)
         if self.fifo:
-            return self._send_in_order(messages, refused, deadline)
+            return _send_in_order(send, messages, refused, deadline)
         batches = message_batches((i, message) for i, message in enumerate(messages) if i not in refused)
-        refused |= call_batches(self._send_batch, batches, deadline, threads=self._threads)
+        refused |= call_batches(send, batches, deadline, threads=self._threads)
         return dict(sorted(refused.items()))
 
     def delete(
@@ -149,48 +154,47 @@ class SqsQueue:
     def _unreadable(self, error: ClientError | BotoCoreError) -> QueueError:
         return QueueError(f"the queue {self.url} cannot be read: {refusal_of(error).code}")
 
-    def _send_in_order(
-        self, messages: Sequence[Outgoing], invalid: dict[int, Refusal], deadline: Deadline
-    ) -> dict[int, Refusal]:
-        """Send one batch after another. After the first refusal in a group, send nothing more of that group."""
-        refused: dict[int, Refusal] = {}
-        blocked: set[str | None] = set()
-        for batch in message_batches(enumerate(messages), ordered=True):
-            held = {i: invalid.get(i, BEHIND_A_REFUSAL) for i, m in batch if i in invalid or m.group in blocked}
-            free = [(i, message) for i, message in batch if i not in held]
-            refused |= held | (call_with_retry(self._send_batch, free, deadline) if free else {})
-            blocked |= {message.group for i, message in batch if i in refused}
-        return refused
-
     def _call_in_tens(
-        self, call: BatchCall[T], items: Sequence[T], timeout_seconds: float | None
+        self,
+        call: "Callable[[SQSClient, Numbered[T]], dict[int, Refusal]]",
+        items: Sequence[T],
+        timeout_seconds: float | None,
     ) -> dict[int, Refusal]:
+        if not items:
+            return {}
         batches = chunked(enumerate(items), BATCH_LIMIT)
-        return call_batches(call, batches, self._deadline(timeout_seconds), threads=self._threads)
+        deadline = self._deadline(timeout_seconds)
+        return call_batches(partial(call, self._client), batches, deadline, threads=self._threads)
+
+    @cached_property
+    def _client(self) -> "SQSClient":
+        return self._given_client or sqs_client()
 
     def _deadline(self, timeout_seconds: float | None) -> Deadline:
         return Deadline.after(self._timeout if timeout_seconds is None else timeout_seconds)
 
-    def _send_batch(self, batch: Numbered[Outgoing]) -> dict[int, Refusal]:
+    def _send_batch(self, client: "SQSClient", batch: Numbered[Outgoing]) -> dict[int, Refusal]:
         entries = [to_entry(index, message) for index, message in batch]
-        response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
+        response = client.send_message_batch(QueueUrl=self.url, Entries=entries)
         # A message counts as sent only if SQS lists it as successful: it is not enough that SQS does not list it
         # as failed.
         sent = {int(entry["Id"]) for entry in response.get("Successful", [])}
         not_sent = {index: NOT_ACKNOWLEDGED for index, _ in batch if index not in sent}
         return not_sent | failed_entries(response)
 
-    def _delete_batch(self, batch: Numbered[str]) -> dict[int, Refusal]:
+    def _delete_batch(self, client: "SQSClient", batch: Numbered[str]) -> dict[int, Refusal]:
         return failed_entries(
-            self._client.delete_message_batch(
+            client.delete_message_batch(
                 QueueUrl=self.url,
                 Entries=[{"Id": str(index), "ReceiptHandle": handle} for index, handle in batch],
             )
         )
 
-    def _change_visibility_batch(self, batch: Numbered[tuple[str, int]]) -> dict[int, Refusal]:
+    def _change_visibility_batch(
+        self, client: "SQSClient", batch: Numbered[tuple[str, int]]
+    ) -> dict[int, Refusal]:
         return failed_entries(
-            self._client.change_message_visibility_batch(
+            client.change_message_visibility_batch(
                 QueueUrl=self.url,
                 Entries=[
                     {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
@@ -198,3 +202,17 @@ class SqsQueue:
                 ],
             )
         )
+
+
+def _send_in_order(
+    send: BatchCall[Outgoing], messages: Sequence[Outgoing], invalid: dict[int, Refusal], deadline: Deadline
+) -> dict[int, Refusal]:
+    """Send one batch after another. After the first refusal in a group, send nothing more of that group."""
+    refused: dict[int, Refusal] = {}
+    blocked: set[str | None] = set()
+    for batch in message_batches(enumerate(messages), ordered=True):
+        held = {i: invalid.get(i, BEHIND_A_REFUSAL) for i, m in batch if i in invalid or m.group in blocked}
+        free = [(i, message) for i, message in batch if i not in held]
+        refused |= held | (call_with_retry(send, free, deadline) if free else {})
+        blocked |= {message.group for i, message in batch if i in refused}
+    return refused

@@ -135,6 +135,21 @@ def test_another_machine(repository: Repository, monkeypatch: pytest.MonkeyPatch
     assert "uv python install 3.14" in note
 
 
+@pytest.mark.parametrize("said", ["pypy-final-3.14", "cpython-candidate-3.14", "cpython-final-3.13", ""])
+def test_bytecode_that_the_runtime_would_ignore(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a release of CPython in the functions' version compiles: the runtime ignores bytecode of any other."""
+    python = tmp_path / "python"
+    monkeypatch.setattr(
+        "penstock.artifacts.bytecode.run_uv", lambda *_: subprocess.CompletedProcess([], 0, f"{python}\n")
+    )
+    for answer in (said, "cpython-final-3.14"):
+        python.write_text(f"#!/bin/sh\necho {answer}\n")
+        python.chmod(0o755)
+        assert (find_python(Target("3.14", "arm64"), tmp_path) == python) == (answer != said)
+
+
 def test_a_dependency_of_one_artifact(repository: Repository) -> None:
     """A distribution that only one artifact names is only in that one; boto3 too, which the runtime has."""
     repository.add(f'{OTHER}extras = ["migrate"]\ndependencies = ["rich", "Boto3"]')

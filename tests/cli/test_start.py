@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from inspect import cleandoc
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -38,17 +40,43 @@ def test_a_replay_starts_without_the_drain() -> None:
     assert "penstock.consumer.drain" not in modules
 
 
-@pytest.mark.parametrize("words", [("--help",), ("top",)])
-def test_only_a_running_top_needs_textual(words: tuple[str, ...]) -> None:
-    """Textual takes half a second to import: neither the help nor any other command waits for it."""
-    modules = imported(*words)
+def test_only_a_running_top_needs_textual() -> None:
+    """Textual takes half a second to import: neither the help of `top` nor any other command waits for it."""
+    modules = imported("top")
     assert "penstock.cli.top.command" in modules
     assert "textual" not in modules
 
 
-@pytest.mark.parametrize("words", [(), ("--help",), ("dql",)])
-def test_without_a_known_command_all_are_there(words: tuple[str, ...]) -> None:
-    """Without a command, or with an unknown one, all commands can be listed or suggested."""
+@pytest.mark.parametrize("words", [(), ("--help",), ("dlq",), ("dlq", "--help"), ("dql",)])
+def test_a_list_of_commands_imports_none_of_them(words: tuple[str, ...]) -> None:
+    """The help of `penstock` and of `penstock dlq`, and an unknown command, load no module of a command."""
+    modules = imported(*words)
+    assert not modules & {"sqlalchemy", "alembic", "boto3", "pydantic", "yaml", "penstock.project.config"}
+    inside = {name for name in modules if name.startswith("penstock.cli.")}
+    assert {name.split(".")[2] for name in inside} <= {"app", "support", "dlq"}
+    assert not {name for name in inside if name.startswith("penstock.cli.dlq.")}
+
+
+@pytest.mark.parametrize("words", [(), ("dlq",)])
+def test_the_list_is_that_of_the_commands(words: tuple[str, ...]) -> None:
+    """The help lists every command in the order of the whole tree, with the first paragraph of its own help."""
+    whole, outline = get_command(tree()), get_command(tree(words))
+    for word in words:
+        whole, outline = whole.commands[word], outline.commands[word]  # type: ignore[attr-defined]
+    listed, own = (
+        [(name, _summary(one)) for name, one in group.commands.items()]  # type: ignore[attr-defined]
+        for group in (outline, whole)
+    )
+    assert listed == own
+
+
+def _summary(command: Any) -> str:
+    return cleandoc(command.help).split("\n\n")[0].replace("\n", " ")
+
+
+@pytest.mark.parametrize("words", [("--", "dlq", "stats"), ("--unknown", "dlq", "stats")])
+def test_a_command_behind_an_option_is_there(words: tuple[str, ...]) -> None:
+    """A word that is a command can be run wherever it stands: then the tree is whole."""
     commands = get_command(tree(words)).commands  # type: ignore[attr-defined]
     assert {"status", "audit", "dlq", "db", "local"} < commands.keys()
     assert {"stats", "replay", "purge"} < commands["dlq"].commands.keys()

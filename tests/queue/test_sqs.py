@@ -5,12 +5,17 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
+from botocore.config import Config
 from botocore.stub import Stubber
 
 from penstock.queue import Attribute, Outgoing, QueueError, SqsQueue, sqs_client
 from tests.support.sqs import SESSION, URL, bodies, queue_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 
 def test_attributes_group_and_deduplication_are_sent(stub: Stubber) -> None:
@@ -88,3 +93,19 @@ def test_a_client_is_made_without_boto3() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_client_is_made_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue to which nothing is sent makes no client, and the threads of a large batch share one."""
+    made: list[SQSClient] = []
+    config = Config(connect_timeout=1, retries={"total_max_attempts": 1})
+
+    def make() -> "SQSClient":
+        made.append(SESSION.client("sqs", endpoint_url="http://127.0.0.1:9", config=config))
+        return made[-1]
+
+    monkeypatch.setattr("penstock.queue.sqs.sqs_client", make)
+    queue = SqsQueue(URL)
+    assert (queue.send([]), queue.delete([]), queue.change_visibility([]), made) == ({}, {}, {}, [])
+    assert len(queue.send(bodies(40))) == 40
+    assert len(made) == 1

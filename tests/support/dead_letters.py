@@ -26,9 +26,8 @@ from penstock.testing.queue import MemoryQueue
 
 T = TypeVar("T")
 
-
-AGES = 100_000
-
+AGES = 50_000
+"""Longer than any lease, in seconds; a plan of failures has up to sixteen of them within the retention."""
 
 SENDERS = {"type": Attribute("stock.adjusted"), "trace": Attribute("t")}
 

@@ -29,6 +29,7 @@ class WriteRegistry:
     def __init__(self) -> None:
         self._intents: dict[str, type[WriteIntent]] = {}
         self._writers: dict[str, list[Writer]] = {}
+        self._built: list[tuple[Writer, WriteContext, SetWrite]] = []
 
     def add(self, intent: type[WriteIntent], modes: Sequence[WriteMode]) -> None:
         """Register a kind with its write modes.
@@ -109,8 +110,17 @@ class WriteRegistry:
         deletable = any(isinstance(other.mode, Delete) for other in writers)
         zero_allowed = {name: rule.zero_allowed for name, rule in rules.items()}
         context = WriteContext(groups, deletable, zero_allowed, self._is_partial(writer), digested or {})
-        write = mode.bind(intent, context)
+        write = self._build(writer, context)
         return BoundWrite(write, mode.table, order.index(mode.table), isinstance(mode, Delete), deletable)
+
+    def _build(self, writer: Writer, context: WriteContext) -> SetWrite:
+        """Build the statements of a writer, once for each context: each `add` and `bound` asks for them again."""
+        for other, its_context, write in self._built:
+            if other is writer and its_context == context:
+                return write
+        write = writer.mode.bind(self._intents[writer.kind], context)
+        self._built.append((writer, context, write))
+        return write
 
     def _claim_once(
         self, writers: Sequence[Writer], parts: Sequence[BoundWrite], order: Tables

@@ -12,6 +12,8 @@ from penstock.deadletters.archive.line import decode_line, encode_line
 from penstock.queue import Outgoing, Received
 
 _GZIP: Final = ".gz"
+_GZIP_LEVEL: Final = 6
+"""The level of the program gzip. Level 9 takes more than twice the time, for a few percent."""
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 # Other compressions cannot be flushed half way. A message may be deleted only after it is on the disk.
 _OTHER_COMPRESSION: Final = {".bz2", ".lz4", ".xz", ".zip", ".zst"}
@@ -59,7 +61,7 @@ class Archive:
             raise self._unwritable(error) from error
         self._raw = os.fdopen(descriptor, "wb")
         compressed = self.path.suffix == _GZIP
-        self._file = cast("IO[bytes]", gzip.open(self._raw, "wb") if compressed else self._raw)
+        self._file = cast("IO[bytes]", gzip.open(self._raw, "wb", _GZIP_LEVEL) if compressed else self._raw)
         return self
 
     def __exit__(
@@ -83,8 +85,7 @@ class Archive:
             ArchiveError: the file cannot be written, for example because the disk is full.
         """
         try:
-            for message in messages:
-                self._file.write(encode_line(message))
+            self._file.write(b"".join(map(encode_line, messages)))
             self._file.flush()
             self._sync()
         except OSError as error:

@@ -8,31 +8,25 @@ An event is one request, and the answer is JSON. Neither contains a payload:
 """
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Engine
 
 from penstock.consumer.resources import Resources
-from penstock.database import operations, writer_engine
-from penstock.database.operations import Operation, recorded
 from penstock.deadletters.function.schemas import ListRequest, ReplayRequest, Request, StatsRequest, row_of
-from penstock.deadletters.replay.plan import Plan, ReplayOutcome
-from penstock.deadletters.replay.replay import Replayed, Summary, replay
 from penstock.deadletters.scan.scan import scan
 from penstock.deadletters.selector import Selector
 from penstock.deadletters.stats import count_by
 from penstock.queue import Queue
 from penstock.settings import Settings
 
-_SECONDS_TO_ANSWER: Final = 15.0
-"""Time in reserve: to finish a page takes some seconds, and so does giving leases back."""
+if TYPE_CHECKING:
+    # Only a replay needs the database, and SQLAlchemy is a third of the start.
+    from sqlalchemy import Engine
 
-_MAX_FAILURES: Final = 100
 _REQUEST: TypeAdapter[StatsRequest | ListRequest | ReplayRequest] = TypeAdapter(Request)
 
 
@@ -46,7 +40,7 @@ class DeadLetters:
         self,
         settings: Settings | None = None,
         *,
-        engine: Engine | None = None,
+        engine: "Engine | None" = None,
         queue: Queue | None = None,
         dead_letters: Queue | None = None,
     ) -> None:
@@ -58,7 +52,7 @@ class DeadLetters:
             queue: the queue that the drain reads, instead of the one in the settings.
             dead_letters: the dead-letter queue, instead of the one in the settings.
         """
-        self._resources = Resources(settings, engine, writer_engine, queue=queue, dead_letters=dead_letters)
+        self._resources = Resources(settings, engine, _make_engine, queue=queue, dead_letters=dead_letters)
 
     def handler(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Execute the request in an event.
@@ -114,45 +108,15 @@ class DeadLetters:
         return {"dead_letters": rows, "looked_at": sum(page_sizes)}
 
     def _replay(self, request: ReplayRequest, selector: Selector, context: Any) -> dict[str, Any]:
-        plan = Plan(selector=selector, limit=request.limit, rate=request.rate, max_replays=request.max_replays)
-        options = request.model_dump(include={"limit", "rate", "max_replays"}, exclude_none=True)
-        actor = f"{request.actor}, through {context.function_name}"
-        with recorded(self._resources.engine, "replay", actor, selector.describe() | options) as operation:
-            return _run_replay(self._resources.dead_letters, self._resources.queue, plan, operation, context)
+        from penstock.deadletters.function.recorded_replay import run_recorded  # noqa: PLC0415 (see above)
+
+        return run_recorded(self._resources, request, selector, context)
 
 
-def _run_replay(dead: Queue, main: Queue, plan: Plan, operation: Operation, context: Any) -> dict[str, Any]:
-    """Replay while there is time, and keep the record up to date."""
-    counts: Counter[str] = Counter()
-    failures: list[dict[str, Any]] = []
-    # At a slow rate, the wait for one message takes longer than a slice.
-    needed = _SECONDS_TO_ANSWER + (1 / plan.rate if plan.rate else 0)
+def _make_engine(settings: Settings) -> "Engine":
+    from penstock.database import writer_engine  # noqa: PLC0415 (see above)
 
-    def on_result(one: Replayed) -> None:
-        counts[one.outcome] += 1
-        operation.counts = dict(counts)
-        if one.outcome != ReplayOutcome.REPLAYED and len(failures) < _MAX_FAILURES:
-            failures.append({"message_id": one.message_id, "id": one.id, "outcome": one.outcome, "code": one.code})
-
-    def in_time() -> bool:
-        left: float = context.get_remaining_time_in_millis() / 1000
-        return left > needed
-
-    summary = replay(dead, main, plan, on_result=on_result, in_time=in_time)
-    if summary.failed or summary.stopped:
-        operation.outcome = operations.FAILED
-    return _answer(summary, operation, failures)
-
-
-def _answer(summary: Summary, operation: Operation, failures: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "operation": str(operation.id),
-        "looked_at": summary.seen,
-        "counts": {str(outcome): count for outcome, count in summary.counts.items()},
-        "failures": failures,
-        "missing": sorted(summary.missing),
-        "stopped": summary.stopped,
-    }
+    return writer_engine(settings)
 
 
 def _describe(error: ValidationError) -> list[dict[str, str]]:

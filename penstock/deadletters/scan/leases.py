@@ -3,12 +3,13 @@
 SQS has no peek. Receiving leases a message (its visibility timeout) and counts as a receive. A run that is killed
 gives nothing back; its leases expire, and then the messages are visible again.
 
-Memory holds one page and sixteen bytes per leased message. The receipt handles are in an unnamed temporary file.
+Memory holds one page, or two of small messages if they are received ahead, and sixteen bytes per leased message.
+The receipt handles are in an unnamed temporary file.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from hashlib import sha256
 from itertools import islice
 from tempfile import TemporaryFile
@@ -27,10 +28,13 @@ PAGE_SECONDS: Final = 120
 PAGE_LIMIT: Final = 160
 """The maximum number of messages in a page."""
 
+_LARGE_CHARACTERS = 64_000
+"""If the messages of a page have more on average, half as many are received ahead."""
+
 _MAX_LEASE_SECONDS = 43_200
 _MIN_SCANNED_PER_SECOND = 50
 _MAX_PAGES_WITHOUT_NEW = 10
-_RELEASE_BATCH = 100
+_RELEASE_BATCH = 320
 # Long polling asks all of SQS's servers; short polling may miss messages (SQS: long polling).
 _WAIT_SECONDS = 1
 _POLL_SECONDS = 0.01
@@ -45,6 +49,7 @@ class Leases:
         seconds: int = PAGE_SECONDS,
         *,
         page_limit: int = PAGE_LIMIT,
+        ahead: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Prepare to lease messages.
@@ -53,6 +58,8 @@ class Leases:
             queue: the queue.
             seconds: the duration of each lease.
             page_limit: the maximum number of messages in a page, approximately.
+            ahead: whether more is received while the caller works on a page, for a run that reads all and deletes
+                nothing: how long the leases of such a page still last is not known.
             clock: returns the time in seconds. It must not be a monotonic clock, which may stop while the machine
                 sleeps.
         """
@@ -63,10 +70,11 @@ class Leases:
         self._max_calls = 1 if queue.fifo else max(1, page_limit // BATCH_LIMIT)
         self._limit = min(page_limit, BATCH_LIMIT)
         self._calls = 1
+        self._running: list[Future[int]] | None = [] if ahead else None
         self._is_over = False
         self._calls_in_flight: set[object] = set()
-        self._arrived: list[list[Received]] = []
-        self._page: dict[str, str] = {}
+        self._arrived: list[tuple[float, list[Received]]] = []
+        self._page: dict[str, tuple[float, str]] = {}
         self._seen: set[bytes] = set()
         self._expires_at = 0.0
         self._given_back = 0
@@ -99,7 +107,7 @@ class Leases:
         # In a slow run, leases expire and their messages come back ahead of new ones: go through all of them once.
         while pages_without_new < _MAX_PAGES_WITHOUT_NEW or repeated <= len(self._seen):
             self._store_handles()
-            page = self._receive()
+            page = self._receive() if self._running is None else self._receive_ahead(self._running)
             if not page:
                 return
             fresh = {m.message_id: m for m in page if _digest(m.message_id) not in self._seen}
@@ -134,15 +142,40 @@ class Leases:
         self._calls = min(2 * self._calls, self._max_calls) if is_full else max(1, self._calls // 2)
         return page
 
-    def _receive_some(self) -> None:
+    def _receive_ahead(self, running: list[Future[int]]) -> list[Received]:
+        """Return what has arrived, and keep as many calls running as the queue fills; nothing at its end.
+
+        Only the oldest call is waited for. The others go on meanwhile, and while the caller works on a page.
+        """
+        while True:
+            running += [self._pool.submit(self._receive_some) for _ in range(self._calls - len(running))]
+            wait(running[:1])
+            page = self._collect()
+            done = [call for call in running if call.done()]
+            running[:] = [call for call in running if call not in done]
+            counts = [call.result() for call in done]  # Raises the error of a call that failed.
+            for count in counts:
+                self._calls = (
+                    min(2 * self._calls, self._max_calls) if count > self._limit // 2 else max(1, self._calls - 1)
+                )
+            if sum(len(message.body) for message in page) > len(page) * _LARGE_CHARACTERS:
+                self._calls = min(self._calls, max(1, self._max_calls // 2))
+            if page or not (running or any(counts)):
+                return page
+
+    def _receive_some(self) -> int:
         """Receive in a thread of the pool. The thread records what it got: its caller may be interrupted."""
         call = object()
         self._calls_in_flight.add(call)
         try:
-            if not self._is_over:
-                self._arrived.append(
-                    self._queue.receive(self._limit, wait_seconds=_WAIT_SECONDS, visibility_seconds=self._seconds)
-                )
+            if self._is_over:
+                return 0
+            expires_at = self._clock() + self._seconds
+            received = self._queue.receive(
+                self._limit, wait_seconds=_WAIT_SECONDS, visibility_seconds=self._seconds
+            )
+            self._arrived.append((expires_at, received))
+            return len(received)
         finally:
             self._calls_in_flight.discard(call)
 
@@ -150,14 +183,16 @@ class Leases:
         """Record the leases that have arrived, and return their messages."""
         page: list[Received] = []
         while self._arrived:
-            self._page |= {message.message_id: message.receipt_handle for message in self._arrived[0]}
-            page += self._arrived.pop(0)
+            expires_at, received = self._arrived[0]
+            self._page |= {message.message_id: (expires_at, message.receipt_handle) for message in received}
+            page += received
+            del self._arrived[0]
         return page
 
     def _store_handles(self) -> None:
-        """Store the handles that are left of the page, with the time when their leases expire."""
+        """Store the handles that are left of the page, each with the time when its lease expires."""
         self._seen.update(map(_digest, self._page))
-        self._handles.writelines(f"{self._expires_at} {handle}\n" for handle in self._page.values())
+        self._handles.writelines(f"{expires_at} {handle}\n" for expires_at, handle in self._page.values())
         self._page.clear()
 
     def _give_back(self) -> None:

@@ -22,7 +22,7 @@ def scan(
     The intents of a pack are yielded as messages of their own.
 
     Every message counts one receive more, selected or not. All messages are leased, and so hidden from others,
-    until the generator is finished or closed. Memory holds one page at a time.
+    until the generator is finished or closed. Memory holds one page at a time, or two of small messages.
 
     Args:
         queue: the dead-letter queue.
@@ -38,7 +38,7 @@ def scan(
     left = queue.depth().total if limit is None else limit
     to_scan = left if selector.is_everything else queue.depth().total
     page_limit = min(PAGE_LIMIT, max(left, 1)) if selector.is_everything else PAGE_LIMIT
-    with Leases(queue, scan_seconds(to_scan), page_limit=page_limit) as leases:
+    with Leases(queue, scan_seconds(to_scan), page_limit=page_limit, ahead=limit is None) as leases:
         for page in leases.pages() if limit != 0 else ():
             on_page(len(page))
             for found in (DeadLetterMessage.of(one) for message in page for one in apart(message)):

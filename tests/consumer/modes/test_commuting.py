@@ -221,3 +221,13 @@ def test_a_version_that_is_the_intents_time_is_accepted() -> None:
     """An upsert may take its version from the intent's time."""
     Drain().write(Timed, Upsert(table(), key="k", version="at", columns={"at": "intent_time"}))
     Drain().write(Aware, Upsert(table(), key="k", version="at"))
+
+
+def test_another_kind_on_the_table_builds_statements_again() -> None:
+    """What else is written to a table changes the statements of a kind: those built before it are not used."""
+    drain, things = Drain(), table()
+    drain.write(Put, Upsert(things, key="k", version="v"))
+    (alone,) = drain.bound()
+    drain.write(Gone, Delete(things, key="k", version="v"))
+    (beside,) = (bound for bound in drain.bound() if bound.kind == "c.put")
+    assert str(alone.parts[0].write.first_statement) != str(beside.parts[0].write.first_statement)

@@ -377,3 +377,11 @@ def test_tables_are_written_in_one_order() -> None:
             drain.write(intent, *modes[::step])
         orders = {bound.kind: [part.table for part in bound.parts] for bound in drain.bound()}
         assert orders == {"job.changed": [costs, jobs, history], "job.split": [costs, jobs]}
+
+
+def test_statements_are_built_once() -> None:
+    """A drain asks for its writes at the start and at its first batch, and their statements are built once."""
+    drain = Drain()
+    drain.write(Split, STATE, TOTAL)
+    first, second = ([part.write for bound in drain.bound() for part in bound.parts] for _ in range(2))
+    assert all(one is other for one, other in zip(first, second, strict=True))

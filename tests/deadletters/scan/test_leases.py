@@ -1,6 +1,7 @@
 """Leases: all are given back at the end, however long the run takes and whichever call fails."""
 
 from itertools import count
+from threading import Event
 
 import pytest
 
@@ -8,8 +9,10 @@ from penstock.deadletters import (
     Selector,
     scan,
 )
-from penstock.deadletters.scan.leases import Leases
+from penstock.deadletters.scan import leases as leases_module
+from penstock.deadletters.scan.leases import PAGE_LIMIT, Leases
 from penstock.queue import QueueError
+from penstock.queue.message import BATCH_LIMIT
 from tests.support.dead_letters import (
     InterceptedQueue,
     QueuePair,
@@ -51,3 +54,41 @@ def test_a_receive_that_fails_beside_others_hides_nothing() -> None:
     with pytest.raises(QueueError, match="away"):
         list(scan(InterceptedQueue(queues.dead, fail_the_sixth), Selector.of(kinds=["x"])))
     assert queues.dead.depth().visible == 100
+
+
+def test_a_scan_waits_for_no_late_call() -> None:
+    """While one of several receives is late, a scan of everything goes on with what the others have received."""
+    queues = QueuePair(*(letter(number) for number in range(100)))
+    calls, gone_on = count(1), Event()
+    waited: list[bool] = []
+
+    def delay_the_third(call: str) -> None:
+        if call == "receive" and next(calls) == 3:
+            waited.append(gone_on.wait(20))
+
+    for number, _ in enumerate(scan(InterceptedQueue(queues.dead, delay_the_third))):
+        if number == BATCH_LIMIT:  # The first call is alone; this one is from the second.
+            gone_on.set()
+    assert waited == [True]
+    assert queues.dead.depth().visible == 100
+
+
+def test_a_scan_that_is_broken_off_gives_back_what_it_received_ahead() -> None:
+    """Leases of messages that the caller has not got yet are given back, too."""
+    queues = QueuePair(*(letter(number) for number in range(2000)))
+    found = scan(queues.dead)
+    for _ in range(500):
+        next(found)
+    found.close()
+    assert queues.dead.depth().visible == 2000
+
+
+def test_fewer_large_messages_are_received_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a page of large messages, half as many calls run: memory holds no more than a page."""
+    monkeypatch.setattr(leases_module, "_LARGE_CHARACTERS", 10)
+    queues = QueuePair(*(letter(number) for number in range(1000)))
+    most = 0
+    with Leases(queues.dead, 100, ahead=True, clock=queues.clock) as leases:
+        for _ in leases.pages():
+            most = max(most, leases._calls)
+    assert most == PAGE_LIMIT // BATCH_LIMIT // 2
