@@ -76,6 +76,11 @@ class Item:
         """
         self.head, self._decode = head, decode
 
+    def forget_attempt(self) -> None:
+        """Forget what an attempt has set that was rolled back."""
+        self.claimed = self.duplicate = self.id_conflict = self.stale = self.expired = self.held = False
+        self.first_occurrence = None
+
     @property
     def envelope(self) -> Envelope[Any] | None:
         """The decoded envelope; if the data is invalid, its head without data."""
@@ -221,6 +226,11 @@ class Batch:
             raise ValueError("not an SQS event: expected `Records`, each with messageId, receiptHandle and body")
         deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
         return cls([Item(record) for record in records], deadline, context.function_version)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether any of its messages is from a FIFO queue."""
+        return any("SequenceNumber" in (item.record.get("attributes") or ()) for item in self.items)
 
     @property
     def seconds_left(self) -> float:

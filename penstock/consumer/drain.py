@@ -262,9 +262,10 @@ class Drain:
 def _divide(batch: Batch, raised: Fault | None, retention: Retention) -> Sequence[Item]:
     """Hand back what is delivered again, and return what is dead. If even that fails, everything goes back."""
     try:
-        batch.hand_back(item for item in batch.items if raised or item.should_retry)
+        unwritten = [item for item in batch.items if item.fault is not None or item.first_occurrence is not None]
+        batch.hand_back(batch.items if raised else (item for item in unwritten if item.should_retry))
         ending = take_back_ending(batch, retention, raised)
-        return ending if raised else [item for item in batch.items if item.is_dead]
+        return ending if raised else [item for item in unwritten if item.is_dead]
     except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
         _log_failure(error)
         batch.hand_back(batch.items)
@@ -314,9 +315,10 @@ def _log_result(batch: Batch, raised: Fault | None) -> None:
     for items in failed.values():
         if items[0].fault:
             _log_fault(items[0].fault, items)
-    duplicates = sum(item.duplicate or item.first_occurrence is not None for item in batch.items)
+    others = [item for item in batch.items if item.duplicate or item.first_occurrence or item.claimed]
+    duplicates = sum(item.duplicate or item.first_occurrence is not None for item in others)
     counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": len(batch.failed)}
     for name in ("expired", "held"):
-        if count := sum(getattr(item, name) and item.claimed for item in batch.items):
+        if count := sum(getattr(item, name) and item.claimed for item in others):
             counts[name] = count
     _logger.info("drained", extra={"action": "drained", **counts})

@@ -132,7 +132,7 @@ class PackWriter:
 
 def may_be_pack(text: str) -> bool:
     """Return whether a text may be a pack or a batch. This check is fast; only `split` is exact."""
-    return _QUOTED in text or text.lstrip()[:1] == "["
+    return _QUOTED in text or (not text.startswith("{") and text.lstrip()[:1] == "[")
 
 
 def split(text: str) -> list[str] | None:

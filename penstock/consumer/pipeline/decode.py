@@ -60,9 +60,14 @@ class StreamDecoder:
         decode(others, self._contract)
 
     def of(self, part: Batch) -> "StreamDecoder":
-        """Decode the rest, and return a decoder of a part of the batch, which has nothing left to decode."""
+        """Decode the rest, and return a decoder of a part of the batch, which has nothing left to decode.
+
+        What an attempt to write the whole has set is forgotten.
+        """
         for _ in self.parts():
             pass
+        for item in part.items:
+            item.forget_attempt()
         return StreamDecoder(part, self._contract, part.items)
 
     def has_envelopes(self) -> bool:

@@ -122,11 +122,13 @@ def _write_at_once(
         except OutOfOrder as error:
             error.hold_back()
         except HoldsUnknown:
-            continue
+            pass
         except HoldsChanged:
             attempts.forget_holds()
         except Exception as error:  # noqa: BLE001 (a type of the service's may raise anything for one value)
             attempts.prepare_next(error)
+        for item in batch.items:
+            item.forget_attempt()
 
 
 class _Attempts:
@@ -144,7 +146,7 @@ class _Attempts:
     ) -> None:
         self.strategy = strategy
         # The order of a FIFO queue is checked before the commit.
-        self.commits_in_trip = not dry and not any(item.ordered_group for item in batch.items)
+        self.commits_in_trip = not dry and not batch.is_ordered
         self.retention = retention
         self.events = events
         # The rest is kept for the steps after the commit: dead letters, visibility, the response.

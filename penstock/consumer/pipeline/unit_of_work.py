@@ -145,20 +145,21 @@ class UnitOfWork:
 
     def _by_kind(self, items: Iterable[Item]) -> ByKind:
         by_kind: ByKind = {}
+        nothing_held = not self._held_kinds
         for item in items:
-            # What an earlier attempt set; it was rolled back.
-            item.claimed = item.duplicate = item.id_conflict = item.stale = item.expired = item.held = False
             identity = item.identity
             if item.fault is not None or identity is None:
                 self.clean = False
                 continue
             kind, id_ = identity
             first = self._first.setdefault(id_, item)
-            item.first_occurrence = None if first is item else first
-            if first is item:
-                self._place(item, kind, by_kind).setdefault(kind, []).append(item)
-            else:
+            if first is not item:
+                item.first_occurrence = first
                 self.clean = False
+            elif nothing_held and item.head is not None:  # What was read together does not expire.
+                by_kind.setdefault(kind, []).append(item)
+            else:
+                self._place(item, kind, by_kind).setdefault(kind, []).append(item)
         return by_kind
 
     def _place(self, item: Item, kind: str, by_kind: ByKind) -> ByKind:
