@@ -11,7 +11,7 @@ from penstock.intents import Contract, EnvelopeError
 from penstock.intents.column_reader import ColumnReader
 from penstock.queue.chunks import chunked
 
-PART = 250
+PART = 500
 """How many records are decoded at a time. Postgres writes the part before in the meantime."""
 
 
