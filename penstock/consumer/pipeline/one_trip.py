@@ -111,6 +111,9 @@ class _Writer:
                         self._send(streams[kind], write, items)
                 else:
                     rest.setdefault(kind, []).extend(items)
+            if len(self.sent) < self._work.size:
+                # Postgres begins while the next part is decoded.
+                self._trip.flush()
         return rest
 
     def write_rest(self, rest: ByKind) -> None:

@@ -88,7 +88,7 @@ class Trip:
         formats: Sequence[int] = (),
         on_result: OnResult | None = None,
     ) -> None:
-        """Send a statement, as far as the network takes it at once.
+        """Add a statement. It is sent by `flush` or `wait`, or when many are to be sent.
 
         Args:
             statement: the text, with parameters `$1`, `$2`.
@@ -102,6 +102,13 @@ class Trip:
         """
         self._pgconn.send_query_params(statement, arguments, types or None, formats or None)
         self._awaited.append(on_result)
+
+    def flush(self) -> None:
+        """Send what was added, as far as the network takes it at once, so that Postgres begins.
+
+        Raises:
+            psycopg.OperationalError: the connection was lost.
+        """
         self._pgconn.flush()
 
     def wait(self) -> None:

@@ -272,7 +272,9 @@ def test_a_server_that_freezes_in_the_middle_is_cut_off_in_time(tmp_path: Any) -
     finally:
         server.thaw()
     assert len(answer["batchItemFailures"]) == 1
-    assert Bench(make_engine(server.url()))([ThingMade(name="after")]) == []
-    assert bench.names == ["after", "before"]
+    later = Bench(make_engine(server.url()))
+    assert later([ThingMade(name="after")]) == []
+    assert later.names == ["after", "before"]
+    later.engine.dispose()
     bench.engine.dispose()
     server.stop()
