@@ -34,6 +34,7 @@ def upgrade() -> None:
             -- From `low` to here there is a refused intent, probably the one at `guess`.
             suspect integer;
             guess integer;
+            words text[];
             details text;
             relation text;
             field text;
@@ -70,10 +71,13 @@ def upgrade() -> None:
                         suspect := NULL;
                     ELSE
                         suspect := high;
-                        SELECT (intent.number - 1) % length + 1 AS place INTO guess
-                          FROM pg_catalog.unnest(uuids::text[] || texts) WITH ORDINALITY AS intent (item, number)
-                         WHERE (intent.number - 1) % length + 1 BETWEEN low AND high
-                           AND pg_catalog.char_length(intent.item) > 3
+                        words := COALESCE(words, uuids::text[] || texts);
+                        SELECT low + intent.number - 1 AS place INTO guess
+                          FROM pg_catalog.generate_series(0, pg_catalog.cardinality(words) / length - 1)
+                               AS keys (k),
+                               pg_catalog.unnest(words[keys.k * length + low : keys.k * length + high])
+                               WITH ORDINALITY AS intent (item, number)
+                         WHERE pg_catalog.char_length(intent.item) > 3
                            AND pg_catalog.strpos(details, intent.item) > 0
                          GROUP BY place ORDER BY pg_catalog.count(*) DESC, place LIMIT 1;
                     END IF;
