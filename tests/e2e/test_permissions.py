@@ -96,12 +96,13 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "page-views": {"send to queue", "put payload", "read receipt key"},
     "writes": {"read database's URL", "read receipt key"},
     "drain": queue_calls("queue", *RECEIVER)
-    | {"send to dead letters", "get payload", "list payloads", "read database's URL"}
+    | {"send to queue", "send to dead letters", "get payload", "list payloads", "read database's URL"}
     | {"find mappings", "mark mapping"},
     "probe": queue_calls("queue", RECEIVE, DELETE, LOOK)
     | {"send to dead letters", "read database's URL", "look at marks", "mark mapping", "unmark mapping"},
     "prune": {"read database's URL"},
-    "dead-letters": queue_calls("dead letters", *RECEIVER) | {"send to queue", "read database's URL"},
+    "dead-letters": queue_calls("dead letters", *RECEIVER)
+    | {"send to queue", "send to dead letters", "read database's URL"},
     "migrate": {"read database's URL"},
 }
 

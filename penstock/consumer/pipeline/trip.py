@@ -47,7 +47,11 @@ class Trip:
         self._pgconn.enter_pipeline_mode()
         self._pgconn.nonblocking = 1
         if not begun:
-            self.send(_BEGIN)
+            try:
+                self.send(_BEGIN)
+            except BaseException:
+                self._pgconn.exit_pipeline_mode()
+                raise
         return self
 
     def __exit__(
@@ -100,7 +104,8 @@ class Trip:
         Raises:
             psycopg.OperationalError: the connection was lost.
         """
-        self._pgconn.send_query_params(statement, arguments, types or None, formats or None)
+        # Lists, which psycopg before 3.2.2 requires.
+        self._pgconn.send_query_params(statement, [*arguments], [*types] or None, [*formats] or None)
         self._awaited.append(on_result)
 
     def flush(self) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
+from penstock.consumer.pipeline.decode import PART
 from penstock.intents import encode_envelope, new_id
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
@@ -39,7 +40,7 @@ def test_a_clean_batch_is_one_trip(bench: Bench) -> None:
     """BEGIN, the settings, each part of the batch and COMMIT are sent together."""
     bench(fresh(1))
     statements = recorded(bench.engine)
-    assert bench(fresh(300, "more")) == []
+    assert bench(fresh(PART + 1, "more")) == []
     assert beginnings(statements) == ["BEGIN", "SELECT", "write_set", "write_set", "COMMIT"]
     statements.clear()
     assert bench(fresh(5, "few")) == []

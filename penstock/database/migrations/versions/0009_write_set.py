@@ -22,7 +22,7 @@ def upgrade() -> None:
     """
     op.execute(
         r"""
-        CREATE FUNCTION penstock.write_set(
+        CREATE OR REPLACE FUNCTION penstock.write_set(
             statement text, strictly text,
             length integer, uuids uuid[], times timestamptz[], texts text[], records json,
             OUT stale bigint, OUT duplicates uuid[], OUT refused jsonb
