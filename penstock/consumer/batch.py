@@ -230,7 +230,8 @@ class Batch:
     @property
     def is_ordered(self) -> bool:
         """Whether any of its messages is from a FIFO queue."""
-        return any("SequenceNumber" in (item.record.get("attributes") or ()) for item in self.items)
+        attributes = (item.record.get("attributes") for item in self.items)
+        return any(isinstance(one, dict) and "SequenceNumber" in one for one in attributes)
 
     @property
     def seconds_left(self) -> float:

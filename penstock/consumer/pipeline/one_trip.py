@@ -84,7 +84,7 @@ def run_in_one_trip(work: UnitOfWork, *, commit: bool) -> dict[Item, Fault]:
     return faults
 
 
-Refused: TypeAlias = tuple[int, *tuple[str, ...]]
+_Refused: TypeAlias = tuple[int, *tuple[str, ...]]
 """The place of a refused intent in its set, and what the error says, if it was tried alone."""
 
 
@@ -171,13 +171,7 @@ class _Writer:
         arguments = [texts.write_set, texts.claim_and_write, *wire.arguments()]
         self._trip.send(_WRITE_SET, arguments, (_TEXT, _TEXT, *OIDS), (0, 0, *FORMATS), take)
 
-    def _note(
-        self,
-        kind: str,
-        items: Sequence[Item],
-        duplicates: set[str],
-        refused: Sequence[tuple[int, *tuple[str, ...]]],
-    ) -> None:
+    def _note(self, kind: str, items: Sequence[Item], duplicates: set[str], refused: Sequence[_Refused]) -> None:
         if duplicates:
             for item in items:
                 item.duplicate = item.intent_id in duplicates

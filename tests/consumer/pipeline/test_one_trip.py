@@ -174,3 +174,15 @@ def _left(bench: Bench, world: World, *, pipelines: bool) -> Any:
             text("SELECT id, kind, outcome, attempts, fault::text, digest FROM penstock.ledger ORDER BY id")
         ).all()
     return rows, entries, back, sorted(message.body for message in dead.messages)
+
+
+@pytest.mark.parametrize("attributes", [None, 5, "SequenceNumber", ["SequenceNumber"]])
+def test_attributes_of_any_form_are_no_order(bench: Bench, attributes: Any) -> None:
+    """A record whose attributes are none that SQS gives is written like any other, and commits with the trip."""
+    bench(fresh(1))
+    event = sqs_event(fresh(3, "odd"))
+    event["Records"][1]["attributes"] = attributes
+    statements = recorded(bench.engine)
+    assert bench.failed(event) == []
+    assert beginnings(statements)[-1] == "COMMIT"
+    assert len(bench.names) == 4
