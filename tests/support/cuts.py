@@ -80,17 +80,21 @@ class Cut:
         connection = trip._connection.connection.driver_connection
         self.statements.append(statement)
         if self._awaits("before"):
-            trip.wait()
-            self._cut(connection, "before")
+            self._wait_and_cut(trip, connection, "before")
 
         def after() -> None:
             if self._awaits("after"):
-                trip.wait()
-                self._cut(connection, "after")
-                trip.wait()
+                self._wait_and_cut(trip, connection, "after")
                 trip.send(b"SELECT 'for the answer, which never comes'")
 
         return after
+
+    def _wait_and_cut(self, trip: Trip, connection: Any, moment: str) -> None:
+        try:
+            trip.wait()
+        finally:
+            # Even if Postgres has refused what was sent.
+            self._cut(connection, moment)
 
     def _awaits(self, moment: str) -> bool:
         reached = {len(self.statements) - 1, COMMIT if self.statements[-1] == "COMMIT" else None}

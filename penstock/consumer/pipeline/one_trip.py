@@ -1,9 +1,9 @@
 """The fast path in one round trip: BEGIN, all statements and COMMIT are sent together, and answered together.
 
 A set of one kind is written by `penstock.write_set`, a function in the database. It skips what took effect before,
-and finds the intents that Postgres refuses, without asking back; the isolating path then says why each of them was
-refused. A kind with several writes, each kind if there are events about outcomes, and a small batch have plain
-statements: if Postgres refuses one of them, the transaction is rolled back.
+and finds the intents that Postgres refuses, without asking back; the isolating path then claims them. A kind with
+several writes, each kind if there are events about outcomes, and a small batch have plain statements. If Postgres
+refuses one of those, or the ledger has an id that cannot be skipped, the transaction is rolled back.
 
 COMMIT is sent along if nothing else is to be entered before it. What was refused is then settled in a second
 transaction, before anything is acknowledged.
@@ -32,9 +32,11 @@ from penstock.consumer.pipeline.trip import Trip
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
 from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.wire import FORMATS, OIDS, Wire
-from penstock.database.ledger import ledger
 
 _WRITE_SET = b"SELECT stale, duplicates, refused FROM penstock.write_set($1, $2, $3, $4, $5, $6, $7)"
+_REFUSE_KNOWN = b"""
+SELECT 1 / CASE WHEN EXISTS (SELECT FROM penstock.ledger WHERE id = ANY ($1::uuid[])) THEN 0 ELSE 1 END
+"""
 _UUID = re.compile("[0-9a-f-]{36}")
 _TEXT = 25
 _INTEGER = 23
@@ -119,6 +121,7 @@ class _Writer:
     def write_rest(self, rest: ByKind) -> None:
         """Send one table after another, of all kinds without a function of the service's."""
         here = [bound for bound in self._work.writes if bound.kind in rest]
+        self._refuse_known([item for bound in here if not self._skips(bound) for item in rest[bound.kind]])
         self._check_live(here)
         for statement in deletable_locks(here):
             self._trip.send(statement.encode())
@@ -126,6 +129,17 @@ class _Writer:
             if bound.write.pipelined:
                 for items in sets(bound, rest[bound.kind]):
                     self._send(bound, part, items)
+
+    def _skips(self, bound: Bound) -> bool:
+        """Return whether a kind is written by the function, which skips what took effect before."""
+        alone = bound.write.pipelined and len(bound.parts) == 1
+        return alone and not self._work.events and self._work.size > _SMALL
+
+    def _refuse_known(self, items: Sequence[Item]) -> None:
+        """Break off now if the ledger has one of the ids, not when rows are locked that other batches wait for."""
+        if items and self._work.size > _SMALL:
+            ids = ",".join(item.intent_id for item in items)
+            self._trip.send(_REFUSE_KNOWN, [f"{{{ids}}}".encode()])
 
     def note_commit(self, _: PGresult) -> None:
         """Note that everything is committed."""
@@ -153,7 +167,7 @@ class _Writer:
         if not items:
             return
         wire = part.write.wire(IntentSet.of_items(items))
-        if len(bound.parts) == 1 and not self._work.events and self._work.size > _SMALL:
+        if self._skips(bound):
             self._write_set(bound, part, items, wire)
         else:
             self._write_plainly(bound, part, wire, first=first)
@@ -178,8 +192,7 @@ class _Writer:
         for place, *error in refused:
             item = items[place - 1]
             self.refused.setdefault(kind, []).append(item)
-            # If it was the ledger that refused it, the data may be good.
-            if error and error[1] != ledger.name and (fault := fault_of_row(*error)):
+            if error and (fault := fault_of_row(*error)):
                 self.refused_for[item] = fault
         self._work.written[kind] += len(items) - len(duplicates) - len(refused)
 

@@ -33,7 +33,7 @@ from penstock.consumer.pipeline.twins import conflicting
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 from penstock.consumer.retention import Retention
 
-_CONFLICTS = 3
+_CONFLICTS = 5
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_RESERVE_SECONDS = 8.0
 _LEAST_SECONDS = 0.5

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, String
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -30,5 +30,7 @@ def _written(compiled: SQLCompiler, name: str | None, names: Sequence[str]) -> s
     if name in names:
         return f"${names.index(name) + 1}"
     bound = compiled.binds[name]
+    # SQLAlchemy knows no type for a name that needs quotes, which is a text of a class of its own.
+    type_ = String() if isinstance(bound.value, str) else bound.type
     # The compiler doubles each percent sign, as psycopg needs it.
-    return compiled.render_literal_value(bound.value, bound.type).replace("%%", "%")
+    return compiled.render_literal_value(bound.value, type_).replace("%%", "%")

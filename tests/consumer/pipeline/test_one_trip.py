@@ -12,6 +12,7 @@ from penstock.consumer.pipeline.decode import PART
 from penstock.intents import encode_envelope, new_id
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
+from tests.support.consumers import every_mode
 from tests.support.drain import Bench, ThingMade, parents
 from tests.support.statements import recorded
 
@@ -186,3 +187,23 @@ def test_attributes_of_any_form_are_no_order(bench: Bench, attributes: Any) -> N
     assert bench.failed(event) == []
     assert beginnings(statements)[-1] == "COMMIT"
     assert len(bench.names) == 4
+
+
+def test_a_name_that_needs_quotes_is_written_in_the_trip(engine: Engine) -> None:
+    """Each statement of each write mode has a text for the server, whatever its table is called."""
+    drain, _ = every_mode(engine)
+    texts = [text for bound in drain.bound() for part in bound.parts for text in part.write.on_server]
+    assert all(b"$2" in text and b"%" not in text for text in texts)
+    assert any(b"'Our Orders'" in text for text in texts)
+
+
+def test_an_id_that_the_ledger_has_is_not_looked_for(bench: Bench) -> None:
+    """A dead intent that is replayed sends the batch down the isolating path, and is written with the others."""
+    replayed = new_id()
+    bench([body(replayed, name="replayed", size=2**40)])
+    assert bench.outcomes[replayed] == "dead"
+    statements = recorded(bench.engine)
+    assert bench([*fresh(30), body(replayed, name="replayed")]) == []
+    assert bench.outcomes[replayed] == "applied"
+    assert len(bench.names) == 31
+    assert sum("write_set" in statement for statement in statements) == 1

@@ -17,8 +17,8 @@ def upgrade() -> None:
     the place of each refused intent, the SQLSTATE, and the names of the table, the column and the constraint.
 
     A set with many refused intents is given up, as it may not be they that are at fault: of the rest it returns
-    the places alone. An error that no smaller set would avoid is raised again. Everything is executed as the
-    caller, and in the caller's search path.
+    the places alone. An error that no smaller set would avoid is raised again, and so is that of an id which the
+    ledger has. Everything is executed as the caller, and in the caller's search path.
     """
     op.execute(
         r"""
@@ -36,6 +36,7 @@ def upgrade() -> None:
             guess integer;
             words text[];
             details text;
+            namespace text;
             relation text;
             field text;
             rule text;
@@ -58,12 +59,14 @@ def upgrade() -> None:
                         suspect := NULL;
                     END IF;
                 EXCEPTION WHEN OTHERS THEN
-                    -- Connections, transactions, locks, resources, operators, the system, internal errors.
-                    IF SQLSTATE ~ '^(08|25|40|53|55|57|58|XX)' THEN
+                    GET STACKED DIAGNOSTICS details = PG_EXCEPTION_DETAIL, namespace = SCHEMA_NAME,
+                        relation = TABLE_NAME, field = COLUMN_NAME, rule = CONSTRAINT_NAME;
+                    -- Connections, transactions, locks, resources, operators, the system, internal errors; or an
+                    -- id that the ledger has: another batch has the same intents, and waits for locks of this one.
+                    IF SQLSTATE ~ '^(08|25|40|53|55|57|58|XX)'
+                        OR (namespace = 'penstock' AND relation = 'ledger') THEN
                         RAISE;
                     END IF;
-                    GET STACKED DIAGNOSTICS details = PG_EXCEPTION_DETAIL,
-                        relation = TABLE_NAME, field = COLUMN_NAME, rule = CONSTRAINT_NAME;
                     IF low = high THEN
                         refused := refused || pg_catalog.jsonb_build_array(
                             pg_catalog.jsonb_build_array(low, SQLSTATE, relation, field, rule));
