@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from penstock.testing import sqs_event
-from tests.support.consumers import TABLES, clean, deliver, deliver_all, every_mode, tables
-from tests.support.cuts import BATCHES, BEFORE, COMMIT, POISON, STALE, Cut
+from tests.support.consumers import TABLES, deliver, deliver_all, every_mode, tables
+from tests.support.cuts import BATCHES, COMMIT, POISON, STALE, Cut, begin_again
 from tests.support.lengths import stepped
 from tests.support.modes import outcomes
 
@@ -24,13 +24,7 @@ def test_a_connection_cut_at_any_statement_loses_and_repeats_nothing(
     records = sqs_event(BATCHES[batch])["Records"]
     poisoned = {intent.intent_id for intent in POISON if intent in BATCHES[batch]}
 
-    def prepare(number: int | None) -> int:
-        clean(engine)
-        assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
-        cut.count_to(number, moment)
-        return len(dead.messages)
-
-    prepare(None)
+    begin_again(engine, drain, cut, None, moment)
     assert deliver(drain, records) == []
     statements = list(cut.statements)
     left, settled = tables(engine), outcomes(engine)
@@ -40,7 +34,8 @@ def test_a_connection_cut_at_any_statement_loses_and_repeats_nothing(
     assert all(any(table.name in statement for statement in statements) for table in TABLES)
     assert statements[-1] == "COMMIT"
     for number in [*range(len(moment + batch) % step, len(statements) - 1, step), COMMIT]:
-        letters = prepare(number)
+        begin_again(engine, drain, cut, number, moment)
+        letters = len(dead.messages)
         where = f"cut {moment} {number}: {statements[number]}"
         deliver_all(drain, records)
         # The number of statements that are sent before the answer to a bad one arrives varies.

@@ -19,7 +19,7 @@ from penstock.queue import Outgoing
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.consumers import clean, deliver, deliver_all, every_mode, tables
-from tests.support.cuts import BATCHES, BEFORE, COMMIT, FRESH, POISON, STALE, Cut
+from tests.support.cuts import BATCHES, BEFORE, COMMIT, FRESH, POISON, STALE, Cut, begin_again
 from tests.support.drain import LaterKind
 from tests.support.lengths import stepped
 from tests.support.modes import Adjusted, outcomes
@@ -127,19 +127,14 @@ def test_a_pack_cut_at_any_statement_loses_and_repeats_nothing(engine: Engine, m
     records = sqs_event(columns([text for text in texts if f'"{kind}"' in text]) for kind in kinds)["Records"]
     poisoned = {intent.intent_id for intent in POISON}
 
-    def prepare(number: int | None) -> int:
-        clean(engine)
-        assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
-        cut.count_to(number, moment)
-        return len(dead.messages)
-
-    prepare(None)
+    begin_again(engine, drain, cut, None, moment)
     assert deliver(drain, records) == []
     statements = list(cut.statements)
     expected = tables(engine), outcomes(engine)
     assert {id_ for id_, outcome in expected[1].items() if outcome == "dead"} == poisoned
     for number in [*range(len(moment) % step, len(statements) - 1, step), COMMIT]:
-        letters = prepare(number)
+        begin_again(engine, drain, cut, number, moment)
+        letters = len(dead.messages)
         where = f"cut {moment} {number}: {statements[number]}"
         deliver_all(drain, records)
         cut.count_to(None, "")

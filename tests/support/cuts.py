@@ -8,8 +8,10 @@ import psycopg
 from sqlalchemy import Engine
 
 from penstock import WriteIntent
+from penstock.consumer import Drain
 from penstock.consumer.pipeline.trip import Trip
-from tests.support.consumers import Counted, Seen, stepped
+from penstock.testing import sqs_event
+from tests.support.consumers import Counted, Seen, clean, deliver, stepped
 from tests.support.modes import Adjusted, Mailed, changed, placed, removed
 from tests.support.statements import watch_trips
 
@@ -107,3 +109,10 @@ class Cut:
         with psycopg.connect(self._url, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
         return True
+
+
+def begin_again(engine: Engine, drain: Drain, cut: Cut, number: int | None, moment: str) -> None:
+    """Leave nothing in the tables but what was there before, and cut at a statement; see `Cut.count_to`."""
+    clean(engine)
+    assert deliver(drain, sqs_event(BEFORE)["Records"]) == []
+    cut.count_to(number, moment)

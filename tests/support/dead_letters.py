@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -212,3 +213,24 @@ def plans(draw: st.DrawFn) -> list[str]:
     plan = draw(st.lists(failures, min_size=8, max_size=16))
     cut = draw(st.none() | st.sampled_from(["cut before", "cut after"]))
     return plan if cut is None else [*plan[: draw(st.integers(0, len(plan)))], cut]
+
+
+def check_none_is_lost(
+    queues: QueuePair,
+    plan: list[str],
+    selector: Selector,
+    everyone: set[str],
+    ids_on_queue: Callable[[MemoryQueue], set[str]] = ids_on,
+) -> None:
+    """Check that each is on one of the queues after a replay with failures, and that a second replay finishes."""
+    meant = everyone & selector.ids if selector.ids else everyone
+    perils = FailurePlan(queues, plan)
+    with suppress(RunKilled):
+        run_replay(perils.wrap(queues.dead), perils.wrap(queues.main), Plan(selector=selector), clock=queues.clock)
+    assert ids_on_queue(queues.dead) | ids_on_queue(queues.main) == everyone
+    queues.clock.advance(AGES)
+    queues.dead.accept()
+    queues.main.accept()
+    queues.replay(selector)
+    assert ids_on_queue(queues.dead) == everyone - meant
+    assert ids_on_queue(queues.main) == meant

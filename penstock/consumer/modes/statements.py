@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, Connection, Executable, Select, false, null, select
-from sqlalchemy.dialects.postgresql import Insert
 
 from penstock.consumer.faults.tree import Cause, TableFault
 from penstock.consumer.mapping.columns import ID
@@ -97,10 +96,7 @@ class SetWrite:
         ids = rows.cte.c[ID]
         writing, outcome = write(rows.cte)
         self._write_set = _write_set(rows, write)
-        first = first_claim(rows, outcome)
-        self._first = (first if outcome is None else select_stale(first)).add_cte(*writing)
-        self._first_on_server = select_stale(first).add_cte(*writing)
-        self._may_be_stale = outcome is not None
+        self._first = select_stale(first_claim(rows, outcome)).add_cte(*writing)
         self._further = correct_claim(rows, outcome).add_cte(*writing)
         self._claim = claim(rows)
         self._id_conflicts = id_conflicts(rows)
@@ -108,7 +104,7 @@ class SetWrite:
         self._apply = select(ids, null() if outcome is None else outcome).where(other).add_cte(*writing)
 
     @property
-    def first_statement(self) -> Insert | Select[Any]:
+    def first_statement(self) -> Select[Any]:
         """The statement of `claim_and_write`."""
         return self._first
 
@@ -138,7 +134,7 @@ class SetWrite:
     @cached_property
     def on_server(self) -> OnServer:
         """The statements as the server gets them in a pipeline."""
-        return OnServer(*map(text_of, (self._write_set, self._first_on_server, self._further)))
+        return OnServer(*map(text_of, (self._write_set, self._first, self._further)))
 
     def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> int:
         """Claim and write a set in one statement: all of it, or nothing if any id is already in the ledger.
@@ -154,7 +150,7 @@ class SetWrite:
         self.check_live(connection)
         result = connection.execute(self._first, self.parameters(envelopes))
         # It is -1 for a statement that was explained instead.
-        return max(0, result.rowcount) if self._may_be_stale else 0
+        return max(0, result.rowcount)
 
     def write_further(self, connection: Connection, envelopes: Envelopes) -> int:
         """Write a set that another write of the kind has claimed, and correct what the ledger says of it.

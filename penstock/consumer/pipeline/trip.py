@@ -1,7 +1,7 @@
 """One round trip: statements that are sent together, and answered together (libpq, "Pipeline Mode").
 
-It uses libpq directly. SQLAlchemy and psycopg take five times as long for a statement, which is most of what a
-small batch costs. Nothing blocks the interpreter: the watchdog can cut the connection off at any time.
+It uses libpq directly. SQLAlchemy and psycopg take several times as long for a statement, which counts in a small
+batch. Nothing blocks the interpreter: the watchdog can cut the connection off at any time.
 """
 
 import select

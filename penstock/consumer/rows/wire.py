@@ -115,7 +115,7 @@ class Wire(NamedTuple):
 OIDS: Final = (23, 2951, 1185, 1009, 114)
 """The types of `Wire.arguments` (PostgreSQL, pg_type.dat): int4, uuid[], timestamptz[], text[], json."""
 FORMATS: Final = (0, 1, 0, 0, 0)
-"""Their formats: the UUIDs are binary, which Postgres reads in a quarter of the time, the others are texts."""
+"""Their formats: the UUIDs are binary, which Postgres reads faster than texts; the others are texts."""
 
 _UUID: Final = 2950
 

@@ -1,25 +1,10 @@
 """No dead letter is lost when a replay is refused, late or cut off at any call."""
 
-from contextlib import suppress
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.deadletters import (
-    Plan,
-    Selector,
-    replay,
-)
-from tests.support.dead_letters import (
-    AGES,
-    FailurePlan,
-    QueuePair,
-    RunKilled,
-    id_of,
-    ids_on,
-    letter,
-    plans,
-)
+from penstock.deadletters import Selector
+from tests.support.dead_letters import QueuePair, check_none_is_lost, id_of, letter, plans
 
 
 @settings(max_examples=300)
@@ -29,14 +14,4 @@ def test_no_dead_letter_is_ever_lost(count: int, plan: list[str], chosen: set[in
     queues = QueuePair(*(letter(number) for number in range(count)))
     everyone = {id_of(number) for number in range(count)}
     selector = Selector.all() if chosen is None else Selector.of(ids=(id_of(number) for number in chosen))
-    meant = everyone if chosen is None else everyone & selector.ids
-    perils = FailurePlan(queues, plan)
-    with suppress(RunKilled):
-        replay(perils.wrap(queues.dead), perils.wrap(queues.main), Plan(selector=selector), clock=queues.clock)
-    assert ids_on(queues.dead) | ids_on(queues.main) == everyone
-    queues.clock.advance(AGES)
-    queues.dead.accept()
-    queues.main.accept()
-    queues.replay(selector)
-    assert ids_on(queues.dead) == everyone - meant
-    assert ids_on(queues.main) == meant
+    check_none_is_lost(queues, plan, selector, everyone)

@@ -1,7 +1,6 @@
 """Packs that SQS moved to the dead-letter queue: every tool sees their intents, and no intent is lost."""
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,8 @@ from penstock.intents.packs import singles
 from penstock.queue import Attribute, Outgoing
 from penstock.testing import MemoryQueue
 from tests.support.dead_letters import (
-    AGES,
-    FailurePlan,
     QueuePair,
-    RunKilled,
+    check_none_is_lost,
     envelope,
     id_of,
     ids_on,
@@ -158,17 +155,7 @@ def test_no_intent_of_a_pack_is_ever_lost(cuts: list[int], plan: list[str], chos
     queues = QueuePair(*(moved(*range(start, start + size)) for start, size in zip(starts, cuts, strict=True)))
     everyone = ids(range(sum(cuts)))
     selector = Selector.all() if not chosen else Selector.of(ids=ids([*chosen]))
-    meant = everyone if not chosen else everyone & selector.ids
-    perils = FailurePlan(queues, plan)
-    with suppress(RunKilled):
-        replay(perils.wrap(queues.dead), perils.wrap(queues.main), Plan(selector=selector), clock=queues.clock)
-    assert ids_within(queues.dead) | ids_within(queues.main) == everyone
-    queues.clock.advance(AGES)
-    queues.dead.accept()
-    queues.main.accept()
-    queues.replay(selector)
-    assert ids_within(queues.dead) == everyone - meant
-    assert ids_within(queues.main) == meant
+    check_none_is_lost(queues, plan, selector, everyone, ids_within)
 
 
 def test_the_audit_counts_the_intents_of_a_pack() -> None:
