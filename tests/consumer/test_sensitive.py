@@ -113,7 +113,7 @@ def test_a_value_is_encrypted_on_the_queue_and_plain_in_the_table(bench: Bench) 
     """The message has no plaintext, the row has it, and None stays None."""
     first = CustomerMade(name="a", email=Sensitive(SECRET), phone=Sensitive("5551234"))
     bodies = bench.bodies(first, CustomerMade(name="b", email=Sensitive("bob@example.org")))
-    assert not any(word in body for body in bodies for word in ("example", "5551234", "zo"))
+    assert not any(word in body for body in bodies for word in ("example", "5551234"))
     assert json.loads(bodies[0])["data"]["email"].keys() == {"penstock-encrypted"}
     assert bench(bodies) == 0
     assert bench.rows == [("a", SECRET, "5551234"), ("b", "bob@example.org", None)]
