@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from penstock.expressions.exact_json import ExactJsonError, Number
@@ -25,6 +25,7 @@ T = TypeVar("T")
 MAYBE_INEXACT = re.compile(r"[:\[,\s]-?(?:\d[\d.]{15,}|\d+(?:\.\d+)?[eE])")
 """A number of 16 digits or more, or with an exponent. A double holds any number of 15 digits (IEEE 754)."""
 
+_READ_DECIMAL: Final = TypeAdapter(Decimal).validate_json
 _DECIMAL = "decimal"
 _UNTYPED = frozenset({"any", "custom", "function-plain", "is-instance", "json"})
 """Core schemas that take a number as it was parsed."""
@@ -94,8 +95,10 @@ def _is_inexact(value: Any) -> bool:
     """Return whether a value is, or contains, a number that a double changes."""
     if isinstance(value, Number):
         try:
-            return Decimal(repr(float(value))) != Decimal(value.text)
-        except InvalidOperation:  # An infinity, or an exponent that a Decimal does not have.
+            exact = Decimal(value.text)
+            # Of two texts that are as near to the double, Python writes one and Pydantic may read the other.
+            return Decimal(repr(float(value))) != exact or _READ_DECIMAL(value.text) != exact
+        except (InvalidOperation, ValidationError):  # An infinity, or an exponent that a Decimal does not have.
             return True
     if isinstance(value, dict):
         return any(map(_is_inexact, value.values()))

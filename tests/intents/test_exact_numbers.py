@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from penstock import WriteIntent
 from penstock.intents import Contract, EnvelopeError, encode_envelope, new_id
@@ -35,6 +36,8 @@ class Priced(WriteIntent, kind="thing.priced"):
 
 CONTRACT = Contract([Priced])
 LITERALS = literals(30)
+TIES = st.integers(4 * 10**14, 4 * 10**15).map(lambda quarters: f"{Decimal(quarters) / 4:.1f}")
+"""Numbers of 16 digits; many are as near to their double as another one of 16 digits is."""
 
 
 def envelope(data: str) -> str:
@@ -42,7 +45,9 @@ def envelope(data: str) -> str:
     return text.replace(json.dumps(json.loads(text)["data"], separators=(",", ":")), data)
 
 
-@given(literal=LITERALS)
+@given(literal=LITERALS | TIES)
+@example(literal="563000000000000.2")
+@example(literal="563000000000000.3")
 def test_a_decimal_keeps_every_digit(literal: str) -> None:
     """Whatever number is written for a Decimal, in an envelope or alone, its value is that of the text."""
     decoded = CONTRACT.decode(envelope(f'{{"amount": {literal}}}')).data
@@ -51,12 +56,13 @@ def test_a_decimal_keeps_every_digit(literal: str) -> None:
     assert decoded.amount == alone.amount == Decimal(literal)
 
 
-@given(literal=LITERALS)
+@given(literal=LITERALS | TIES)
 def test_a_number_of_any_type_is_kept_or_refused(literal: str) -> None:
     """A number in a dict is the number of the text, or the field is named as refused."""
     text = f'{{"notes": {{"x": [{literal}]}}}}'
     is_whole = literal.removeprefix("-").isdigit()  # JSON parsers read whole numbers of any length exactly.
-    if is_whole or Decimal(repr(float(literal))) == Decimal(literal):
+    texts = {Decimal(repr(float(literal))), TypeAdapter(Decimal).validate_json(literal)}
+    if is_whole or texts == {Decimal(literal)}:
         (number,) = read_exactly(Priced.model_validate_json, text, Priced).notes["x"]
         assert Decimal(repr(number)) == Decimal(literal)
     else:
