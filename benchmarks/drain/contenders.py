@@ -5,9 +5,9 @@ All contenders get the same events and have one connection each. The preparation
 keeps a ledger or records an outcome, and only Penstock validates.
 
 The peers have what is fastest for them, not what a service on Lambda needs. Their engine is SQLAlchemy's own with
-psycopg's defaults. It prepares statements, which Penstock does not, because that is not safe behind each pooler.
-It does not try a connection before use, so a connection that broke while the function was frozen fails a batch;
-Penstock's drain begins such a batch again. COPY is a transaction by itself, without BEGIN and COMMIT.
+psycopg's defaults. It prepares statements behind a pooler, too, where that is not safe. It does not try a
+connection before use, so a connection that broke while the function was frozen fails a batch; Penstock's drain
+begins such a batch again. COPY is a transaction by itself, without BEGIN and COMMIT.
 """
 
 import json

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-_PROCESS: Final = text("SELECT pg_catalog.pg_backend_pid()")
+PROCESS: Final = "SELECT pg_catalog.pg_backend_pid()"
+"""Selects the process of the session."""
 
 
 def is_pooled(connection: Connection) -> bool:
@@ -14,4 +15,4 @@ def is_pooled(connection: Connection) -> bool:
         sqlalchemy.exc.SQLAlchemyError: the database refused the statement, or cannot be reached.
     """
     driver: Any = connection.connection.driver_connection
-    return bool(connection.execute(_PROCESS).scalar_one() != driver.info.backend_pid)
+    return bool(connection.execute(text(PROCESS)).scalar_one() != driver.info.backend_pid)

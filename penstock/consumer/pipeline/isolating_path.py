@@ -24,6 +24,7 @@ def run_isolating_path(work: UnitOfWork) -> dict[Item, Fault]:
         sqlalchemy.exc.SQLAlchemyError: the database is unwell; the transaction must be rolled back.
         EnvironmentFault: the same.
     """
+    work.set_limits()
     return isolate(work, work.all_by_kind())
 
 
@@ -33,7 +34,7 @@ def isolate(
     """Do the same for some items of the batch, while others of it have been written.
 
     Args:
-        work: the batch.
+        work: the batch, in a transaction whose settings are pinned.
         by_kind: the items.
         refused: those of them that Postgres has refused already, each with its fault. They are only claimed.
 
@@ -42,7 +43,6 @@ def isolate(
         EnvironmentFault: the same.
     """
     faults: dict[Item, Fault] = {}
-    work.set_limits()
     here = [bound for bound in work.writes if bound.kind in by_kind]
     # In the order of the fast path, which sends the streamed kinds before it knows the others.
     for bound in here:

@@ -1,9 +1,10 @@
 """The fast path in one round trip: BEGIN, all statements and COMMIT are sent together, and answered together.
 
-A set of one kind is written by `penstock.write_set`, a function in the database. It skips what took effect before,
-and finds the intents that Postgres refuses, without asking back; the isolating path then claims them. A kind with
-several writes, each kind if there are events about outcomes, and a small batch have plain statements. If Postgres
-refuses one of those, or the ledger has an id that cannot be skipped, the transaction is rolled back.
+A set of one kind is written by `penstock.write_set`, a function in the database. It skips what took effect
+before, and finds the intents that Postgres refuses, without asking back; the isolating path then claims them. A
+few intents are sent without the function at first. A kind with several writes, and each kind if there are events
+about outcomes, has plain statements. If Postgres refuses what is sent without the function, or the ledger has an
+id that cannot be skipped, the transaction is rolled back.
 
 COMMIT is sent along if nothing else is to be entered before it. What was refused is then settled in a second
 transaction, before anything is acknowledged.
@@ -15,8 +16,8 @@ decoded.
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
-from typing import TypeAlias
 
 from psycopg.pq.abc import PGresult
 
@@ -28,29 +29,37 @@ from penstock.consumer.modes.tombstones import deletable_locks
 from penstock.consumer.pipeline.bisect import LATE, SLICE
 from penstock.consumer.pipeline.fast_path import sets, write_with_functions
 from penstock.consumer.pipeline.isolating_path import isolate
-from penstock.consumer.pipeline.trip import Trip
+from penstock.consumer.pipeline.session import PIN
+from penstock.consumer.pipeline.trip import OnResult, Trip
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
 from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.wire import FORMATS, OIDS, Wire
 
 _WRITE_SET = b"SELECT stale, duplicates, refused FROM penstock.write_set($1, $2, $3, $4, $5, $6, $7)"
 _REFUSE_KNOWN = b"""
-SELECT 1 / CASE WHEN EXISTS (SELECT FROM penstock.ledger WHERE id = ANY ($1::uuid[])) THEN 0 ELSE 1 END
+SELECT 1 / CASE WHEN EXISTS (SELECT FROM penstock.ledger WHERE id = ANY ($1)) THEN 0 ELSE 1 END
 """
 _UUID = re.compile("[0-9a-f-]{36}")
 _TEXT = 25
 _INTEGER = 23
-_SMALL = 20
-"""In a batch of this size the function costs more than what it saves if an intent is refused."""
+_UUIDS = 2951
+FEW = 100
+"""For so many intents the function costs more than it saves if one is refused. Statements for them are kept."""
 _SLOW = 0.25
 """After this part of the time each statement is waited for, so that it is known what has been written."""
 
 
-def run_in_one_trip(work: UnitOfWork, *, commit: bool) -> dict[Item, Fault]:
+def has_function(bound: Bound, *, events: bool) -> bool:
+    """Return whether a kind may be written by the function."""
+    return bound.write.pipelined and len(bound.parts) == 1 and not events
+
+
+def run_in_one_trip(work: UnitOfWork, *, commit: bool, searching: bool = False) -> dict[Item, Fault]:
     """Claim and write everything that can be written.
 
     Args:
         work: the batch.
+        searching: whether few intents are written by the function, too.
         commit: whether the transaction may be committed here. It is if nothing else is to be entered.
 
     Returns:
@@ -64,8 +73,8 @@ def run_in_one_trip(work: UnitOfWork, *, commit: bool) -> dict[Item, Fault]:
         penstock.consumer.Fault: a `Custom` function failed.
     """
     with Trip(work.connection, work.note_wait) as trip:
-        writer = _Writer(work, trip)
-        trip.send(work.limits().encode())
+        writer = _Writer(work, trip, searching=searching or work.size > FEW)
+        _pin(trip, work)
         rest = writer.write_while_decoding()
         writer.write_rest(rest)
         functions = any(bound.kind in rest and not bound.write.pipelined for bound in work.writes)
@@ -82,24 +91,27 @@ def run_in_one_trip(work: UnitOfWork, *, commit: bool) -> dict[Item, Fault]:
     if writer.refused:
         # In a transaction of its own, if the first one is committed.
         work.committed = False
+        with Trip(work.connection, work.note_wait) as trip:
+            _pin(trip, work)
         faults |= isolate(work, writer.refused, writer.refused_for)
     return faults
 
 
-_Refused: TypeAlias = tuple[int, *tuple[str, ...]]
-"""The place of a refused intent in its set, and what the error says, if it was tried alone."""
+def _pin(trip: Trip, work: UnitOfWork) -> None:
+    trip.send(PIN, work.limits(), (_TEXT, _TEXT), keep=True)
 
 
 class _Writer:
     """Sends sets, and takes their results."""
 
-    def __init__(self, work: UnitOfWork, trip: Trip) -> None:
+    def __init__(self, work: UnitOfWork, trip: Trip, *, searching: bool) -> None:
         self.faults: dict[Item, Fault] = {}
         self.refused: ByKind = {}
         self.refused_for: dict[Item, DataFault] = {}
         self.sent: list[Item] = []
         self._work = work
         self._trip = trip
+        self._searching = searching
         self._unanswered = 0
 
     def write_while_decoding(self) -> ByKind:
@@ -131,15 +143,14 @@ class _Writer:
                     self._send(bound, part, items)
 
     def _skips(self, bound: Bound) -> bool:
-        """Return whether a kind is written by the function, which skips what took effect before."""
-        alone = bound.write.pipelined and len(bound.parts) == 1
-        return alone and not self._work.events and self._work.size > _SMALL
+        """Return whether a kind's statement skips what took effect before."""
+        return has_function(bound, events=self._work.events is not None)
 
     def _refuse_known(self, items: Sequence[Item]) -> None:
         """Break off now if the ledger has one of the ids, not when rows are locked that other batches wait for."""
-        if items and self._work.size > _SMALL:
+        if items:
             ids = ",".join(item.intent_id for item in items)
-            self._trip.send(_REFUSE_KNOWN, [f"{{{ids}}}".encode()])
+            self._trip.send(_REFUSE_KNOWN, [f"{{{ids}}}".encode()], [_UUIDS], keep=True)
 
     def note_commit(self, _: PGresult) -> None:
         """Note that everything is committed."""
@@ -167,34 +178,28 @@ class _Writer:
         if not items:
             return
         wire = part.write.wire(IntentSet.of_items(items))
-        if self._skips(bound):
-            self._write_set(bound, part, items, wire)
-        else:
+        if not self._skips(bound):
             self._write_plainly(bound, part, wire, first=first)
+        elif self._searching:
+            self._write_with_function(bound, part, wire, items)
+        else:
+            self._write_few(bound, part, wire, items)
         self._unanswered += len(items)
         if first:
             self.sent += items
 
-    def _write_set(self, bound: Bound, part: BoundWrite, items: Sequence[Item], wire: Wire) -> None:
+    def _write_with_function(self, bound: Bound, part: BoundWrite, wire: Wire, items: Sequence[Item]) -> None:
         def take(result: PGresult) -> None:
-            stale, duplicates, refused = (result.get_value(0, column) or b"" for column in range(3))
-            self._work.stale[bound.kind] += int(stale)
-            self._note(bound.kind, items, {*_UUID.findall(duplicates.decode())}, json.loads(refused))
+            self._take_skipped(bound, items, result)
+            for place, *error in json.loads(result.get_value(0, 2) or b"[]"):
+                self._refuse(bound, items[place - 1], error)
 
         texts = part.write.on_server
         arguments = [texts.write_set, texts.claim_and_write, *wire.arguments()]
-        self._trip.send(_WRITE_SET, arguments, (_TEXT, _TEXT, *OIDS), (0, 0, *FORMATS), take)
+        self._trip.send(_WRITE_SET, arguments, (_TEXT, _TEXT, *OIDS), (0, 0, *FORMATS), take, keep=True)
 
-    def _note(self, kind: str, items: Sequence[Item], duplicates: set[str], refused: Sequence[_Refused]) -> None:
-        if duplicates:
-            for item in items:
-                item.duplicate = item.intent_id in duplicates
-        for place, *error in refused:
-            item = items[place - 1]
-            self.refused.setdefault(kind, []).append(item)
-            if error and (fault := fault_of_row(*error)):
-                self.refused_for[item] = fault
-        self._work.written[kind] += len(items) - len(duplicates) - len(refused)
+    def _write_few(self, bound: Bound, part: BoundWrite, wire: Wire, items: Sequence[Item]) -> None:
+        self._write_whole(part.write.on_server.write_set, wire, partial(self._take_skipped, bound, items))
 
     def _write_plainly(self, bound: Bound, part: BoundWrite, wire: Wire, *, first: bool) -> None:
         def take_claimed(result: PGresult) -> None:
@@ -204,6 +209,27 @@ class _Writer:
             self._work.stale[bound.kind] -= result.command_tuples or 0
 
         texts = part.write.on_server
-        statement, take = (texts.claim_and_write, take_claimed) if first else (texts.write_further, take_corrected)
+        if first:
+            self._write_whole(texts.claim_and_write, wire, take_claimed)
+        else:
+            self._write_whole(texts.write_further, wire, take_corrected)
+
+    def _write_whole(self, statement: bytes, wire: Wire, take: OnResult) -> None:
         whole = [*wire.arguments(), b"1", str(wire.length).encode()]
-        self._trip.send(statement, whole, (*OIDS, _INTEGER, _INTEGER), (*FORMATS, 0, 0), take)
+        types, formats = (*OIDS, _INTEGER, _INTEGER), (*FORMATS, 0, 0)
+        self._trip.send(statement, whole, types, formats, take, keep=wire.length <= FEW)
+
+    def _take_skipped(self, bound: Bound, items: Sequence[Item], result: PGresult) -> None:
+        stale, skipped = (result.get_value(0, column) or b"" for column in range(2))
+        self._work.stale[bound.kind] += int(stale)
+        self._work.written[bound.kind] += len(items)
+        if duplicates := {*_UUID.findall(skipped.decode())}:
+            for item in items:
+                item.duplicate = item.intent_id in duplicates
+            self._work.written[bound.kind] -= len(duplicates)
+
+    def _refuse(self, bound: Bound, item: Item, error: Sequence[str]) -> None:
+        self.refused.setdefault(bound.kind, []).append(item)
+        self._work.written[bound.kind] -= 1
+        if error and (fault := fault_of_row(*error)):
+            self.refused_for[item] = fault

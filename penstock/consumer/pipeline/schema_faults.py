@@ -6,8 +6,6 @@ make such a column of the intent's values: then the intent is at fault.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
-from typing import Self
 
 from sqlalchemy import Connection, Table, text
 
@@ -20,26 +18,29 @@ from penstock.consumer.pipeline.bisect import fails_without_things
 _ABOUT_COLUMNS = {"23502", "23505", "23514"}
 _NO_PARENT = "23503"
 
-_CONSTRAINTS = text("""
+_CONSTRAINT = text("""
 WITH one AS (SELECT pg_catalog.to_regclass(:table)::oid AS relid),
 relation AS (
   SELECT relid FROM one UNION SELECT p.relid::oid FROM one, pg_catalog.pg_partition_tree(one.relid::regclass) p
 ),
 named AS (
-  SELECT c.conname AS name, c.conrelid AS relid, c.conkey AS columns
-    FROM pg_catalog.pg_constraint c JOIN relation ON relation.relid = c.conrelid WHERE c.contype = 'c'
+  SELECT c.conrelid AS relid, c.conkey AS columns
+    FROM pg_catalog.pg_constraint c JOIN relation ON relation.relid = c.conrelid
+   WHERE c.contype = 'c' AND c.conname = :name
   UNION ALL
-  SELECT i.relname, x.indrelid, x.indkey::int2[]
+  SELECT x.indrelid, x.indkey::int2[]
     FROM pg_catalog.pg_index x JOIN relation ON relation.relid = x.indrelid
     JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+   WHERE i.relname = :name
 )
-SELECT t.relname::text AS table, named.name,
-       coalesce(pg_catalog.array_agg(a.attname::text) FILTER (WHERE a.attname IS NOT NULL), '{}') AS columns
+SELECT coalesce(pg_catalog.array_agg(a.attname::text) FILTER (WHERE a.attname IS NOT NULL), '{}')
   FROM named JOIN pg_catalog.pg_class t ON t.oid = named.relid
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = named.relid AND a.attnum = ANY (named.columns)
- WHERE NOT coalesce(0 = ANY (named.columns), false)
- GROUP BY t.relname, named.name, named.relid
+ WHERE t.relname = :owner AND NOT coalesce(0 = ANY (named.columns), false)
+ GROUP BY named.relid
 """)
+"""The columns of a constraint of a table, or of one of its partitions."""
+
 _MADE_BY_THE_DATABASE = text("""
 SELECT a.attname::text FROM pg_catalog.pg_attribute a
  WHERE a.attrelid = pg_catalog.to_regclass(:table)
@@ -52,45 +53,45 @@ SELECT a.attname::text FROM pg_catalog.pg_attribute a
 
 def excuse_uncarried(connection: Connection, bound: Bound, faults: Mapping[Item, Fault]) -> dict[Item, Fault]:
     """Return the faults. A violated constraint on columns that the kind does not carry is the schema's fault."""
-    if not any(map(_is_about_columns, faults.values())):
-        return dict(faults)
-    tables = [_CarriedColumns.read(connection, table, bound.requirements) for table in bound.tables]
+    causes = {fault.cause for fault in faults.values() if _is_about_columns(fault)}
+    tables = [_Carried(connection, table, bound.requirements) for table in bound.tables] if causes else []
+    excused = {cause for cause in causes if any(table.lacks(cause) for table in tables)}
     return {
-        item: SchemaFault(fault.cause)
-        if _is_about_columns(fault) and any(table.lacks(fault.cause) for table in tables)
-        else fault
+        item: SchemaFault(fault.cause) if _is_about_columns(fault) and fault.cause in excused else fault
         for item, fault in faults.items()
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _CarriedColumns:
-    """The columns of a live table that a kind carries.
+class _Carried:
+    """The columns of a live table that a kind carries."""
 
-    Attributes:
-        table: the table's name.
-        carried: the columns, with those that may be made of them.
-        constraints: the columns of each constraint, by its table or partition and its name.
-    """
-
-    table: str
-    carried: Set[str]
-    constraints: Mapping[tuple[str, str], Set[str]]
-
-    @classmethod
-    def read(cls, connection: Connection, table: Table, requirements: Sequence[Requirements]) -> Self:
-        """Read them from the catalogs."""
-        name = {"table": _quoted(connection, table)}
-        carried = {column for one in requirements if one.table is table for column in _carried(one)}
-        constraints = {(row.table, row.name): {*row.columns} for row in connection.execute(_CONSTRAINTS, name)}
-        return cls(table.name, carried | {*connection.scalars(_MADE_BY_THE_DATABASE, name)}, constraints)
+    def __init__(self, connection: Connection, table: Table, requirements: Sequence[Requirements]) -> None:
+        self._connection = connection
+        self._table = table
+        self._columns = {column for one in requirements if one.table is table for column in _carried(one)}
 
     def lacks(self, cause: Cause) -> bool:
-        """Return whether the violated constraint is one of this table, on none of the columns that are carried."""
+        """Return whether the violated constraint is one of this table, on none of the columns that are carried.
+
+        Those that may be made of them count, too.
+        """
+        found = self._constrained(cause)
+        return found is not None and not found & self._columns and not found & self._made()
+
+    def _constrained(self, cause: Cause) -> Set[str] | None:
+        """Return the columns of the violated constraint; None if it is not one of this table."""
         if cause.sqlstate == "23502":
-            return cause.table == self.table and cause.column not in self.carried
-        columns = self.constraints.get((cause.table or "", cause.constraint or ""))
-        return columns is not None and not columns & self.carried
+            return {cause.column or ""} if cause.table == self._table.name else None
+        named = {"table": self._quoted, "owner": cause.table, "name": cause.constraint}
+        columns = self._connection.scalars(_CONSTRAINT, named).first()
+        return None if columns is None else {*columns}
+
+    def _made(self) -> Set[str]:
+        return {*self._connection.scalars(_MADE_BY_THE_DATABASE, {"table": self._quoted})}
+
+    @property
+    def _quoted(self) -> str:
+        return self._connection.dialect.identifier_preparer.format_table(self._table)
 
 
 def excuse_orphans(
@@ -141,7 +142,3 @@ def is_orphan(fault: Fault) -> bool:
 def _carried(requirements: Requirements) -> set[str]:
     columns = requirements.table.c
     return {columns[key].name for key in (*requirements.fields, *requirements.key)}
-
-
-def _quoted(connection: Connection, table: Table) -> str:
-    return connection.dialect.identifier_preparer.format_table(table)

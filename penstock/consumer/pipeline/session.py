@@ -34,7 +34,14 @@ def _pinning(settings: Mapping[str, str]) -> str:
     return ", ".join(f"pg_catalog.set_config('{name}', {value}, true)" for name, value in settings.items())
 
 
-_PIN = f"SELECT {_KEEP_PATH}, {_pinning(_PINNED)}, "
+def _pin(statement_timeout: str, lock_timeout: str) -> str:
+    limits = dict(zip(_LIMITS, (statement_timeout, lock_timeout), strict=True))
+    return f"SELECT {_KEEP_PATH}, {_pinning({**_PINNED, **limits})}"
+
+
+_PIN = _pin("%s", "%s")
+PIN = _pin("$1", "$2").encode()
+"""The statement of `set_limits` as the server gets it; its parameters are those of `limits`."""
 
 _KEPT = text(
     "SELECT name, setting FROM pg_catalog.pg_settings"
@@ -47,15 +54,15 @@ _RESET = ("RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD TEMP", "SELECT pg
 _PUT_BACK = text("SELECT pg_catalog.set_config(:name, :value, false)")
 
 
-def limits(seconds: float) -> str:
-    """Return the statement that pins the settings for this transaction, and has Postgres give up before Lambda."""
+def limits(seconds: float) -> tuple[str, str]:
+    """Return the limits of a statement and of a wait for a lock, in milliseconds."""
     milliseconds = int(seconds * 1000)
-    return _PIN + _pinning(dict(zip(_LIMITS, (f"'{milliseconds}'", f"'{milliseconds // 2}'"), strict=True)))
+    return str(milliseconds), str(milliseconds // 2)
 
 
 def set_limits(connection: Connection, seconds: float) -> None:
-    """Pin the settings for this transaction; see `limits`."""
-    connection.exec_driver_sql(limits(seconds))
+    """Pin the settings for this transaction, and have Postgres give up before Lambda."""
+    connection.exec_driver_sql(_PIN, limits(seconds))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy import Connection
 
+from penstock.consumer.pipeline.prepared import Prepared
 from penstock.database.engine import READ_ONLY
 
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -37,6 +38,8 @@ class Trip:
         self._pgconn: PGconn = driver.pgconn
         self._encoding: str = driver.info.encoding
         self._awaited: list[OnResult | None] = []
+        self._prepared = Prepared.on(connection, self._pgconn)
+        self._preparing: dict[bytes, bytes] = {}
         self._poll = select.poll()
         self._on_wait = on_wait
 
@@ -52,6 +55,8 @@ class Trip:
             except BaseException:
                 self._pgconn.exit_pipeline_mode()
                 raise
+        if question := self._prepared.question:
+            self.send(question, on_result=self._prepared.note_process)
         return self
 
     def __exit__(
@@ -91,6 +96,8 @@ class Trip:
         types: Sequence[int] = (),
         formats: Sequence[int] = (),
         on_result: OnResult | None = None,
+        *,
+        keep: bool = False,
     ) -> None:
         """Add a statement. It is sent by `flush` or `wait`, or when many are to be sent.
 
@@ -100,13 +107,26 @@ class Trip:
             types: the type of each parameter, by its number in Postgres.
             formats: the format of each parameter: 0 for a text, 1 for the binary form; all are texts by default.
             on_result: takes the result; it is called by `wait`.
+            keep: whether the session keeps the statement, if it can. Its plan then reckons with few rows.
 
         Raises:
             psycopg.OperationalError: the connection was lost.
         """
         # Lists, which psycopg before 3.2.2 requires.
-        self._pgconn.send_query_params(statement, [*arguments], [*types] or None, [*formats] or None)
+        if name := self._kept(statement, types) if keep else None:
+            self._pgconn.send_query_prepared(name, [*arguments], [*formats] or None)
+        else:
+            self._pgconn.send_query_params(statement, [*arguments], [*types] or None, [*formats] or None)
         self._awaited.append(on_result)
+
+    def _kept(self, statement: bytes, types: Sequence[int]) -> bytes | None:
+        """Return the name by which the session keeps a statement, which may be on its way; None if it cannot."""
+        name = self._prepared.name(statement) or self._preparing.get(statement)
+        if name is None and self._prepared.may_keep():
+            name, on_result = self._prepared.prepare(statement, types)
+            self._preparing[statement] = name
+            self._awaited.append(on_result)
+        return name
 
     def flush(self) -> None:
         """Send what was added, as far as the network takes it at once, so that Postgres begins.
@@ -126,7 +146,7 @@ class Trip:
             return
         self._on_wait()
         self._pgconn.pipeline_sync()
-        awaited, self._awaited = iter(self._awaited), []
+        awaited, self._awaited, self._preparing = iter(self._awaited), [], {}
         failed: PGresult | None = None
         while (result := self._next_result()).status != ExecStatus.PIPELINE_SYNC:
             on_result = next(awaited)
@@ -157,6 +177,7 @@ class Trip:
         self._pgconn.consume_input()
 
     def _raise(self, error: psycopg.Error) -> None:
+        self._prepared.note_error(error.sqlstate)
         if error.sqlstate == READ_ONLY:
             self._connection.invalidate(error)
         raise error

@@ -88,9 +88,9 @@ class UnitOfWork:
         """Count a wait for answers."""
         self.waits += 1
 
-    def limits(self) -> str:
-        """Return the statement of `set_limits`."""
-        return limits(self._limit)
+    def limits(self) -> list[bytes]:
+        """Return the parameters of `PIN`."""
+        return [limit.encode() for limit in limits(self._limit)]
 
     def set_limits(self) -> None:
         """Pin the settings of the transaction. A single statement may not use up all of its time."""

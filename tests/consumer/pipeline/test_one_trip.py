@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from penstock.consumer.pipeline.decode import PART
+from penstock.consumer.pipeline.one_trip import FEW
 from penstock.intents import encode_envelope, new_id
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
@@ -59,8 +60,11 @@ def test_what_comes_again_costs_no_statement(bench: Bench) -> None:
     bench(newer)
     statements = recorded(bench.engine)
     assert bench([*fresh(30), *old, *newer]) == []
+    assert beginnings(statements) == ["BEGIN", "SELECT", "WITH", "COMMIT"]
+    statements.clear()
+    assert bench([*fresh(60, "more"), *old, *newer]) == []
     assert beginnings(statements) == ["BEGIN", "SELECT", "write_set", "COMMIT"]
-    assert len(bench.names) == 90
+    assert len(bench.names) == 150
     assert bench.letters == []
 
 
@@ -198,16 +202,31 @@ def test_a_name_that_needs_quotes_is_written_in_the_trip(engine: Engine) -> None
     assert any(b"'Our Orders'" in text for text in texts)
 
 
-def test_an_id_that_the_ledger_has_is_not_looked_for(bench: Bench) -> None:
+@pytest.mark.parametrize(("others", "calls"), [(FEW - 1, 0), (FEW, 1)])
+def test_an_id_that_the_ledger_has_is_not_looked_for(bench: Bench, others: int, calls: int) -> None:
     """A dead intent that is replayed sends the batch down the isolating path, and is written with the others."""
     replayed = new_id()
     bench([body(replayed, name="replayed", size=2**40)])
     assert bench.outcomes[replayed] == "dead"
     statements = recorded(bench.engine)
-    assert bench([*fresh(30), body(replayed, name="replayed")]) == []
+    assert bench([*fresh(others), body(replayed, name="replayed")]) == []
     assert bench.outcomes[replayed] == "applied"
-    assert len(bench.names) == 31
+    assert len(bench.names) == others + 1
+    assert sum("write_set" in statement for statement in statements) == calls
+
+
+@pytest.mark.parametrize("others", [1, 9, FEW - 1, FEW])
+def test_what_is_refused_among_few_is_looked_for_by_the_database(bench: Bench, others: int) -> None:
+    """If Postgres refuses one of few intents, one call of the function finds it, and nothing is bisected here."""
+    bench(fresh(1, "first"))
+    statements = recorded(bench.engine)
+    assert bench([*fresh(others), body(new_id(), name="large", size=2**40)]) == []
+    claims = [one for one in statements if "write_set" not in one and "INSERT INTO penstock.ledger" in one]
     assert sum("write_set" in statement for statement in statements) == 1
+    # Of few: the first attempt. Then the one that was refused is claimed, and entered as dead.
+    assert len(claims) == 2 + (others < FEW)
+    assert len(bench.names) == others + 1
+    assert len(bench.letters) == 1
 
 
 def test_ids_that_cannot_be_skipped_are_asked_for_before_rows_are_locked(engine: Engine) -> None:
