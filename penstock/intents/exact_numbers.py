@@ -26,6 +26,9 @@ MAYBE_INEXACT = re.compile(r"[:\[,\s]-?(?:\d[\d.]{15,}|\d+(?:\.\d+)?[eE])")
 """A number of 16 digits or more, or with an exponent. A double holds any number of 15 digits (IEEE 754)."""
 
 _READ_DECIMAL: Final = TypeAdapter(Decimal).validate_json
+_MOST_AMBIGUOUS: Final = 20
+"""How many ambiguous numbers of a message are read once more. If it has more, it is refused: that takes time."""
+
 _DECIMAL = "decimal"
 _UNTYPED = frozenset({"any", "custom", "function-plain", "is-instance", "json"})
 """Core schemas that take a number as it was parsed."""
@@ -59,16 +62,31 @@ def read_exactly(read: Callable[[str], T], text: str, intent: type[BaseModel], *
     exact, inner = _exact_fields(intent), _json_fields(intent)
     in_texts = [name for name in data if name in inner and _is_inexact_text(data[name])]
     names = [name for name in data if name in exact and _is_inexact(data[name])]
-    if not names and not in_texts:
-        return value
+    ambiguous = {name: [*_ambiguous(data, name)] for name in data if name in _decimal_fields(intent)}
+    places = [place for found in ambiguous.values() for place in found]
     data |= {name: _as_text(data[name]) for name in names}
+    kept = _read_alike(read, tree, value) if names else value
+    if kept is None or in_texts or len(places) > _MOST_AMBIGUOUS:
+        found = (name for name in data if name in {*names, *in_texts} or ambiguous.get(name))
+        raise _refusal(intent, [(*at, name) for name in found])
+    for holder, key in places:
+        number = holder[key]
+        holder[key] = number.text
+        exactly = _read_alike(read, tree, kept)
+        if exactly is None:  # It is no Decimal, and a double keeps it.
+            holder[key] = number
+        else:
+            kept = exactly
+    return kept
+
+
+def _read_alike(read: Callable[[str], T], tree: Any, value: T) -> T | None:
+    """Validate a tree; None if that makes other types of it than a value has."""
     try:
         kept = read(json.dumps(tree))
     except Exception:  # noqa: BLE001 (a validator that expects a number may raise anything)
-        kept = None
-    if kept is None or in_texts or not same_types(value, kept):
-        raise _refusal(intent, [(*at, name) for name in dict.fromkeys([*names, *in_texts])])
-    return kept
+        return None
+    return kept if same_types(value, kept) else None
 
 
 def may_be_inexact(text: str, intent: type[BaseModel]) -> bool:
@@ -95,14 +113,26 @@ def _is_inexact(value: Any) -> bool:
     """Return whether a value is, or contains, a number that a double changes."""
     if isinstance(value, Number):
         try:
-            exact = Decimal(value.text)
-            # Of two texts that are as near to the double, Python writes one and Pydantic may read the other.
-            return Decimal(repr(float(value))) != exact or _READ_DECIMAL(value.text) != exact
-        except (InvalidOperation, ValidationError):  # An infinity, or an exponent that a Decimal does not have.
+            return Decimal(repr(float(value))) != Decimal(value.text)
+        except InvalidOperation:  # An infinity, or an exponent that a Decimal does not have.
             return True
     if isinstance(value, dict):
         return any(map(_is_inexact, value.values()))
     return isinstance(value, list) and any(map(_is_inexact, value))
+
+
+def _ambiguous(holder: Any, key: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the place of each number, at a key or below, that a double keeps and a Decimal of Pydantic's does not.
+
+    Of two numbers of 16 digits that are as near to the same double, Python writes one, and Pydantic the other.
+    """
+    value = holder[key]
+    if isinstance(value, Number):
+        if not _is_inexact(value) and _READ_DECIMAL(value.text) != Decimal(value.text):
+            yield holder, key
+    elif isinstance(value, dict | list):
+        for inner in value if isinstance(value, dict) else range(len(value)):
+            yield from _ambiguous(value, inner)
 
 
 def _is_inexact_text(value: Any) -> bool:
@@ -121,7 +151,7 @@ def _is_inexact_text(value: Any) -> bool:
 def _as_text(value: Any) -> Any:
     """Replace each number that a double changes by its text."""
     if isinstance(value, Number):
-        return value.text if _is_inexact(value) else float(value)
+        return value.text if _is_inexact(value) else value
     if isinstance(value, dict):
         return {name: _as_text(item) for name, item in value.items()}
     return [_as_text(item) for item in value] if isinstance(value, list) else value
@@ -139,6 +169,12 @@ def _refusal(intent: type[BaseModel], paths: list[tuple[str, ...]]) -> Validatio
 def _exact_fields(intent: type[BaseModel]) -> Container[Any]:
     """Return the keys of the fields that hold a Decimal or a value of any type, at any depth."""
     return _EVERY if intent.model_config.get("extra") == "allow" else _fields_with(intent, {_DECIMAL, *_UNTYPED})
+
+
+@cache
+def _decimal_fields(intent: type[BaseModel]) -> frozenset[Any]:
+    """Return the keys of the fields that hold a Decimal, at any depth."""
+    return _fields_with(intent, {_DECIMAL})
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from penstock import WriteIntent
 from penstock.intents import Contract, EnvelopeError, encode_envelope, new_id
@@ -56,13 +56,25 @@ def test_a_decimal_keeps_every_digit(literal: str) -> None:
     assert decoded.amount == alone.amount == Decimal(literal)
 
 
+@given(literal=TIES)
+@example(literal="563000000000000.2")
+def test_a_double_is_not_refused_for_a_decimal(literal: str) -> None:
+    """A number that a double keeps is read where a Decimal could be meant, and beside one in the same field."""
+    if Decimal(repr(float(literal))) != Decimal(literal):
+        return
+    text = f'{{"either": {literal}, "weight": {literal}, "line": {{"price": {literal}, "weight": {literal}}}}}'
+    read = read_exactly(Priced.model_validate_json, text, Priced)
+    assert read.line is not None
+    assert Decimal(str(read.either)) == read.line.price == Decimal(literal)
+    assert read.weight == read.line.weight == float(literal)
+
+
 @given(literal=LITERALS | TIES)
 def test_a_number_of_any_type_is_kept_or_refused(literal: str) -> None:
     """A number in a dict is the number of the text, or the field is named as refused."""
     text = f'{{"notes": {{"x": [{literal}]}}}}'
     is_whole = literal.removeprefix("-").isdigit()  # JSON parsers read whole numbers of any length exactly.
-    texts = {Decimal(repr(float(literal))), TypeAdapter(Decimal).validate_json(literal)}
-    if is_whole or texts == {Decimal(literal)}:
+    if is_whole or Decimal(repr(float(literal))) == Decimal(literal):
         (number,) = read_exactly(Priced.model_validate_json, text, Priced).notes["x"]
         assert Decimal(repr(number)) == Decimal(literal)
     else:
@@ -78,6 +90,11 @@ def test_a_number_of_any_type_is_kept_or_refused(literal: str) -> None:
         (f'{{"prices": [1.5, {LONG}]}}', "prices", [Decimal("1.5"), Decimal(LONG)]),
         (f'{{"line": {{"price": {LONG}}}}}', "line", Line(price=Decimal(LONG))),
         (f'{{"amount": "{LONG}"}}', "amount", Decimal(LONG)),
+        (
+            f'{{"prices": [{", ".join(["563000000000000.2"] * 20)}]}}',
+            "prices",
+            [Decimal("563000000000000.2")] * 20,
+        ),
         ('{"weight": 0.12345678901234567891}', "weight", 0.12345678901234567891),
         ('{"notes": {"x": 12345678901234567890}}', "notes", {"x": 12345678901234567890}),
         ('{"notes": {"x": 1e2, "y": 0.1}}', "notes", {"x": 100.0, "y": 0.1}),
@@ -95,10 +112,11 @@ def test_a_number_is_kept_where_it_is(data: str, field: str, expected: Any) -> N
         (f'{{"notes": {{"x": {LONG}}}}}', "data.notes"),
         (f'{{"either": {LONG}}}', "data.either"),
         (f'{{"line": {{"price": {LONG}, "weight": {LONG}}}}}', "data.line"),
+        (f'{{"prices": [{", ".join(["563000000000000.2"] * 21)}]}}', "data.prices"),
     ],
 )
 def test_a_number_that_cannot_be_kept_is_refused(data: str, field: str) -> None:
-    """In a field of any type, or beside an inexact float, the number is refused and its field named."""
+    """In a field of any type, beside an inexact float, or among many, a number is refused and its field named."""
     with pytest.raises(EnvelopeError) as caught:
         CONTRACT.decode(envelope(data))
     assert (caught.value.reason, caught.value.fields) == ("invalid-data", (f"{field} inexact_number",))
