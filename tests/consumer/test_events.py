@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from sqlalchemy import Engine, event, text
 
-from penstock.consumer import EventSender
+from penstock.consumer import Custom, EventSender
 from penstock.consumer.events import EventsRefused
 from penstock.database import make_engine
 from penstock.database.outbox import Backlog, read_backlog
@@ -102,6 +102,21 @@ def test_each_outcome_has_an_event(engine: Engine) -> None:
     assert (entry["Source"], entry["EventBusName"]) == ("/shop", BUS)
     assert entry["DetailType"] == "Penstock Intent Outcome"
     assert waiting(engine) == {}
+
+
+def test_what_comes_again_has_no_other_event(engine: Engine) -> None:
+    """A redelivered intent is skipped without a second event, among new ones and beside a `Custom` function."""
+    bench = Announced(engine)
+    first, second = ThingMade(name="first"), ThingMade(name="second")
+    assert bench([first]) == []
+    bench.statements.clear()
+    assert bench([first, second]) == []
+    assert not [statement for statement in bench.statements if statement.startswith("ROLLBACK")]
+    assert bench.announced == {"applied": 2}
+    other = Announced(engine)
+    other.drain.write(LaterKind, Custom(lambda *_: None))
+    assert other([first, LaterKind(x=1), second, ThingMade(name="third")]) == []
+    assert bench.announced == {"applied": 4}
 
 
 def test_a_replayed_intent_has_an_event_for_each_outcome(engine: Engine) -> None:

@@ -32,6 +32,13 @@ from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
 
 _ENTRY = ["id", "kind", "stated_at", "digest", "outcome"]
 
+ENTERED_HERE = literal_column("penstock.ledger.xmin") == literal_column("pg_catalog.pg_current_xact_id()::xid")
+"""The condition that an entry was made by this transaction, outside any savepoint."""
+
+_NOTE_SKIPPED = text("pg_catalog.set_config('penstock.skipped', 'on', true) = 'on'")
+"""A condition that is true, and notes for the rest of the transaction that it was asked for."""
+_NONE_SKIPPED = text("pg_catalog.current_setting('penstock.skipped', true) IS DISTINCT FROM 'on'")
+
 
 def unsettled(generation: Table) -> ColumnElement[bool]:
     """Return the condition that an intent has not taken effect, and may be claimed again."""
@@ -123,7 +130,7 @@ def claim_fresh(rows: Rows, fresh: Fresh, outcome: ColumnElement[Any] | None) ->
     )
     claimed = _claiming(rows.kind, fresh.rows, known).returning(ledger.c.outcome).cte("penstock_claimed")
     stale = select(func.pg_catalog.count(text("*"))).select_from(claimed).where(claimed.c.outcome == STALE)
-    skipped = select(func.pg_catalog.array_agg(fresh.skipped.c.id))
+    skipped = select(func.pg_catalog.array_agg(fresh.skipped.c.id)).where(_NOTE_SKIPPED)
     return select(stale.scalar_subquery(), skipped.scalar_subquery())
 
 
@@ -133,18 +140,25 @@ def select_stale(claiming: Insert) -> Select[Any]:
     return select(literal_column("1")).select_from(claimed).where(claimed.c.outcome == STALE)
 
 
-def correct_claim(rows: Rows, outcome: ColumnElement[Any] | None) -> Update:
+def claimed_here(rows: Rows) -> CTE:
+    """Return the intents of a set that this transaction has claimed: all of it, or all but those it skipped."""
+    claimed = exists().where(ledger.c.id == rows.cte.c[ID], ENTERED_HERE)
+    # Entries are looked up only if anything was skipped.
+    return select(rows.cte).where(or_(_NONE_SKIPPED, claimed)).cte("penstock_claimed_here")
+
+
+def correct_claim(rows: CTE, outcome: ColumnElement[Any] | None) -> Update:
     """Build the statement that corrects the entries of a claimed set by the outcome of another write of its kind.
 
     It raises a data fault if that write has no outcome for an intent.
 
     Args:
-        rows: the set.
+        rows: the intents.
         outcome: the outcome of each intent, or null if none can be entered; None if all are applied.
     """
     outcome = literal(APPLIED) if outcome is None else outcome
     landed = and_(ledger.c.outcome == STALE, outcome == APPLIED)
-    correcting = ledger.update().where(ledger.c.id == rows.cte.c[ID], or_(outcome.is_(None), landed))
+    correcting = ledger.update().where(ledger.c.id == rows.c[ID], or_(outcome.is_(None), landed))
     return correcting.values(outcome=outcome)
 
 

@@ -5,13 +5,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Connection, Executable, Select, false, null, select
+from sqlalchemy import CTE, ColumnElement, Connection, Executable, Select, Update, false, null, select
 
 from penstock.consumer.faults.tree import Cause, TableFault
 from penstock.consumer.mapping.columns import ID
 from penstock.consumer.modes.ledger_claims import (
     claim,
     claim_fresh,
+    claimed_here,
     correct_claim,
     first_claim,
     fresh_rows,
@@ -47,6 +48,11 @@ def _write_set(rows: Rows, write: Callable[[CTE], Writing]) -> Select[Any]:
     return claim_fresh(rows, fresh, writing.outcome).add_cte(*writing.parts)
 
 
+def _write_further(rows: CTE, write: Callable[[CTE], Writing]) -> Update:
+    parts, outcome = write(rows)
+    return correct_claim(rows, outcome).add_cte(*parts)
+
+
 def _nothing(_: CTE) -> Writing:
     return Writing()
 
@@ -55,9 +61,9 @@ class OnServer(NamedTuple):
     """The texts of statements whose parameters are those of the wire.
 
     Attributes:
-        write_set: what `penstock.write_set` executes; it skips what took effect before.
+        write_set: claims and writes a set, and skips what took effect before.
         claim_and_write: the statement of `SetWrite.claim_and_write`; its rows are the stale intents.
-        write_further: the statement of `SetWrite.write_further`.
+        write_further: writes what another write of the kind has claimed in the same transaction.
     """
 
     write_set: bytes
@@ -96,8 +102,9 @@ class SetWrite:
         ids = rows.cte.c[ID]
         writing, outcome = write(rows.cte)
         self._write_set = _write_set(rows, write)
+        self._write_claimed = _write_further(claimed_here(rows), write)
         self._first = select_stale(first_claim(rows, outcome)).add_cte(*writing)
-        self._further = correct_claim(rows, outcome).add_cte(*writing)
+        self._further = _write_further(rows.cte, write)
         self._claim = claim(rows)
         self._id_conflicts = id_conflicts(rows)
         other = false() if outcome is None else outcome.is_distinct_from(APPLIED)
@@ -134,7 +141,7 @@ class SetWrite:
     @cached_property
     def on_server(self) -> OnServer:
         """The statements as the server gets them in a pipeline."""
-        return OnServer(*map(text_of, (self._write_set, self._first, self._further)))
+        return OnServer(*map(text_of, (self._write_set, self._first, self._write_claimed)))
 
     def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> int:
         """Claim and write a set in one statement: all of it, or nothing if any id is already in the ledger.

@@ -1,10 +1,10 @@
 """The fast path in one round trip: BEGIN, all statements and COMMIT are sent together, and answered together.
 
-A set of one kind is written by `penstock.write_set`, a function in the database. It skips what took effect
-before, and finds the intents that Postgres refuses, without asking back; the isolating path then claims them. A
-few intents are sent without the function at first. A kind with several writes, and each kind if there are events
-about outcomes, has plain statements. If Postgres refuses what is sent without the function, or the ledger has an
-id that cannot be skipped, the transaction is rolled back.
+Each statement skips what took effect before. A set of one kind is written by `penstock.write_set`, a function in
+the database, which also finds the intents that Postgres refuses, without asking back; the isolating path then
+claims them. A few intents are sent without the function at first; so is a kind with several writes, and each kind
+if there are events about outcomes. If Postgres refuses what is sent without the function, or the ledger has an id
+that cannot be skipped, the transaction is rolled back.
 
 COMMIT is sent along if nothing else is to be entered before it. What was refused is then settled in a second
 transaction, before anything is acknowledged.
@@ -86,8 +86,8 @@ def run_in_one_trip(work: UnitOfWork, *, commit: bool, searching: bool = False) 
     if functions:
         faults |= write_with_functions(work, rest)
         if work.events:
-            everything = {*writer.sent, *chain.from_iterable(rest.values())}
-            work.events.announce_landed(work.connection, everything - faults.keys())
+            everything = {*writer.sent, *chain.from_iterable(rest.values())} - faults.keys()
+            work.events.announce_landed(work.connection, [item for item in everything if not item.duplicate])
     if writer.refused:
         # In a transaction of its own, if the first one is committed.
         work.committed = False
@@ -133,7 +133,7 @@ class _Writer:
     def write_rest(self, rest: ByKind) -> None:
         """Send one table after another, of all kinds without a function of the service's."""
         here = [bound for bound in self._work.writes if bound.kind in rest]
-        self._refuse_known([item for bound in here if not self._skips(bound) for item in rest[bound.kind]])
+        self._refuse_known([item for bound in here if not bound.write.pipelined for item in rest[bound.kind]])
         self._check_live(here)
         for statement in deletable_locks(here):
             self._trip.send(statement.encode())
@@ -141,10 +141,6 @@ class _Writer:
             if bound.write.pipelined:
                 for items in sets(bound, rest[bound.kind]):
                     self._send(bound, part, items)
-
-    def _skips(self, bound: Bound) -> bool:
-        """Return whether a kind's statement skips what took effect before."""
-        return has_function(bound, events=self._work.events is not None)
 
     def _refuse_known(self, items: Sequence[Item]) -> None:
         """Break off now if the ledger has one of the ids, not when rows are locked that other batches wait for."""
@@ -178,12 +174,12 @@ class _Writer:
         if not items:
             return
         wire = part.write.wire(IntentSet.of_items(items))
-        if not self._skips(bound):
-            self._write_plainly(bound, part, wire, first=first)
-        elif self._searching:
+        if not first:
+            self._write_further(bound, part, wire)
+        elif self._searching and has_function(bound, events=self._work.events is not None):
             self._write_with_function(bound, part, wire, items)
         else:
-            self._write_few(bound, part, wire, items)
+            self._write_plainly(bound, part, wire, items)
         self._unanswered += len(items)
         if first:
             self.sent += items
@@ -198,21 +194,14 @@ class _Writer:
         arguments = [texts.write_set, texts.claim_and_write, *wire.arguments()]
         self._trip.send(_WRITE_SET, arguments, (_TEXT, _TEXT, *OIDS), (0, 0, *FORMATS), take, keep=True)
 
-    def _write_few(self, bound: Bound, part: BoundWrite, wire: Wire, items: Sequence[Item]) -> None:
+    def _write_plainly(self, bound: Bound, part: BoundWrite, wire: Wire, items: Sequence[Item]) -> None:
         self._write_whole(part.write.on_server.write_set, wire, partial(self._take_skipped, bound, items))
 
-    def _write_plainly(self, bound: Bound, part: BoundWrite, wire: Wire, *, first: bool) -> None:
-        def take_claimed(result: PGresult) -> None:
-            self._work.stale[bound.kind] += result.ntuples
-
+    def _write_further(self, bound: Bound, part: BoundWrite, wire: Wire) -> None:
         def take_corrected(result: PGresult) -> None:
             self._work.stale[bound.kind] -= result.command_tuples or 0
 
-        texts = part.write.on_server
-        if first:
-            self._write_whole(texts.claim_and_write, wire, take_claimed)
-        else:
-            self._write_whole(texts.write_further, wire, take_corrected)
+        self._write_whole(part.write.on_server.write_further, wire, take_corrected)
 
     def _write_whole(self, statement: bytes, wire: Wire, take: OnResult) -> None:
         whole = [*wire.arguments(), b"1", str(wire.length).encode()]

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Text, Uuid, bindparam, func, insert, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Insert, Text, Uuid, bindparam, func, insert, select
 
 from penstock.consumer.batch import Item
+from penstock.consumer.modes.ledger_claims import ENTERED_HERE
 from penstock.consumer.pipeline.trip import Trip
 from penstock.consumer.rows.server_text import text_of
 from penstock.database.ledger import APPLIED, DEAD, EXPIRED, STALE, ledger
@@ -21,24 +22,30 @@ OUTCOMES: Final = (APPLIED, STALE, EXPIRED, DEAD)
 """The outcomes that can have events: those that are final, or that a replay has to change."""
 
 _COLUMNS: Final = ("id", "kind", "outcome", "reason", "stated_at", "settled_at")
-_ANNOUNCE = insert(outbox).from_select(
-    list(_COLUMNS),
-    select(
-        ledger.c.id,
-        ledger.c.kind,
-        ledger.c.outcome,
-        ledger.c.fault.op("->>", return_type=Text)("reason"),
-        ledger.c.stated_at,
-        ledger.c.settled_at,
-    ).where(
-        ledger.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid))),
-        ledger.c.outcome == func.any(bindparam("outcomes", type_=ARRAY(Text))),
-    ),
-    include_defaults=False,
-)
 
 
-_ANNOUNCE_IN_TRIP: Final = text_of(_ANNOUNCE, ("ids", "outcomes"))
+def _announcing(*conditions: ColumnElement[bool]) -> Insert:
+    return insert(outbox).from_select(
+        list(_COLUMNS),
+        select(
+            ledger.c.id,
+            ledger.c.kind,
+            ledger.c.outcome,
+            ledger.c.fault.op("->>", return_type=Text)("reason"),
+            ledger.c.stated_at,
+            ledger.c.settled_at,
+        ).where(
+            ledger.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid))),
+            ledger.c.outcome == func.any(bindparam("outcomes", type_=ARRAY(Text))),
+            *conditions,
+        ),
+        include_defaults=False,
+    )
+
+
+_ANNOUNCE: Final = _announcing()
+_ANNOUNCE_IN_TRIP: Final = text_of(_announcing(ENTERED_HERE), ("ids", "outcomes"))
+"""What took effect before, and was skipped, is not announced again."""
 _TYPES: Final = (2951, 1009)
 """The types of these parameters (PostgreSQL, pg_type.dat): uuid[], text[]."""
 

@@ -1,5 +1,6 @@
 """A batch in one round trip: what is sent with it, and that it leaves what any other way leaves."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from penstock.consumer.pipeline.one_trip import FEW
 from penstock.intents import encode_envelope, new_id
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
-from tests.support.consumers import deliver, every_mode, stepped
+from tests.support.consumers import Counted, deliver, every_mode, stepped, tables
 from tests.support.drain import Bench, ThingMade, parents
 from tests.support.modes import outcomes, placed
 from tests.support.statements import recorded
@@ -230,12 +231,33 @@ def test_what_is_refused_among_few_is_looked_for_by_the_database(bench: Bench, o
 
 
 def test_ids_that_cannot_be_skipped_are_asked_for_before_rows_are_locked(engine: Engine) -> None:
-    """A redelivered intent with several writes ends the trip before it holds rows that other batches wait for."""
+    """A redelivered intent of a `Custom` function ends the trip before it holds rows that others wait for."""
     drain, _ = every_mode(engine)
-    known, others = stepped(7, number=1), [stepped(8, number=n) for n in range(30)]
+    known, others = Counted(name="a"), [stepped(8, number=n) for n in range(30)]
     assert deliver(drain, sqs_event([known])["Records"]) == []
     statements = recorded(engine)
     assert deliver(drain, sqs_event([placed(9), *others, known])["Records"]) == []
     asks = next(n for n, statement in enumerate(statements) if statement.lstrip().startswith("SELECT 1 / CASE"))
     assert asks < next(n for n, statement in enumerate(statements) if "Our Orders" in statement)
     assert set(outcomes(engine).values()) <= {"applied", "stale"}
+
+
+@pytest.mark.parametrize("count", [3, FEW + 1])
+def test_what_comes_again_is_left_out_of_every_write(engine: Engine, count: int) -> None:
+    """A kind with several writes has none of them twice, in either generation, and the batch is one trip."""
+    drain, dead = every_mode(engine)
+    old, newer, new = ([stepped(second, number=n) for n in range(count)] for second in (1, 2, 3))
+    assert deliver(drain, sqs_event(old)["Records"]) == []
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO penstock.ledger_past SELECT * FROM penstock.ledger"))
+        connection.execute(text("DELETE FROM penstock.ledger"))
+    assert deliver(drain, sqs_event(newer)["Records"]) == []
+    statements = recorded(engine)
+    assert deliver(drain, sqs_event([*new[:1], *old, *newer, *new[1:]])["Records"]) == []
+    assert beginnings(statements)[-1] == "COMMIT"
+    assert beginnings(statements).count("BEGIN") == 1
+    found = tables(engine)
+    assert found["our_steps"].total() == len(found["our_steps"]) == 3 * count
+    assert found["our_totals"] == {("s", 3 * count): 1}
+    assert Counter(outcomes(engine).values()) == {"applied": 2 * count}
+    assert dead.messages == []

@@ -48,7 +48,7 @@ def test_what_every_small_batch_needs_is_kept(bench: Bench) -> None:
         assert bench(things(3, f"turn {turn}")) == []
     found = [*kept(bench.engine).values()]
     assert len(found) == 2
-    assert sum("set_config" in statement for statement in found) == 1
+    assert sum("statement_timeout" in statement for statement in found) == 1
     assert sum("penstock_intent_id" in statement for statement in found) == 1
     assert len(bench.names) == 27
 
