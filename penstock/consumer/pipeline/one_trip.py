@@ -59,8 +59,8 @@ def run_in_one_trip(work: UnitOfWork, *, commit: bool, searching: bool = False) 
 
     Args:
         work: the batch.
-        searching: whether few intents are written by the function, too.
         commit: whether the transaction may be committed here. It is if nothing else is to be entered.
+        searching: whether few intents are written by the function, too.
 
     Returns:
         The faults of the items that were not written.
