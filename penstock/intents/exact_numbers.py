@@ -59,12 +59,12 @@ def read_exactly(read: Callable[[str], T], text: str, intent: type[BaseModel], *
     data = tree
     for key in at:
         data = data[key]
-    exact, inner = _exact_fields(intent), _json_fields(intent)
-    in_texts = [name for name in data if name in inner and _is_inexact_text(data[name])]
+    exact, inner, decimal = _exact_fields(intent), _json_fields(intent), _decimal_fields(intent)
+    in_texts = [name for name in data if name in inner and _in_text(data[name], decimal=name in decimal)]
     names = [name for name in data if name in exact and _is_inexact(data[name])]
-    ambiguous = {name: [*_ambiguous(data, name)] for name in data if name in _decimal_fields(intent)}
-    places = [place for found in ambiguous.values() for place in found]
     data |= {name: _as_text(data[name]) for name in names}
+    ambiguous = {name: [*_ambiguous(data, name)] for name in data if name in decimal}
+    places = [place for found in ambiguous.values() for place in found]
     kept = _read_alike(read, tree, value) if names else value
     if kept is None or in_texts or len(places) > _MOST_AMBIGUOUS:
         found = (name for name in data if name in {*names, *in_texts} or ambiguous.get(name))
@@ -135,17 +135,18 @@ def _ambiguous(holder: Any, key: Any) -> Iterator[tuple[Any, Any]]:
             yield from _ambiguous(value, inner)
 
 
-def _is_inexact_text(value: Any) -> bool:
-    """Return whether a value holds a text that is itself JSON with such a number (`pydantic.Json`)."""
+def _in_text(value: Any, *, decimal: bool) -> bool:
+    """Return whether a text in a value is itself JSON (`pydantic.Json`) with a number that is changed."""
     if isinstance(value, str):
         try:
             inner = read_json(value)
         except ExactJsonError:
             return False
-        return _is_inexact(inner) or _is_inexact_text(inner)
+        changed = _is_inexact(inner) or (decimal and any(_ambiguous([inner], 0)))
+        return changed or _in_text(inner, decimal=decimal)
     if isinstance(value, dict):
-        return any(map(_is_inexact_text, value.values()))
-    return isinstance(value, list) and any(map(_is_inexact_text, value))
+        return any(_in_text(item, decimal=decimal) for item in value.values())
+    return isinstance(value, list) and any(_in_text(item, decimal=decimal) for item in value)
 
 
 def _as_text(value: Any) -> Any:

@@ -25,6 +25,7 @@ from penstock.intents.exact_numbers import read_exactly
 from tests.support.evolution import kind_with
 
 LONG = "12345678901234567.89"
+SHARED = "563000000000000.2"
 
 
 class Open(BaseModel):
@@ -107,6 +108,14 @@ def test_every_kind_of_field_keeps_every_digit(type_: Any, text: str, expected: 
     assert getattr(read, "field") == expected  # noqa: B009
 
 
+@pytest.mark.parametrize(("type_", "text", "expected"), KEPT.values(), ids=KEPT)
+def test_every_kind_of_field_keeps_a_number_that_shares_its_double(type_: Any, text: str, expected: Any) -> None:
+    """The same holds for a number of 16 digits that is as near to its double as another one."""
+    intent = kind_with({"field": type_})
+    read = read_exactly(intent.model_validate_json, text.replace(LONG, SHARED), intent)
+    assert repr(getattr(read, "field")) == repr(expected).replace(LONG, SHARED)  # noqa: B009
+
+
 def test_a_dataclass_keeps_every_digit() -> None:
     """A default that is made anew at each reading does not matter."""
     intent = kind_with({"field": Weighed})
@@ -125,6 +134,7 @@ NOT_KEPT: dict[str, tuple[Any, str]] = {
     "an unknown class": (Annotated[Any, AfterValidator(Odd)], f'{{"field": {LONG}}}'),
     "a validator that expects a number": (Annotated[Any, BeforeValidator(_halved)], f'{{"field": {LONG}}}'),
     "a number in a text of JSON": (Json[Decimal], f'{{"field": "{LONG}"}}'),
+    "a number that shares its double, in a text of JSON": (Json[Decimal], f'{{"field": "{SHARED}"}}'),
     "an object in a text of JSON": (Json, f'{{"field": "{{\\"a\\": {LONG}}}"}}'),
     "NaN elsewhere": (Any, f'{{"field": [NaN, {LONG}]}}'),
 }

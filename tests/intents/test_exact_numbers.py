@@ -88,6 +88,11 @@ def test_a_number_of_any_type_is_kept_or_refused(literal: str) -> None:
     [
         (f'{{"theName": {LONG}}}', "named", Decimal(LONG)),
         (f'{{"prices": [1.5, {LONG}]}}', "prices", [Decimal("1.5"), Decimal(LONG)]),
+        (
+            f'{{"prices": [563000000000000.2, {LONG}]}}',
+            "prices",
+            [Decimal("563000000000000.2"), Decimal(LONG)],
+        ),
         (f'{{"line": {{"price": {LONG}}}}}', "line", Line(price=Decimal(LONG))),
         (f'{{"amount": "{LONG}"}}', "amount", Decimal(LONG)),
         (
