@@ -210,7 +210,7 @@ class _Attempts:
 
     def _may_search(self, fault: Fault) -> bool:
         """Return whether the database refused one of few intents, all of kinds in which it can look for that."""
-        if len(self._batch.items) > FEW or is_outage(fault) or fault.cause.table == ledger.name:
+        if len(self._batch.items) > FEW or not isinstance(fault, DataFault) or fault.cause.table == ledger.name:
             return False
         kinds = {item.kind for item in self._batch.items}
         events = self.events is not None
