@@ -12,8 +12,8 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, SchemaValidator, core_schema
 
 from penstock.expressions.exact_json import ExactJsonError, Number
 from penstock.expressions.exact_json import read as read_json
@@ -25,7 +25,7 @@ T = TypeVar("T")
 MAYBE_INEXACT = re.compile(r"[:\[,\s]-?(?:\d[\d.]{15,}|\d+(?:\.\d+)?[eE])")
 """A number of 16 digits or more, or with an exponent. A double holds any number of 15 digits (IEEE 754)."""
 
-_READ_DECIMAL: Final = TypeAdapter(Decimal).validate_json
+_READ_DECIMAL: Final = SchemaValidator(core_schema.decimal_schema()).validate_json
 _MOST_AMBIGUOUS: Final = 20
 """How many ambiguous numbers of a message are read once more. If it has more, it is refused: that takes time."""
 
