@@ -53,29 +53,30 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> SlowQueue:
     return queue
 
 
-async def longest_pause(stop: asyncio.Event) -> float:
-    """Run until stopped; return the longest time that the event loop was blocked, in seconds."""
-    longest, last = 0.0, time.monotonic()
+async def turns(stop: asyncio.Event) -> int:
+    """Run until stopped; return how often the event loop had a turn for this."""
+    count = 0
     while not stop.is_set():
         await asyncio.sleep(0.002)
-        longest, last = max(longest, time.monotonic() - last), time.monotonic()
-    return longest
+        count += 1
+    return count
 
 
 def test_the_loop_is_not_blocked(queue: SlowQueue) -> None:
     """While one call and a call of many wait for a slow queue, the event loop runs."""
     queue.seconds = SLOW
 
-    async def main() -> float:
+    async def main() -> int:
         stop = asyncio.Event()
-        watch = asyncio.create_task(longest_pause(stop))
+        watch = asyncio.create_task(turns(stop))
         many = (NoteTaken(text=str(n)) for n in range(2000))
         receipt, receipts = await asyncio.gather(aio.emit(NoteTaken(text="a")), aio.emit_many(many))
         assert {receipt.id, *(each.id for each in receipts)} == {*map(id_of, queue.bodies)}
         stop.set()
         return await watch
 
-    assert asyncio.run(main()) < SLOW / 2
+    # Hundreds, or a few if a call waited in the loop.
+    assert asyncio.run(main()) > 20
     assert len(queue.messages) == 2001
 
 
