@@ -146,7 +146,8 @@ class _Writer:
         """Break off now if the ledger has one of the ids, not when rows are locked that other batches wait for."""
         if items:
             ids = ",".join(item.intent_id for item in items)
-            self._trip.send(_REFUSE_KNOWN, [f"{{{ids}}}".encode()], [_UUIDS], keep=True)
+            # Not kept: as it ends at the first id that is found, a plan for few rows may scan the ledger.
+            self._trip.send(_REFUSE_KNOWN, [f"{{{ids}}}".encode()], [_UUIDS])
 
     def note_commit(self, _: PGresult) -> None:
         """Note that everything is committed."""
