@@ -7,7 +7,7 @@ the text that it is. Where that is impossible, as in a field of any type, it is 
 
 import json
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -69,6 +69,11 @@ def read_exactly(read: Callable[[str], T], text: str, intent: type[BaseModel], *
     if kept is None or in_texts or len(places) > _MOST_AMBIGUOUS:
         found = (name for name in data if name in {*names, *in_texts} or ambiguous.get(name))
         raise _refusal(intent, [(*at, name) for name in found])
+    return _read_ambiguous(read, tree, kept, places)
+
+
+def _read_ambiguous(read: Callable[[str], T], tree: Any, kept: T, places: Iterable[tuple[Any, Any]]) -> T:
+    """Validate a tree once more for each ambiguous number in it, with the text of that number in its place."""
     for holder, key in places:
         number = holder[key]
         holder[key] = number.text
