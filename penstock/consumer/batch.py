@@ -2,9 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from penstock.consumer.faults.tree import DataFault, Fault
@@ -110,8 +113,10 @@ class Item:
     @property
     def kind(self) -> str | None:
         """The current name of its kind; None if its envelope cannot be read."""
-        identity = self.identity
-        return identity[0] if identity else None
+        if self.head is not None:
+            kind: str = self.head["type"]
+            return kind
+        return self._envelope.type if self._envelope else None
 
     @property
     def traceparent(self) -> str | None:
@@ -188,7 +193,7 @@ class Item:
         return mine.type == theirs.type and _payload(mine.data) == _payload(theirs.data)
 
 
-@dataclass(slots=True)
+@dataclass
 class Batch:
     """All intents of one invocation.
 
@@ -222,16 +227,16 @@ class Batch:
             ValueError: the event is not an SQS event.
         """
         records = event.get("Records") if isinstance(event, dict) else None
-        if not isinstance(records, list) or not all(map(_is_record, records)):
+        if not isinstance(records, list) or not _are_records(records):
             raise ValueError("not an SQS event: expected `Records`, each with messageId, receiptHandle and body")
         deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
         return cls([Item(record) for record in records], deadline, context.function_version)
 
-    @property
+    @cached_property
     def is_ordered(self) -> bool:
         """Whether any of its messages is from a FIFO queue."""
-        attributes = (item.record.get("attributes") for item in self.items)
-        return any(isinstance(one, dict) and "SequenceNumber" in one for one in attributes)
+        attributes = [item.record.get("attributes") for item in self.items]
+        return any("SequenceNumber" in one for one in attributes if isinstance(one, dict))
 
     @property
     def seconds_left(self) -> float:
@@ -261,8 +266,13 @@ def _payload(data: Any) -> Any:
     return {name: getattr(data, name) for name, field in fields if field.default_factory is None}
 
 
-def _is_record(record: Any) -> bool:
-    if not isinstance(record, dict):
+def _are_records(records: Sequence[Any]) -> bool:
+    try:
+        values = chain.from_iterable(map(_REQUIRED, records))
+        types = {dict: {*map(type, records)}, str: {*map(type, values)}}
+    except (KeyError, TypeError):
         return False
-    body, message_id, receipt_handle = record.get("body"), record.get("messageId"), record.get("receiptHandle")
-    return isinstance(body, str) and isinstance(message_id, str) and isinstance(receipt_handle, str)
+    return all(issubclass(found, type_) for type_, all_found in types.items() for found in all_found)
+
+
+_REQUIRED = itemgetter("body", "messageId", "receiptHandle")

@@ -79,7 +79,8 @@ def test_the_fast_path_has_one_more_statement(engine: Engine) -> None:
         one([ThingMade(name=f"the first batch of {number} reads what is held")])
     without.statements.clear()
     without([ThingMade(name=f"a{number}") for number in range(600)])
-    count = len(without.statements)
+    # Without events each set has a savepoint.
+    count = sum("SAVEPOINT" not in statement for statement in without.statements)
     having.statements.clear()
     having([ThingMade(name=f"b{number}") for number in range(600)])
     assert len(having.statements) == count + 1

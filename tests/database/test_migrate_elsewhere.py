@@ -51,7 +51,7 @@ def test_a_role_named_like_the_schema_upgrades(empty_database: str, tmp_path: Pa
         url = f"postgresql://penstock:secret@{rest}"
         assert user
         service = _migrations(tmp_path)
-        assert migrate.upgrade(url, service)[-2:] == ["penstock 0009", "service 0001"]
+        assert migrate.upgrade(url, service)[-2:] == ["penstock 0010", "service 0001"]
         assert migrate.upgrade(url, service) == []
         found = connection.execute(
             "SELECT schemaname, tablename FROM pg_tables WHERE tablename IN ('ledger', 'alembic_version')"

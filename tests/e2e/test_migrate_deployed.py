@@ -49,13 +49,12 @@ def test_migrations_and_check(live: LocalState, penstock: Command) -> None:
         connection.execute("UPDATE penstock.alembic_version SET version_num = '0006'")
     missing = penstock("check", "--remote")
     assert missing.returncode == 1
+    revisions = ["0007", "0008", "0009", "0010"]
     assert (
-        "Penstock's own migrations 0007, 0008, 0009 are not applied\trun `penstock db upgrade`" in missing.stdout
+        f"Penstock's own migrations {', '.join(revisions)} are not applied\trun `penstock db upgrade`"
+        in missing.stdout
     )
-    for printed in (
-        '{"revision": "penstock 0007"}\n{"revision": "penstock 0008"}\n{"revision": "penstock 0009"}\n',
-        "",
-    ):
+    for printed in ("".join(f'{{"revision": "penstock {one}"}}\n' for one in revisions), ""):
         done = penstock("db", "upgrade", "--remote", "--json")
         assert (done.returncode, done.stdout) == (0, printed), done.stderr
     checked = penstock("check", "--remote", "--json")

@@ -1,6 +1,6 @@
 """The statements that an engine sends: one by one through SQLAlchemy, or together in one round trip."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -29,19 +29,14 @@ def recorded(engine: Engine) -> list[str]:
     return texts
 
 
-def _watched(
-    trip: Trip, statement: bytes, arguments: Sequence[bytes | None] = (), *more: Any, **named: Any
-) -> None:
-    with _around(trip, statement, arguments):
-        _send(trip, statement, arguments, *more, **named)
+def _watched(trip: Trip, statement: bytes, *more: Any, **named: Any) -> None:
+    with _around(trip, statement):
+        _send(trip, statement, *more, **named)
 
 
 @contextmanager
-def _around(trip: Trip, statement: bytes, arguments: Sequence[bytes | None]) -> Iterator[None]:
-    # The function is called with the statement that it executes.
-    called = (argument or b"" for argument in arguments[:1] if b"write_set(" in statement)
-    text = b"\n".join([statement, *called]).decode()
-    after = [around(trip, text) for around in _watchers.get(trip._connection.engine, ())]
+def _around(trip: Trip, statement: bytes) -> Iterator[None]:
+    after = [around(trip, statement.decode()) for around in _watchers.get(trip._connection.engine, ())]
     yield
     for one in after:
         if callable(one):

@@ -79,21 +79,6 @@ def fault_of(error: Exception) -> Fault:
     )
 
 
-def fault_of_row(sqlstate: str, table: str, column: str, constraint: str) -> DataFault | None:
-    """Return the fault of a row that was refused alone; None if the code does not tell that the row is at fault.
-
-    Args:
-        sqlstate: the code of the error.
-        table: the name of a table that the error has; empty if it has none.
-        column: the same of a column.
-        constraint: the same of a constraint.
-    """
-    # Without a constraint it may be a partition that is missing.
-    if _class_of(sqlstate) is not DataFault or (sqlstate == _CHECK_VIOLATION and not constraint):
-        return None
-    return DataFault(_named_cause(sqlstate, constraint or None, table or None, column or None))
-
-
 def connection_was_lost(error: Exception) -> bool:
     """Return whether an established connection was lost."""
     if isinstance(error, DBAPIError):

@@ -114,7 +114,7 @@ def _entries(generation: Table) -> Select[Any]:
 
 
 def claim_fresh(rows: Rows, fresh: Fresh, outcome: ColumnElement[Any] | None) -> Select[Any]:
-    """Build the statement that claims these intents, as `penstock.write_set` executes it.
+    """Build the statement that claims these intents.
 
     It selects the number of those that are stale, and the ids that were left out. It raises a data fault if the
     ledger has another one of the ids.

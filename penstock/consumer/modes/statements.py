@@ -62,12 +62,10 @@ class OnServer(NamedTuple):
 
     Attributes:
         write_set: claims and writes a set, and skips what took effect before.
-        claim_and_write: the statement of `SetWrite.claim_and_write`; its rows are the stale intents.
         write_further: writes what another write of the kind has claimed in the same transaction.
     """
 
     write_set: bytes
-    claim_and_write: bytes
     write_further: bytes
 
 
@@ -141,7 +139,7 @@ class SetWrite:
     @cached_property
     def on_server(self) -> OnServer:
         """The statements as the server gets them in a pipeline."""
-        return OnServer(*map(text_of, (self._write_set, self._first, self._write_claimed)))
+        return OnServer(*map(text_of, (self._write_set, self._write_claimed)))
 
     def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> int:
         """Claim and write a set in one statement: all of it, or nothing if any id is already in the ledger.

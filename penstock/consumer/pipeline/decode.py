@@ -9,10 +9,9 @@ from penstock.consumer.sent_time import sent_at
 from penstock.diagnosis import frames_of
 from penstock.intents import Contract, EnvelopeError
 from penstock.intents.column_reader import ColumnReader
-from penstock.queue.chunks import chunked
 
-PART = 500
-"""How many records are decoded at a time. Postgres writes the part before in the meantime."""
+PART = 100
+"""How many records are decoded at a time, at least. Postgres writes the part before in the meantime."""
 
 
 class StreamDecoder:
@@ -37,19 +36,20 @@ class StreamDecoder:
         self._fetched = fetched
         self._contract = contract
         self._reader = reader
-        self._decoded_parts = 0
+        self._decoded = 0
 
     @property
     def size(self) -> int:
         """The number of items in the batch."""
         return len(self._items)
 
-    def parts(self) -> Iterator[Sequence[Item]]:
-        """Go through the batch part by part, and decode each part that has not been decoded yet."""
-        for number, part in enumerate(chunked(self._items, PART), 1):
-            if number > self._decoded_parts:
-                self._decode([item for item in part if item not in self._fetched] if self._fetched else part)
-                self._decoded_parts = number
+    def parts(self, size: int = PART) -> Iterator[Sequence[Item]]:
+        """Go through the batch in parts of a size, and decode in each what has not been decoded yet."""
+        for start in range(0, len(self._items), size):
+            part = self._items[start : start + size]
+            if new := part[max(0, self._decoded - start) :]:
+                self._decode([item for item in new if item not in self._fetched] if self._fetched else new)
+                self._decoded = start + len(part)
             yield part
 
     def _decode(self, part: Sequence[Item]) -> None:

@@ -34,7 +34,7 @@ def check_group_order(batch: Batch, faults: Mapping[Item, Fault], retry_later: C
     Raises:
         OutOfOrder: an item was.
     """
-    if not faults:
+    if not faults or not batch.is_ordered:
         return
     blocked: set[str] = set()
     ahead = []

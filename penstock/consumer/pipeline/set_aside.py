@@ -41,6 +41,8 @@ def settle_set_aside(work: UnitOfWork) -> dict[Item, Fault]:
         HoldsChanged: a kind is not held any more; the same.
     """
     faults: dict[Item, Fault] = {}
+    if not (work.expired or work.held):
+        return faults
     lock_holds(work.connection, [*work.held])
     for bound in work.writes:
         faults |= _expire(work, bound, work.expired.get(bound.kind, ()))

@@ -1,8 +1,8 @@
 """One batch, one transaction: the steps `claim`, `apply`, `isolate`, `settle`, `commit`.
 
-The fast path assumes that every row is valid and every id is new: one statement per kind claims and writes. In
-one round trip it also finds what Postgres refuses, and commits. If it fails as a whole, the transaction is rolled
-back, and the isolating path finds the intents that are at fault.
+The fast path assumes that every row is valid and every id is new: one statement per kind claims and writes, and
+COMMIT is sent along. It has the database look for the intents at fault in a set that is refused. If it fails as a
+whole, the transaction is rolled back, and the isolating path finds them.
 """
 
 import random
@@ -25,14 +25,13 @@ from penstock.consumer.pipeline.halves import Begin, SessionLost, write_in_halve
 from penstock.consumer.pipeline.holding import Holds, HoldsChanged, HoldsUnknown
 from penstock.consumer.pipeline.isolating_path import run_isolating_path
 from penstock.consumer.pipeline.ledger_outcomes import EnteredFaults, enter_faults, mark_id_conflicts
-from penstock.consumer.pipeline.one_trip import FEW, has_function, run_in_one_trip
+from penstock.consumer.pipeline.one_trip import run_in_one_trip
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.retention import set_aside_ending
 from penstock.consumer.pipeline.set_aside import settle_set_aside
 from penstock.consumer.pipeline.twins import conflicting
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 from penstock.consumer.retention import Retention
-from penstock.database.ledger import ledger
 
 _CONFLICTS = 5
 _FIRST_PAUSE_SECONDS = 0.05
@@ -51,19 +50,16 @@ class WriteStrategy(Enum):
 
     ONE_TRIP = 1
     """The fast path, all statements sent together."""
-    SEARCHING_TRIP = 2
-    """The same, and the database looks for what it refuses, even among few intents."""
-    ONE_BY_ONE = 3
+    ONE_BY_ONE = 2
     """The fast path, each statement answered before the next one is sent."""
-    ISOLATE = 4
+    ISOLATE = 3
     """The isolating path."""
-    IMMEDIATE_CONSTRAINTS = 5
+    IMMEDIATE_CONSTRAINTS = 4
     """The isolating path, without deferred constraints: an error at COMMIT would not name the row."""
 
 
 _NEXT = {
     WriteStrategy.ONE_TRIP: WriteStrategy.ISOLATE,
-    WriteStrategy.SEARCHING_TRIP: WriteStrategy.ISOLATE,
     WriteStrategy.ONE_BY_ONE: WriteStrategy.ISOLATE,
     WriteStrategy.ISOLATE: WriteStrategy.IMMEDIATE_CONSTRAINTS,
 }
@@ -106,7 +102,7 @@ def write_batch(
         return
 
     def write(part: Batch, its_decoder: StreamDecoder) -> None:
-        attempts = _Attempts(part, writes, strategy, retention, dry=dry, events=events, holds=holds)
+        attempts = _Attempts(part, strategy, retention, dry=dry, events=events, holds=holds)
         _write_at_once(begin, part, its_decoder, writes, attempts)
 
     try:
@@ -141,7 +137,6 @@ class _Attempts:
     def __init__(
         self,
         batch: Batch,
-        writes: Writes,
         strategy: WriteStrategy,
         retention: Retention | None,
         *,
@@ -156,7 +151,7 @@ class _Attempts:
         self.events = events
         # The rest is kept for the steps after the commit: dead letters, visibility, the response.
         self._end = batch.deadline - min(_LONGEST_RESERVE_SECONDS, batch.seconds_left / 4)
-        self._batch, self._writes, self._holds = batch, writes, holds
+        self._holds = holds
         self._conflicts = 0
         self._lost_connection = False
 
@@ -199,22 +194,12 @@ class _Attempts:
                 raise SessionLost(fault) from error
             self._lost_connection = True
             # Or a pooler that cannot pass pipelines on has cut it.
-            if self.strategy in {WriteStrategy.ONE_TRIP, WriteStrategy.SEARCHING_TRIP}:
+            if self.strategy is WriteStrategy.ONE_TRIP:
                 self.strategy = WriteStrategy.ONE_BY_ONE
-        elif self.strategy is WriteStrategy.ONE_TRIP and self._may_search(fault):
-            self.strategy = WriteStrategy.SEARCHING_TRIP
         elif self.strategy in _NEXT and not is_outage(fault):
             self.strategy = _NEXT[self.strategy]
         else:
             raise fault from error
-
-    def _may_search(self, fault: Fault) -> bool:
-        """Return whether the database refused one of few intents, all of kinds in which it can look for that."""
-        if len(self._batch.items) > FEW or not isinstance(fault, DataFault) or fault.cause.table == ledger.name:
-            return False
-        kinds = {item.kind for item in self._batch.items}
-        events = self.events is not None
-        return all(has_function(bound, events=events) for bound in self._writes if bound.kind in kinds)
 
 
 def _run_transaction(
@@ -240,8 +225,6 @@ def _claim_and_apply(work: UnitOfWork, attempts: _Attempts) -> dict[Item, Fault]
     match attempts.strategy:
         case WriteStrategy.ONE_TRIP:
             faults = run_in_one_trip(work, commit=attempts.commits_in_trip)
-        case WriteStrategy.SEARCHING_TRIP:
-            faults = run_in_one_trip(work, commit=attempts.commits_in_trip, searching=True)
         case WriteStrategy.ONE_BY_ONE:
             faults = run_fast_path(work)
         case WriteStrategy.ISOLATE:

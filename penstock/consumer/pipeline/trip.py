@@ -21,6 +21,8 @@ from penstock.database.engine import READ_ONLY
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 
 OnResult = Callable[[PGresult], None]
+OnError = Callable[[psycopg.Error], bool]
+"""Takes the error of a statement; returns whether the trip can go on behind the next `sync`."""
 
 
 class Trip:
@@ -37,7 +39,7 @@ class Trip:
         self._connection = connection
         self._pgconn: PGconn = driver.pgconn
         self._encoding: str = driver.info.encoding
-        self._awaited: list[OnResult | None] = []
+        self._awaited: list[tuple[OnResult | None, OnError | None]] = []
         self._prepared = Prepared.on(connection, self._pgconn)
         self._preparing: dict[bytes, bytes] = {}
         self._poll = select.poll()
@@ -89,6 +91,11 @@ class Trip:
         yield
         self._pgconn.enter_pipeline_mode()
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the session keeps statements."""
+        return self._prepared.may_keep()
+
     def send(
         self,
         statement: bytes,
@@ -97,6 +104,7 @@ class Trip:
         formats: Sequence[int] = (),
         on_result: OnResult | None = None,
         *,
+        on_error: OnError | None = None,
         keep: bool = False,
     ) -> None:
         """Add a statement. It is sent by `flush` or `wait`, or when many are to be sent.
@@ -107,6 +115,7 @@ class Trip:
             types: the type of each parameter, by its number in Postgres.
             formats: the format of each parameter: 0 for a text, 1 for the binary form; all are texts by default.
             on_result: takes the result; it is called by `wait`.
+            on_error: the same for an error.
             keep: whether the session keeps the statement, if it can. Its plan then reckons with few rows.
 
         Raises:
@@ -117,7 +126,16 @@ class Trip:
             self._pgconn.send_query_prepared(name, [*arguments], [*formats] or None)
         else:
             self._pgconn.send_query_params(statement, [*arguments], [*types] or None, [*formats] or None)
-        self._awaited.append(on_result)
+        self._awaited.append((on_result, on_error))
+
+    def sync(self) -> None:
+        """Let Postgres go on here, if it refuses one of the statements before.
+
+        Raises:
+            psycopg.OperationalError: the connection was lost.
+        """
+        self._pgconn.pipeline_sync()
+        self._awaited.append((None, None))
 
     def _kept(self, statement: bytes, types: Sequence[int]) -> bytes | None:
         """Return the name by which the session keeps a statement, which may be on its way; None if it cannot."""
@@ -125,7 +143,7 @@ class Trip:
         if name is None and self._prepared.may_keep():
             name, on_result = self._prepared.prepare(statement, types)
             self._preparing[statement] = name
-            self._awaited.append(on_result)
+            self._awaited.append((on_result, None))
         return name
 
     def flush(self) -> None:
@@ -140,22 +158,24 @@ class Trip:
         """Wait until all statements are answered, and pass their results on.
 
         Raises:
-            psycopg.Error: the first error of Postgres, whose transaction is broken; or the connection was lost.
+            psycopg.Error: the first error of Postgres that nothing took, and the transaction is broken; or the
+                connection was lost.
         """
         if not self._awaited:
             return
         self._on_wait()
-        self._pgconn.pipeline_sync()
-        awaited, self._awaited, self._preparing = iter(self._awaited), [], {}
-        failed: PGresult | None = None
-        while (result := self._next_result()).status != ExecStatus.PIPELINE_SYNC:
-            on_result = next(awaited)
-            if result.status in {ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED}:
-                failed = failed or result
-            elif on_result:
+        self.sync()
+        awaited, self._awaited, self._preparing = self._awaited, [], {}
+        failed: psycopg.Error | None = None
+        for on_result, on_error in awaited:
+            result = self._next_result()
+            if result.status == ExecStatus.FATAL_ERROR:
+                error = psycopg.errors.error_from_result(result, encoding=self._encoding)
+                failed = failed or (None if on_error and on_error(error) else error)
+            elif on_result and result.status != ExecStatus.PIPELINE_ABORTED:
                 on_result(result)
         if failed:
-            self._raise(psycopg.errors.error_from_result(failed, encoding=self._encoding))
+            self._raise(failed)
 
     def _next_result(self) -> PGresult:
         """Return the next result; several statements are told apart by an empty one."""

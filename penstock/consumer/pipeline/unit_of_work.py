@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from penstock.consumer.batch import Item
 from penstock.consumer.modes.base import Bound, Writes
-from penstock.consumer.pipeline.decode import StreamDecoder
+from penstock.consumer.pipeline.decode import PART, StreamDecoder
 from penstock.consumer.pipeline.ledger_outcomes import mark_stale
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.session import limits, session_kept, set_limits
@@ -88,6 +88,10 @@ class UnitOfWork:
         """Count a wait for answers."""
         self.waits += 1
 
+    def note_commit(self, _: object) -> None:
+        """Note that everything is committed."""
+        self.committed = True
+
     def limits(self) -> list[bytes]:
         """Return the parameters of `PIN`."""
         return [limit.encode() for limit in limits(self._limit)]
@@ -130,9 +134,9 @@ class UnitOfWork:
         write = next(bound.write for bound in self.writes if bound.kind == kind)
         return write.id_conflicts(self.connection, envelopes)
 
-    def decoded_parts(self) -> Iterator[ByKind]:
-        """Decode part by part, and return the items to write: of items with the same id, only the first."""
-        for part in self._decoder.parts():
+    def decoded_parts(self, size: int = PART) -> Iterator[ByKind]:
+        """Decode in parts of a size, and return the items to write: of items with the same id, only the first."""
+        for part in self._decoder.parts(size):
             yield self._by_kind(part)
 
     def all_by_kind(self) -> ByKind:
@@ -145,32 +149,40 @@ class UnitOfWork:
 
     def _by_kind(self, items: Iterable[Item]) -> ByKind:
         by_kind: ByKind = {}
-        nothing_held = not self._held_kinds
+        first, may_be_read = self._first, not self._held_kinds
         for item in items:
-            identity = item.identity
-            if item.fault is not None or identity is None:
-                self.clean = False
-                continue
-            kind, id_ = identity
-            first = self._first.setdefault(id_, item)
-            if first is not item:
-                item.first_occurrence = first
-                self.clean = False
-            elif nothing_held and item.head is not None:  # What was read together does not expire.
-                by_kind.setdefault(kind, []).append(item)
+            # What was read together does not expire: the shortest way is that of almost all items.
+            head = item.head if may_be_read and item.fault is None else None
+            if head is None:
+                self._place(item, by_kind)
+            elif first.setdefault(head["id"], item) is item:
+                by_kind.setdefault(head["type"], []).append(item)
             else:
-                self._place(item, kind, by_kind).setdefault(kind, []).append(item)
+                self._note_repeated(item, first[head["id"]])
         return by_kind
 
-    def _place(self, item: Item, kind: str, by_kind: ByKind) -> ByKind:
-        """Return where an item belongs: to those that are written, or to those that are set aside."""
-        if item.expires_at is not None and item.expires_at <= self._now:
+    def _place(self, item: Item, by_kind: ByKind) -> None:
+        """Add an item to those that are written, or to those that are set aside, if it can be read and is new."""
+        identity = item.identity
+        if item.fault is not None or identity is None:
+            self.clean = False
+            return
+        kind, id_ = identity
+        first = self._first.setdefault(id_, item)
+        if first is not item:
+            self._note_repeated(item, first)
+        elif item.expires_at is not None and item.expires_at <= self._now:
             item.expired = True
             self.clean = False
-            return self.expired
+            self.expired.setdefault(kind, []).append(item)
         # A FIFO queue's order would suffer: nothing of it is held.
-        if kind in self._held_kinds and item.ordered_group is None:
+        elif kind in self._held_kinds and item.ordered_group is None:
             item.held = True
             self.clean = False
-            return self.held
-        return by_kind
+            self.held.setdefault(kind, []).append(item)
+        else:
+            by_kind.setdefault(kind, []).append(item)
+
+    def _note_repeated(self, item: Item, first: Item) -> None:
+        item.first_occurrence = first
+        self.clean = False

@@ -13,7 +13,7 @@ from penstock.consumer.mapping.field_types import IDENTITY, field_type, type_nam
 from penstock.consumer.rows.arrays import CONFIG, items_writer, sent_as_array
 from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.rows_from import RecordFunction, RowsFrom
-from penstock.consumer.rows.wire import TEXTS, TIMES, UUIDS, Type, Wire, items, records, sql_type_name
+from penstock.consumer.rows.wire import RECORDS, TEXTS, TIMES, UUIDS, Type, Wire, items, parameter, sql_type_name
 from penstock.intents import WriteIntent
 from penstock.intents.row_schema import row_serializer, text_fields
 from penstock.intents.sensitive import REVEALED
@@ -137,7 +137,7 @@ def _joined(
     parts: list[ColumnElement[Any]] = [func.pg_catalog.unnest(array) for array in arrays.values()]
     columns: list[Any] = [column(name, types[name]) for name in arrays]
     for number, record in enumerate(recordsets):
-        parts.append(RecordFunction(func.pg_catalog.json_to_recordset(records()), record))
+        parts.append(RecordFunction(func.pg_catalog.json_to_recordset(parameter(RECORDS)), record))
         columns += [column(f"r{number}_{place}", type_) for place, type_ in enumerate(record.values())]
     return RowsFrom(*parts).table_valued(*columns).render_derived(name="penstock_wire")
 

@@ -2,7 +2,7 @@
 
 Fields of plain values travel as arrays, all arrays of one type in one parameter, one behind the other. All other
 fields travel together as JSON (PostgreSQL documentation, "JSON Functions": json_to_recordset). The parameters are
-the same for each kind, so a function in the database can take any set, and any part of it: from `low` to `high`.
+the same for each kind.
 """
 
 from collections.abc import Sequence
@@ -47,11 +47,9 @@ UUIDS: Final = "penstock_uuids"
 TIMES: Final = "penstock_times"
 TEXTS: Final = "penstock_texts"
 RECORDS: Final = "penstock_records"
-LOW: Final = "penstock_low"
-HIGH: Final = "penstock_high"
 
-NAMES: Final = (COUNT, UUIDS, TIMES, TEXTS, RECORDS, LOW, HIGH)
-"""The parameters, in the order in which `penstock.write_set` passes them to a statement."""
+NAMES: Final = (COUNT, UUIDS, TIMES, TEXTS, RECORDS)
+"""The parameters, in the order of `Wire.arguments`."""
 
 _TYPES: Final[dict[str, Type]] = {
     COUNT: Integer(),
@@ -59,8 +57,6 @@ _TYPES: Final[dict[str, Type]] = {
     TIMES: Parameter("TIMESTAMP WITH TIME ZONE[]"),
     TEXTS: Parameter("TEXT[]"),
     RECORDS: Parameter("JSON"),
-    LOW: Integer(),
-    HIGH: Integer(),
 }
 
 
@@ -94,13 +90,11 @@ class Wire(NamedTuple):
             TIMES: f"{{{self.times}}}",
             TEXTS: None if self.texts is None else f"{{{self.texts}}}",
             RECORDS: self.records,
-            LOW: 1,
-            HIGH: self.length,
         }
         return {name: value for name, value in found.items() if value is not None}
 
     def arguments(self) -> list[bytes | None]:
-        """Return the parameters that `penstock.write_set` takes, in the formats that `FORMATS` names."""
+        """Return the parameters as libpq takes them, in the formats that `FORMATS` names."""
         texts = None if self.texts is None else f"{{{self.texts}}}".encode()
         records = None if self.records is None else self.records.encode()
         return [
@@ -134,7 +128,7 @@ def _binary_uuids(items: str) -> bytes:
 
 
 class Items(ColumnElement[Any]):
-    """The items of one field: the part from `low` to `high` of its place in the array of a parameter."""
+    """The items of one field, by its place in the array of a parameter."""
 
     # SQLAlchemy's statement cache compares these.
     _traverse_internals = [  # noqa: RUF012
@@ -143,16 +137,15 @@ class Items(ColumnElement[Any]):
     ]
 
     def __init__(self, name: str, place: int, type_: Type) -> None:
-        self.parameters: Sequence[ColumnElement[Any]] = [parameter(one) for one in (name, COUNT, LOW, HIGH)]
+        self.parameters: Sequence[ColumnElement[Any]] = [parameter(one) for one in (name, COUNT)]
         self.place = place
         self.type = type_
 
 
 @compiles(Items)
 def _compile_items(element: Items, compiler: SQLCompiler, **options: Any) -> str:
-    array, count, low, high = (compiler.process(one, **options) for one in element.parameters)
-    skipped = f"{count} * {element.place} + " if element.place else ""
-    return f"({array})[{skipped}{low}:{skipped}{high}]"
+    array, count = (compiler.process(one, **options) for one in element.parameters)
+    return f"({array})[{count} * {element.place} + 1:{count} * {element.place + 1}]"
 
 
 def items(name: str, place: int, item: Type | None = None) -> ColumnElement[Any]:
@@ -165,28 +158,3 @@ def items(name: str, place: int, item: Type | None = None) -> ColumnElement[Any]
     """
     found = Items(name, place, _TYPES[name])
     return cast(found, Parameter(f"{sql_type_name(item)}[]")) if item else found
-
-
-def records() -> ColumnElement[Any]:
-    """Return the JSON list of the objects from `low` to `high`."""
-    return _Records()
-
-
-class _Records(ColumnElement[Any]):
-    _traverse_internals = [("parameters", InternalTraversal.dp_clauseelement_list)]  # noqa: RUF012
-
-    def __init__(self) -> None:
-        self.parameters = [parameter(one) for one in (RECORDS, COUNT, LOW, HIGH)]
-        self.type = _TYPES[RECORDS]
-
-
-@compiles(_Records)
-def _compile_records(element: _Records, compiler: SQLCompiler, **options: Any) -> str:
-    json, count, low, high = (compiler.process(one, **options) for one in element.parameters)
-    # Only a part is taken apart first.
-    return (
-        f"CASE WHEN {low} = 1 AND {high} = {count} THEN {json} ELSE ("  # noqa: S608 (names of parameters)
-        "SELECT pg_catalog.json_agg(penstock_record.value ORDER BY penstock_record.ordinality)"
-        f" FROM pg_catalog.json_array_elements({json}) WITH ORDINALITY AS penstock_record"
-        f" WHERE penstock_record.ordinality BETWEEN {low} AND {high}) END"
-    )

@@ -70,13 +70,6 @@ def check_schema(engine: Engine, drain: Drain, *, seconds: float = TIMEOUT_SECON
         raise
 
 
-_CANNOT_EXECUTE: Final = text(
-    "SELECT NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE') FROM pg_catalog.pg_proc p"
-    " WHERE p.pronamespace = pg_catalog.to_regnamespace('penstock')::oid AND p.proname = 'write_set'"
-)
-_ROLE: Final = text("SELECT pg_catalog.quote_ident(current_user)")
-
-
 def _check_kinds(connection: Connection, writes: Sequence[Bound], *, plan: bool) -> Iterator[Finding]:
     for bound in writes:
         of_kind = [*_check_kind(connection, bound)]
@@ -99,12 +92,6 @@ def _check_own_tables(connection: Connection, writes: Sequence[Bound]) -> Iterat
     # A rotation swaps the two generations of the ledger: the role needs the same privileges on both.
     for table in (ledger, past, hold, held, *([tombstone] if deletes else [])):
         yield from (replace(finding, field=None) for finding in schema_drift(connection, _all_columns(table)))
-    if connection.scalar(_CANNOT_EXECUTE):
-        yield warning(
-            "the role may not execute penstock.write_set: a batch with an intent that Postgres refuses, and each "
-            "batch of more than a few intents, is written in a slower way",
-            f"GRANT EXECUTE ON FUNCTION {SCHEMA}.write_set TO {connection.scalar(_ROLE)}",
-        )
 
 
 def migration_findings(connection: Connection) -> Iterator[Finding]:

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from penstock.consumer.pipeline.decode import PART
-from penstock.consumer.pipeline.one_trip import FEW
+from penstock.consumer.pipeline import one_trip
 from penstock.intents import encode_envelope, new_id
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
@@ -37,18 +36,33 @@ def fresh(count: int, word: str = "fresh") -> list[str]:
 
 
 def beginnings(statements: list[str]) -> list[str]:
-    return [statement.split()[0] if "write_set" not in statement else "write_set" for statement in statements]
+    return [statement.split()[0] for statement in statements]
+
+
+def trip(*, parts: int) -> list[str]:
+    """Return the beginnings of the statements of a clean batch in some parts."""
+    return ["BEGIN", "SELECT", *["SAVEPOINT", "WITH", "RELEASE"] * parts, "COMMIT"]
 
 
 def test_a_clean_batch_is_one_trip(bench: Bench) -> None:
     """BEGIN, the settings, each part of the batch and COMMIT are sent together."""
     bench(fresh(1))
     statements = recorded(bench.engine)
-    assert bench(fresh(PART + 1, "more")) == []
-    assert beginnings(statements) == ["BEGIN", "SELECT", "write_set", "write_set", "COMMIT"]
+    assert bench(fresh(201, "more")) == []
+    assert beginnings(statements) == trip(parts=3)
     statements.clear()
     assert bench(fresh(5, "few")) == []
-    assert beginnings(statements) == ["BEGIN", "SELECT", "WITH", "COMMIT"]
+    assert beginnings(statements) == trip(parts=1)
+    statements.clear()
+    assert bench(fresh(2001, "many")) == []
+    assert beginnings(statements) == trip(parts=20)
+
+
+def test_parts_are_larger_if_each_is_planned(bench: Bench) -> None:
+    """At the first use of a connection, and behind a pooler, no statement is kept, so there are fewer of them."""
+    statements = recorded(bench.engine)
+    assert bench(fresh(501)) == []
+    assert beginnings(statements).count("WITH") == 2
 
 
 def test_what_comes_again_costs_no_statement(bench: Bench) -> None:
@@ -61,33 +75,46 @@ def test_what_comes_again_costs_no_statement(bench: Bench) -> None:
     bench(newer)
     statements = recorded(bench.engine)
     assert bench([*fresh(30), *old, *newer]) == []
-    assert beginnings(statements) == ["BEGIN", "SELECT", "WITH", "COMMIT"]
+    assert beginnings(statements) == trip(parts=1)
     statements.clear()
     assert bench([*fresh(60, "more"), *old, *newer]) == []
-    assert beginnings(statements) == ["BEGIN", "SELECT", "write_set", "COMMIT"]
+    assert beginnings(statements) == trip(parts=2)
     assert len(bench.names) == 150
     assert bench.letters == []
 
 
 @pytest.mark.parametrize("also", ["nonsense", "twin", "refused"])
-def test_nothing_is_committed_before_the_rest_is_entered(bench: Bench, also: str) -> None:
-    """A bad message or a twin is entered before the commit; what Postgres refuses is settled after it."""
+def test_everything_is_entered_in_one_transaction(bench: Bench, also: str) -> None:
+    """A bad message, a twin or what Postgres refuses is entered before the commit of everything else."""
     bench(fresh(1))
-    batch = fresh(30, "more")
+    with bench.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE transactions (id xid8)"))
+        connection.execute(
+            text(
+                "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                " INSERT INTO transactions VALUES (pg_current_xact_id()); RETURN NEW; END $$"
+            )
+        )
+        connection.execute(
+            text(
+                "CREATE TRIGGER note AFTER INSERT OR UPDATE ON penstock.ledger"
+                " FOR EACH ROW EXECUTE FUNCTION note()"
+            )
+        )
     id_ = new_id()
     more = {
         "nonsense": ["nonsense"],
         "twin": [body(id_, name="a"), body(id_, name="b")],
         "refused": [body(id_, name="more 3")],
     }
-    statements = recorded(bench.engine)
-    assert bench([*batch, *more[also]]) == []
+    assert bench([*fresh(30, "more"), *more[also]]) == []
     assert len(bench.letters) == 1
-    assert ("COMMIT" in beginnings(statements)) == (also == "refused")
+    with bench.engine.begin() as connection:
+        assert connection.scalar(text("SELECT count(DISTINCT id) FROM transactions")) == 1
 
 
-def test_what_is_refused_waits_for_nothing_else(bench: Bench) -> None:
-    """If the connection is lost after the first commit, everything comes back, and nothing is written twice."""
+def test_a_connection_that_is_lost_while_a_refused_intent_is_entered(bench: Bench) -> None:
+    """What was not entered comes back, no letter is sent for it, and nothing is written twice."""
     batch = [*fresh(30), body(new_id(), name="fresh 3")]
     event = sqs_event(batch)
     with bench.engine.begin() as connection:
@@ -113,8 +140,15 @@ def test_what_is_refused_waits_for_nothing_else(bench: Bench) -> None:
     assert len(bench.letters) == 1
 
 
+REFUSED_BY_A_TRIGGER = (
+    """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF NEW.name LIKE 'raised%' THEN RAISE 'no'; END IF; RETURN NEW; END $$""",
+    "CREATE TRIGGER refuse BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION refuse()",
+)
+"""The error has no value of the row."""
+
 Case = tuple[str, int]
-CASES = ["again", "other payload", "replayed", "orphan", "twin", "taken", "large"]
+CASES = ["again", "other payload", "replayed", "orphan", "twin", "taken", "large", "raised"]
 
 
 class World:
@@ -141,12 +175,19 @@ class World:
             "twin": self.batch[n],
             "taken": body(new_id(), name=FIRST[n]),
             "large": body(new_id(), name=f"large {place}", size=2**40),
+            "raised": body(new_id(), name=f"raised {place}"),
         }
         return bodies[what]
 
 
-def test_it_leaves_what_the_other_way_leaves(bench: Bench) -> None:
+@pytest.mark.parametrize("part", [100, 7])
+def test_it_leaves_what_the_other_way_leaves(bench: Bench, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows, outcomes, attempts, dead letters and what goes back are those of statements sent one by one."""
+    monkeypatch.setattr(one_trip, "FEW", part)
+    monkeypatch.setattr(one_trip, "_PLANNED_PART", part)
+    with bench.engine.begin() as connection:
+        for statement in REFUSED_BY_A_TRIGGER:
+            connection.execute(text(statement))
 
     @given(st.lists(st.tuples(st.sampled_from(CASES), st.integers(0, 3)), max_size=12))
     @settings(max_examples=25)
@@ -203,31 +244,16 @@ def test_a_name_that_needs_quotes_is_written_in_the_trip(engine: Engine) -> None
     assert any(b"'Our Orders'" in text for text in texts)
 
 
-@pytest.mark.parametrize(("others", "calls"), [(FEW - 1, 0), (FEW, 1)])
-def test_an_id_that_the_ledger_has_is_not_looked_for(bench: Bench, others: int, calls: int) -> None:
+def test_an_id_that_the_ledger_has_is_not_searched(bench: Bench) -> None:
     """A dead intent that is replayed sends the batch down the isolating path, and is written with the others."""
     replayed = new_id()
     bench([body(replayed, name="replayed", size=2**40)])
     assert bench.outcomes[replayed] == "dead"
     statements = recorded(bench.engine)
-    assert bench([*fresh(others), body(replayed, name="replayed")]) == []
+    assert bench([*fresh(30), body(replayed, name="replayed")]) == []
     assert bench.outcomes[replayed] == "applied"
-    assert len(bench.names) == others + 1
-    assert sum("write_set" in statement for statement in statements) == calls
-
-
-@pytest.mark.parametrize("others", [1, 9, FEW - 1, FEW])
-def test_what_is_refused_among_few_is_looked_for_by_the_database(bench: Bench, others: int) -> None:
-    """If Postgres refuses one of few intents, one call of the function finds it, and nothing is bisected here."""
-    bench(fresh(1, "first"))
-    statements = recorded(bench.engine)
-    assert bench([*fresh(others), body(new_id(), name="large", size=2**40)]) == []
-    claims = [one for one in statements if "write_set" not in one and "INSERT INTO penstock.ledger" in one]
-    assert sum("write_set" in statement for statement in statements) == 1
-    # Of few: the first attempt. Then the one that was refused is claimed, and entered as dead.
-    assert len(claims) == 2 + (others < FEW)
-    assert len(bench.names) == others + 1
-    assert len(bench.letters) == 1
+    assert len(bench.names) == 31
+    assert "ROLLBACK" not in beginnings(statements)
 
 
 def test_ids_that_cannot_be_skipped_are_asked_for_before_rows_are_locked(engine: Engine) -> None:
@@ -242,7 +268,7 @@ def test_ids_that_cannot_be_skipped_are_asked_for_before_rows_are_locked(engine:
     assert set(outcomes(engine).values()) <= {"applied", "stale"}
 
 
-@pytest.mark.parametrize("count", [3, FEW + 1])
+@pytest.mark.parametrize("count", [3, 101])
 def test_what_comes_again_is_left_out_of_every_write(engine: Engine, count: int) -> None:
     """A kind with several writes has none of them twice, in either generation, and the batch is one trip."""
     drain, dead = every_mode(engine)

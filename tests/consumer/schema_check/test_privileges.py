@@ -119,15 +119,3 @@ def test_row_level_security_is_a_warning(made: Engine, clerk: Engine) -> None:
     (finding,) = [one for one in check(clerk) if one.severity == WARNING]
     assert (finding.kind, finding.table) == ("adjusted", "public.stock")
     assert "row level security" in finding.problem
-
-
-def test_a_function_that_may_not_be_executed_is_a_warning(made: Engine, clerk: Engine) -> None:
-    """Without the function the kinds are written, in a slower way, and the hint makes it executable."""
-    execute(made, "REVOKE EXECUTE ON FUNCTION penstock.write_set FROM PUBLIC")
-    while todo := grants(check(clerk)):
-        execute(made, *todo)
-    assert written_kinds(clerk) == {"placed", "changed", "removed", "adjusted", "visited"}
-    (finding,) = [one for one in check(clerk) if one.severity == WARNING]
-    assert "penstock.write_set" in finding.problem
-    execute(made, finding.hint or "")
-    assert [one.severity for one in check(clerk)] == [NOTE]

@@ -1,0 +1,279 @@
+"""Sends sets of intents in a round trip, and finds the intents that Postgres refuses.
+
+A set is sent under a savepoint. If Postgres refuses it, what was written before stays. The set is sent once more
+without the intents that the error names, which are sent alone; if it names none, the set is cut in parts. From
+then on nothing waits for the fate of a set: behind each one Postgres goes on, whether it was refused or not. So
+the number of round trips depends on how often a set has to be cut, not on how many are refused.
+
+A guess is only where to look: what is refused was refused alone, and all others were written.
+
+A kind with several writes cannot be searched, nor can any if there are events about outcomes: they look up what
+the transaction itself has entered, and do not find it in savepoints. An id that the ledger has is not searched for
+either: another batch may have the same intents, and wait for locks of this one.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
+
+import psycopg
+from psycopg.pq.abc import PGresult
+
+from penstock.consumer.batch import Item
+from penstock.consumer.faults.sqlstate import fault_of
+from penstock.consumer.faults.tree import DataFault, Fault
+from penstock.consumer.modes.base import Bound, BoundWrite
+from penstock.consumer.pipeline.bisect import LATE, SLICE
+from penstock.consumer.pipeline.suspects import suspects
+from penstock.consumer.pipeline.trip import OnError, Trip
+from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
+from penstock.consumer.rows.intent_set import IntentSet
+from penstock.consumer.rows.wire import FORMATS, OIDS
+from penstock.database.ledger import ledger
+from penstock.queue.chunks import chunked
+
+FEW = 100
+"""The session keeps statements for so many intents. Their plans would be bad ones for many."""
+
+_SAVEPOINT = b"SAVEPOINT one_set"
+_RELEASE = b"RELEASE SAVEPOINT one_set"
+_BACK = b"ROLLBACK TO SAVEPOINT one_set"
+_UUID = re.compile("[0-9a-f-]{36}")
+_CUTS = 10
+"""In how many parts a set is cut of which nothing is known."""
+_MOST_REFUSED = 20
+"""If more intents of a kind are refused, the isolating path decides whether the deployment is at fault."""
+_SLOW = 0.25
+"""After this part of the time each statement is waited for, so that it is known what has been written."""
+
+
+class SentSet(NamedTuple):
+    """Intents of one kind that are written by one statement.
+
+    Attributes:
+        bound: the kind.
+        part: the write.
+        items: the intents.
+        arguments: the parameters of the statement, once they are written.
+    """
+
+    bound: Bound
+    part: BoundWrite
+    items: Sequence[Item]
+    arguments: Sequence[bytes | None] = ()
+
+    def with_arguments(self) -> "SentSet":
+        """Write the parameters.
+
+        Raises:
+            pydantic_core.PydanticSerializationError: a value cannot be written.
+        """
+        wire = self.part.write.wire(IntentSet.of_items(self.items))
+        return self._replace(arguments=wire.arguments())
+
+
+class Statement(NamedTuple):
+    """A statement that writes no intents.
+
+    Attributes:
+        text: the text.
+        arguments: its parameters.
+        types: the type of each, by its number in Postgres.
+    """
+
+    text: bytes
+    arguments: Sequence[bytes] = ()
+    types: Sequence[int] = ()
+
+
+class SetSender:
+    """Sends sets, and takes their results.
+
+    Attributes:
+        faults: the items that there was no time for, each with a fault that says so.
+        refused: the items that Postgres refused.
+        refused_for: the fault of each that was refused alone, unless it may be written later.
+        sent: the items that were sent.
+        searching: whether a set was refused.
+    """
+
+    def __init__(self, work: UnitOfWork, trip: Trip) -> None:
+        """Send nothing yet.
+
+        Args:
+            work: the batch. It counts what is written and what is stale.
+            trip: the round trip of its transaction.
+        """
+        self.faults: dict[Item, Fault] = {}
+        self.refused: ByKind = {}
+        self.refused_for: dict[Item, DataFault] = {}
+        self.sent: list[Item] = []
+        self.searching = False
+        self._work = work
+        self._trip = trip
+        self._awaited: deque[SentSet | Statement] = deque()
+        self._failed: list[tuple[SentSet, psycopg.Error]] = []
+        self._unanswered = 0
+
+    def execute(self, statement: Statement) -> None:
+        """Send a statement.
+
+        Raises:
+            psycopg.Error: as `wait`.
+        """
+        self._await(statement)
+        self._trip.send(*statement, on_result=lambda _: self._note_answer())
+
+    def write(self, one: SentSet) -> None:
+        """Send a set. It is waited for if many others are under way, or if much of the time is over.
+
+        Raises:
+            psycopg.Error: as `wait`.
+            pydantic_core.PydanticSerializationError: a value cannot be written.
+        """
+        if self._unanswered >= SLICE or self._work.has_used(_SLOW):
+            self.wait()
+        first = one.part is one.bound.parts[0]
+        if first and self._work.out_of_time():
+            self.faults |= dict.fromkeys(one.items, LATE)
+            return
+        # What has been claimed is written to all tables, however late it is.
+        if not first and self.faults:
+            one = SentSet(one.bound, one.part, [item for item in one.items if item not in self.faults])
+        if not one.items:
+            return
+        one = one if one.arguments else one.with_arguments()
+        self._await(one)
+        if not first:
+            self._send(one, one.part.write.on_server.write_further, self._take_corrected)
+        elif self._can_be_searched(one):
+            self._send_under_savepoint(one)
+        else:
+            self._send(one, one.part.write.on_server.write_set, self._take_written)
+        self._unanswered += len(one.items)
+        if first:
+            self.sent += one.items
+
+    def wait(self) -> None:
+        """Wait for all answers. Sets that Postgres refuses are searched for the intents at fault.
+
+        Raises:
+            psycopg.Error: a set cannot be searched, or the database is unwell.
+        """
+        self._unanswered = 0
+        try:
+            self._trip.wait()
+        except psycopg.Error as error:
+            refused = self._awaited[0] if self._awaited else None
+            if not isinstance(refused, SentSet) or not self._can_be_searched(refused) or not _may_be_data(error):
+                raise
+            self._begin_search(refused, error)
+            self._trip.wait()
+        while self._failed:
+            self._send_failed_in_parts()
+            self._trip.wait()
+
+    def _can_be_searched(self, one: SentSet) -> bool:
+        return len(one.bound.parts) == 1 and not self._work.events
+
+    def _begin_search(self, refused: SentSet, error: psycopg.Error) -> None:
+        """Go back to where the refused set began, and send it in parts, and what came behind it once more."""
+        others = [*self._awaited][1:]
+        self._awaited.clear()
+        self.searching = True
+        self._trip.send(_BACK)
+        self._trip.send(_RELEASE)
+        self._note_failure(refused, error)
+        self._send_failed_in_parts()
+        for step in others:
+            if isinstance(step, SentSet):
+                self.write(step)
+            else:
+                self.execute(step)
+
+    def _send_failed_in_parts(self) -> None:
+        failed, self._failed = self._failed, []
+        for one, error in failed:
+            for items in _parts(one.items, error):
+                self.write(SentSet(one.bound, one.part, items))
+
+    def _send_under_savepoint(self, one: SentSet) -> None:
+        statement = one.part.write.on_server.write_set
+        self._trip.send(_SAVEPOINT)
+        if not self.searching:
+            self._send(one, statement, self._take_written)
+            self._trip.send(_RELEASE)
+            return
+        self._send(one, statement, self._take_written, partial(self._note_failure, one))
+        self._trip.send(_RELEASE)
+        # What follows undoes the set if it was refused, because then there is no second savepoint.
+        self._trip.send(_SAVEPOINT)
+        self._trip.sync()
+        self._trip.send(_BACK)
+        self._trip.send(_RELEASE)
+
+    def _send(
+        self,
+        one: SentSet,
+        statement: bytes,
+        take: Callable[[SentSet, PGresult], None],
+        on_error: OnError | None = None,
+    ) -> None:
+        keep = len(one.items) <= FEW
+        on_result = partial(take, one)
+        self._trip.send(statement, one.arguments, OIDS, FORMATS, on_result, on_error=on_error, keep=keep)
+
+    def _take_written(self, one: SentSet, result: PGresult) -> None:
+        self._note_answer()
+        kind, items = one.bound.kind, one.items
+        stale, skipped = (result.get_value(0, column) or b"" for column in range(2))
+        self._work.stale[kind] += int(stale)
+        self._work.written[kind] += len(items)
+        if duplicates := {*_UUID.findall(skipped.decode())}:
+            for item in items:
+                item.duplicate = item.intent_id in duplicates
+            self._work.written[kind] -= len(duplicates)
+
+    def _take_corrected(self, one: SentSet, result: PGresult) -> None:
+        self._note_answer()
+        self._work.stale[one.bound.kind] -= result.command_tuples or 0
+
+    def _note_failure(self, one: SentSet, error: psycopg.Error) -> bool:
+        """Take an error of a set, if an intent may be at fault. What was refused alone is at fault."""
+        if not _may_be_data(error):
+            return False
+        refused = self.refused.setdefault(one.bound.kind, [])
+        if len(one.items) > 1 and len(refused) < _MOST_REFUSED:
+            self._failed.append((one, error))
+            return True
+        refused += one.items
+        fault = fault_of(error)
+        if len(one.items) == 1 and type(fault) is DataFault:
+            self.refused_for[one.items[0]] = fault
+        return True
+
+    def _await(self, step: SentSet | Statement) -> None:
+        """Remember what is to be sent once more if a set is refused; in a search nothing is."""
+        if not self.searching:
+            self._awaited.append(step)
+
+    def _note_answer(self) -> None:
+        if not self.searching:
+            self._awaited.popleft()
+
+
+def _may_be_data(error: psycopg.Error) -> bool:
+    """Return whether an intent may be at fault, and not because of its id."""
+    fault = fault_of(error)
+    return isinstance(fault, DataFault) and fault.cause.table != ledger.name
+
+
+def _parts(items: Sequence[Item], error: psycopg.Error) -> Iterator[Sequence[Item]]:
+    """Cut a refused set: the suspects stand alone. If the error tells of none, there are several parts."""
+    if not (found := suspects(items, error)):
+        return chunked(items, -(-len(items) // _CUTS))
+    known = {*found}
+    return chain([[item for item in items if item not in known]], chunked(found, 1))

@@ -1,0 +1,106 @@
+"""The search for the intents that Postgres refuses: few round trips, and all others are written."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from penstock.consumer.pipeline.unit_of_work import UnitOfWork
+from tests.support.drain import Bench, ThingMade
+from tests.support.statements import recorded
+
+RAISES = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN IF NEW.name LIKE 'bad%' THEN RAISE 'no'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+"""The error has no value of the row."""
+CHECKS = "ALTER TABLE things ADD CHECK (name NOT LIKE 'bad%')"
+"""The error has the row."""
+
+
+@pytest.fixture
+def bench(engine: Engine) -> Bench:
+    made = Bench(engine)
+    assert made([ThingMade(name="first")]) == []
+    return made
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have one entry for each wait for the network in a round trip of several statements."""
+    waits: list[int] = []
+    monkeypatch.setattr(UnitOfWork, "note_wait", lambda _: waits.append(1))
+    return waits
+
+
+def prepare(bench: Bench, statements: str) -> None:
+    with bench.engine.begin() as connection:
+        connection.execute(text(statements))
+
+
+def things(count: int, bad: set[int]) -> list[ThingMade]:
+    return [ThingMade(name=f"{'bad' if n in bad else 'good'} thing {n}") for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("refuses", "bad", "most"),
+    [
+        (CHECKS, {450}, 3),
+        (CHECKS, {50 + 100 * n for n in range(10)}, 4),
+        (CHECKS, {98, 99, 100, 101}, 5),
+        (RAISES, {450}, 4),
+        (RAISES, {50 + 100 * n for n in range(10)}, 4),
+    ],
+)
+def test_few_trips_find_them(bench: Bench, trips: list[int], refuses: str, bad: set[int], most: int) -> None:
+    """The refused set is sent once more without the suspect, which stands alone; so are many sets at once."""
+    prepare(bench, refuses)
+    batch = things(1000, bad)
+    assert bench(batch) == []
+    assert len(trips) <= most
+    assert len(bench.names) == 1 + 1000 - len(bad)
+    assert len(bench.letters) == len(bad)
+    assert {bench.outcomes[batch[n].intent_id] for n in bad} == {"dead"}
+
+
+def test_a_suspect_is_not_at_fault_unless_it_is_refused_alone(bench: Bench) -> None:
+    """An error whose values are those of another intent is a false trail: that other one is written."""
+    prepare(
+        bench,
+        """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF NEW.name LIKE 'bad%' THEN
+                RAISE check_violation USING DETAIL = 'Failing row contains (good thing 3, good thing 33).';
+            END IF; RETURN NEW; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION refuse()
+        """,
+    )
+    batch = things(150, {7})
+    assert bench(batch) == []
+    assert len(bench.names) == 150
+    assert [letter.fault for letter in bench.letters] == ["DataFault"]
+    assert bench.outcomes[batch[7].intent_id] == "dead"
+
+
+def test_a_batch_of_refused_intents_ends(bench: Bench, trips: list[int]) -> None:
+    """If very many are refused the deployment may be at fault: the search ends, and the isolating path decides."""
+    prepare(bench, CHECKS)
+    batch = things(500, {*range(20, 500)})
+    bench(batch)
+    assert len(trips) <= 30
+    assert len(bench.names) == 21
+
+
+def test_what_was_written_before_stays(bench: Bench) -> None:
+    """A refused set does not make those before it be sent again."""
+    prepare(bench, CHECKS)
+    statements = recorded(bench.engine)
+    assert bench(things(300, {250})) == []
+    # Three parts, the third one without its suspect, and that alone.
+    assert sum("penstock_written" in one and "penstock_skipped" in one for one in statements) == 5
+
+
+def test_a_large_transaction_has_few_savepoints(bench: Bench) -> None:
+    """Postgres keeps 64 subtransactions of a session at hand; a clean batch of any size has fewer."""
+    statements = recorded(bench.engine)
+    assert bench(things(5000, set())) == []
+    assert sum(one.startswith("SAVEPOINT") for one in statements) <= 20
