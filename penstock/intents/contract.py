@@ -247,7 +247,7 @@ class Contract:
             raise (_invalid(intent, error, head) if isinstance(error, ValidationError) else error) from None
         if not 1 <= head.dataversion <= version:
             raise EnvelopeError("unknown-version", head=head) from None
-        if may_be_inexact(text, intent) and has_inexact(text):
+        if may_be_inexact(text, intent, any_version=True) and has_inexact(text):
             raise EnvelopeError("invalid-data", ("data inexact_number",), head) from None
         try:
             data = upgrade(intent, head.data, head.dataversion)

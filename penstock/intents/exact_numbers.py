@@ -94,11 +94,24 @@ def _read_alike(read: Callable[[str], T], tree: Any, value: T) -> T | None:
     return kept if same_types(value, kept) else None
 
 
-def may_be_inexact(text: str, intent: type[BaseModel]) -> bool:
-    """Return whether a text may hold a number that a double changes, in a field that would show it."""
+def may_be_inexact(text: str, intent: type[BaseModel], *, any_version: bool = False) -> bool:
+    """Return whether a text may hold a number that a double changes, in a field that would show it.
+
+    Args:
+        text: the JSON text.
+        intent: the model that the numbers belong to.
+        any_version: whether its fields may have other names in the text.
+    """
     if not _exact_fields(intent):
         return False
-    return MAYBE_INEXACT.search(text) is not None or bool(_json_fields(intent))
+    if _json_fields(intent):
+        return True
+    # Such a field is usually given as a string. To look for its name takes an eighth of the time of the other
+    # search. With a backslash the name may be escaped.
+    given = None if any_version else _given_otherwise(intent)
+    if given and "\\" not in text and not given.search(text):
+        return False
+    return MAYBE_INEXACT.search(text) is not None
 
 
 def has_exact_fields(intent: type[BaseModel]) -> bool:
@@ -175,6 +188,15 @@ def _refusal(intent: type[BaseModel], paths: list[tuple[str, ...]]) -> Validatio
 def _exact_fields(intent: type[BaseModel]) -> Container[Any]:
     """Return the keys of the fields that hold a Decimal or a value of any type, at any depth."""
     return _EVERY if intent.model_config.get("extra") == "allow" else _fields_with(intent, {_DECIMAL, *_UNTYPED})
+
+
+@cache
+def _given_otherwise(intent: type[BaseModel]) -> re.Pattern[str] | None:
+    """Return a pattern of such a field that is not given as a string; None if any field may be one."""
+    names = _exact_fields(intent)
+    if not isinstance(names, frozenset):
+        return None
+    return re.compile(f'"(?:{"|".join(map(re.escape, sorted(map(str, names))))})"\\s*:\\s*[^"\\s]')
 
 
 @cache

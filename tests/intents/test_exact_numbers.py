@@ -87,6 +87,10 @@ def test_a_number_of_any_type_is_kept_or_refused(literal: str) -> None:
     ("data", "field", "expected"),
     [
         (f'{{"theName": {LONG}}}', "named", Decimal(LONG)),
+        (f'{{"theN\\u0061me": {LONG}}}', "named", Decimal(LONG)),
+        (f'{{"amount" \n\t:\r\n {LONG}}}', "amount", Decimal(LONG)),
+        (f'{{"amount": "1.5", "amount": {LONG}}}', "amount", Decimal(LONG)),
+        (f'{{"prices": ["1.5", {LONG}]}}', "prices", [Decimal("1.5"), Decimal(LONG)]),
         (f'{{"prices": [1.5, {LONG}]}}', "prices", [Decimal("1.5"), Decimal(LONG)]),
         (
             f'{{"prices": [563000000000000.2, {LONG}]}}',

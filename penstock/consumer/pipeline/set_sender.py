@@ -168,7 +168,7 @@ class SetSender:
             self._trip.wait()
         except psycopg.Error as error:
             refused = self._awaited[0] if self._awaited else None
-            if not isinstance(refused, SentSet) or not self._can_be_searched(refused) or not _may_be_data(error):
+            if not isinstance(refused, SentSet) or not self._can_be_searched(refused):
                 raise
             self._begin_search(refused, error)
             self._trip.wait()
@@ -180,13 +180,18 @@ class SetSender:
         return len(one.bound.parts) == 1 and not self._work.events
 
     def _begin_search(self, refused: SentSet, error: psycopg.Error) -> None:
-        """Go back to where the refused set began, and send it in parts, and what came behind it once more."""
+        """Go back to where the refused set began, and send it in parts, and what came behind it once more.
+
+        Raises:
+            psycopg.Error: no intent may be at fault.
+        """
+        if not self._note_failure(refused, error):
+            raise error
         others = [*self._awaited][1:]
         self._awaited.clear()
         self.searching = True
         self._trip.send(_BACK)
         self._trip.send(_RELEASE)
-        self._note_failure(refused, error)
         self._send_failed_in_parts()
         for step in others:
             if isinstance(step, SentSet):
@@ -243,14 +248,15 @@ class SetSender:
 
     def _note_failure(self, one: SentSet, error: psycopg.Error) -> bool:
         """Take an error of a set, if an intent may be at fault. What was refused alone is at fault."""
-        if not _may_be_data(error):
+        fault = fault_of(error)
+        # Another batch may have the same ids.
+        if not isinstance(fault, DataFault) or fault.cause.table == ledger.name:
             return False
         refused = self.refused.setdefault(one.bound.kind, [])
         if len(one.items) > 1 and len(refused) < _MOST_REFUSED:
             self._failed.append((one, error))
             return True
         refused += one.items
-        fault = fault_of(error)
         if len(one.items) == 1 and type(fault) is DataFault:
             self.refused_for[one.items[0]] = fault
         return True
@@ -263,12 +269,6 @@ class SetSender:
     def _note_answer(self) -> None:
         if not self.searching:
             self._awaited.popleft()
-
-
-def _may_be_data(error: psycopg.Error) -> bool:
-    """Return whether an intent may be at fault, and not because of its id."""
-    fault = fault_of(error)
-    return isinstance(fault, DataFault) and fault.cause.table != ledger.name
 
 
 def _parts(items: Sequence[Item], error: psycopg.Error) -> Iterator[Sequence[Item]]:

@@ -158,3 +158,29 @@ def test_each_wait_is_counted(connection: Connection) -> None:
             assert connection.scalar(text("SELECT count(*) FROM here")) == 0
         there.send(b"SELECT 1")
     assert len(waits) == 2
+
+
+def test_behind_a_sync_postgres_goes_on(connection: Connection) -> None:
+    """An error that is taken fails nothing else, and what stands before the next sync is skipped."""
+    taken = Taken()
+    errors: list[psycopg.Error] = []
+
+    def take(error: psycopg.Error) -> bool:
+        errors.append(error)
+        return True
+
+    with trip(connection) as there:
+        there.send(b"SAVEPOINT here")
+        there.send(b"SELECT 1 / 0", on_error=take)
+        there.send(b"SELECT 'skipped'", on_result=taken)
+        there.sync()
+        there.send(b"ROLLBACK TO SAVEPOINT here")
+        there.send(b"SELECT 'executed'", on_result=taken)
+    assert taken.values == ["executed"]
+    assert [error.sqlstate for error in errors] == ["22012"]
+
+
+def test_an_error_that_is_not_taken_is_raised(connection: Connection) -> None:
+    """If an error is refused by what could take it, the trip fails with it."""
+    with pytest.raises(psycopg.errors.DivisionByZero), trip(connection) as there:
+        there.send(b"SELECT 1 / 0", on_error=lambda _: False)
