@@ -15,7 +15,6 @@ from penstock.consumer.modes.base import Bound, tables_first
 from penstock.consumer.modes.tombstones import deletable_locks
 from penstock.consumer.pipeline.fast_path import sets, write_with_functions
 from penstock.consumer.pipeline.isolating_path import isolate
-from penstock.consumer.pipeline.session import PIN
 from penstock.consumer.pipeline.set_sender import FEW, SentSet, SetSender, Statement
 from penstock.consumer.pipeline.trip import Trip
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
@@ -23,7 +22,6 @@ from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
 _REFUSE_KNOWN = b"""
 SELECT 1 / CASE WHEN EXISTS (SELECT FROM penstock.ledger WHERE id = ANY ($1)) THEN 0 ELSE 1 END
 """
-_TEXT = 25
 _UUIDS = 2951
 _PLANNED_PART = 500
 """The size of a part if the session keeps no statements: then each statement is planned anew."""
@@ -50,8 +48,8 @@ def run_in_one_trip(work: UnitOfWork, *, commit: bool) -> dict[Item, Fault]:
         penstock.consumer.Fault: a `Custom` function failed.
     """
     with Trip(work.connection, work.note_wait) as trip:
-        trip.send(PIN, work.limits(), (_TEXT, _TEXT), keep=True)
         sender = SetSender(work, trip)
+        sender.pin()
         rest = _write_while_decoding(work, trip, sender)
         _write_rest(work, trip, sender, rest)
         functions = any(bound.kind in rest and not bound.write.pipelined for bound in work.writes)

@@ -1,9 +1,10 @@
 """Sends sets of intents in a round trip, and finds the intents that Postgres refuses.
 
-A set is sent under a savepoint. If Postgres refuses it, what was written before stays. The set is sent once more
-without the intents that the error names, which are sent alone; if it names none, the set is cut in parts. From
-then on nothing waits for the fate of a set: behind each one Postgres goes on, whether it was refused or not. So
-the number of round trips depends on how often a set has to be cut, not on how many are refused.
+A set is sent under a savepoint, if anything was done before it: a small batch needs a single transaction id. If
+Postgres refuses a set, what was written before stays. The set is sent once more without the intents that the error
+names, which are sent alone; if it names none, the set is cut in parts. From then on nothing waits for the fate of
+a set: behind each one Postgres goes on, whether it was refused or not. So the number of round trips depends on how
+often a set has to be cut, not on how many are refused.
 
 A guess is only where to look: what is refused was refused alone, and all others were written.
 
@@ -27,6 +28,7 @@ from penstock.consumer.faults.sqlstate import fault_of
 from penstock.consumer.faults.tree import DataFault, Fault
 from penstock.consumer.modes.base import Bound, BoundWrite
 from penstock.consumer.pipeline.bisect import LATE, SLICE
+from penstock.consumer.pipeline.session import PIN
 from penstock.consumer.pipeline.suspects import suspects
 from penstock.consumer.pipeline.trip import OnError, Trip
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
@@ -42,6 +44,7 @@ _SAVEPOINT = b"SAVEPOINT one_set"
 _RELEASE = b"RELEASE SAVEPOINT one_set"
 _BACK = b"ROLLBACK TO SAVEPOINT one_set"
 _UUID = re.compile("[0-9a-f-]{36}")
+_TEXT = 25
 _CUTS = 10
 """In how many parts a set is cut of which nothing is known."""
 _MOST_REFUSED = 20
@@ -115,8 +118,18 @@ class SetSender:
         self._work = work
         self._trip = trip
         self._awaited: deque[SentSet | Statement] = deque()
+        self._nothing_done = trip.begins
+        self._first: SentSet | None = None
         self._failed: list[tuple[SentSet, psycopg.Error]] = []
         self._unanswered = 0
+
+    def pin(self) -> None:
+        """Pin the settings of the transaction.
+
+        Raises:
+            psycopg.OperationalError: the connection was lost.
+        """
+        self._trip.send(PIN, self._work.limits(), (_TEXT, _TEXT), keep=True)
 
     def execute(self, statement: Statement) -> None:
         """Send a statement.
@@ -124,6 +137,7 @@ class SetSender:
         Raises:
             psycopg.Error: as `wait`.
         """
+        self._nothing_done = False
         self._await(statement)
         self._trip.send(*statement, on_result=lambda _: self._note_answer())
 
@@ -147,12 +161,14 @@ class SetSender:
             return
         one = one if one.arguments else one.with_arguments()
         self._await(one)
+        self._first = one if self._nothing_done else self._first
+        self._nothing_done = False
         if not first:
             self._send(one, one.part.write.on_server.write_further, self._take_corrected)
-        elif self._can_be_searched(one):
-            self._send_under_savepoint(one)
-        else:
+        elif one is self._first or not self._can_be_searched(one):
             self._send(one, one.part.write.on_server.write_set, self._take_written)
+        else:
+            self._send_under_savepoint(one)
         self._unanswered += len(one.items)
         if first:
             self.sent += one.items
@@ -190,8 +206,12 @@ class SetSender:
         others = [*self._awaited][1:]
         self._awaited.clear()
         self.searching = True
-        self._trip.send(_BACK)
-        self._trip.send(_RELEASE)
+        if refused is self._first:
+            self._trip.begin_again()
+            self.pin()
+        else:
+            self._trip.send(_BACK)
+            self._trip.send(_RELEASE)
         self._send_failed_in_parts()
         for step in others:
             if isinstance(step, SentSet):

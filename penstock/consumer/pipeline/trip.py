@@ -26,7 +26,11 @@ OnError = Callable[[psycopg.Error], bool]
 
 
 class Trip:
-    """Statements on their way to Postgres, in a transaction of a connection that nothing else uses meanwhile."""
+    """Statements on their way to Postgres, in a transaction of a connection that nothing else uses meanwhile.
+
+    Attributes:
+        begins: whether the trip has begun the transaction, so that nothing was done in it before.
+    """
 
     def __init__(self, connection: Connection, on_wait: Callable[[], None]) -> None:
         """Take the connection; nothing is sent yet.
@@ -40,6 +44,7 @@ class Trip:
         self._pgconn: PGconn = driver.pgconn
         self._encoding: str = driver.info.encoding
         self._awaited: list[tuple[OnResult | None, OnError | None]] = []
+        self.begins = False
         self._prepared = Prepared.on(connection, self._pgconn)
         self._preparing: dict[bytes, bytes] = {}
         self._poll = select.poll()
@@ -48,10 +53,10 @@ class Trip:
     def __enter__(self) -> Self:
         """Begin the trip, and the transaction if it has not begun."""
         psycopg.capabilities.has_pipeline(check=True)
-        begun = self._pgconn.transaction_status != TransactionStatus.IDLE
+        self.begins = self._pgconn.transaction_status == TransactionStatus.IDLE
         self._pgconn.enter_pipeline_mode()
         self._pgconn.nonblocking = 1
-        if not begun:
+        if self.begins:
             try:
                 self.send(_BEGIN)
             except BaseException:
@@ -145,6 +150,15 @@ class Trip:
             self._preparing[statement] = name
             self._awaited.append((on_result, None))
         return name
+
+    def begin_again(self) -> None:
+        """Roll the transaction back, and begin another one.
+
+        Raises:
+            psycopg.OperationalError: the connection was lost.
+        """
+        self.send(b"ROLLBACK")
+        self.send(_BEGIN)
 
     def flush(self) -> None:
         """Send what was added, as far as the network takes it at once, so that Postgres begins.

@@ -1,9 +1,16 @@
 """The search for the intents that Postgres refuses: few round trips, and all others are written."""
 
-import pytest
-from sqlalchemy import Engine, text
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from penstock.consumer.batch import Batch
+from penstock.consumer.pipeline.transaction import WriteStrategy
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
+from penstock.consumer.rehearsal import rehearse
+from penstock.intents import encode_envelope
 from tests.support.drain import Bench, ThingMade
 from tests.support.statements import recorded
 
@@ -97,6 +104,35 @@ def test_what_was_written_before_stays(bench: Bench) -> None:
     assert bench(things(300, {250})) == []
     # Three parts, the third one without its suspect, and that alone.
     assert sum("penstock_written" in one and "penstock_skipped" in one for one in statements) == 5
+
+
+def test_a_small_batch_takes_one_transaction_id(bench: Bench) -> None:
+    """A savepoint in which rows are written has a transaction id of its own: a batch of one part has none."""
+
+    def next_id() -> int:
+        with bench.engine.connect() as connection:
+            return int(connection.scalar(text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")) or "")
+
+    before = next_id()
+    assert bench(things(50, set())) == []
+    assert next_id() == before + 1
+
+
+def test_what_was_done_before_the_batch_stays(bench: Bench) -> None:
+    """A search does not roll back what the transaction held before it, such as the guard of a trial."""
+    prepare(bench, CHECKS)
+    seen: list[str] = []
+
+    @contextmanager
+    def watch(connection: Connection, _: Batch) -> Iterator[None]:
+        connection.execute(text("SELECT set_config('test.before', 'here', true)"))
+        yield
+        seen.append(connection.scalar(text("SELECT current_setting('test.before', true)")) or "")
+
+    bodies = [encode_envelope(thing, id=thing.intent_id, source="/test") for thing in things(3, {1})]
+    batch = rehearse(bench.drain, bench.engine, bodies, watch, seconds=20, strategy=WriteStrategy.ONE_TRIP)
+    assert seen == ["here"]
+    assert [item.fault is not None for item in batch.items] == [False, True, False]
 
 
 def test_a_large_transaction_has_few_savepoints(bench: Bench) -> None:
