@@ -268,11 +268,14 @@ def _payload(data: Any) -> Any:
 
 def _are_records(records: Sequence[Any]) -> bool:
     try:
-        values = chain.from_iterable(map(_REQUIRED, records))
-        types = {dict: {*map(type, records)}, str: {*map(type, values)}}
-    except (KeyError, TypeError):
+        return _all_are(dict, records) and _all_are(str, chain.from_iterable(map(_REQUIRED, records)))
+    except KeyError:
         return False
-    return all(issubclass(found, type_) for type_, all_found in types.items() for found in all_found)
+
+
+def _all_are(type_: type, values: Iterable[Any]) -> bool:
+    # Of thousands of values, only the few types are looked at one by one.
+    return all(issubclass(found, type_) for found in {*map(type, values)})
 
 
 _REQUIRED = itemgetter("body", "messageId", "receiptHandle")

@@ -154,21 +154,15 @@ def _class_of(sqlstate: str) -> type[Fault]:
 
 
 def _cause_of(error: psycopg.Error, sqlstate: str) -> Cause:
-    diagnosis = error.diag
-    names = diagnosis.constraint_name, diagnosis.table_name, diagnosis.column_name
-    return _named_cause(sqlstate, *names, otherwise=type(error).__name__)
-
-
-def _named_cause(
-    sqlstate: str,
-    constraint: str | None,
-    table: str | None,
-    column: str | None,
-    *,
-    otherwise: str = "DatabaseError",
-) -> Cause:
     try:
         reason = errors.lookup(sqlstate).__name__
     except KeyError:
-        reason = otherwise
-    return Cause(reason, sqlstate=sqlstate, constraint=constraint, table=table, column=column)
+        reason = type(error).__name__
+    diagnosis = error.diag
+    return Cause(
+        reason,
+        sqlstate=sqlstate,
+        constraint=diagnosis.constraint_name,
+        table=diagnosis.table_name,
+        column=diagnosis.column_name,
+    )

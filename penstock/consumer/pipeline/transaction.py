@@ -1,8 +1,8 @@
 """One batch, one transaction: the steps `claim`, `apply`, `isolate`, `settle`, `commit`.
 
 The fast path assumes that every row is valid and every id is new: one statement per kind claims and writes, and
-COMMIT is sent along. It has the database look for the intents at fault in a set that is refused. If it fails as a
-whole, the transaction is rolled back, and the isolating path finds them.
+COMMIT is sent along. It finds the intents at fault in a set that Postgres refuses. If it fails as a whole, the
+transaction is rolled back, and the isolating path finds them.
 """
 
 import random
