@@ -1,7 +1,7 @@
 """The statements that a drain sends, caught on their way to Postgres, and explained there.
 
-A statement of which the drain reads no result is replaced by its EXPLAIN ANALYZE, which executes it. Before any
-other one its EXPLAIN ANALYZE is executed under a savepoint, and undone; then the statement itself.
+A statement of the fast path is replaced by its EXPLAIN ANALYZE, which executes it. Before any other one its
+EXPLAIN ANALYZE is executed under a savepoint, and undone; then the statement itself.
 """
 
 import re
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, event
 from penstock.consumer.faults.sqlstate import fault_of
 from penstock.consumer.modes.base import Bound
 from penstock.consumer.modes.custom import CustomWrite, Function
+from penstock.consumer.modes.ledger_claims import SKIPPED_HERE
 from penstock.consumer.pipeline.savepoint import Savepoint
 from penstock.explain.masking import mask
 from penstock.explain.plan import Plan
@@ -24,7 +25,9 @@ from penstock.explain.reading import read_plan
 _ANALYZE: Final = "EXPLAIN (ANALYZE, BUFFERS, WAL, VERBOSE, FORMAT JSON) "
 _PLAN_ONLY: Final = "EXPLAIN (VERBOSE, FORMAT JSON) "
 _FUNCTION: Final = "the service's function"
-_RESULT_UNREAD: Final = {"claim and write", "write"}
+_CLAIM: Final = "claim and write"
+_CLAIMED: Final = f"SELECT 0, {SKIPPED_HERE}"
+"""What gives the drain the result of that statement, except that no one asks what is stale."""
 _PLANNED: Final = re.compile(
     r"(?:\s|--[^\n]*(?:\n|\Z)|/\*(?>.*?\*/)|\()*+(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE)\b",
     re.I | re.S,
@@ -134,8 +137,10 @@ class Capture:
             return None
         entry = self._entry(*(known or (_FUNCTION, None)), sql)
         entry.executions += 1
-        if entry.does in _RESULT_UNREAD:
+        if entry.does in {_CLAIM, "write"}:
             entry.add(self._explained(cursor, sql, parameters))
+            if entry.does == _CLAIM:
+                cursor.execute(_CLAIMED)
             return True
         self._explain_first(entry, cursor, sql, parameters, context)
         return None

@@ -70,8 +70,8 @@ def explain(drain: Drain, engine: Engine, kind: str, bodies: Sequence[str], *, s
     """Let the drain write envelopes of a kind, explain its statements, and roll back.
 
     It is a rehearsal (see `penstock.consumer.rehearsal`) on the drain's fast path. If that fails, because the
-    ledger has one of the ids or Postgres refuses a row, it is one on the isolating path, as in the drain.
-    Statements that the drain does not read from are executed once, the others twice.
+    ledger has another intent under one of the ids or Postgres refuses a row, it is one on the isolating path, as
+    in the drain. Statements of the fast path are executed once, the others twice.
 
     Args:
         drain: which kind is written how.

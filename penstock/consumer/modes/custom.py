@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.consumer.faults.tree import Cause, DeploymentFault, Fault
 from penstock.consumer.modes.base import SOLE_WRITER, WriteContext
-from penstock.consumer.modes.statements import SetWrite
+from penstock.consumer.modes.statements import Claimed, SetWrite
 from penstock.consumer.rows.recordset import IdentityRows
 from penstock.diagnosis import frames_of
 from penstock.intents import Envelope, WriteIntent
@@ -51,11 +51,11 @@ class CustomWrite(SetWrite):
         super().__init__(IdentityRows(intent))
         self.function = function
 
-    def claim_and_write(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> int:
-        """Claim a set of new ids, and call the function."""
-        stale = super().claim_and_write(connection, envelopes)
-        self.apply(connection, envelopes)
-        return stale
+    def claim_and_write(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> Claimed:
+        """Claim a set, and call the function for what did not take effect before."""
+        claimed = super().claim_and_write(connection, envelopes)
+        self.apply(connection, [envelope for envelope in envelopes if str(envelope.id) not in claimed.skipped])
+        return claimed
 
     def write_further(self, connection: Connection, envelopes: Sequence[Envelope[Any]]) -> int:
         """Call the function for a set that another write of the kind has claimed."""

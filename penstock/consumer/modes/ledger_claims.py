@@ -3,14 +3,18 @@
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
     ColumnElement,
     CompoundSelect,
     Select,
     Table,
+    Text,
     Update,
+    Uuid,
     and_,
     case,
+    cast,
     exists,
     func,
     literal,
@@ -32,12 +36,9 @@ from penstock.database.ledger import APPLIED, DEAD, PENDING, STALE, ledger, past
 
 _ENTRY = ["id", "kind", "stated_at", "digest", "outcome"]
 
-ENTERED_HERE = literal_column("penstock.ledger.xmin") == literal_column("pg_catalog.pg_current_xact_id()::xid")
-"""The condition that an entry was made by this transaction, outside any savepoint."""
-
-_NOTE_SKIPPED = text("pg_catalog.set_config('penstock.skipped', 'on', true) = 'on'")
-"""A condition that is true, and notes for the rest of the transaction that it was asked for."""
-_NONE_SKIPPED = text("pg_catalog.current_setting('penstock.skipped', true) IS DISTINCT FROM 'on'")
+SKIPPED_HERE = "pg_catalog.current_setting('penstock.skipped', true)"
+"""The ids that the statements of this transaction have skipped, with commas between them, or null."""
+_COMMA: ColumnElement[str] = literal_column("','")
 
 
 def unsettled(generation: Table) -> ColumnElement[bool]:
@@ -63,20 +64,6 @@ def outcome_by_id(rows: CTE, written: Select[Any], accepted: Select[Any] | None 
     # Postgres evaluates what follows only for intents that were not written.
     more = [] if accepted is None else [(rows.c[ID].in_(accepted), APPLIED)]
     return case((found, APPLIED), (found.is_(None), null()), *more, else_=STALE)
-
-
-def first_claim(rows: Rows, outcome: ColumnElement[Any] | None) -> Insert:
-    """Build the statement that claims all ids of a set; it raises a data fault if the ledger has any of them.
-
-    Args:
-        rows: the set.
-        outcome: the outcome of each intent, or null if none can be entered; None if all are applied.
-    """
-    outcome = literal(APPLIED) if outcome is None else outcome
-    # The ledger refuses an entry without an outcome.
-    known = exists().where(past.c.id == rows.cte.c[ID])
-    claiming: Insert = _claiming(rows.kind, rows.cte, case((known, null()), else_=outcome))
-    return claiming
 
 
 class Fresh(NamedTuple):
@@ -116,8 +103,8 @@ def _entries(generation: Table) -> Select[Any]:
 def claim_fresh(rows: Rows, fresh: Fresh, outcome: ColumnElement[Any] | None) -> Select[Any]:
     """Build the statement that claims these intents.
 
-    It selects the number of those that are stale, and the ids that were left out. It raises a data fault if the
-    ledger has another one of the ids.
+    It selects the number of those that are stale, and the ids that were left out, with commas between them. It
+    raises a data fault if the ledger has another one of the ids.
 
     Args:
         rows: the set.
@@ -125,26 +112,36 @@ def claim_fresh(rows: Rows, fresh: Fresh, outcome: ColumnElement[Any] | None) ->
         outcome: the outcome of each intent, or null if none can be entered; None if all are applied.
     """
     id_ = fresh.rows.c[ID]
+    # The ledger refuses an entry without an outcome.
     known = case(
         (id_.in_(select(fresh.known.c.id)), null()), else_=literal(APPLIED) if outcome is None else outcome
     )
     claimed = _claiming(rows.kind, fresh.rows, known).returning(ledger.c.outcome).cte("penstock_claimed")
     stale = select(func.pg_catalog.count(text("*"))).select_from(claimed).where(claimed.c.outcome == STALE)
-    skipped = select(func.pg_catalog.array_agg(fresh.skipped.c.id)).where(_NOTE_SKIPPED)
+    ids = func.pg_catalog.string_agg(cast(fresh.skipped.c.id, Text), _COMMA)
+    skipped = select(ids).having(_note_skipped(ids))
     return select(stale.scalar_subquery(), skipped.scalar_subquery())
 
 
-def select_stale(claiming: Insert) -> Select[Any]:
-    """Make a `first_claim` a statement with a row for each intent that it claims as stale."""
-    claimed = claiming.returning(ledger.c.outcome).cte("penstock_claimed")
-    return select(literal_column("1")).select_from(claimed).where(claimed.c.outcome == STALE)
+def _note_skipped(ids: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return a condition that is true, and adds ids to `SKIPPED_HERE`."""
+    noted = func.nullif(literal_column(SKIPPED_HERE), literal_column("''"))
+    all_ids = func.pg_catalog.concat_ws(_COMMA, noted, ids)
+    added: ColumnElement[str] = func.pg_catalog.set_config(
+        literal_column("'penstock.skipped'"), all_ids, literal_column("true")
+    )
+    return added.is_not(None)
+
+
+def skipped_here() -> Select[Any]:
+    """Select the ids of `SKIPPED_HERE`."""
+    ids = func.pg_catalog.string_to_array(literal_column(SKIPPED_HERE), _COMMA)
+    return select(func.pg_catalog.unnest(cast(ids, ARRAY(Uuid))))
 
 
 def claimed_here(rows: Rows) -> CTE:
-    """Return the intents of a set that this transaction has claimed: all of it, or all but those it skipped."""
-    claimed = exists().where(ledger.c.id == rows.cte.c[ID], ENTERED_HERE)
-    # Entries are looked up only if anything was skipped.
-    return select(rows.cte).where(or_(_NONE_SKIPPED, claimed)).cte("penstock_claimed_here")
+    """Return the intents of a set that this transaction has claimed: all but those that it skipped."""
+    return select(rows.cte).where(rows.cte.c[ID].not_in(skipped_here())).cte("penstock_claimed_here")
 
 
 def correct_claim(rows: CTE, outcome: ColumnElement[Any] | None) -> Update:

@@ -14,10 +14,8 @@ from penstock.consumer.modes.ledger_claims import (
     claim_fresh,
     claimed_here,
     correct_claim,
-    first_claim,
     fresh_rows,
     id_conflicts,
-    select_stale,
 )
 from penstock.consumer.modes.requirements import Requirements
 from penstock.consumer.rows.intent_set import IntentSet
@@ -42,15 +40,34 @@ class Writing(NamedTuple):
     outcome: ColumnElement[Any] | None = None
 
 
-def _write_set(rows: Rows, write: Callable[[CTE], Writing]) -> Select[Any]:
+class Claimed(NamedTuple):
+    """What became of a set.
+
+    Attributes:
+        stale: how many intents of it are stale.
+        skipped: the ids of those that took effect before.
+    """
+
+    stale: int
+    skipped: Collection[str]
+
+    @classmethod
+    def of(cls, stale: int | bytes | None, skipped: str | bytes | None) -> "Claimed":
+        """Take the result of the statement that claims."""
+        ids = skipped.decode() if isinstance(skipped, bytes) else skipped
+        return cls(int(stale or 0), frozenset(ids.split(",")) if ids else frozenset())
+
+
+def _claim_and_write(rows: Rows, write: Callable[[CTE], Writing]) -> Select[Any]:
     fresh = fresh_rows(rows)
-    writing = write(fresh.rows)
-    return claim_fresh(rows, fresh, writing.outcome).add_cte(*writing.parts)
+    parts, outcome = write(fresh.rows)
+    return claim_fresh(rows, fresh, outcome).add_cte(*parts)
 
 
-def _write_further(rows: CTE, write: Callable[[CTE], Writing]) -> Update:
-    parts, outcome = write(rows)
-    return correct_claim(rows, outcome).add_cte(*parts)
+def _write_further(rows: Rows, write: Callable[[CTE], Writing]) -> Update:
+    claimed = claimed_here(rows)
+    parts, outcome = write(claimed)
+    return correct_claim(claimed, outcome).add_cte(*parts)
 
 
 def _nothing(_: CTE) -> Writing:
@@ -97,16 +114,14 @@ class SetWrite:
         self.requirements = requirements
         self.key = requirements.key if requirements and requirements.key else None
         self._rows = rows
-        ids = rows.cte.c[ID]
-        writing, outcome = write(rows.cte)
-        self._write_set = _write_set(rows, write)
-        self._write_claimed = _write_further(claimed_here(rows), write)
-        self._first = select_stale(first_claim(rows, outcome)).add_cte(*writing)
-        self._further = _write_further(rows.cte, write)
+        self._first = _claim_and_write(rows, write)
+        self._further = _write_further(rows, write)
         self._claim = claim(rows)
         self._id_conflicts = id_conflicts(rows)
+        parts, outcome = write(rows.cte)
         other = false() if outcome is None else outcome.is_distinct_from(APPLIED)
-        self._apply = select(ids, null() if outcome is None else outcome).where(other).add_cte(*writing)
+        others = select(rows.cte.c[ID], null() if outcome is None else outcome).where(other)
+        self._apply = others.add_cte(*parts)
 
     @property
     def first_statement(self) -> Select[Any]:
@@ -139,36 +154,34 @@ class SetWrite:
     @cached_property
     def on_server(self) -> OnServer:
         """The statements as the server gets them in a pipeline."""
-        return OnServer(*map(text_of, (self._write_set, self._write_claimed)))
+        return OnServer(*map(text_of, (self._first, self._further)))
 
-    def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> int:
-        """Claim and write a set in one statement: all of it, or nothing if any id is already in the ledger.
-
-        Returns:
-            How many intents are stale.
+    def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> Claimed:
+        """Claim and write a set in one statement, without what took effect before.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: Postgres refused, or the ledger has one of the ids.
+            sqlalchemy.exc.SQLAlchemyError: Postgres refused, or the ledger has another intent under one of the
+                ids, or one that has not taken effect.
             pydantic_core.PydanticSerializationError: an envelope cannot be written.
             penstock.consumer.Fault: the write itself found a fault.
         """
         self.check_live(connection)
-        result = connection.execute(self._first, self.parameters(envelopes))
-        # It is -1 for a statement that was explained instead.
-        return max(0, result.rowcount)
+        stale, skipped = connection.execute(self._first, self.parameters(envelopes)).one()
+        return Claimed.of(stale, skipped)
 
     def write_further(self, connection: Connection, envelopes: Envelopes) -> int:
         """Write a set that another write of the kind has claimed, and correct what the ledger says of it.
 
-        An intent that was stale for the other write is applied if this one lands.
+        An intent that was stale for the other write is applied if this one lands. What it skipped is skipped.
 
         Returns:
             How many intents are no longer stale.
 
         Raises:
-            Exception: as `claim_and_write`, except that the ids are in the ledger.
+            Exception: as `claim_and_write`, except that the ledger does not matter.
         """
         self.check_live(connection)
+        # It is -1 for a statement that was explained instead.
         return max(0, connection.execute(self._further, self.parameters(envelopes)).rowcount)
 
     def claim(self, connection: Connection, envelopes: Envelopes) -> Collection[UUID]:

@@ -1,8 +1,9 @@
 """The fast path: one statement claims and writes a whole set of one kind.
 
-It assumes that every row is valid and every id is new. A kind with several writes has a statement for each; the
-first one claims. Each statement is answered before the next one is sent. `one_trip` sends all of them together;
-what it cannot send comes here: functions of the service's, and everything if a pooler does not pass pipelines on.
+It assumes that every row is valid, and skips what took effect before. A kind with several writes has a statement
+for each; the first one claims. Each statement is answered before the next one is sent. `one_trip` sends all of
+them together; what it cannot send comes here: functions of the service's, and everything if a pooler does not pass
+pipelines on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,14 +23,14 @@ from penstock.queue.chunks import chunked
 
 
 def run_fast_path(work: UnitOfWork) -> dict[Item, Fault]:
-    """Claim and write everything, on the assumption that every row is valid and every id is new.
+    """Claim and write everything, on the assumption that every row is valid.
 
     Returns:
         The items that there was no time for, each with a fault that says so.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: Postgres refused a row, or an id is already in the ledger; the transaction
-            must be rolled back.
+        sqlalchemy.exc.SQLAlchemyError: Postgres refused a row, or the ledger has another intent under its id; the
+            transaction must be rolled back.
         pydantic_core.PydanticSerializationError: an envelope cannot be serialized.
         penstock.consumer.Fault: a `Custom` function failed.
     """
@@ -50,7 +51,7 @@ def run_fast_path(work: UnitOfWork) -> dict[Item, Fault]:
     faults = writer.faults | write_with_functions(work, by_kind)
     if work.events:
         everything = chain.from_iterable([*streams.values(), *by_kind.values()])
-        work.events.announce_landed(work.connection, [item for item in everything if item not in faults])
+        work.events.announce_landed(work.connection, {*everything} - faults.keys())
     return faults
 
 
@@ -93,14 +94,16 @@ class _Writer:
             self._claim_and_write(bound, part, items)
         else:
             # What has been claimed is written to all tables, however late it is.
-            self._write_further(bound, part, [item for item in items if item not in self.faults])
+            left = [item for item in items if item not in self.faults and not item.duplicate]
+            self._write_further(bound, part, left)
 
     def _claim_and_write(self, bound: Bound, part: BoundWrite, items: Sequence[Item]) -> None:
         if self._work.out_of_time():
             self.faults |= dict.fromkeys(items, LATE)
             return
         with self._session_kept(part):
-            self._work.stale[bound.kind] += part.write.claim_and_write(self._work.connection, _envelopes(items))
+            claimed = part.write.claim_and_write(self._work.connection, _envelopes(items))
+        self._work.note_claimed(bound.kind, items, claimed)
 
     def _write_further(self, bound: Bound, part: BoundWrite, items: Sequence[Item]) -> None:
         if items:

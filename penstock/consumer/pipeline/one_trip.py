@@ -19,10 +19,6 @@ from penstock.consumer.pipeline.set_sender import FEW, SentSet, SetSender, State
 from penstock.consumer.pipeline.trip import Trip
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
 
-_REFUSE_KNOWN = b"""
-SELECT 1 / CASE WHEN EXISTS (SELECT FROM penstock.ledger WHERE id = ANY ($1)) THEN 0 ELSE 1 END
-"""
-_UUIDS = 2951
 _PLANNED_PART = 500
 """The size of a part if the session keeps no statements: then each statement is planned anew."""
 _MOST_PARTS = 20
@@ -53,17 +49,19 @@ def run_in_one_trip(work: UnitOfWork, *, commit: bool) -> dict[Item, Fault]:
         rest = _write_while_decoding(work, trip, sender)
         _write_rest(work, trip, sender, rest)
         functions = any(bound.kind in rest and not bound.write.pipelined for bound in work.writes)
-        if work.events and not functions:
+        at_once = not functions and not sender.searching
+        if work.events and at_once:
             work.events.send_landed(trip, sender.sent)
-        if commit and work.clean and not functions and not sender.faults and not sender.searching:
+        if commit and work.clean and not sender.faults and at_once:
             trip.send(b"COMMIT", on_result=work.note_commit)
         sender.wait()
     faults = sender.faults
     if functions:
         faults |= write_with_functions(work, rest)
-        if work.events:
-            everything = {*sender.sent, *chain.from_iterable(rest.values())} - faults.keys()
-            work.events.announce_landed(work.connection, [item for item in everything if not item.duplicate])
+    if work.events and (functions or sender.searching):
+        not_landed = {*faults, *chain.from_iterable(sender.refused.values())}
+        landed = {*sender.sent, *chain.from_iterable(rest.values())} - not_landed
+        work.events.announce_landed(work.connection, landed)
     if sender.refused:
         faults |= isolate(work, sender.refused, sender.refused_for)
     return faults
@@ -90,7 +88,6 @@ def _write_while_decoding(work: UnitOfWork, trip: Trip, sender: SetSender) -> By
 def _write_rest(work: UnitOfWork, trip: Trip, sender: SetSender, rest: ByKind) -> None:
     """Send one table after another, of all kinds without a function of the service's."""
     here = [bound for bound in work.writes if bound.kind in rest]
-    _refuse_known(sender, [item for bound in here if not bound.write.pipelined for item in rest[bound.kind]])
     _check_live(work, trip, sender, here)
     for statement in deletable_locks(here):
         sender.execute(Statement(statement.encode()))
@@ -98,14 +95,6 @@ def _write_rest(work: UnitOfWork, trip: Trip, sender: SetSender, rest: ByKind) -
         if bound.write.pipelined:
             for items in sets(bound, rest[bound.kind]):
                 sender.write(SentSet(bound, part, items))
-
-
-def _refuse_known(sender: SetSender, items: Sequence[Item]) -> None:
-    """Break off now if the ledger has one of the ids, not when rows are locked that other batches wait for."""
-    if items:
-        ids = ",".join(item.intent_id for item in items)
-        # Not kept: as it ends at the first id that is found, a plan for few rows may scan the ledger.
-        sender.execute(Statement(_REFUSE_KNOWN, [f"{{{ids}}}".encode()], [_UUIDS]))
 
 
 def _check_live(work: UnitOfWork, trip: Trip, sender: SetSender, here: Sequence[Bound]) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Connection, Insert, Text, Uuid, bindparam, func, insert, select
 
 from penstock.consumer.batch import Item
-from penstock.consumer.modes.ledger_claims import ENTERED_HERE
+from penstock.consumer.modes.ledger_claims import skipped_here
 from penstock.consumer.pipeline.trip import Trip
 from penstock.consumer.rows.server_text import text_of
 from penstock.database.ledger import APPLIED, DEAD, EXPIRED, STALE, ledger
@@ -44,7 +44,7 @@ def _announcing(*conditions: ColumnElement[bool]) -> Insert:
 
 
 _ANNOUNCE: Final = _announcing()
-_ANNOUNCE_IN_TRIP: Final = text_of(_announcing(ENTERED_HERE), ("ids", "outcomes"))
+_ANNOUNCE_IN_TRIP: Final = text_of(_announcing(ledger.c.id.not_in(skipped_here())), ("ids", "outcomes"))
 """What took effect before, and was skipped, is not announced again."""
 _TYPES: Final = (2951, 1009)
 """The types of these parameters (PostgreSQL, pg_type.dat): uuid[], text[]."""
@@ -81,13 +81,13 @@ class OutcomeEvents:
         return cls(outcomes, words(settings.event_kinds))
 
     def announce_landed(self, connection: Connection, items: Iterable[Item]) -> None:
-        """Write the events of items that the fast path has claimed and written: none of them is dead.
+        """Write the events of items that the fast path has claimed and written, or skipped: none of them is dead.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: Postgres refused; the transaction must be rolled back.
         """
         if self._lands:
-            self.announce(connection, items)
+            self.announce(connection, (item for item in items if not item.duplicate))
 
     def send_landed(self, trip: Trip, items: Iterable[Item]) -> None:
         """Do the same in one round trip with other statements.

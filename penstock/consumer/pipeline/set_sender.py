@@ -8,12 +8,10 @@ often a set has to be cut, not on how many are refused.
 
 A guess is only where to look: what is refused was refused alone, and all others were written.
 
-A kind with several writes cannot be searched, nor can any if there are events about outcomes: they look up what
-the transaction itself has entered, and do not find it in savepoints. An id that the ledger has is not searched for
-either: another batch may have the same intents, and wait for locks of this one.
+A kind with several writes is not searched: a set that its first write has claimed cannot be cut any more. Nor is
+an id that the ledger has: another batch may have the same intents, and wait for locks of this one.
 """
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -27,6 +25,7 @@ from penstock.consumer.batch import Item
 from penstock.consumer.faults.sqlstate import fault_of
 from penstock.consumer.faults.tree import DataFault, Fault
 from penstock.consumer.modes.base import Bound, BoundWrite
+from penstock.consumer.modes.statements import Claimed
 from penstock.consumer.pipeline.bisect import LATE, SLICE
 from penstock.consumer.pipeline.session import PIN
 from penstock.consumer.pipeline.suspects import suspects
@@ -43,7 +42,6 @@ FEW = 100
 _SAVEPOINT = b"SAVEPOINT one_set"
 _RELEASE = b"RELEASE SAVEPOINT one_set"
 _BACK = b"ROLLBACK TO SAVEPOINT one_set"
-_UUID = re.compile("[0-9a-f-]{36}")
 _TEXT = 25
 _CUTS = 10
 """In how many parts a set is cut of which nothing is known."""
@@ -165,7 +163,7 @@ class SetSender:
         self._nothing_done = False
         if not first:
             self._send(one, one.part.write.on_server.write_further, self._take_corrected)
-        elif one is self._first or not self._can_be_searched(one):
+        elif one is self._first or not _can_be_searched(one):
             self._send(one, one.part.write.on_server.write_set, self._take_written)
         else:
             self._send_under_savepoint(one)
@@ -184,16 +182,13 @@ class SetSender:
             self._trip.wait()
         except psycopg.Error as error:
             refused = self._awaited[0] if self._awaited else None
-            if not isinstance(refused, SentSet) or not self._can_be_searched(refused):
+            if not isinstance(refused, SentSet) or not _can_be_searched(refused):
                 raise
             self._begin_search(refused, error)
             self._trip.wait()
         while self._failed:
             self._send_failed_in_parts()
             self._trip.wait()
-
-    def _can_be_searched(self, one: SentSet) -> bool:
-        return len(one.bound.parts) == 1 and not self._work.events
 
     def _begin_search(self, refused: SentSet, error: psycopg.Error) -> None:
         """Go back to where the refused set began, and send it in parts, and what came behind it once more.
@@ -253,14 +248,8 @@ class SetSender:
 
     def _take_written(self, one: SentSet, result: PGresult) -> None:
         self._note_answer()
-        kind, items = one.bound.kind, one.items
-        stale, skipped = (result.get_value(0, column) or b"" for column in range(2))
-        self._work.stale[kind] += int(stale)
-        self._work.written[kind] += len(items)
-        if duplicates := {*_UUID.findall(skipped.decode())}:
-            for item in items:
-                item.duplicate = item.intent_id in duplicates
-            self._work.written[kind] -= len(duplicates)
+        claimed = Claimed.of(result.get_value(0, 0), result.get_value(0, 1))
+        self._work.note_claimed(one.bound.kind, one.items, claimed)
 
     def _take_corrected(self, one: SentSet, result: PGresult) -> None:
         self._note_answer()
@@ -289,6 +278,10 @@ class SetSender:
     def _note_answer(self) -> None:
         if not self.searching:
             self._awaited.popleft()
+
+
+def _can_be_searched(one: SentSet) -> bool:
+    return len(one.bound.parts) == 1
 
 
 def _parts(items: Sequence[Item], error: psycopg.Error) -> Iterator[Sequence[Item]]:

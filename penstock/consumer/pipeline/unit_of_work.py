@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from penstock.consumer.batch import Item
 from penstock.consumer.modes.base import Bound, Writes
+from penstock.consumer.modes.statements import Claimed
 from penstock.consumer.pipeline.decode import PART, StreamDecoder
 from penstock.consumer.pipeline.ledger_outcomes import mark_stale
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
@@ -91,6 +92,15 @@ class UnitOfWork:
     def note_commit(self, _: object) -> None:
         """Note that everything is committed."""
         self.committed = True
+
+    def note_claimed(self, kind: str, items: Sequence[Item], claimed: Claimed) -> None:
+        """Count what was written of a set, and mark what took effect before."""
+        self.stale[kind] += claimed.stale
+        self.written[kind] += len(items)
+        if claimed.skipped:
+            for item in items:
+                item.duplicate = item.intent_id in claimed.skipped
+            self.written[kind] -= sum(item.duplicate for item in items)
 
     def limits(self) -> list[bytes]:
         """Return the parameters of `PIN`."""

@@ -12,6 +12,7 @@ from penstock import WriteIntent
 from penstock.consumer import Append, Custom, Drain
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.drain import Bench, ThingMade, things
+from tests.support.statements import recorded
 
 names = Table("unique_names", MetaData(), Column("name", Text, primary_key=True))
 
@@ -44,6 +45,21 @@ def test_a_swallowed_error_is_found_out(engine: Engine) -> None:
         assert sorted(connection.scalars(text("SELECT name FROM unique_names"))) == ["x", "y"]
     assert len(bench.letters) == 1
     assert sorted(bench.outcomes.values()) == ["applied", "applied", "applied", "dead"]
+
+
+def test_a_function_gets_only_what_is_new(engine: Engine) -> None:
+    """Intents that come again are skipped in the same transaction, and the function does not see them."""
+    seen: list[list[str]] = []
+    bench = _bench(engine, lambda _, intents: seen.append([intent.name for intent in intents]))
+    old, new = [Named(name="a"), Named(name="b")], Named(name="c")
+    assert bench(old) == []
+    statements = recorded(engine)
+    assert bench([old[0], new, old[1], ThingMade(name="d")]) == []
+    assert seen == [["a", "b"], ["c"]]
+    assert bench(old) == []
+    assert seen == [["a", "b"], ["c"]], "the function is not called for nothing"
+    assert not any("ON CONFLICT (id)" in one for one in statements), "the fast path skips what it knows"
+    assert bench.names == ["d"]
 
 
 @pytest.mark.parametrize(

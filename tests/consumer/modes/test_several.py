@@ -30,6 +30,7 @@ from penstock.consumer.dry_run import DryRunOutcome, dry_run
 from penstock.consumer.schema_check.check import check_schema
 from penstock.database import ledger
 from penstock.intents import encode_envelope, new_id
+from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 from tests.support.statements import recorded
 
@@ -198,6 +199,25 @@ def test_a_function_is_one_of_the_writes(bench: Bench) -> None:
     assert bench.rows(mails.c.note) == [("more",), ("news",), ("news",)]
 
 
+@pytest.mark.parametrize("pipelines", [True, False])
+def test_what_took_effect_is_skipped_by_each_write_of_each_kind(engine: Engine, pipelines: bool) -> None:
+    """Kinds that skip intents in the same transaction each leave out their own in all of their writes."""
+    bench = Bench(engine)
+    bench.drain.write(Split, Append(history), STATE, TOTAL)
+    bench.drain = bench.drain.using(
+        Settings(pipelines=pipelines), engine=engine, queue=MemoryQueue(), dead_letters=bench.dead
+    )
+    old = [changed("a", 1), split("b"), noted("c", 1, "news")]
+    assert bench(*old) == 0
+    statements = recorded(engine)
+    assert bench(*old, changed("d", 1), split("e"), noted("f", 1, "news")) == 0
+    assert not any("ON CONFLICT (id)" in one for one in statements), "the fast path skips what it knows"
+    assert bench.rows(jobs.c.job) == [(job,) for job in "abcdef"]
+    assert bench.rows(history.c.job) == [(job,) for job in "abde"]
+    assert bench.rows(costs.c.cost) == [(4,)]
+    assert bench.rows(mails.c.note) == [("news",), ("news",)]
+
+
 @pytest.mark.parametrize("first", [changed("a", 1), noted("a", 1, "x")])
 def test_the_digest_covers_the_fields_of_all_writes(bench: Bench, first: WriteIntent) -> None:
     """An id that comes again with another value of any field is dead, also if only one write has that field."""
@@ -216,6 +236,10 @@ class Split(WriteIntent, kind="job.split"):
     at: AwareDatetime
     status: str
     cost: int
+
+
+def split(job: str) -> Split:
+    return Split(job=job, status="open", cost=1, at=START)
 
 
 def test_each_field_needs_a_column_in_one_of_the_tables(engine: Engine) -> None:
