@@ -184,7 +184,8 @@ class SetSender:
             refused = self._awaited[0] if self._awaited else None
             if not isinstance(refused, SentSet) or not _can_be_searched(refused):
                 raise
-            self._begin_search(refused, error)
+            # Its frames hold the error itself: a circle, which would keep the batch from being freed.
+            self._begin_search(refused, error.with_traceback(None))
             self._trip.wait()
         while self._failed:
             self._send_failed_in_parts()

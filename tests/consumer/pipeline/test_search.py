@@ -1,12 +1,13 @@
 """The search for the intents that Postgres refuses: few round trips, and all others are written."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from penstock.consumer.batch import Batch
+from penstock.consumer.batch import Batch, Item
 from penstock.consumer.pipeline.transaction import WriteStrategy
 from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 from penstock.consumer.rehearsal import rehearse
@@ -104,6 +105,18 @@ def test_what_was_written_before_stays(bench: Bench) -> None:
     assert bench(things(300, {250})) == []
     # Three parts, the third one without its suspect, and that alone.
     assert sum("penstock_written" in one and "penstock_skipped" in one for one in statements) == 5
+
+
+def test_a_search_leaves_nothing_to_the_garbage_collector(bench: Bench) -> None:
+    """No circle of references holds the batch, which the collector would look at as a whole."""
+    prepare(bench, CHECKS)
+    gc.collect()
+    gc.disable()
+    try:
+        assert bench(things(300, {50, 250})) == []
+        assert not [one for one in gc.get_objects() if isinstance(one, Item)]
+    finally:
+        gc.enable()
 
 
 def test_a_small_batch_takes_one_transaction_id(bench: Bench) -> None:
