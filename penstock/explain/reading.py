@@ -24,6 +24,7 @@ _CONDITIONS: Final = (
     "Sort Key",
     "Group Key",
 )
+_OF_FUNCTIONS: Final = {"Function Scan", "Table Function Scan", "ProjectSet"}
 
 
 def read_plan(explained: Any) -> Plan:
@@ -58,7 +59,7 @@ def _node(raw: Raw, meter: Meter) -> Node:
         index=raw.get("Index Name"),
         subplan=raw.get("Subplan Name"),
         cte=raw.get("CTE Name"),
-        function="Scan" in raw["Node Type"] and ("Function" in raw["Node Type"]),
+        function=raw["Node Type"] in _OF_FUNCTIONS,
         planned_rows=raw.get("Plan Rows", 0),
         rows=raw.get("Actual Rows"),
         loops=int(loops),

@@ -69,7 +69,7 @@ def test_where_the_time_went_is_added_up() -> None:
     plan = node(
         "ModifyTable",
         9,
-        node("Function Scan", 2),
+        node("Function Scan", 2, node("ProjectSet", 1)),
         node("Seq Scan", 3, Schema="public", Relation_Name="orders"),
         Operation="Insert",
         Schema="penstock",
