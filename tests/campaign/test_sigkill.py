@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
+from penstock.intents.packs import singles
 from tests.campaign.consumer import Answer, Consumer, Moment
 from tests.campaign.traffic import Source, expected
 from tests.support.consumers import every_mode, tables
@@ -30,10 +31,10 @@ pytestmark = [pytest.mark.campaign, pytest.mark.timeout(KILLS * 5 + 300)]
 class Deliveries:
     """Batches that are delivered to one consumer after another, until all messages are acknowledged."""
 
-    def __init__(self, engine: Engine, seed: int) -> None:
+    def __init__(self, engine: Engine, seed: int, *, packed: bool = False) -> None:
         every_mode(engine)
         self.engine = engine
-        self.source = Source(random.Random(seed), poison=True)  # noqa: S311
+        self.source = Source(random.Random(seed), poison=True, packed=packed)  # noqa: S311
         self.acknowledged = 0
         self.dead: set[str] = set()
 
@@ -62,16 +63,17 @@ class Deliveries:
 
 
 def ids_of(batch: list[Any]) -> set[UUID]:
-    return {UUID(json.loads(record["body"])["id"]) for record in batch}
+    return {UUID(json.loads(text)["id"]) for record in batch for text in singles(record["body"])}
 
 
+@pytest.mark.parametrize("packed", [False, True])
 def test_a_consumer_killed_at_any_moment_loses_and_repeats_nothing(
-    engine: Engine, database_url: str, capsys: pytest.CaptureFixture[str]
+    engine: Engine, database_url: str, capsys: pytest.CaptureFixture[str], packed: bool
 ) -> None:
     """Wherever a consumer is killed, each intent takes effect once, and each bad one is dead-lettered."""
     seed = random.randrange(2**32)  # noqa: S311
     lives = random.Random(seed)  # noqa: S311
-    deliveries = Deliveries(engine, seed)
+    deliveries = Deliveries(engine, seed, packed=packed)
     committed = 0
     for _ in range(KILLS):
         with Consumer(database_url) as consumer:
@@ -86,7 +88,7 @@ def test_a_consumer_killed_at_any_moment_loses_and_repeats_nothing(
     deliveries.finish(database_url)
     with capsys.disabled():
         sys.stdout.write(
-            f"\n{KILLS} kills, seed {seed}: {len(deliveries.source.intents)} intents,"
+            f"\n{KILLS} kills, {'packs, ' if packed else ''}seed {seed}: {len(deliveries.source.intents)} intents,"
             f" {deliveries.acknowledged} deliveries acknowledged; {committed} of {KILLS} batches had committed"
             f" when their consumer was killed; {len(deliveries.dead)} dead letters, for"
             f" {len(deliveries.source.poisoned)} bad intents\n"

@@ -1,7 +1,7 @@
 """Intents of every write mode on a few keys, a queue that delivers them as SQS may, and the expected tables."""
 
 import random
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
@@ -21,12 +21,15 @@ from tests.support.modes import (
     placed,
     removed,
 )
+from tests.support.packs import batch, pack, single
 
 KEYS = 20
 ROUND = 400
 # After this many intents other keys are hot, so that later intents cannot repair an error in a key.
 HOT_FOR = 3 * ROUND
 LARGEST_BATCH = 150
+LARGEST_PACK = 20
+MOST_PACKS = 12
 # How far versions are out of order, in seconds, at one intent per second.
 DISORDER = 1000
 TRIES = 20
@@ -42,12 +45,19 @@ class Source:
         poisoned: the ids of those that cannot be written.
     """
 
-    def __init__(self, chance: random.Random, *, poison: bool = False) -> None:
-        """Make a queue; with `poison`, every round has one intent that cannot be written."""
+    def __init__(self, chance: random.Random, *, poison: bool = False, packed: bool = False) -> None:
+        """Make a queue.
+
+        Args:
+            chance: decides.
+            poison: whether every round has one intent that cannot be written.
+            packed: whether a message has several intents.
+        """
         self.intents: list[WriteIntent] = []
         self.poisoned: set[UUID] = set()
         self._chance = chance
         self._poison = poison
+        self._packed = packed
         self._batches: deque[list[Any]] = deque()
         self._given_back: Counter[str] = Counter()
         self._lock = Lock()
@@ -78,13 +88,28 @@ class Source:
             self.poisoned.add(poison.intent_id)
             new.append(poison)
         late = chance.sample(self.intents, min(len(self.intents), ROUND // 20))
-        records = sqs_event([*new, *late, *(i for i in new for _ in range(chance.randint(0, 2)))])["Records"]
+        delivered = [*new, *late, *(i for i in new for _ in range(chance.randint(0, 2)))]
+        records = sqs_event(_packed(chance, delivered) if self._packed else delivered)["Records"]
         chance.shuffle(records)
         self.intents += new
         while records:
-            size = chance.randint(1, LARGEST_BATCH)
+            size = chance.randint(1, MOST_PACKS if self._packed else LARGEST_BATCH)
             self._batches.append(records[:size])
             records = records[size:]
+
+
+def _packed(chance: random.Random, intents: list[WriteIntent]) -> list[str]:
+    """Put the intents of each kind in packs, and in batches as other senders write them."""
+    by_kind: defaultdict[type, list[WriteIntent]] = defaultdict(list)
+    for intent in intents:
+        by_kind[type(intent)].append(intent)
+    bodies = []
+    for of_kind in by_kind.values():
+        while of_kind:
+            size = chance.randint(1, LARGEST_PACK)
+            some, of_kind[:size] = of_kind[:size], []
+            bodies.append(pack(some) if chance.random() < 0.7 else batch(map(single, some)))
+    return bodies
 
 
 def _moment(chance: random.Random, now: int) -> int:
