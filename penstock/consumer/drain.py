@@ -1,8 +1,7 @@
 """The drain: a batch of SQS records in, rows in Postgres and a partial batch response out."""
 
-import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +10,7 @@ from sqlalchemy import Engine
 from penstock.consumer.batch import Batch, Item
 from penstock.consumer.breaker.breaker import Breaker
 from penstock.consumer.dead_letter import DeadLetter
-from penstock.consumer.faults.tree import Cause, DeploymentFault, Fault, SharedFault
+from penstock.consumer.faults.tree import Fault
 from penstock.consumer.hooks import HookCalls, Hooks, Transition
 from penstock.consumer.modes.base import Bound, WriteMode
 from penstock.consumer.modes.registry import WriteRegistry
@@ -19,6 +18,7 @@ from penstock.consumer.pipeline.dead_letters import send_to_dlq
 from penstock.consumer.pipeline.decode import StreamDecoder
 from penstock.consumer.pipeline.gc_pause import gc_paused
 from penstock.consumer.pipeline.holding import Holds
+from penstock.consumer.pipeline.logged import log_failure, log_result, log_unexpected
 from penstock.consumer.pipeline.measuring import Measuring
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.payloads import PayloadFetcher, fetch_keys
@@ -31,15 +31,12 @@ from penstock.consumer.pipeline.unpack import unpack
 from penstock.consumer.resources import Resources
 from penstock.consumer.retention import Retention
 from penstock.database import drain_engine
-from penstock.diagnosis import frames_of, where
 from penstock.encryption.keys import KeyService
 from penstock.encryption.opener import KeyOpener
 from penstock.intents import Contract, WriteIntent, kind_of
 from penstock.intents.column_reader import ColumnReader
 from penstock.queue import Payloads, Queue, payload_store
 from penstock.settings import Settings
-
-_logger = logging.getLogger(__name__)
 
 
 class Drain:
@@ -156,7 +153,7 @@ class Drain:
             with self._measuring.measured(batch):
                 self._drain(batch, context)
         except Exception as error:
-            _log_unexpected(error, batch)
+            log_unexpected(error, batch)
             raise
         return batch.report()
 
@@ -195,7 +192,7 @@ class Drain:
             lambda: link_traces(batch),
             lambda: set_retry_visibility(batch, queue, self._retention),
             lambda: self._calls.transition(self._breaker.consider(batch_fault, database, batch, context)),
-            lambda: _log_result(batch, batch_fault),
+            lambda: log_result(batch, batch_fault),
             lambda: self._calls.run(batch.seconds_left),
         ]
         for step in steps:
@@ -272,7 +269,7 @@ def _divide(batch: Batch, raised: Fault | None, retention: Retention) -> Sequenc
         ending = take_back_ending(batch, retention, raised)
         return ending if raised else [item for item in unwritten if item.is_dead]
     except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
-        _log_failure(error)
+        log_failure(error)
         batch.hand_back(batch.items)
         return []
 
@@ -282,48 +279,4 @@ def _without_raising(step: Callable[[], None]) -> None:
     try:
         step()
     except Exception as error:  # noqa: BLE001 (nothing raises after the commit)
-        _log_failure(error)
-
-
-def _log_failure(error: Exception) -> None:
-    # No traceback: it may contain values.
-    extra = {"action": "after_commit_failed", "frames": frames_of(error)}
-    _logger.error("a step after the commit failed: %s", where(error), extra=extra)
-
-
-def _log_unexpected(error: Exception, batch: Batch) -> None:
-    """Log an error before the commit, for which the whole batch comes back. Lambda logs its text."""
-    extra = {"action": "drain_failed", "kinds": _kinds(batch.items), "frames": frames_of(error)}
-    _logger.error("the drain failed: %s", where(error), extra=extra)
-
-
-def _kinds(items: Iterable[Item]) -> list[str]:
-    return sorted({item.kind for item in items if item.kind})
-
-
-def _log_fault(fault: Fault, items: Sequence[Item]) -> None:
-    level = logging.ERROR if isinstance(fault, DeploymentFault | SharedFault) else logging.WARNING
-    named = {"fault": type(fault).__name__, "records": len(items), "kinds": _kinds(items)}
-    if fault.cause.frames:
-        named["frames"] = fault.cause.frames
-    _logger.log(level, "handed back: %s", fault.cause, extra={"action": "handed_back", **named})
-
-
-def _log_result(batch: Batch, raised: Fault | None) -> None:
-    """Log how many records the batch had, and the causes of those that were handed back; no value of an intent."""
-    if raised:
-        _log_fault(raised, [*batch.failed.values()])
-    failed: dict[tuple[type[Fault], Cause], list[Item]] = {}
-    for item in batch.failed.values():
-        if item.fault:
-            failed.setdefault((type(item.fault), item.fault.cause), []).append(item)
-    for items in failed.values():
-        if items[0].fault:
-            _log_fault(items[0].fault, items)
-    others = [item for item in batch.items if item.duplicate or item.first_occurrence or item.claimed]
-    duplicates = sum(item.duplicate or item.first_occurrence is not None for item in others)
-    counts = {"records": len(batch.items), "duplicates": duplicates, "handed_back": len(batch.failed)}
-    for name in ("expired", "held"):
-        if count := sum(getattr(item, name) and item.claimed for item in others):
-            counts[name] = count
-    _logger.info("drained", extra={"action": "drained", **counts})
+        log_failure(error)
