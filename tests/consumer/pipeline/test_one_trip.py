@@ -13,9 +13,9 @@ from penstock.consumer.pipeline import one_trip
 from penstock.intents import encode_envelope, new_id
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
-from tests.support.consumers import Counted, deliver, every_mode, stepped, tables
+from tests.support.consumers import deliver, every_mode, stepped, tables
 from tests.support.drain import Bench, ThingMade, parents
-from tests.support.modes import outcomes, placed
+from tests.support.modes import outcomes
 from tests.support.statements import recorded
 
 FIRST = [f"known {n}" for n in range(4)]
@@ -180,9 +180,11 @@ class World:
         return bodies[what]
 
 
-@pytest.mark.parametrize("part", [100, 7])
-def test_it_leaves_what_the_other_way_leaves(bench: Bench, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows, outcomes, attempts, dead letters and what goes back are those of statements sent one by one."""
+@pytest.mark.parametrize(("part", "bus"), [(100, ""), (7, "bus")])
+def test_it_leaves_what_the_other_way_leaves(
+    bench: Bench, part: int, bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows, entries, events, dead letters and what goes back are those of statements sent one by one."""
     monkeypatch.setattr(one_trip, "FEW", part)
     monkeypatch.setattr(one_trip, "_PLANNED_PART", part)
     with bench.engine.begin() as connection:
@@ -193,18 +195,19 @@ def test_it_leaves_what_the_other_way_leaves(bench: Bench, part: int, monkeypatc
     @settings(max_examples=25)
     def check(drawn: list[Case]) -> None:
         world = World(drawn)
-        assert _left(bench, world, pipelines=True) == _left(bench, world, pipelines=False)
+        ways = (Settings(pipelines=pipelines, event_bus=bus) for pipelines in (True, False))
+        one, other = (_left(bench, world, way) for way in ways)
+        assert one == other
 
     check()
 
 
-def _left(bench: Bench, world: World, *, pipelines: bool) -> Any:
+def _left(bench: Bench, world: World, way: Settings) -> Any:
     with bench.engine.begin() as connection:
-        connection.execute(text("TRUNCATE things, parents, penstock.ledger, penstock.ledger_past CASCADE"))
+        emptied = "things, parents, penstock.ledger, penstock.ledger_past, penstock.outbox"
+        connection.execute(text(f"TRUNCATE {emptied} CASCADE"))
     dead = MemoryQueue()
-    drain = bench.drain.using(
-        Settings(pipelines=pipelines), engine=bench.engine, queue=MemoryQueue(), dead_letters=dead
-    )
+    drain = bench.drain.using(way, engine=bench.engine, queue=MemoryQueue(), dead_letters=dead)
 
     def deliver(bodies: list[str]) -> list[str]:
         event = sqs_event(bodies)
@@ -221,7 +224,9 @@ def _left(bench: Bench, world: World, *, pipelines: bool) -> Any:
         entries = connection.execute(
             text("SELECT id, kind, outcome, attempts, fault::text, digest FROM penstock.ledger ORDER BY id")
         ).all()
-    return rows, entries, back, sorted(message.body for message in dead.messages)
+        told = text("SELECT id, kind, outcome, reason, count(*) FROM penstock.outbox GROUP BY 1, 2, 3, 4")
+        events = {tuple(row) for row in connection.execute(told)}
+    return rows, entries, events, back, sorted(message.body for message in dead.messages)
 
 
 @pytest.mark.parametrize("attributes", [None, 5, "SequenceNumber", ["SequenceNumber"]])
@@ -254,18 +259,6 @@ def test_an_id_that_the_ledger_has_is_not_searched(bench: Bench) -> None:
     assert bench.outcomes[replayed] == "applied"
     assert len(bench.names) == 31
     assert "ROLLBACK" not in beginnings(statements)
-
-
-def test_ids_that_cannot_be_skipped_are_asked_for_before_rows_are_locked(engine: Engine) -> None:
-    """A redelivered intent of a `Custom` function ends the trip before it holds rows that others wait for."""
-    drain, _ = every_mode(engine)
-    known, others = Counted(name="a"), [stepped(8, number=n) for n in range(30)]
-    assert deliver(drain, sqs_event([known])["Records"]) == []
-    statements = recorded(engine)
-    assert deliver(drain, sqs_event([placed(9), *others, known])["Records"]) == []
-    asks = next(n for n, statement in enumerate(statements) if statement.lstrip().startswith("SELECT 1 / CASE"))
-    assert asks < next(n for n, statement in enumerate(statements) if "Our Orders" in statement)
-    assert set(outcomes(engine).values()) <= {"applied", "stale"}
 
 
 @pytest.mark.parametrize("count", [3, 101])
