@@ -13,15 +13,17 @@ _LEAST = 4
 
 
 def suspects(items: Sequence[Item], error: psycopg.Error) -> Sequence[Item]:
-    """Return the items with the most of the values that an error names; none if it names none of them.
+    """Return the items with the values that an error names; none if that tells no item from another.
 
     The detail of an error has the row that failed, or the key: "Failing row contains (a, b)." or "Key (k)=(a)
     already exists." (PostgreSQL documentation, "Error and Notice Message Fields"). It is a guess: a text may be
     cut off, or be in another field.
     """
-    words = _BETWEEN_VALUES.split(error.diag.message_detail or "")
-    values = {word for word in words if len(word) >= _LEAST}
-    scores = {item: sum(value in item.record["body"] for value in values) for item in items}
-    most = max(scores.values())
-    found = [item for item, score in scores.items() if score == most]
+    words = dict.fromkeys(_BETWEEN_VALUES.split(error.diag.message_detail or ""))
+    found = items
+    # A long value is in few intents, so that few are left for all others.
+    for word in sorted(words, key=len, reverse=True):
+        if len(word) < _LEAST or len(found) == 1:
+            break
+        found = [item for item in found if word in item.record["body"]] or found
     return found if len(found) < len(items) else []
