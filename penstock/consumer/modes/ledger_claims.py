@@ -125,8 +125,8 @@ def claim_fresh(rows: Rows, fresh: Fresh, outcome: ColumnElement[Any] | None) ->
 
 def _note_skipped(ids: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return a condition that is true, and adds ids to `SKIPPED_HERE`."""
-    noted = func.nullif(literal_column(SKIPPED_HERE), literal_column("''"))
-    all_ids = func.pg_catalog.concat_ws(_COMMA, noted, ids)
+    # There is a comma at the beginning if none were skipped before.
+    all_ids = func.pg_catalog.ltrim(func.pg_catalog.concat_ws(_COMMA, literal_column(SKIPPED_HERE), ids), _COMMA)
     added: ColumnElement[str] = func.pg_catalog.set_config(
         literal_column("'penstock.skipped'"), all_ids, literal_column("true")
     )

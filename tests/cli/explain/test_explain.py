@@ -57,7 +57,7 @@ def test_the_plans_as_json(here: Path, run: Run) -> None:
     assert (row["kind"], row["intents"], row["analyzed"]) == ("order.status_changed", 7, True)
     assert [one["table"] for one in row["statements"]] == ["order_status_history", "orders"]
     plan = row["statements"][0]["plan"]
-    assert plan["root"]["type"] == "CTE Scan"
+    assert plan["root"]["type"] == "Result"
     assert plan["root"]["total"]["ms"] > 0
     assert plan["spent"]
     assert row["hints"] == []

@@ -169,7 +169,7 @@ def test_a_step_that_raises_leaves_the_response(engine: Engine, monkeypatch: pyt
     def broken(*_: Any) -> None:
         raise RuntimeError("hunter2")
 
-    for step in ("send_to_dlq", "link_traces", "set_retry_visibility", "_log_result"):
+    for step in ("send_to_dlq", "link_traces", "set_retry_visibility", "log_result"):
         monkeypatch.setattr(f"penstock.consumer.drain.{step}", broken)
     assert len(bench([ThingMade(name="a"), ThingMade(name="x", parent="nobody")])) == 1
     monkeypatch.setattr("penstock.consumer.drain.take_back_ending", broken)
