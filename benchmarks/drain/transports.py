@@ -35,7 +35,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-import sqlalchemy
 from rich.console import Console
 
 from benchmarks.drain.contenders import SETTLING
@@ -46,6 +45,7 @@ from benchmarks.drain.transport_tables import CASES, Case, metadata
 from benchmarks.drain.usage import backend_seconds
 from benchmarks.figures import Figure, write_page
 from penstock.consumer import Append, Drain
+from penstock.consumer.pipeline.trip import Trip
 from penstock.database import make_engine
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
 
@@ -81,9 +81,8 @@ class Contender:
         self.bytes_sent = 0
         self._engine = make_engine(url, pre_ping=False)
         self._drain = Drain(engine=self._engine, queue=MemoryQueue(), dead_letters=MemoryQueue())
-        self._drain.write(case.intent, Append(case.table))
         with patch(_SWITCH, return_value=False) if json_only else nullcontext():
-            self.drain(sqs_event([]))  # The drain binds its kinds at the first event.
+            self._drain.write(case.intent, Append(case.table))
 
     def drain(self, event: Event) -> None:
         """Drain an event; fail if a record is returned to the queue."""
@@ -103,14 +102,16 @@ class Contender:
 
     def count_bytes(self, event: Event) -> None:
         """Drain an event and add the bytes of all parameters to `bytes_sent`."""
+        send = Trip.send
 
-        def count(_connection: Any, _cursor: Any, _text: str, parameters: Any, *_: Any) -> None:
-            given = parameters.values() if isinstance(parameters, Mapping) else parameters
-            self.bytes_sent += sum(len(str(value).encode()) for value in given)
+        def count(
+            trip: Trip, statement: bytes, arguments: Sequence[bytes | None] = (), *more: Any, **named: Any
+        ) -> None:
+            self.bytes_sent += sum(len(one) for one in arguments if one)
+            send(trip, statement, arguments, *more, **named)
 
-        sqlalchemy.event.listen(self._engine, "before_cursor_execute", count)
-        self.drain(event)
-        sqlalchemy.event.remove(self._engine, "before_cursor_execute", count)
+        with patch.object(Trip, "send", count):
+            self.drain(event)
 
     def close(self) -> None:
         """Close the connection."""

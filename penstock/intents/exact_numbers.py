@@ -106,10 +106,10 @@ def may_be_inexact(text: str, intent: type[BaseModel], *, any_version: bool = Fa
         return False
     if _json_fields(intent):
         return True
-    # Such a field is usually given as a string. To look for its name is much faster than the other search. With a
-    # backslash the name may be escaped.
-    given = None if any_version else _given_otherwise(intent)
-    if given and "\\" not in text and not given.search(text):
+    # Such a field is usually given as a string. To look for its name is much faster than the other search, and a
+    # long number in another field does not matter.
+    given = None if any_version else _given_as_number(intent)
+    if given and "\\u" not in text and not given.search(text):
         return False
     return MAYBE_INEXACT.search(text) is not None
 
@@ -191,12 +191,16 @@ def _exact_fields(intent: type[BaseModel]) -> Container[Any]:
 
 
 @cache
-def _given_otherwise(intent: type[BaseModel]) -> re.Pattern[str] | None:
-    """Return a pattern of such a field that is not given as a string; None if any field may be one."""
-    names = _exact_fields(intent)
-    if not isinstance(names, frozenset):
+def _given_as_number(intent: type[BaseModel]) -> re.Pattern[str] | None:
+    r"""Return a pattern of such a field that is given as a number or may contain one, in a text without `\u`.
+
+    None if there is no such pattern: any field may be one, or JSON escapes a character of a name.
+    """
+    found = _exact_fields(intent)
+    names = sorted(map(str, found)) if isinstance(found, frozenset) else []
+    if not names or not all(name.isprintable() and not {*'"\\/'} & {*name} for name in names):
         return None
-    return re.compile(f'"(?:{"|".join(map(re.escape, sorted(map(str, names))))})"\\s*:\\s*[^"\\s]')
+    return re.compile(f'"(?:{"|".join(map(re.escape, names))})"\\s*:\\s*[-\\d{{\\[]')
 
 
 @cache

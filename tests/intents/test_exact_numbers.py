@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from penstock import WriteIntent
 from penstock.intents import Contract, EnvelopeError, encode_envelope, new_id
-from penstock.intents.exact_numbers import read_exactly
+from penstock.intents.exact_numbers import may_be_inexact, read_exactly
 from tests.support.numbers import literals
 
 LONG = "12345678901234567.89"
@@ -191,3 +191,34 @@ def test_a_producer_writes_every_digit(value: Decimal) -> None:
     with pytest.raises(ValidationError) as caught:
         encode_envelope(Priced(notes={"x": value}), id=new_id(), source="/test")
     assert [error["type"] for error in caught.value.errors()] == ["changed_by_json"]
+
+
+class Odd(WriteIntent, kind="thing.odd"):
+    price: Decimal | None = None
+    weight: float = 0.0
+    note: str = ""
+
+
+class Escaped(WriteIntent, kind="thing.escaped"):
+    slash: Decimal = Field(Decimal(0), alias="a/b")
+    line: Decimal = Field(Decimal(0), alias="c\nd")
+
+
+@pytest.mark.parametrize(
+    ("intent", "text", "doubtful"),
+    [
+        (Odd, f'{{"price":null,"weight":{LONG}}}', False),
+        (Odd, f'{{"price":"{LONG}","weight":{LONG},"note":"say \\"hi\\"\\n"}}', False),
+        (Odd, f'{{"price":{LONG}}}', True),
+        (Odd, f'{{"price" :\n-{LONG}}}', True),
+        (Odd, f'{{"price":[{LONG}]}}', True),
+        (Odd, f'{{"\\u0070rice":{LONG}}}', True),
+        (Escaped, f'{{"a\\/b":{LONG}}}', True),
+        (Escaped, f'{{"c\\nd":{LONG}}}', True),
+    ],
+)
+def test_a_number_in_another_field_is_no_cause_for_doubt(
+    intent: type[WriteIntent], text: str, doubtful: bool
+) -> None:
+    """Only a number in a field that would show the change matters, however the name of the field is written."""
+    assert may_be_inexact(text, intent) == doubtful
