@@ -22,8 +22,11 @@ from penstock.intents.same_types import same_types
 
 T = TypeVar("T")
 
-MAYBE_INEXACT = re.compile(r"[:\[,\s]-?(?:\d[\d.]{15,}|\d+(?:\.\d+)?[eE])")
-"""A number of 16 digits or more, or with an exponent. A double holds any number of 15 digits (IEEE 754)."""
+MAYBE_INEXACT = re.compile(r"[:\[,\s]-?(?:\d[\d.]{15,}|\d+(?:\.\d+)?[eE])[-+.\deE]*")
+"""A number of 16 digits or more, or with an exponent, and the character before it.
+
+A double holds any number of 15 digits (IEEE 754).
+"""
 
 _READ_DECIMAL: Final = SchemaValidator(core_schema.decimal_schema()).validate_json
 _MOST_AMBIGUOUS: Final = 20
@@ -111,7 +114,19 @@ def may_be_inexact(text: str, intent: type[BaseModel], *, any_version: bool = Fa
     given = None if any_version else _given_as_number(intent)
     if given and "\\u" not in text and not given.search(text):
         return False
-    return MAYBE_INEXACT.search(text) is not None
+    if any_version or _decimal_fields(intent):
+        return MAYBE_INEXACT.search(text) is not None
+    return any(_is_changed(found[1:]) for found in MAYBE_INEXACT.findall(text))
+
+
+def _is_changed(number: str) -> bool:
+    """Return whether a parser changes a number, which it does if it makes a double of it; of no number, True."""
+    if number.lstrip("-").isdecimal():
+        return False
+    try:
+        return Decimal(repr(float(number))) != Decimal(number)
+    except (ValueError, InvalidOperation):  # It is in a text, or has an exponent that a Decimal does not have.
+        return True
 
 
 def has_exact_fields(intent: type[BaseModel]) -> bool:
@@ -130,10 +145,7 @@ def has_inexact(text: str) -> bool:
 def _is_inexact(value: Any) -> bool:
     """Return whether a value is, or contains, a number that a double changes."""
     if isinstance(value, Number):
-        try:
-            return Decimal(repr(float(value))) != Decimal(value.text)
-        except InvalidOperation:  # An infinity, or an exponent that a Decimal does not have.
-            return True
+        return _is_changed(value.text)
     if isinstance(value, dict):
         return any(map(_is_inexact, value.values()))
     return isinstance(value, list) and any(map(_is_inexact, value))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from penstock import WriteIntent
 from penstock.intents import Contract, EnvelopeError, encode_envelope, new_id
-from penstock.intents.exact_numbers import may_be_inexact, read_exactly
+from penstock.intents.exact_numbers import has_inexact, may_be_inexact, read_exactly
 from tests.support.numbers import literals
 
 LONG = "12345678901234567.89"
@@ -202,6 +202,17 @@ class Odd(WriteIntent, kind="thing.odd"):
 class Escaped(WriteIntent, kind="thing.escaped"):
     slash: Decimal = Field(Decimal(0), alias="a/b")
     line: Decimal = Field(Decimal(0), alias="c\nd")
+
+
+class Measured(WriteIntent, kind="thing.measured"):
+    values: dict[str, Any]
+
+
+@given(LITERALS)
+def test_a_double_that_keeps_its_number_is_no_cause_for_doubt(literal: str) -> None:
+    """In values of any type, a text is doubted if and only if a double changes one of its numbers."""
+    text = f'{{"values":{{"a":{literal},"b":[1.5,{literal}]}}}}'
+    assert may_be_inexact(text, Measured) == has_inexact(text)
 
 
 @pytest.mark.parametrize(
