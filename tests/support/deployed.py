@@ -36,8 +36,8 @@ def rows(live: LocalState, path: str) -> list[tuple[Any, ...]]:
         return connection.execute(query, [path]).fetchall()
 
 
-def eventually(condition: Callable[[], Any]) -> bool:
-    return wait_until(lambda: bool(condition()), SECONDS)
+def eventually(condition: Callable[[], Any], seconds: float = SECONDS) -> bool:
+    return wait_until(lambda: bool(condition()), seconds)
 
 
 def aws(live: LocalState, service: str, **credentials: str) -> Any:
