@@ -211,7 +211,8 @@ def test_what_took_effect_is_skipped_by_each_write_of_each_kind(engine: Engine, 
     assert bench(*old) == 0
     statements = recorded(engine)
     assert bench(*old, changed("d", 1), split("e"), noted("f", 1, "news")) == 0
-    assert not any("ON CONFLICT (id)" in one for one in statements), "the fast path skips what it knows"
+    isolated = any("ON CONFLICT (id)" in one for one in statements)
+    assert isolated == pipelines, "a function's known id breaks a round trip off"
     assert bench.rows(jobs.c.job) == [(job,) for job in "abcdef"]
     assert bench.rows(history.c.job) == [(job,) for job in "abde"]
     assert bench.rows(costs.c.cost) == [(4,)]
