@@ -13,9 +13,9 @@ from penstock.consumer.pipeline import one_trip
 from penstock.intents import encode_envelope, new_id
 from penstock.settings import Settings
 from penstock.testing import LambdaContext, MemoryQueue, sqs_event
-from tests.support.consumers import deliver, every_mode, stepped, tables
+from tests.support.consumers import Counted, deliver, every_mode, stepped, tables
 from tests.support.drain import Bench, ThingMade, parents
-from tests.support.modes import outcomes
+from tests.support.modes import outcomes, placed
 from tests.support.statements import recorded
 
 FIRST = [f"known {n}" for n in range(4)]
@@ -259,6 +259,18 @@ def test_an_id_that_the_ledger_has_is_not_searched(bench: Bench) -> None:
     assert bench.outcomes[replayed] == "applied"
     assert len(bench.names) == 31
     assert "ROLLBACK" not in beginnings(statements)
+
+
+def test_ids_that_cannot_be_skipped_are_asked_for_before_rows_are_locked(engine: Engine) -> None:
+    """A redelivered intent of a `Custom` function ends the trip before it holds rows that others wait for."""
+    drain, _ = every_mode(engine)
+    known, others = Counted(name="a"), [stepped(8, number=n) for n in range(30)]
+    assert deliver(drain, sqs_event([known])["Records"]) == []
+    statements = recorded(engine)
+    assert deliver(drain, sqs_event([placed(9), *others, known])["Records"]) == []
+    asks = next(n for n, statement in enumerate(statements) if statement.lstrip().startswith("SELECT 1 / CASE"))
+    assert asks < next(n for n, statement in enumerate(statements) if "Our Orders" in statement)
+    assert set(outcomes(engine).values()) <= {"applied", "stale"}
 
 
 @pytest.mark.parametrize("count", [3, 101])

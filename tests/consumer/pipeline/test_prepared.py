@@ -62,6 +62,16 @@ def test_a_statement_for_many_is_planned_for_them(bench: Bench) -> None:
     assert "statement_timeout" in found
 
 
+def test_the_ledger_is_not_asked_by_a_plan_for_few(bench: Bench) -> None:
+    """Whether it has an id of a `Custom` function is planned for the ledger of the moment: it is not kept."""
+    bench.drain.write(LaterKind, Custom(lambda *_: None))
+    statements = recorded(bench.engine)
+    for turn in range(3):
+        assert bench([*things(3, f"turn {turn}"), LaterKind(x=turn)]) == []
+    assert sum("SELECT 1 / CASE" in statement for statement in statements) == 3
+    assert not [statement for statement in kept(bench.engine).values() if "SELECT 1 / CASE" in statement]
+
+
 @pytest.mark.parametrize("lost", ["forgotten", "taken"])
 def test_a_session_that_is_shared_after_all(bench: Bench, lost: str) -> None:
     """If a name is unknown or taken, the batch is written all the same, and nothing more is kept."""
