@@ -93,7 +93,8 @@ class _Writer:
         if part is bound.parts[0]:
             self._claim_and_write(bound, part, items)
         else:
-            # What has been claimed is written to all tables, however late it is.
+            # What has been claimed is written to all tables, however late it is. A function has no statement that
+            # leaves out what was skipped.
             left = [item for item in items if item not in self.faults and not item.duplicate]
             self._write_further(bound, part, left)
 

@@ -62,6 +62,7 @@ def run_in_one_trip(work: UnitOfWork, *, commit: bool) -> dict[Item, Fault]:
     faults = sender.faults
     if functions:
         faults |= write_with_functions(work, rest)
+    # A set that is refused takes the statement of the events with it.
     if work.events and (functions or sender.searching):
         not_landed = {*faults, *chain.from_iterable(sender.refused.values())}
         landed = {*sender.sent, *chain.from_iterable(rest.values())} - not_landed
@@ -105,7 +106,7 @@ def _write_rest(work: UnitOfWork, trip: Trip, sender: SetSender, rest: ByKind) -
 def _refuse_known(sender: SetSender, items: Sequence[Item]) -> None:
     """Break off now if the ledger has an id of a function's, not when rows are locked that other batches wait for.
 
-    Without it, hot keys that are delivered twice have several times as many deadlocks.
+    Otherwise more batches with the same hot keys would end in deadlocks.
     """
     if items:
         ids = ",".join(item.intent_id for item in items)
