@@ -41,8 +41,8 @@ class Item:
     Attributes:
         record: the record.
         fault: why it was not written.
-        head: what was read of its envelope together with others (`penstock.intents.column_reader`); None if it was
-            decoded by itself, or is to be.
+        head: what was read of its envelope together with others (`penstock.intents.envelope_reader`), until it is
+            sent; None if it was decoded by itself, or is to be.
         retry_later: whether it was not written because of its own fault, but may be written later.
         claimed: whether its id was claimed in this transaction.
         stale: whether something newer was there, if it was written by itself; see `Batch.stale` for the others.
@@ -67,6 +67,7 @@ class Item:
     expired: bool = field(default=False, init=False)
     held: bool = field(default=False, init=False)
     first_occurrence: "Item | None" = field(default=None, init=False)
+    _sent: tuple[str, str, str | None] | None = field(default=None, init=False)
     _envelope: Envelope[Any] | None = field(default=None, init=False)
     _decode: "Callable[[Item], object] | None" = field(default=None, init=False)
 
@@ -78,6 +79,24 @@ class Item:
             decode: decodes the whole envelope, when something asks for it.
         """
         self.head, self._decode = head, decode
+
+    def let_go(self) -> None:
+        """Free what was read of the envelope, apart from its kind, its id and its trace context.
+
+        So the memory of one part of the batch is used again for the next one.
+        """
+        if (head := self.head) is not None:
+            self._sent = head["type"], head["id"], head.get("traceparent")
+            self.head = None
+
+    def forget_read(self) -> None:
+        """Forget all that was read of the envelope."""
+        self.head = self._sent = None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether what was read of it was let go, and nothing has decoded it since."""
+        return self._sent is not None and self.head is None and self._envelope is None
 
     def forget_attempt(self) -> None:
         """Forget what an attempt has set that was rolled back."""
@@ -101,6 +120,8 @@ class Item:
         """The current name of its kind, and its id as RFC 9562 has it; None if its envelope cannot be read."""
         if self.head is not None:
             return self.head["type"], self.head["id"]
+        if self._sent is not None:
+            return self._sent[:2]
         return (self._envelope.type, str(self._envelope.id)) if self._envelope else None
 
     @property
@@ -113,17 +134,16 @@ class Item:
     @property
     def kind(self) -> str | None:
         """The current name of its kind; None if its envelope cannot be read."""
-        if self.head is not None:
-            kind: str = self.head["type"]
-            return kind
-        return self._envelope.type if self._envelope else None
+        identity = self.identity
+        return identity[0] if identity else None
 
     @property
     def traceparent(self) -> str | None:
         """The trace context that its envelope names."""
         if self.head is not None:
-            given: str | None = self.head["traceparent"]
-            return given
+            return self.head.get("traceparent")
+        if self._sent is not None:
+            return self._sent[2]
         return self._envelope.traceparent if self._envelope else None
 
     @property

@@ -34,7 +34,7 @@ from penstock.database import drain_engine
 from penstock.encryption.keys import KeyService
 from penstock.encryption.opener import KeyOpener
 from penstock.intents import Contract, WriteIntent, kind_of
-from penstock.intents.column_reader import ColumnReader
+from penstock.intents.envelope_reader import EnvelopeReader
 from penstock.queue import Payloads, Queue, payload_store
 from penstock.settings import Settings
 
@@ -228,7 +228,7 @@ class Drain:
         return self.bound()
 
     @cached_property
-    def _reader(self) -> ColumnReader | None:
+    def _reader(self) -> EnvelopeReader | None:
         if self._strategy is not WriteStrategy.ONE_TRIP:
             return None
         # A function of the service's gets objects.

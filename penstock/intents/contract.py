@@ -18,8 +18,8 @@ from pydantic_core import to_json
 from penstock.expressions.exact_json import ExactJsonError
 from penstock.expressions.exact_json import read as read_json
 from penstock.expressions.exact_json import write as write_json
-from penstock.intents.column_reader import ColumnReader
 from penstock.intents.envelope import HEAD, Envelope, EnvelopeError, envelope_of, read_head
+from penstock.intents.envelope_reader import EnvelopeReader
 from penstock.intents.exact_numbers import has_inexact, may_be_inexact, read_exactly
 from penstock.intents.fault_paths import FIELD_LIMIT, escaped, safe_path
 from penstock.intents.foreign import ForeignEventError, native_text
@@ -81,14 +81,14 @@ class Contract:
         if self._opener:
             self._opener.prepare(texts, timeout_seconds=timeout_seconds)
 
-    def reader(self, kinds: Container[str]) -> ColumnReader:
+    def reader(self, kinds: Container[str]) -> EnvelopeReader:
         """Make a reader of many envelopes at once.
 
         Args:
             kinds: the kinds that it is to read; it leaves out those that cannot be read in this way.
         """
         chosen = {intent: made for intent, made in self._envelopes.items() if kind_of(intent) in kinds}
-        return ColumnReader(chosen)
+        return EnvelopeReader(chosen)
 
     def decode(self, text: str, sent_at: datetime | None = None) -> Envelope[WriteIntent]:
         """Parse and validate the text of one envelope. An old name or version is upgraded to the current one.

@@ -8,7 +8,7 @@ from penstock.consumer.faults.tree import Cause, DataFault, DeploymentFault, Fau
 from penstock.consumer.sent_time import sent_at
 from penstock.diagnosis import frames_of
 from penstock.intents import Contract, EnvelopeError
-from penstock.intents.column_reader import ColumnReader
+from penstock.intents.envelope_reader import EnvelopeReader
 
 PART = 100
 """How many records are decoded at a time, at least. Postgres writes the part before in the meantime."""
@@ -22,7 +22,7 @@ class StreamDecoder:
         batch: Batch,
         contract: Contract,
         fetched: Collection[Item] = (),
-        reader: ColumnReader | None = None,
+        reader: EnvelopeReader | None = None,
     ) -> None:
         """Prepare to decode.
 
@@ -59,6 +59,11 @@ class StreamDecoder:
             self._reader = None
         decode(others, self._contract)
 
+    def read_again(self, items: Sequence[Item]) -> None:
+        """Read what was let go when it was sent, to send it once more."""
+        if self._reader and (unread := [item for item in items if item.is_unread]):
+            read(unread, self._reader, self._contract)
+
     def of(self, part: Batch) -> "StreamDecoder":
         """Decode the rest, and return a decoder of a part of the batch, which has nothing left to decode.
 
@@ -75,21 +80,24 @@ class StreamDecoder:
         return any(item.kind for part in self.parts() for item in part)
 
 
-def read(items: Sequence[Item], reader: ColumnReader, contract: Contract) -> list[Item]:
+def read(items: Sequence[Item], reader: EnvelopeReader, contract: Contract) -> list[Item]:
     """Read records together; return those that have to be decoded one by one."""
-    part = reader.read([item.record["body"] for item in items])
+    heads = reader.read([item.record["body"] for item in items])
     decode_one = partial(_decode_read, contract)
-    for found in part.sets:
-        for position, head in zip(found.positions, found.heads, strict=True):
-            items[position].take_head(head, decode_one)
-    return [items[position] for position in part.others]
+    others = []
+    for item, head in zip(items, heads, strict=True):
+        if head is None:
+            others.append(item)
+        else:
+            item.take_head(head, decode_one)
+    return others
 
 
 def _decode_read(contract: Contract, item: Item) -> None:
     """Decode an item that was read, when its envelope is asked for; forget what was read if that is refused."""
     decode([item], contract)
     if item.fault:
-        item.head = None
+        item.forget_read()
 
 
 def decode(items: Sequence[Item], contract: Contract) -> None:

@@ -31,7 +31,6 @@ from penstock.consumer.pipeline.session import PIN
 from penstock.consumer.pipeline.suspects import suspects
 from penstock.consumer.pipeline.trip import OnError, Trip
 from penstock.consumer.pipeline.unit_of_work import ByKind, UnitOfWork
-from penstock.consumer.rows.intent_set import IntentSet
 from penstock.consumer.rows.wire import FORMATS, OIDS
 from penstock.database.ledger import ledger
 from penstock.queue.chunks import chunked
@@ -65,15 +64,6 @@ class SentSet(NamedTuple):
     part: BoundWrite
     items: Sequence[Item]
     arguments: Sequence[bytes | None] = ()
-
-    def with_arguments(self) -> "SentSet":
-        """Write the parameters.
-
-        Raises:
-            pydantic_core.PydanticSerializationError: a value cannot be written.
-        """
-        wire = self.part.write.wire(IntentSet.of_items(self.items))
-        return self._replace(arguments=wire.arguments())
 
 
 class Statement(NamedTuple):
@@ -137,7 +127,7 @@ class SetSender:
         """
         self._nothing_done = False
         self._await(statement)
-        self._trip.send(*statement, on_result=lambda _: self._note_answer())
+        self._trip.send(*statement, on_result=lambda _: self._note_answer(statement))
 
     def write(self, one: SentSet) -> None:
         """Send a set. It is waited for if many others are under way, or if much of the time is over.
@@ -146,6 +136,12 @@ class SetSender:
             psycopg.Error: as `wait`.
             pydantic_core.PydanticSerializationError: a value cannot be written.
         """
+        if self._trip.take_arrived():
+            self._take_answers()
+        self._send_failed_in_parts()
+        self._write(one)
+
+    def _write(self, one: SentSet) -> None:
         if self._unanswered >= SLICE or self._work.has_used(_SLOW):
             self.wait()
         first = one.part is one.bound.parts[0]
@@ -157,7 +153,7 @@ class SetSender:
             one = SentSet(one.bound, one.part, [item for item in one.items if item not in self.faults])
         if not one.items:
             return
-        one = one if one.arguments else one.with_arguments()
+        one = one if one.arguments else self._with_arguments(one)
         self._await(one)
         self._first = one if self._nothing_done else self._first
         self._nothing_done = False
@@ -177,7 +173,14 @@ class SetSender:
         Raises:
             psycopg.Error: a set cannot be searched, or the database is unwell.
         """
-        self._unanswered = 0
+        self._take_answers()
+        self._trip.wait()
+        while self._failed:
+            self._send_failed_in_parts()
+            self._trip.wait()
+
+    def _take_answers(self) -> None:
+        """Wait for all answers. If a set was refused, send once more what was not written."""
         try:
             self._trip.wait()
         except psycopg.Error as error:
@@ -186,10 +189,6 @@ class SetSender:
                 raise
             # Its frames hold the error itself: a circle, which would keep the batch from being freed.
             self._begin_search(refused, error.with_traceback(None))
-            self._trip.wait()
-        while self._failed:
-            self._send_failed_in_parts()
-            self._trip.wait()
 
     def _begin_search(self, refused: SentSet, error: psycopg.Error) -> None:
         """Go back to where the refused set began, and send it in parts, and what came behind it once more.
@@ -201,6 +200,7 @@ class SetSender:
             raise error
         others = [*self._awaited][1:]
         self._awaited.clear()
+        self._unanswered = 0
         self.searching = True
         if refused is self._first:
             self._trip.begin_again()
@@ -211,7 +211,7 @@ class SetSender:
         self._send_failed_in_parts()
         for step in others:
             if isinstance(step, SentSet):
-                self.write(step)
+                self._write(step)
             else:
                 self.execute(step)
 
@@ -219,7 +219,15 @@ class SetSender:
         failed, self._failed = self._failed, []
         for one, error in failed:
             for items in _parts(one.items, error):
-                self.write(SentSet(one.bound, one.part, items))
+                self._write(SentSet(one.bound, one.part, items))
+
+    def _with_arguments(self, one: SentSet) -> SentSet:
+        wire = one.part.write.wire(self._work.intents(one.items))
+        # Once one was refused, others may be, and will be needed again.
+        if one.part is one.bound.parts[-1] and not self.searching:
+            for item in one.items:
+                item.let_go()
+        return one._replace(arguments=wire.arguments())
 
     def _send_under_savepoint(self, one: SentSet) -> None:
         statement = one.part.write.on_server.write_set
@@ -248,12 +256,12 @@ class SetSender:
         self._trip.send(statement, one.arguments, OIDS, FORMATS, on_result, on_error=on_error, keep=keep)
 
     def _take_written(self, one: SentSet, result: PGresult) -> None:
-        self._note_answer()
+        self._note_answer(one)
         claimed = Claimed.of(result.get_value(0, 0), result.get_value(0, 1))
         self._work.note_claimed(one.bound.kind, one.items, claimed)
 
     def _take_corrected(self, one: SentSet, result: PGresult) -> None:
-        self._note_answer()
+        self._note_answer(one)
         self._work.stale[one.bound.kind] -= result.command_tuples or 0
 
     def _note_failure(self, one: SentSet, error: psycopg.Error) -> bool:
@@ -262,6 +270,7 @@ class SetSender:
         # Another batch may have the same ids.
         if not isinstance(fault, DataFault) or fault.cause.table == ledger.name:
             return False
+        self._unanswered -= len(one.items)
         refused = self.refused.setdefault(one.bound.kind, [])
         if len(one.items) > 1 and len(refused) < _MOST_REFUSED:
             self._failed.append((one, error))
@@ -276,7 +285,9 @@ class SetSender:
         if not self.searching:
             self._awaited.append(step)
 
-    def _note_answer(self) -> None:
+    def _note_answer(self, step: SentSet | Statement) -> None:
+        if isinstance(step, SentSet):
+            self._unanswered -= len(step.items)
         if not self.searching:
             self._awaited.popleft()
 

@@ -5,6 +5,7 @@ batch. Nothing blocks the interpreter: the watchdog can cut the connection off a
 """
 
 import select
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -43,7 +44,8 @@ class Trip:
         self._connection = connection
         self._pgconn: PGconn = driver.pgconn
         self._encoding: str = driver.info.encoding
-        self._awaited: list[tuple[OnResult | None, OnError | None]] = []
+        self._awaited: deque[tuple[OnResult | None, OnError | None]] = deque()
+        self._failed: psycopg.Error | None = None
         self.begins = False
         self._prepared = Prepared.on(connection, self._pgconn)
         self._preparing: dict[bytes, bytes] = {}
@@ -168,6 +170,21 @@ class Trip:
         """
         self._pgconn.flush()
 
+    def take_arrived(self) -> bool:
+        """Pass the results on that have come, without waiting for others.
+
+        Returns:
+            Whether Postgres has refused a statement and nothing took the error: it writes nothing until `wait`.
+
+        Raises:
+            psycopg.Error: the connection was lost.
+        """
+        self._pgconn.consume_input()
+        while self._awaited and not self._failed and not self._pgconn.is_busy():
+            if result := self._received():
+                self._take(result)
+        return self._failed is not None
+
     def wait(self) -> None:
         """Wait until all statements are answered, and pass their results on.
 
@@ -175,33 +192,36 @@ class Trip:
             psycopg.Error: the first error of Postgres that nothing took, and the transaction is broken; or the
                 connection was lost.
         """
-        if not self._awaited:
+        if not self._awaited and not self._failed:
             return
         self._on_wait()
         self.sync()
-        awaited, self._awaited, self._preparing = self._awaited, [], {}
-        failed: psycopg.Error | None = None
-        for on_result, on_error in awaited:
-            result = self._next_result()
-            if result.status == ExecStatus.FATAL_ERROR:
-                error = psycopg.errors.error_from_result(result, encoding=self._encoding)
-                failed = failed or (None if on_error and on_error(error) else error)
-            elif on_result and result.status != ExecStatus.PIPELINE_ABORTED:
-                on_result(result)
+        while self._awaited:
+            while self._pgconn.is_busy():
+                self._transfer()
+            if result := self._received():
+                self._take(result)
+        failed, self._failed, self._preparing = self._failed, None, {}
         if failed:
             self._raise(failed)
 
-    def _next_result(self) -> PGresult:
-        """Return the next result; several statements are told apart by an empty one."""
-        while True:
-            while self._pgconn.is_busy():
-                self._transfer()
-            if result := self._pgconn.get_result():
-                if self._pgconn.status != ConnStatus.OK:
-                    self._raise(psycopg.errors.error_from_result(result, encoding=self._encoding))
-                return result
-            if self._pgconn.status != ConnStatus.OK:
-                raise psycopg.OperationalError("the connection is lost")
+    def _received(self) -> PGresult | None:
+        """Return the next result that has come; several statements are told apart by none between them."""
+        result = self._pgconn.get_result()
+        if self._pgconn.status != ConnStatus.OK:
+            if result:
+                self._raise(psycopg.errors.error_from_result(result, encoding=self._encoding))
+            raise psycopg.OperationalError("the connection is lost")
+        return result
+
+    def _take(self, result: PGresult) -> None:
+        """Pass the result of the first statement that is awaited on."""
+        on_result, on_error = self._awaited.popleft()
+        if result.status == ExecStatus.FATAL_ERROR:
+            error = psycopg.errors.error_from_result(result, encoding=self._encoding)
+            self._failed = self._failed or (None if on_error and on_error(error) else error)
+        elif on_result and result.status != ExecStatus.PIPELINE_ABORTED:
+            on_result(result)
 
     def _transfer(self) -> None:
         """Wait for the network, and move what it takes and what it has."""

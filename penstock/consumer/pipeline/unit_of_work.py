@@ -17,6 +17,7 @@ from penstock.consumer.pipeline.decode import PART, StreamDecoder
 from penstock.consumer.pipeline.ledger_outcomes import mark_stale
 from penstock.consumer.pipeline.outcome_events import OutcomeEvents
 from penstock.consumer.pipeline.session import limits, session_kept, set_limits
+from penstock.consumer.rows.intent_set import IntentSet
 from penstock.intents import Envelope
 
 _ONE_STATEMENT = 0.4
@@ -138,6 +139,11 @@ class UnitOfWork:
     def has_used(self, share: float) -> bool:
         """Return whether more than a share of the time, from 0 to 1, has passed."""
         return self._end - time.monotonic() < (1 - share) * self._seconds
+
+    def intents(self, items: Sequence[Item]) -> IntentSet:
+        """Return items of one kind as a set. What was let go is read once more."""
+        self._decoder.read_again(items)
+        return IntentSet.of_items(items)
 
     def id_conflicts(self, kind: str, envelopes: Sequence[Envelope[Any]]) -> Collection[UUID]:
         """Ask Postgres under which ids another payload took effect: once for each envelope that differs."""

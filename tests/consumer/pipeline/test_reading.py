@@ -65,15 +65,30 @@ def test_an_id_takes_effect_once_in_any_form(bench: Bench, other: Callable[[str]
     assert [letter.detail for letter in bench.letters] == ["id-reused"]
 
 
-def test_a_refused_row_among_read_ones_is_set_aside(bench: Bench) -> None:
-    """A row that a constraint refuses is dead-lettered with its kind and id, and its neighbours land."""
-    bad = ThingMade(name="bad", size=2**31)
+def test_a_refused_row_among_read_ones_is_set_aside(bench: Bench, decoded: list[str]) -> None:
+    """A row that a constraint refuses is dead-lettered with its kind and id, and its neighbours are sent again."""
     id_ = new_id()
+    bad = encode_envelope(ThingMade(name="bad", size=2**31), id=id_, source="/test")
     bodies = [body(f"thing {number}") for number in range(300)]
-    assert bench([*bodies[:150], encode_envelope(bad, id=id_, source="/test"), *bodies[150:]]) == []
+    assert bench([*bodies[:150], bad, *bodies[150:]]) == []
+    assert decoded == [bad]
     assert len(bench.names) == 300
     assert [(letter.kind, letter.id) for letter in bench.letters] == [("thing.made", str(id_))]
     assert bench.outcomes[id_] == "dead"
+
+
+def test_what_is_let_go_is_known_and_can_be_had_again() -> None:
+    """Of an item whose data was freed, kind, id and trace are known, and its envelope is decoded if needed."""
+    id_ = new_id()
+    text = encode_envelope(ThingMade(name="thing"), id=id_, source="/test", traceparent="00-a")
+    item, contract = Item({"body": text}), Contract([ThingMade])
+    read([item], contract.reader({"thing.made"}), contract)
+    item.let_go()
+    assert item.head is None
+    assert (item.kind, item.intent_id, item.traceparent) == ("thing.made", str(id_), "00-a")
+    assert item.is_unread
+    assert item.require_envelope() == contract.decode(text)
+    assert not item.is_unread
 
 
 def test_an_envelope_that_is_refused_later_is_a_fault_of_its_record() -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from penstock.consumer.pipeline.trip import Trip
 from penstock.database.watchdog import Watchdog
+from penstock.local.processes import wait_until
 
 TEXT = 25
 LOST = (psycopg.OperationalError, OperationalError)
@@ -58,6 +59,23 @@ def test_all_statements_are_answered_in_order(connection: Connection) -> None:
             there.send(b"SELECT 1")
     assert taken.values == [f"a{number}b" for number in range(5)]
     assert connection.scalar(text("SELECT 2")) == 2
+
+
+def test_a_refusal_is_seen_before_it_is_waited_for(connection: Connection) -> None:
+    """What has arrived is taken without a wait, and tells of an error, which the wait raises."""
+    taken = Taken()
+    with trip(connection) as there:
+        assert not there.take_arrived()
+        there.send(b"SELECT 'before'", on_result=taken)
+        there.send(b"SELECT 1 / 0")
+        there.send(b"SELECT 'behind'", on_result=taken)
+        there.flush()
+        assert wait_until(there.take_arrived, 10)
+        assert taken.values == ["before"]
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            there.wait()
+        assert not there.take_arrived()
+    assert taken.values == ["before"]
 
 
 def test_it_is_one_transaction_until_it_commits(connection: Connection, database_url: str) -> None:

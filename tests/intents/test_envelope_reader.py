@@ -26,7 +26,7 @@ from pydantic import (
 
 from penstock import UtcDatetime, WriteIntent
 from penstock.intents import Contract, Sensitive, encode_envelope, new_id
-from penstock.intents.column_reader import ReadSet
+from penstock.intents.envelope_reader import Head
 from penstock.intents.row_schema import row_schema, text_fields
 from tests.support.evolution import event
 from tests.support.field_types import Odd
@@ -67,14 +67,13 @@ def test_what_penstock_writes_is_read() -> None:
         encode_envelope(one, id=id_, source="/test", traceparent="00-a")
         for one, id_ in zip(made, ids, strict=True)
     ]
-    part = READER.read(bodies)
-    (found,) = part.sets
-    assert (part.others, found.positions, found.kind) == ([], [0, 1], "page.viewed")
-    assert found.ids == [*map(str, ids)]
-    assert [*map(datetime.fromisoformat, found.times)] == [one.intent_time for one in made]
-    assert found.traceparents == ["00-a", "00-a"]
-    for number, text in enumerate(bodies):
-        hold_to_decode(CONTRACT, found, number, text)
+    heads = READER.read(bodies)
+    for head, one, id_ in zip(heads, made, ids, strict=True):
+        assert head
+        assert (head["type"], head["id"], head["traceparent"]) == ("page.viewed", str(id_), "00-a")
+        assert datetime.fromisoformat(head["time"]) == one.intent_time
+    for head, text in zip(heads, bodies, strict=True):
+        hold_to_decode(CONTRACT, head, text)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +82,10 @@ def test_what_penstock_writes_is_read() -> None:
 )
 def test_a_bad_text_hurts_no_other(hostile: str) -> None:
     """A text that is no envelope is left over, and the texts beside it are read."""
-    part = READER.read([body(path="/first"), hostile, body(path="/last")])
-    assert part.others == [1]
-    assert [row["path"] for found in part.sets for row in found.rows] == ["/first", "/last"]
+    first, between, last = READER.read([body(path="/first"), hostile, body(path="/last")])
+    assert first
+    assert last
+    assert (first["data"]["path"], between, last["data"]["path"]) == ("/first", None, "/last")
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,13 @@ def test_a_bad_text_hurts_no_other(hostile: str) -> None:
 )
 def test_what_needs_a_decision_is_left(left: str) -> None:
     """Another form of an id or a time, an expiry, a number of many digits, and all that is invalid are left."""
-    part = READER.read([left, body()])
-    assert part.others == [0]
-    assert [found.positions for found in part.sets] == [[1]]
+    is_read = [head is not None for head in READER.read([left, body()])]
+    assert is_read == [False, True]
 
 
 def test_kinds_that_are_not_asked_for_are_left() -> None:
     """A reader of some kinds leaves the envelopes of the others."""
-    assert CONTRACT.reader(()).read([body(), body()]).others == range(2)
+    assert CONTRACT.reader(()).read([body(), body()]) == [None, None]
     assert CONTRACT.reader(()).kinds == frozenset()
 
 
@@ -229,15 +228,16 @@ def test_each_such_field_is_enough(name: str) -> None:
     assert row_schema(alone) is None
 
 
-def hold_to_decode(contract: Contract, found: ReadSet, number: int, text: str) -> None:
-    """Compare one envelope of a set with what the contract reads in its text."""
+def hold_to_decode(contract: Contract, head: Head | None, text: str) -> None:
+    """Compare one envelope that was read with what the contract reads in its text."""
+    assert head
     decoded = contract.decode(text)
     kind = type(decoded.data)
-    assert (decoded.type, str(decoded.id)) == (found.kind, found.ids[number])
+    assert (head["type"], head["id"]) == (decoded.type, str(decoded.id))
     assert decoded.expirytime is None
-    assert is_same(found.times[number], decoded.time, datetime)
-    assert decoded.traceparent == found.traceparents[number]
-    row, texts = found.rows[number], text_fields(kind)
+    assert is_same(head["time"], decoded.time, datetime)
+    assert head.get("traceparent") == decoded.traceparent
+    row, texts = head["data"], text_fields(kind)
     assert [*row] == [*kind.model_fields]
     for name, value in row.items():
         assert is_same(value, getattr(decoded.data, name), texts.get(name)), name
@@ -265,17 +265,16 @@ def hold(random: Random) -> Counter[str]:
     reader = contract.reader({kind.intent_kind for kind in kinds})
     valid = [valid_body(random, kinds) for _ in range(BODIES)]
     bodies = [mutated(random, one) for one in valid]
-    part = reader.read(bodies)
-    positions = [position for found in part.sets for position in found.positions]
-    assert sorted([*positions, *part.others]) == [*range(BODIES)]
-    for found in part.sets:
-        for number, position in enumerate(found.positions):
-            try:
-                hold_to_decode(contract, found, number, bodies[position])
-            except Exception as error:
-                raise AssertionError(f"read otherwise: {bodies[position]!r}") from error
-    changed = sum(bodies[position] != valid[position] for position in positions)
-    return Counter({"bodies": BODIES, "read": len(positions), "read, though mutated": changed})
+    heads = reader.read(bodies)
+    assert len(heads) == BODIES
+    found = [(head, text, was) for head, text, was in zip(heads, bodies, valid, strict=True) if head]
+    for head, text, _ in found:
+        try:
+            hold_to_decode(contract, head, text)
+        except Exception as error:
+            raise AssertionError(f"read otherwise: {text!r}") from error
+    changed = sum(text != was for _, text, was in found)
+    return Counter({"bodies": BODIES, "read": len(found), "read, though mutated": changed})
 
 
 def test_mutated_bodies_are_read_alike_or_left() -> None:

@@ -1,4 +1,4 @@
-"""Many envelopes read at once, as columns: half the work of decoding one after another.
+"""Many envelopes read at once, as dicts: half the work of decoding one after another.
 
 Each text is parsed by itself, so no text has an influence on another. A text is read only if `Contract.decode`
 would certainly read the same in it. All others are left to that: other forms of ids and times, older versions,
@@ -6,8 +6,6 @@ invalid data.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
@@ -21,57 +19,12 @@ from penstock.intents.storable import may_be_unstorable
 _NOT_READ: Final = "expirytime"
 """An attribute that needs a decision for each envelope."""
 
-
-@dataclass
-class ReadSet:
-    """The envelopes of one kind among some texts.
-
-    Attributes:
-        kind: the kind.
-        positions: where the text of each is among the texts.
-        heads: the attributes of each by name. `data` is a dict by the names of the fields, in which UUIDs and
-            times are texts (`penstock.intents.row_schema`).
-    """
-
-    kind: str
-    positions: list[int]
-    heads: list[dict[str, Any]]
-
-    @cached_property
-    def ids(self) -> list[str]:
-        """The ids, as texts in the form of RFC 9562, in lower case."""
-        return [head["id"] for head in self.heads]
-
-    @cached_property
-    def times(self) -> list[str]:
-        """The times, as texts in the form of RFC 3339, in UTC."""
-        return [head["time"] for head in self.heads]
-
-    @cached_property
-    def traceparents(self) -> list[str | None]:
-        """The trace contexts."""
-        return [head["traceparent"] for head in self.heads]
-
-    @cached_property
-    def rows(self) -> list[dict[str, Any]]:
-        """The data."""
-        return [head["data"] for head in self.heads]
+Head = dict[str, Any]
+"""The attributes that an envelope has, by name. `data` is a dict by the names of the fields, in which UUIDs and
+times are texts (`penstock.intents.row_schema`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPart:
-    """What was read of some texts.
-
-    Attributes:
-        sets: the envelopes that were read, by kind.
-        others: the positions of the texts that were not read.
-    """
-
-    sets: Sequence[ReadSet]
-    others: Sequence[int]
-
-
-class ColumnReader:
+class EnvelopeReader:
     """Reads envelopes of the current names and versions of some kinds.
 
     Attributes:
@@ -90,23 +43,20 @@ class ColumnReader:
         self._exact = {kind_of(intent): intent for intent in envelopes if has_exact_fields(intent)}
         self._validate = _validator(schemas) if schemas else None
 
-    def read(self, texts: Sequence[str]) -> ReadPart:
-        """Read some texts. A text that is not read raises nothing."""
+    def read(self, texts: Sequence[str]) -> Sequence[Head | None]:
+        """Read some texts. In the place of each text that is not read, there is None."""
         if self._validate is None:
-            return ReadPart((), range(len(texts)))
-        heads: list[Any] = self._validate.validate_python([*texts])
+            return [None] * len(texts)
+        heads: list[Head | None] = self._validate.validate_python([*texts])
         if _is_doubtful("\n".join(texts)):
             heads = [None if _is_doubtful(text) else head for head, text in zip(heads, texts, strict=True)]
-        positions: dict[str, list[int]] = {}
-        for position, head in enumerate(heads):
-            positions.setdefault(head["type"] if head else "", []).append(position)
-        others = positions.pop("", [])
-        for kind in positions.keys() & self._exact.keys():
-            inexact = [one for one in positions[kind] if may_be_inexact(texts[one], self._exact[kind])]
-            positions[kind] = sorted({*positions[kind]}.difference(inexact))
-            others += inexact
-        sets = [ReadSet(kind, found, [heads[one] for one in found]) for kind, found in positions.items() if found]
-        return ReadPart(sets, others)
+        if self._exact:
+            heads = [self._exact_or_none(head, text) for head, text in zip(heads, texts, strict=True)]
+        return heads
+
+    def _exact_or_none(self, head: Head | None, text: str) -> Head | None:
+        intent = self._exact.get(head["type"]) if head else None
+        return None if intent and may_be_inexact(text, intent) else head
 
 
 def _is_doubtful(text: str) -> bool:
@@ -129,8 +79,14 @@ def _envelope_schema(intent: type[WriteIntent], envelope: type[Any]) -> CoreSche
     replaced = {"id": UUID_TEXT, "time": TIME_TEXT, "data": row}
     schema = envelope.__pydantic_core_schema__
     fields = {
-        field["name"]: core_schema.typed_dict_field(replaced.get(field["name"], field["schema"]))
+        field["name"]: _attribute(replaced.get(field["name"], field["schema"]))
         for field in schema["schema"]["fields"]
         if field["name"] != _NOT_READ
     }
     return core_schema.typed_dict_schema(fields, config=schema["config"], extra_behavior="forbid", strict=True)
+
+
+def _attribute(schema: Any) -> core_schema.TypedDictField:
+    """Return the field of an attribute. None that has a default is set if it is missing: that takes longer."""
+    has_default = schema["type"] == "default"
+    return core_schema.typed_dict_field(schema["schema"] if has_default else schema, required=not has_default)
