@@ -80,10 +80,12 @@ class OnServer(NamedTuple):
     Attributes:
         write_set: claims and writes a set, and skips what took effect before.
         write_further: writes what another write of the kind has claimed in the same transaction.
+        claim: claims a set, and returns the ids that took effect before.
     """
 
     write_set: bytes
     write_further: bytes
+    claim: bytes
 
 
 class SetWrite:
@@ -154,7 +156,7 @@ class SetWrite:
     @cached_property
     def on_server(self) -> OnServer:
         """The statements as the server gets them in a pipeline."""
-        return OnServer(*map(text_of, (self._first, self._further)))
+        return OnServer(*map(text_of, (self._first, self._further, self._claim)))
 
     def claim_and_write(self, connection: Connection, envelopes: Envelopes) -> Claimed:
         """Claim and write a set in one statement, without what took effect before.

@@ -36,7 +36,8 @@ def isolate(
     Args:
         work: the batch, in a transaction whose settings are pinned.
         by_kind: the items.
-        refused: those of them that Postgres has refused already, each with its fault. They are only claimed.
+        refused: those of them that Postgres has refused already, each with its fault. They are only claimed, if
+            they are not yet.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: as `run_isolating_path`.
@@ -66,7 +67,8 @@ def _write(
 
     limits = work.out_of_time, work.limit_statements
     written = work.written[bound.kind]
-    faults = write_bisecting(work.connection, items, claim, *limits, written=written)
+    unclaimed = [item for item in items if not item.claimed]
+    faults = write_bisecting(work.connection, unclaimed, claim, *limits, written=written)
     known = {item: refused[item] for item in items if item.claimed and item in refused}
     others = [item for item in items if item.claimed and item not in known]
     found = write_bisecting(work.connection, others, apply, *limits, written=written)

@@ -38,9 +38,6 @@ from penstock.queue.chunks import chunked
 FEW = 100
 """The session keeps statements for so many intents. Their plans would be bad ones for many."""
 
-_SAVEPOINT = b"SAVEPOINT one_set"
-_RELEASE = b"RELEASE SAVEPOINT one_set"
-_BACK = b"ROLLBACK TO SAVEPOINT one_set"
 _TEXT = 25
 _CUTS = 10
 """In how many parts a set is cut of which nothing is known."""
@@ -86,7 +83,8 @@ class SetSender:
     Attributes:
         faults: the items that there was no time for, each with a fault that says so.
         refused: the items that Postgres refused.
-        refused_for: the fault of each that was refused alone, unless it may be written later.
+        refused_for: the fault of each that was refused alone, unless it may be written later. They are claimed
+            if Postgres took the claim, but for those that took effect before.
         sent: the items that were sent.
         searching: whether a set was refused.
     """
@@ -138,7 +136,7 @@ class SetSender:
         """
         if self._trip.take_arrived():
             self._take_answers()
-        self._send_failed_in_parts()
+        self._send_failed()
         self._write(one)
 
     def _write(self, one: SentSet) -> None:
@@ -176,7 +174,7 @@ class SetSender:
         self._take_answers()
         self._trip.wait()
         while self._failed:
-            self._send_failed_in_parts()
+            self._send_failed()
             self._trip.wait()
 
     def _take_answers(self) -> None:
@@ -206,20 +204,33 @@ class SetSender:
             self._trip.begin_again()
             self.pin()
         else:
-            self._trip.send(_BACK)
-            self._trip.send(_RELEASE)
-        self._send_failed_in_parts()
+            self._trip.go_back()
+        self._send_failed()
         for step in others:
             if isinstance(step, SentSet):
                 self._write(step)
             else:
                 self.execute(step)
 
-    def _send_failed_in_parts(self) -> None:
+    def _send_failed(self) -> None:
+        """Send in parts what was refused. What was refused alone is claimed, all of a kind together."""
         failed, self._failed = self._failed, []
+        alone: dict[str, SentSet] = {}
         for one, error in failed:
+            if len(one.items) == 1:
+                others = alone.get(one.bound.kind)
+                alone[one.bound.kind] = one._replace(items=[*others.items, *one.items]) if others else one
+                continue
             for items in _parts(one.items, error):
                 self._write(SentSet(one.bound, one.part, items))
+        for one in alone.values():
+            self._claim(self._with_arguments(one))
+
+    def _claim(self, one: SentSet) -> None:
+        with self._trip.attempt():
+            # Too rare to be kept.
+            claim = one.part.write.on_server.claim
+            self._send(one, claim, self._take_claim, _is_of_data, keep=False)
 
     def _with_arguments(self, one: SentSet) -> SentSet:
         wire = one.part.write.wire(self._work.intents(one.items))
@@ -230,19 +241,13 @@ class SetSender:
         return one._replace(arguments=wire.arguments())
 
     def _send_under_savepoint(self, one: SentSet) -> None:
-        statement = one.part.write.on_server.write_set
-        self._trip.send(_SAVEPOINT)
+        statements = one.part.write.on_server
         if not self.searching:
-            self._send(one, statement, self._take_written)
-            self._trip.send(_RELEASE)
+            with self._trip.savepoint():
+                self._send(one, statements.write_set, self._take_written)
             return
-        self._send(one, statement, self._take_written, partial(self._note_failure, one))
-        self._trip.send(_RELEASE)
-        # What follows undoes the set if it was refused, because then there is no second savepoint.
-        self._trip.send(_SAVEPOINT)
-        self._trip.sync()
-        self._trip.send(_BACK)
-        self._trip.send(_RELEASE)
+        with self._trip.attempt():
+            self._send(one, statements.write_set, self._take_written, partial(self._note_failure, one))
 
     def _send(
         self,
@@ -250,8 +255,10 @@ class SetSender:
         statement: bytes,
         take: Callable[[SentSet, PGresult], None],
         on_error: OnError | None = None,
+        *,
+        keep: bool = True,
     ) -> None:
-        keep = len(one.items) <= FEW
+        keep = keep and len(one.items) <= FEW
         on_result = partial(take, one)
         self._trip.send(statement, one.arguments, OIDS, FORMATS, on_result, on_error=on_error, keep=keep)
 
@@ -264,6 +271,11 @@ class SetSender:
         self._note_answer(one)
         self._work.stale[one.bound.kind] -= result.command_tuples or 0
 
+    def _take_claim(self, one: SentSet, result: PGresult) -> None:
+        known = {(result.get_value(row, 0) or b"").decode() for row in range(result.ntuples)}
+        for item in one.items:
+            item.claimed = item.intent_id not in known
+
     def _note_failure(self, one: SentSet, error: psycopg.Error) -> bool:
         """Take an error of a set, if an intent may be at fault. What was refused alone is at fault."""
         fault = fault_of(error)
@@ -272,12 +284,13 @@ class SetSender:
             return False
         self._unanswered -= len(one.items)
         refused = self.refused.setdefault(one.bound.kind, [])
-        if len(one.items) > 1 and len(refused) < _MOST_REFUSED:
-            self._failed.append((one, error))
-            return True
-        refused += one.items
-        if len(one.items) == 1 and type(fault) is DataFault:
+        alone = len(one.items) == 1
+        if alone and type(fault) is DataFault:
             self.refused_for[one.items[0]] = fault
+        if alone or len(refused) >= _MOST_REFUSED:
+            refused += one.items
+        if alone or len(refused) < _MOST_REFUSED:
+            self._failed.append((one, error))
         return True
 
     def _await(self, step: SentSet | Statement) -> None:
@@ -290,6 +303,10 @@ class SetSender:
             self._unanswered -= len(step.items)
         if not self.searching:
             self._awaited.popleft()
+
+
+def _is_of_data(error: psycopg.Error) -> bool:
+    return isinstance(fault_of(error), DataFault)
 
 
 def _can_be_searched(one: SentSet) -> bool:

@@ -20,6 +20,9 @@ from penstock.consumer.pipeline.prepared import Prepared
 from penstock.database.engine import READ_ONLY
 
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+_SAVEPOINT = b"SAVEPOINT in_trip"
+_RELEASE = b"RELEASE SAVEPOINT in_trip"
+_BACK = b"ROLLBACK TO SAVEPOINT in_trip"
 
 OnResult = Callable[[PGresult], None]
 OnError = Callable[[psycopg.Error], bool]
@@ -152,6 +155,40 @@ class Trip:
             self._preparing[statement] = name
             self._awaited.append((on_result, None))
         return name
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Send what the block sends under a savepoint. If it is refused, `go_back` leaves what was done before.
+
+        Raises:
+            psycopg.OperationalError: the connection was lost.
+        """
+        self.send(_SAVEPOINT)
+        yield
+        self.send(_RELEASE)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Let Postgres go on behind what the block sends, whether it was refused, and then undone, or not.
+
+        Raises:
+            psycopg.OperationalError: the connection was lost.
+        """
+        with self.savepoint():
+            yield
+        # What follows undoes the block if it was refused, because then there is no second savepoint.
+        self.send(_SAVEPOINT)
+        self.sync()
+        self.go_back()
+
+    def go_back(self) -> None:
+        """Go back to the savepoint, and release it.
+
+        Raises:
+            psycopg.OperationalError: the connection was lost.
+        """
+        self.send(_BACK)
+        self.send(_RELEASE)
 
     def begin_again(self) -> None:
         """Roll the transaction back, and begin another one.

@@ -13,7 +13,7 @@ from penstock.consumer.pipeline.unit_of_work import UnitOfWork
 from penstock.consumer.rehearsal import rehearse
 from penstock.intents import encode_envelope
 from tests.support.drain import Bench, ThingMade
-from tests.support.statements import recorded
+from tests.support.statements import recorded, watch_trips
 
 RAISES = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -56,7 +56,7 @@ def things(count: int, bad: set[int]) -> list[ThingMade]:
         (CHECKS, {50 + 100 * n for n in range(10)}, 4),
         (CHECKS, {98, 99, 100, 101}, 5),
         (RAISES, {450}, 4),
-        (RAISES, {50 + 100 * n for n in range(10)}, 4),
+        (RAISES, {50 + 100 * n for n in range(10)}, 5),
     ],
 )
 def test_few_trips_find_them(bench: Bench, trips: list[int], refuses: str, bad: set[int], most: int) -> None:
@@ -105,6 +105,24 @@ def test_what_was_written_before_stays(bench: Bench) -> None:
     assert bench(things(300, {250})) == []
     # Three parts, the third one without its suspect, and that alone.
     assert sum("penstock_written" in one and "penstock_skipped" in one for one in statements) == 5
+
+
+def claims_in(statements: list[str]) -> int:
+    return sum("ON CONFLICT" in one and "penstock_claimed" in one for one in statements)
+
+
+@pytest.mark.parametrize(("size", "claims"), [(1, 1), (2**31, 2)], ids=["claimed", "refused, too"])
+def test_what_is_refused_alone_is_claimed_behind_that(bench: Bench, size: int, claims: int) -> None:
+    """It is claimed in the same trip, unless Postgres refuses that, too: then the isolating path tries."""
+    prepare(bench, CHECKS)
+    statements, in_trips = recorded(bench.engine), list[str]()
+    watch_trips(bench.engine, lambda _, text: in_trips.append(text))
+    batch = things(300, {250})
+    batch[250] = batch[250].model_copy(update={"size": size})
+    assert bench(batch) == []
+    assert (claims_in(in_trips), claims_in(statements)) == (1, claims)
+    assert bench.outcomes[batch[250].intent_id] == "dead"
+    assert len(bench.names) == 300
 
 
 def test_a_search_leaves_nothing_to_the_garbage_collector(bench: Bench) -> None:
