@@ -13,6 +13,7 @@ from penstock.consumer.batch import Item
 from penstock.consumer.faults.tree import Fault
 from penstock.consumer.modes.base import Bound, tables_first
 from penstock.consumer.modes.tombstones import deletable_locks
+from penstock.consumer.pipeline.bisect import SLICE
 from penstock.consumer.pipeline.fast_path import sets, write_with_functions
 from penstock.consumer.pipeline.isolating_path import isolate
 from penstock.consumer.pipeline.set_sender import FEW, SentSet, SetSender, Statement
@@ -85,8 +86,8 @@ def _write_while_decoding(work: UnitOfWork, trip: Trip, sender: SetSender) -> By
             else:
                 rest.setdefault(kind, []).extend(items)
         if len(sender.sent) < work.size:
-            # Postgres begins while the next part is decoded.
-            trip.flush()
+            # Postgres begins while the next part is decoded. Of many, so many may be unanswered at a time.
+            trip.flush(answer=work.size > SLICE)
     return rest
 
 

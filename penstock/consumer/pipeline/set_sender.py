@@ -4,7 +4,7 @@ A set is sent under a savepoint, if anything was done before it: a small batch n
 Postgres refuses a set, what was written before stays. The set is sent once more without the intents that the error
 names, which are sent alone; if it names none, the set is cut in parts. From then on nothing waits for the fate of
 a set: behind each one Postgres goes on, whether it was refused or not. So the number of round trips depends on how
-often a set has to be cut, not on how many are refused.
+often a set has to be cut, not on how many are refused. What was refused alone is claimed in the last of them.
 
 A guess is only where to look: what is refused was refused alone, and all others were written.
 
@@ -128,7 +128,9 @@ class SetSender:
         self._trip.send(*statement, on_result=lambda _: self._note_answer(statement))
 
     def write(self, one: SentSet) -> None:
-        """Send a set. It is waited for if many others are under way, or if much of the time is over.
+        """Send a set, and before it once more what was refused by now.
+
+        It waits if many others are under way, or if much of the time is over.
 
         Raises:
             psycopg.Error: as `wait`.
@@ -140,8 +142,10 @@ class SetSender:
         self._write(one)
 
     def _write(self, one: SentSet) -> None:
-        if self._unanswered >= SLICE or self._work.has_used(_SLOW):
+        if self._work.has_used(_SLOW):
             self.wait()
+        if self._unanswered >= SLICE and self._trip.take_until(lambda: self._unanswered < SLICE):
+            self._take_answers()
         first = one.part is one.bound.parts[0]
         if first and self._work.out_of_time():
             self.faults |= dict.fromkeys(one.items, LATE)

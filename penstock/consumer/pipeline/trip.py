@@ -199,12 +199,17 @@ class Trip:
         self.send(b"ROLLBACK")
         self.send(_BEGIN)
 
-    def flush(self) -> None:
+    def flush(self, *, answer: bool = False) -> None:
         """Send what was added, as far as the network takes it at once, so that Postgres begins.
+
+        Args:
+            answer: whether it is to answer what came before, too, without waiting for `wait`.
 
         Raises:
             psycopg.OperationalError: the connection was lost.
         """
+        if answer:
+            self._pgconn.send_flush_request()
         self._pgconn.flush()
 
     def take_arrived(self) -> bool:
@@ -220,6 +225,21 @@ class Trip:
         while self._awaited and not self._failed and not self._pgconn.is_busy():
             if result := self._received():
                 self._take(result)
+        return self._failed is not None
+
+    def take_until(self, enough: Callable[[], bool]) -> bool:
+        """Wait until enough results have come, and pass them on.
+
+        Returns:
+            As `take_arrived`.
+
+        Raises:
+            psycopg.Error: the connection was lost.
+        """
+        self._on_wait()
+        self.flush(answer=True)
+        while not self.take_arrived() and self._awaited and not enough():
+            self._transfer()
         return self._failed is not None
 
     def wait(self) -> None:

@@ -78,6 +78,21 @@ def test_a_refusal_is_seen_before_it_is_waited_for(connection: Connection) -> No
     assert taken.values == ["before"]
 
 
+def test_enough_is_waited_for(connection: Connection) -> None:
+    """The wait ends once enough has come, while others are under way, or once a statement is refused."""
+    taken = Taken()
+    with trip(connection) as there:
+        there.send(b"SELECT 1", on_result=taken)
+        assert not there.take_until(lambda: len(taken.values) == 1)
+        assert taken.values == ["1"]
+        there.send(b"SELECT 1 / 0")
+        there.send(b"SELECT 2", on_result=taken)
+        assert there.take_until(lambda: len(taken.values) == 2)
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            there.wait()
+    assert taken.values == ["1"]
+
+
 def test_it_is_one_transaction_until_it_commits(connection: Connection, database_url: str) -> None:
     """It begins a transaction if there is none, goes on in one that has begun, and ends it if COMMIT is sent."""
     connection.exec_driver_sql("CREATE TABLE kept (n integer)")
