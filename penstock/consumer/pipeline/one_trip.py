@@ -86,7 +86,7 @@ def _write_while_decoding(work: UnitOfWork, trip: Trip, sender: SetSender) -> By
             else:
                 rest.setdefault(kind, []).extend(items)
         if len(sender.sent) < work.size:
-            # Postgres begins while the next part is decoded. Of many, so many may be unanswered at a time.
+            # Postgres begins while the next part is decoded. Only `SLICE` intents may be unanswered at a time.
             trip.flush(answer=work.size > SLICE)
     return rest
 

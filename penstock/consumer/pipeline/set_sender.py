@@ -289,12 +289,13 @@ class SetSender:
         self._unanswered -= len(one.items)
         refused = self.refused.setdefault(one.bound.kind, [])
         alone = len(one.items) == 1
+        is_cut = not alone and len(refused) < _MOST_REFUSED
+        if alone or is_cut:
+            self._failed.append((one, error))
+        if not is_cut:
+            refused += one.items
         if alone and type(fault) is DataFault:
             self.refused_for[one.items[0]] = fault
-        if alone or len(refused) >= _MOST_REFUSED:
-            refused += one.items
-        if alone or len(refused) < _MOST_REFUSED:
-            self._failed.append((one, error))
         return True
 
     def _await(self, step: SentSet | Statement) -> None:
